@@ -1,0 +1,146 @@
+import type { RegistryRules } from '../registry/index.ts';
+
+/** The own kinds, `isthmus.dev/v1alpha1`, after parsing: defaults filled in, frozen, times in ms. control/config parses them from YAML. */
+export type ConfigObject = MeshObject | RegistryObject | ExportPolicyObject | PeerObject | AccessPolicyObject;
+
+interface ObjectOf<K extends string, S> {
+  readonly kind: K;
+  readonly name: string;
+  /** Mesh, Registry and Peer have none: ''. */
+  readonly namespace: string;
+  readonly spec: S;
+}
+
+export type MeshObject = ObjectOf<'Mesh', MeshSpec>;
+export type RegistryObject = ObjectOf<'Registry', RegistrySpec>;
+export type ExportPolicyObject = ObjectOf<'ExportPolicy', ExportPolicySpec>;
+export type PeerObject = ObjectOf<'Peer', PeerSpec>;
+export type AccessPolicyObject = ObjectOf<'AccessPolicy', AccessPolicySpec>;
+
+/** Exactly one per control plane. */
+export interface MeshSpec {
+  readonly cluster: string;
+  readonly trustDomain: string;
+  /** Network of this control plane, default for its registries and agents. */
+  readonly network: string;
+  /** Default `mesh.internal`. */
+  readonly hostSuffix: string;
+  /** Everything durable: store, keys, audit log. Owner-only. */
+  readonly stateDir: string;
+  readonly store:
+    | { readonly kind: 'embedded' }
+    | {
+        readonly kind: 'etcd';
+        readonly endpoints: readonly string[];
+        readonly prefix: string;
+        readonly caFile?: string;
+        readonly certFile?: string;
+        readonly keyFile?: string;
+      };
+  /** xDS, identity, registration, peering (gRPC). Default 0.0.0.0:15012. `advertise`: HOST:PORT that others dial; may be empty. */
+  readonly grpc: { readonly listen: string; readonly advertise: readonly string[] };
+  /** Default 0.0.0.0:15014. */
+  readonly api: { readonly listen: string };
+  /** Liveness and readiness, plaintext. Default 127.0.0.1:15021. */
+  readonly health: { readonly listen: string };
+  readonly identity: {
+    /** Default 24 h, 1 h - 7 d; seconds only in trust domains under `.test`. */
+    readonly svidTtlMs: number;
+    /** Default 90 d. */
+    readonly intermediateTtlMs: number;
+    /** The root's key where this cluster may sign online; absent: joiner, or offline root. */
+    readonly rootDir?: string;
+  };
+  readonly originate: {
+    /** Inclusive; default 16000-19999. */
+    readonly portRange: readonly [number, number];
+    /** Callers without a sidecar, by source address; nobody unless named. */
+    readonly sources: readonly { readonly name: string; readonly cidrs: readonly string[] }[];
+  };
+  readonly catalog: {
+    /** A lost source's endpoints go after this; default 1 h; 0: never. */
+    readonly expireAfterMs: number;
+    /** An agent that is silent this long is unhealthy; default 15 s. */
+    readonly agentTtlMs: number;
+  };
+}
+
+export interface RegistrySpec {
+  readonly type: 'consul' | 'nomad' | 'kubernetes' | 'file';
+  readonly rules: RegistryRules;
+  /** Write imported services back as `NAME-mesh`; default off. */
+  readonly publish: boolean;
+  readonly connection: ConsulConnection | NomadConnection | KubernetesConnection | FileConnection;
+}
+
+export interface TlsFiles {
+  readonly caFile?: string;
+  readonly certFile?: string;
+  readonly keyFile?: string;
+  readonly serverName?: string;
+}
+
+export interface ConsulConnection {
+  readonly type: 'consul';
+  /** http(s)://HOST:PORT */
+  readonly url: string;
+  readonly datacenter?: string;
+  readonly namespace?: string;
+  readonly partition?: string;
+  /** Tokens come from files, re-read at use, so that they can be rotated and never sit in config. */
+  readonly tokenFile?: string;
+  readonly tls?: TlsFiles;
+}
+
+export interface NomadConnection {
+  readonly type: 'nomad';
+  readonly url: string;
+  readonly region?: string;
+  /** Default `*`. */
+  readonly namespace: string;
+  readonly tokenFile?: string;
+  readonly tls?: TlsFiles;
+}
+
+export interface KubernetesConnection {
+  readonly type: 'kubernetes';
+  /** Absent: in-cluster. */
+  readonly kubeconfig?: string;
+  readonly context?: string;
+  /** Empty: all. */
+  readonly namespaces: readonly string[];
+}
+
+export interface FileConnection {
+  readonly type: 'file';
+  /** Folder of WorkloadEntry and ServiceEntry YAML. */
+  readonly path: string;
+}
+
+/** Nothing crosses a cluster border until one of these selects it. */
+export interface ExportPolicySpec {
+  /** Globs over service names in the object's own namespace; with namespace `*`, over `NAMESPACE/NAME`. */
+  readonly services: readonly string[];
+  /** All must equal the service's labels; empty: no condition. */
+  readonly labels: Readonly<Record<string, string>>;
+  /** Clusters that may see it; `*` for every peer. */
+  readonly audience: readonly string[];
+}
+
+export interface PeerSpec {
+  readonly cluster: string;
+  /** Namespaces whose identities the peer may present here; `*` for all. Default `*`. */
+  readonly namespaces: readonly string[];
+  /** HOST:PORT to dial; may be empty when only the peer dials. */
+  readonly addresses: readonly string[];
+}
+
+export type Role = 'viewer' | 'editor' | 'operator' | 'admin';
+
+export interface AccessPolicySpec {
+  readonly role: Role;
+  /** `*` for all. */
+  readonly namespaces: readonly string[];
+  /** SPIFFE ids (trailing `*` allowed), or `credential:NAME`. */
+  readonly subjects: readonly string[];
+}

@@ -1,0 +1,2 @@
+export type { PublishedService, PublishResult, RegistryEvent, RegistryPublisher, RegistrySource } from './contract.ts';
+export type { RegistryRules } from './rules.ts';

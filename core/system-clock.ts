@@ -1,0 +1,27 @@
+import type { Clock } from './clock.ts';
+import { MeshError } from './errors.ts';
+
+/** setTimeout fires at once for more than this many ms. */
+const longestTimeout = 2 ** 31 - 1;
+
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  sleep: (ms, signal) =>
+    new Promise((resolve, reject) => {
+      const aborted = () => new MeshError('ABORTED', 'wait aborted', { cause: signal?.reason });
+      if (signal?.aborted === true) return reject(aborted());
+      const onAbort = () => {
+        clearTimeout(timer);
+        reject(aborted());
+      };
+      const timer = setTimeout(
+        () => {
+          signal?.removeEventListener('abort', onAbort);
+          resolve();
+        },
+        Math.min(Math.max(0, ms), longestTimeout),
+      );
+      signal?.addEventListener('abort', onAbort, { once: true });
+    }),
+};
