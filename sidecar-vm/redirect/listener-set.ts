@@ -1,0 +1,74 @@
+import { type PlannedListener, type PortTaken, portTakenAdvice } from './plan-listeners.ts';
+
+/** An open listener; `close` stops accepting and lets running connections finish. */
+export interface OpenListener {
+  close(): Promise<void>;
+}
+
+/** Rejects with a Node error whose `code` is EADDRINUSE or EACCES when the port cannot be had. */
+export type OpenOutbound = (listener: PlannedListener) => Promise<OpenListener>;
+
+/**
+ * Holds exactly the planned listeners open. A port that is taken when we come is left alone and tried again at the next
+ * `apply`; what goes on running is not touched.
+ */
+export class ListenerSet {
+  readonly #open: OpenOutbound;
+  readonly #running = new Map<string, { readonly planned: PlannedListener; readonly listener: OpenListener }>();
+  #taken: readonly PortTaken[] = [];
+  #last: Promise<void> = Promise.resolve();
+
+  constructor(open: OpenOutbound) {
+    this.#open = open;
+  }
+
+  get listeners(): readonly PlannedListener[] {
+    return [...this.#running.values()].map((r) => r.planned);
+  }
+
+  /** Ports that could not be had at the last apply. */
+  get taken(): readonly PortTaken[] {
+    return this.#taken;
+  }
+
+  /** Serialised: a plan that comes while another is applied waits. */
+  apply(planned: readonly PlannedListener[]): Promise<void> {
+    const run = this.#last.then(() => this.#apply(planned));
+    this.#last = run.catch(() => {});
+    return run;
+  }
+
+  close(): Promise<void> {
+    return this.apply([]);
+  }
+
+  async #apply(planned: readonly PlannedListener[]): Promise<void> {
+    const wanted = new Map(planned.map((p) => [keyOf(p), p]));
+    const gone = [...this.#running].filter(([key]) => !wanted.has(key));
+    for (const [key] of gone) this.#running.delete(key);
+    await Promise.all(gone.map(([, { listener }]) => listener.close()));
+    const taken: PortTaken[] = [];
+    for (const [key, listener] of wanted) {
+      if (this.#running.has(key)) continue;
+      try {
+        this.#running.set(key, { planned: listener, listener: await this.#open(listener) });
+      } catch (error) {
+        if (!isBindFailure(error)) throw error;
+        taken.push({ host: listener.host, port: listener.port, reason: portTakenAdvice(listener.host, listener.port) });
+      }
+    }
+    this.#taken = taken;
+  }
+}
+
+function keyOf(l: PlannedListener): string {
+  return `${l.address}:${l.port} ${l.protocol} ${l.clusterName}`;
+}
+
+function isBindFailure(error: unknown): boolean {
+  for (let e: unknown = error; e instanceof Error; e = e.cause) {
+    const code = 'code' in e ? e.code : undefined;
+    if (code === 'EADDRINUSE' || code === 'EACCES' || code === 'PORT_TAKEN') return true;
+  }
+  return false;
+}
