@@ -10,7 +10,10 @@ export interface Store {
   get(key: string): Promise<StoredEntry | undefined>;
   /** All keys under `prefix`, sorted, at one revision. */
   list(prefix: string): Promise<{ readonly entries: readonly StoredEntry[]; readonly revision: number }>;
-  /** All compares hold → `then` is applied atomically at one new revision; otherwise nothing is written. A key may be written once a txn. */
+  /**
+   * All compares hold → `then` is applied atomically at one new revision; otherwise nothing is written. A key may be written
+   * once a txn. Rejects with LIMIT_EXCEEDED beyond `storeLimits`, and with FENCED when a put names a lease that has expired.
+   */
   txn(txn: Txn): Promise<TxnResult>;
   /**
    * Every change under `prefix` after revision `after`, in order, one batch a revision. Ends when `signal` aborts; throws
@@ -22,6 +25,15 @@ export interface Store {
   /** Idempotent; ends watches. */
   close(): Promise<void>;
 }
+
+/** Of one transaction, in both implementations (etcd's defaults, with room for its framing). */
+export const storeLimits = {
+  keyBytes: 1024,
+  /** Writes in one txn, and compares in one txn. */
+  opsPerTxn: 128,
+  /** Keys and values written. */
+  bytesPerTxn: 1_258_291,
+} as const;
 
 export interface StoredEntry {
   readonly key: string;
@@ -65,5 +77,6 @@ export interface Lease {
   readonly id: string;
   /** Rejects with MeshError FENCED when it has expired already. */
   keepAlive(): Promise<void>;
+  /** Idempotent. */
   revoke(): Promise<void>;
 }
