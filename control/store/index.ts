@@ -1,0 +1,2 @@
+export type { EmbeddedStoreOptions } from './embedded.ts';
+export { openEmbeddedStore } from './embedded.ts';
