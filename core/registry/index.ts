@@ -1,2 +1,13 @@
+export type { AdapterDeps, AdapterLog } from './adapter.ts';
+export type { Named, NativeName, Unnamed } from './apply-rules.ts';
+export { claims, isExcluded, nameService, toDnsLabel } from './apply-rules.ts';
 export type { PublishedService, PublishResult, RegistryEvent, RegistryPublisher, RegistrySource } from './contract.ts';
+export { deepEqual, diffServices, sameService } from './diff-services.ts';
+export { EventQueue } from './event-queue.ts';
+export { matchesGlob } from './glob.ts';
+export { isMeshOwned, ownerKey, ownerOf, publishedName, publishedNodeName } from './ownership.ts';
 export type { RegistryRules } from './rules.ts';
+export type { Emit, SourceLoopOptions, SourceSession } from './run-source.ts';
+export { runSource } from './run-source.ts';
+export type { ServicePart } from './service-index.ts';
+export { ServiceIndex } from './service-index.ts';
