@@ -1,0 +1,199 @@
+import { createHash, type KeyObject, randomBytes, sign } from 'node:crypto';
+import { clusterSan, formatSpiffeId, type SpiffeId } from '../model/index.ts';
+import { type Certificate, parseCertificate } from './certificate.ts';
+import { bits, bool, context, contextBytes, encode, type Node, octets, oidNode, raw, seq, set, time, unsigned, utf8 } from './der-write.ts';
+import { spkiOf } from './keys.ts';
+import { oid } from './oids.ts';
+
+/** Clocks that run behind by up to this still accept a new certificate. */
+const backdateMs = 5 * 60_000;
+
+export interface Issuer {
+  readonly certificate: Certificate;
+  readonly key: KeyObject;
+}
+
+/** A self-signed root of `trustDomain`; `lifetimeMs` from `now` (Unix ms). Its key should live elsewhere than the intermediates'. */
+export function issueRoot(key: KeyObject, trustDomain: string, now: number, lifetimeMs: number): Certificate {
+  const name = distinguishedName(`${trustDomain} root`);
+  return issue({
+    issuerName: name,
+    subject: name,
+    spki: spkiOf(key),
+    signer: key,
+    notBefore: now - backdateMs,
+    notAfter: now + lifetimeMs,
+    extensions: [basicConstraints(true), keyUsage(0x06, 1), subjectKeyId(spkiOf(key)), authorityKeyId(spkiOf(key))],
+  });
+}
+
+/**
+ * A cluster's signing certificate: path length 0, and a critical name constraint that permits CLUSTER.cluster.TRUST_DOMAIN as
+ * the only DNS name. Never outlives the root.
+ */
+export function issueIntermediate(
+  root: Issuer,
+  spki: Uint8Array,
+  cluster: string,
+  trustDomain: string,
+  now: number,
+  lifetimeMs: number,
+): Certificate {
+  return issue({
+    issuerName: raw(root.certificate.subject),
+    subject: distinguishedName(`${cluster} of ${trustDomain}`),
+    spki,
+    signer: root.key,
+    notBefore: Math.max(now - backdateMs, root.certificate.notBefore),
+    notAfter: Math.min(now + lifetimeMs, root.certificate.notAfter),
+    extensions: [
+      basicConstraints(true, 0),
+      keyUsage(0x06, 1),
+      nameConstraint(clusterSan(cluster, trustDomain)),
+      subjectKeyId(spki),
+      authorityKeyId(root.certificate.spki),
+    ],
+  });
+}
+
+/** An SVID's certificate (X.509-SVID §3-4): empty subject, critical names. Never outlives the intermediate. */
+export function issueLeaf(
+  intermediate: Issuer,
+  spki: Uint8Array,
+  id: SpiffeId,
+  cluster: string,
+  now: number,
+  lifetimeMs: number,
+): Certificate {
+  return issueLeafWithNames(
+    intermediate,
+    spki,
+    { uris: [formatSpiffeId(id)], dns: [clusterSan(cluster, id.trustDomain)] },
+    now,
+    lifetimeMs,
+  );
+}
+
+/** A leaf with any names: for tests of what verifiers refuse, and for `issueBootstrap`. Issuers of SVIDs call `issueLeaf`. */
+export function issueLeafWithNames(
+  issuer: Issuer,
+  spki: Uint8Array,
+  names: { readonly uris: readonly string[]; readonly dns: readonly string[] },
+  now: number,
+  lifetimeMs: number,
+): Certificate {
+  return issue({
+    issuerName: raw(issuer.certificate.subject),
+    subject: seq(),
+    spki,
+    signer: issuer.key,
+    notBefore: Math.max(now - backdateMs, issuer.certificate.notBefore),
+    notAfter: Math.min(now + lifetimeMs, issuer.certificate.notAfter),
+    extensions: [
+      extension(oid.basicConstraints, true, seq()),
+      keyUsage(0x80, 7),
+      extension(oid.extendedKeyUsage, false, seq(oidNode(oid.serverAuth), oidNode(oid.clientAuth))),
+      subjectAltName(names),
+      subjectKeyId(spki),
+      authorityKeyId(issuer.certificate.spki),
+    ],
+  });
+}
+
+/** A self-signed server certificate that proves nothing: for a control plane that has no identity yet. */
+export function issueBootstrap(key: KeyObject, dnsName: string, now: number, lifetimeMs: number): Certificate {
+  const name = distinguishedName('isthmus bootstrap');
+  return issue({
+    issuerName: name,
+    subject: name,
+    spki: spkiOf(key),
+    signer: key,
+    notBefore: now - backdateMs,
+    notAfter: now + lifetimeMs,
+    extensions: [
+      keyUsage(0x80, 7),
+      extension(oid.extendedKeyUsage, false, seq(oidNode(oid.serverAuth))),
+      subjectAltName({ uris: [], dns: [dnsName] }),
+    ],
+  });
+}
+
+interface Content {
+  readonly issuerName: Node;
+  readonly subject: Node;
+  readonly spki: Uint8Array;
+  readonly signer: KeyObject;
+  readonly notBefore: number;
+  readonly notAfter: number;
+  readonly extensions: readonly Node[];
+}
+
+function issue(content: Content): Certificate {
+  const algorithm = seq(oidNode(oid.ecdsaSha256));
+  const tbs = seq(
+    context(0, unsigned(Buffer.of(2))),
+    unsigned(newSerial()),
+    algorithm,
+    content.issuerName,
+    seq(time(content.notBefore), time(content.notAfter)),
+    content.subject,
+    raw(content.spki),
+    context(3, seq(...content.extensions)),
+  );
+  const parsed = parseCertificate(encode(seq(tbs, algorithm, bits(sign('sha256', encode(tbs), content.signer)))));
+  if (!parsed.ok) throw new Error(`issued a certificate that does not parse: ${parsed.violations[0]?.message}`);
+  return parsed.value;
+}
+
+/** 128 random bits, positive and of full length, so that it also never starts with a zero. */
+function newSerial(): Buffer {
+  const serial = randomBytes(16);
+  serial[0] = ((serial[0] ?? 0) & 0x7f) | 0x40;
+  return serial;
+}
+
+function distinguishedName(commonName: string): Node {
+  const attribute = (id: string, value: string) => set(seq(oidNode(id), utf8(value)));
+  return seq(attribute(oid.organization, 'Isthmus'), attribute(oid.commonName, commonName.slice(0, 64)));
+}
+
+function extension(id: string, critical: boolean, value: Node): Node {
+  return critical ? seq(oidNode(id), bool(true), octets(encode(value))) : seq(oidNode(id), octets(encode(value)));
+}
+
+function basicConstraints(ca: boolean, pathLength?: number): Node {
+  const length = pathLength === undefined ? [] : [unsigned(Buffer.of(pathLength))];
+  return extension(oid.basicConstraints, true, seq(bool(ca), ...length));
+}
+
+function keyUsage(mask: number, unused: number): Node {
+  return extension(oid.keyUsage, true, bits(Buffer.of(mask), unused));
+}
+
+function nameConstraint(dnsName: string): Node {
+  return extension(oid.nameConstraints, true, seq(context(0, seq(contextBytes(2, Buffer.from(dnsName, 'latin1'))))));
+}
+
+function subjectAltName(names: { readonly uris: readonly string[]; readonly dns: readonly string[] }): Node {
+  return extension(
+    oid.subjectAltName,
+    true,
+    seq(
+      ...names.uris.map((uri) => contextBytes(6, Buffer.from(uri, 'latin1'))),
+      ...names.dns.map((dns) => contextBytes(2, Buffer.from(dns, 'latin1'))),
+    ),
+  );
+}
+
+/** RFC 7093 method 1: the leftmost 160 bits of SHA-256 over the key. */
+function keyId(spki: Uint8Array): Buffer {
+  return createHash('sha256').update(spki).digest().subarray(0, 20);
+}
+
+function subjectKeyId(spki: Uint8Array): Node {
+  return extension(oid.subjectKeyIdentifier, false, octets(keyId(spki)));
+}
+
+function authorityKeyId(issuerSpki: Uint8Array): Node {
+  return extension(oid.authorityKeyIdentifier, false, seq(contextBytes(0, keyId(issuerSpki))));
+}

@@ -1,0 +1,123 @@
+import { clusterSan, formatSpiffeId, isDnsLabel, parseSpiffeId, type SpiffeId } from '../model/index.ts';
+import type { TrustBundle } from './bundle.ts';
+import { type Certificate, parseCertificate } from './certificate.ts';
+import { type CompiledBundle, compileBundle } from './compiled-bundle.ts';
+import { oid } from './oids.ts';
+import { issuerFault, signedBy } from './path.ts';
+
+/** What the caller demands of a peer beyond being of the trust domain. Fields that are absent demand nothing. */
+export interface PeerExpectation {
+  /** Any of these SPIFFE ids, exactly. Empty: nobody. */
+  readonly uriSans?: readonly string[];
+  /** And this cluster, by its SAN: `CLUSTER.cluster.TRUST_DOMAIN`. */
+  readonly clusterSan?: string;
+}
+
+export interface VerifiedPeer {
+  readonly ok: true;
+  readonly spiffeId: SpiffeId;
+  readonly cluster: string;
+  /** Of the leaf, lower-case hex. */
+  readonly serial: string;
+  /** Unix ms. */
+  readonly notAfter: number;
+}
+
+/** `reason` is for logs on the verifying side; it names certificates' public contents only. */
+export type PeerVerdict = VerifiedPeer | { readonly ok: false; readonly reason: string };
+
+const longestChain = 4;
+
+/**
+ * Verifies a peer's chain (leaf first; what follows may be in any order or absent where the bundle has it) at `now`, Unix ms.
+ *
+ * Holds when: a path leads over exactly one signing certificate of the leaf's cluster to a root of the bundle; every certificate on it is
+ * in its time, not denied, and within path length, key usage and name constraints; the leaf is for client and server, has
+ * exactly one URI SAN of our form in the bundle's trust domain and exactly one DNS SAN, that of the cluster to whose name
+ * its issuer is constrained. OpenSSL lets a leaf without DNS SAN pass any DNS constraint; here it is refused.
+ * Never throws, whatever the bytes.
+ */
+export function verifySvid(chain: readonly Uint8Array[], bundle: TrustBundle, now: number, expectation: PeerExpectation = {}): PeerVerdict {
+  try {
+    return verify(chain, compileBundle(bundle), now, expectation);
+  } catch (error) {
+    return refuse(error instanceof Refusal ? error.message : 'certificate could not be read');
+  }
+}
+
+class Refusal extends Error {}
+
+const refuse = (reason: string): PeerVerdict => ({ ok: false, reason });
+
+function verify(chain: readonly Uint8Array[], bundle: CompiledBundle, now: number, expectation: PeerExpectation): PeerVerdict {
+  if (chain.length === 0) return refuse('no certificate');
+  if (chain.length > longestChain) return refuse(`chain of more than ${longestChain} certificates`);
+  const [leaf, ...others] = chain.map(parsed) as [Certificate, ...Certificate[]];
+  const names = leafNames(leaf, bundle.trustDomain);
+  checkLeafUse(leaf);
+  const path = findPath(leaf, [...others, ...bundle.intermediates], bundle, names.san);
+  for (const certificate of [leaf, path.intermediate, path.root]) checkInForce(certificate, bundle, now);
+  const uri = formatSpiffeId(names.spiffeId);
+  if (expectation.clusterSan !== undefined && expectation.clusterSan !== names.san)
+    return refuse(`is ${names.san}, expected ${expectation.clusterSan}`);
+  if (expectation.uriSans !== undefined && !expectation.uriSans.includes(uri)) {
+    return refuse(`is ${uri}, expected ${expectation.uriSans.join(' or ') || 'nobody'}`);
+  }
+  return {
+    ok: true,
+    spiffeId: names.spiffeId,
+    cluster: names.cluster,
+    serial: leaf.serial,
+    notAfter: Math.min(leaf.notAfter, path.intermediate.notAfter),
+  };
+}
+
+function parsed(der: Uint8Array): Certificate {
+  const result = parseCertificate(der);
+  if (!result.ok) throw new Refusal(result.violations[0]?.message ?? 'not a certificate');
+  return result.value;
+}
+
+function leafNames(leaf: Certificate, trustDomain: string): { spiffeId: SpiffeId; cluster: string; san: string } {
+  const names = leaf.extensions.subjectAltName;
+  if (names === undefined || names.uris.length !== 1) throw new Refusal('the leaf has not exactly one URI SAN');
+  if (names.dns.length !== 1) throw new Refusal('the leaf has not exactly one DNS SAN, so no cluster vouches for it');
+  if (names.others > 0) throw new Refusal('the leaf has SANs that are neither URI nor DNS');
+  const spiffeId = parseSpiffeId(names.uris[0] ?? '');
+  if (spiffeId === undefined) throw new Refusal('the URI SAN is not spiffe://TRUST_DOMAIN/ns/NAMESPACE/sa/SERVICE_ACCOUNT');
+  if (spiffeId.trustDomain !== trustDomain) throw new Refusal(`is of trust domain ${spiffeId.trustDomain}, not ${trustDomain}`);
+  const san = names.dns[0] ?? '';
+  const cluster = san.slice(0, Math.max(0, san.indexOf('.')));
+  if (!isDnsLabel(cluster) || san !== clusterSan(cluster, trustDomain))
+    throw new Refusal(`the DNS SAN is not CLUSTER.cluster.${trustDomain}`);
+  return { spiffeId, cluster, san };
+}
+
+function checkLeafUse(leaf: Certificate): void {
+  const { basicConstraints, keyUsage, extendedKeyUsage, unknownCritical } = leaf.extensions;
+  if (unknownCritical.length > 0) throw new Refusal(`the leaf has an unknown critical extension ${unknownCritical[0]}`);
+  if (basicConstraints?.ca === true || keyUsage?.keyCertSign === true) throw new Refusal('a signing certificate is no identity');
+  if (keyUsage?.digitalSignature !== true) throw new Refusal('the leaf is not for digital signatures');
+  for (const use of [oid.serverAuth, oid.clientAuth]) {
+    if (extendedKeyUsage?.includes(use) !== true) throw new Refusal('the leaf is not for both client and server authentication');
+  }
+}
+
+function checkInForce(certificate: Certificate, bundle: CompiledBundle, now: number): void {
+  if (now < certificate.notBefore) throw new Refusal(`not valid before ${new Date(certificate.notBefore).toISOString()}`);
+  if (now > certificate.notAfter) throw new Refusal(`expired at ${new Date(certificate.notAfter).toISOString()}`);
+  if (bundle.denied.has(certificate.serial)) throw new Refusal(`serial ${certificate.serial} is denied`);
+}
+
+/** The candidates' first fault is what is reported: the true one is the best hint there is. */
+function findPath(leaf: Certificate, candidates: readonly Certificate[], bundle: CompiledBundle, san: string) {
+  let fault: string | undefined;
+  for (const intermediate of candidates) {
+    if (!signedBy(leaf, intermediate)) continue;
+    const root = bundle.roots.find((each) => signedBy(intermediate, each));
+    const found = root === undefined ? 'its issuer does not chain to a root of the bundle' : (issuerFault(intermediate, san) ?? undefined);
+    if (root !== undefined && found === undefined) return { intermediate, root };
+    fault ??= found;
+  }
+  throw new Refusal(fault ?? 'no issuer of the leaf is known');
+}
