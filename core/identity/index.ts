@@ -1,0 +1,10 @@
+export type { PeerExpectation, PeerVerdict, TrustBundle, VerifiedPeer } from '../pki/index.ts';
+export { bundleOf, verifySvid } from '../pki/index.ts';
+export type { ControlChannel, ControlExpectation } from './control-channel.ts';
+export { attestChannel, controlChannel, controlSpiffeId } from './control-channel.ts';
+export type { JoinToken } from './join-token.ts';
+export { formatJoinToken, parseJoinToken } from './join-token.ts';
+export type { Svid, SvidSource } from './svid.ts';
+export { makeSvid, SettableSvidSource, svidKeyPem } from './svid.ts';
+export type { MtlsTarget } from './tls.ts';
+export { mtlsClientOptions, mtlsServerOptions, serverFault, verifyPeerSocket } from './tls.ts';
