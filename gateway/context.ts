@@ -1,0 +1,58 @@
+import type { Registry } from 'prom-client';
+import type { Clock } from '../core/clock.ts';
+import type { EngineLimits, TlsIdentity } from './engine/contract.ts';
+import type { DataPlaneState } from './state/types.ts';
+
+/** What every part of a data plane is given; made once by whoever composes it (a gateway's main, a VM agent's main). */
+export interface DataPlaneContext {
+  readonly state: StateView;
+  readonly identity: IdentityView;
+  readonly clock: Clock;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+  readonly limits: DataPlaneLimits;
+  /** Istio's metrics are registered here, once per registry. */
+  readonly metrics: Registry;
+  /** One JSON-ready object for each request or connection. */
+  readonly accessLog: (entry: Readonly<Record<string, unknown>>) => void;
+  /** Who this data plane is in metrics: `source_cluster` or `destination_cluster`, `gateway` or `vm`. */
+  readonly node: { readonly cluster: string; readonly instance: string };
+}
+
+/** The newest good configuration. */
+export interface StateView {
+  readonly current: DataPlaneState;
+  /** Called after each change; returns what ends it. */
+  subscribe(listener: () => void): () => void;
+}
+
+/** The newest SVID with its key. */
+export interface IdentityView {
+  readonly current: TlsIdentity | undefined;
+  subscribe(listener: () => void): () => void;
+}
+
+export interface DataPlaneLimits {
+  readonly engine: EngineLimits;
+  readonly http: HttpLimits;
+}
+
+export interface HttpLimits {
+  /** All header lines of one message. Default 65,536 bytes (Envoy's 60 KiB, rounded up); more is answered 431. */
+  readonly maxHeaderBytes: number;
+  /** Default 100, as Envoy; more is answered 431. */
+  readonly maxHeaders: number;
+  /** From accept, or from the end of the last exchange's headers, to whole headers. Default 15,000 ms. */
+  readonly headersTimeoutMs: number;
+  /** Between exchanges on one connection. Default 60,000 ms. */
+  readonly keepAliveTimeoutMs: number;
+  /** No byte in either direction of one exchange; 504 when nothing was answered yet. Default 5 min, as Envoy's stream idle timeout. */
+  readonly idleTimeoutMs: number;
+  /** A request body up to this size is kept, so that an idempotent request can be sent again. Default 65,536 bytes. */
+  readonly maxReplayBytes: number;
+  /** Endpoints tried for one request. Default 3. */
+  readonly maxAttempts: number;
+  /** Idle upstream connections kept for one endpoint and identity. Default 32, each for 30 s. */
+  readonly maxIdlePerEndpoint: number;
+  readonly idleConnectionMs: number;
+}

@@ -1,0 +1,240 @@
+import type { Duplex } from 'node:stream';
+import type { Protocol } from '../../core/model/index.ts';
+import type { AuthzState, BundleState, EndpointState } from '../state/types.ts';
+
+/**
+ * What moves bytes. TypeScript decides (routes, balancing policy, authorisation, identity) and writes its decisions as plain
+ * immutable tables; an engine looks them up for each new connection and calls nobody per byte. Two engines keep to this
+ * file and pass one suite, test/contract/engine: `node` (always there) and, later, `native`.
+ *
+ * Nothing here throws for what a remote does: a connection that fails ends with a `ConnectionReport` that says why.
+ */
+export interface Engine {
+  readonly name: 'node' | 'native';
+  /**
+   * Replaces all tables at once. New connections see them; running ones keep what they were admitted with, and are closed
+   * by nothing but their own end, their limits, or drain. Cheap enough to call for every change.
+   */
+  apply(tables: EngineTables): void;
+  /** Binds and serves. Rejects with MeshError PORT_TAKEN (cause: the bind error) when the address cannot be had. */
+  listen(listener: EngineListenerSpec): Promise<EngineListener>;
+  /**
+   * Connects to one endpoint, and proves it when it has `tls`. Resolves with `ok: false` for every way that fails. The
+   * returned stream belongs to the caller, who must end or destroy it. Ends early when `signal` aborts (`aborted`).
+   */
+  dial(request: DialRequest): Promise<DialResult>;
+  counters(): EngineCounters;
+  /** Closes listeners, lets connections finish, and destroys what is left after `deadlineMs`. */
+  drain(deadlineMs: number): Promise<void>;
+  /** Destroys everything at once. Idempotent. */
+  dispose(): Promise<void>;
+}
+
+export interface EngineOptions {
+  readonly limits: EngineLimits;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+  /** Monotonic ms. */
+  readonly monotonic: () => number;
+  /** Unix ms, for certificates. */
+  readonly now: () => number;
+  /** A connection whose bytes must be seen (`deliver`): the receiver owns the stream from here. */
+  readonly deliver: (connection: DeliveredConnection) => void;
+  /** One call for each accepted connection, when it has ended; for delivered ones too. */
+  readonly onConnection: (report: ConnectionReport) => void;
+  /** One call for each attempt at an endpoint; feeds outlier detection. */
+  readonly onAttempt: (attempt: EndpointAttempt) => void;
+}
+
+export interface EngineLimits {
+  /** Open connections of one engine; the next is closed at once, flag UO. Default 10,000. */
+  readonly maxConnections: number;
+  /** Of one source address. Default 1,000. */
+  readonly maxConnectionsPerSource: number;
+  /** Bytes of TLS records until the ClientHello is whole. Default 16,384. */
+  readonly maxHelloBytes: number;
+  /** From accept to a whole ClientHello. Default 5,000 ms. */
+  readonly helloTimeoutMs: number;
+  /** From then to the end of a TLS handshake in which the engine is an end. Default 10,000 ms. */
+  readonly handshakeTimeoutMs: number;
+  /** No byte in either direction. Default 1 h, as Envoy's tcp_proxy; 0: never. */
+  readonly idleTimeoutMs: number;
+  /** One direction has ended and the other is silent. Default 5 min; 0: as idleTimeoutMs. */
+  readonly halfCloseTimeoutMs: number;
+  /** Endpoints tried for one connection. Default 3. */
+  readonly maxAttempts: number;
+}
+
+export interface EngineTables {
+  /** By SNI, exact and lower-case. */
+  readonly sni: ReadonlyMap<string, SniRule>;
+  /** By listener name, for listeners of kind `plain`. */
+  readonly plain: ReadonlyMap<string, PlainRule>;
+  readonly clusters: ReadonlyMap<string, ClusterTable>;
+  /** Endpoint keys (endpointKey) that outlier detection holds back; used all the same when nothing else is left. */
+  readonly ejected: ReadonlySet<string>;
+  /** Absent until attested: then nothing that needs mTLS is served, flag UF / reason `no-identity`. */
+  readonly identity?: TlsIdentity;
+  readonly trust?: BundleState;
+}
+
+export type SniRule =
+  | { readonly mode: 'passthrough'; readonly clusterName: string }
+  | {
+      readonly mode: 'terminate';
+      readonly clusterName: string;
+      readonly protocol: Protocol;
+      readonly authz: AuthzState;
+      readonly end: MeshEnd;
+    };
+
+/** Bytes in the clear come in and go to a cluster. */
+export interface PlainRule {
+  readonly clusterName: string;
+  readonly protocol: Protocol;
+  /** CIDRs whose connections are taken; `any` where the bind address is the border (loopback). Empty: nobody. */
+  readonly allow: readonly string[] | 'any';
+}
+
+/** Who the mTLS end speaks for; for logs and metrics. */
+export interface MeshEnd {
+  readonly namespace: string;
+  readonly service: string;
+}
+
+export interface ClusterTable {
+  readonly name: string;
+  readonly host: string;
+  readonly namespace: string;
+  readonly service: string;
+  readonly connectTimeoutMs: number;
+  readonly endpoints: readonly EndpointState[];
+}
+
+/** One certificate with its key. The key stays in memory and is never logged. */
+export interface TlsIdentity {
+  readonly spiffeId: string;
+  readonly cluster: string;
+  readonly trustDomain: string;
+  /** PEM, leaf first, then the intermediate. */
+  readonly certificateChain: string;
+  /** PEM, PKCS#8. */
+  readonly privateKey: string;
+  readonly notAfterMs: number;
+}
+
+/** Who the other side of an mTLS connection proved to be. */
+export interface PeerIdentity {
+  readonly spiffeId: string;
+  /** SPIFFE id without the scheme. */
+  readonly principal: string;
+  readonly trustDomain: string;
+  readonly namespace: string;
+  readonly serviceAccount: string;
+  /** Mesh cluster, from the DNS SAN. */
+  readonly cluster: string;
+  readonly dnsSans: readonly string[];
+  /** SHA-256 of the certificate, lower-case hex. */
+  readonly fingerprint: string;
+}
+
+export interface EngineListenerSpec {
+  /** Unique in the engine; names its PlainRule. */
+  readonly name: string;
+  readonly address: string;
+  /** 0: any free port. */
+  readonly port: number;
+  readonly kind: 'sni' | 'plain';
+}
+
+export interface EngineListener {
+  readonly address: string;
+  readonly port: number;
+  /** Stops accepting; what runs goes on. Idempotent. */
+  close(): Promise<void>;
+}
+
+export interface DialRequest {
+  readonly clusterName: string;
+  readonly endpoint: EndpointState;
+  readonly connectTimeoutMs: number;
+  readonly alpn?: readonly string[];
+  readonly signal?: AbortSignal;
+}
+
+export type DialResult =
+  | { readonly ok: true; readonly socket: Duplex; readonly peer?: PeerIdentity; readonly alpn: string }
+  | { readonly ok: false; readonly failure: AttemptFailure; readonly reason: string };
+
+/**
+ * `connect`: TCP was refused, unreachable or timed out. `tls`: the handshake broke, or the server did not prove what it must.
+ * `early-close`: it ended before a byte came back. `no-identity`: we have no SVID or bundle yet. `local-origin`: the mesh
+ * end there answered that its application is down.
+ */
+export type AttemptFailure = 'connect' | 'tls' | 'early-close' | 'no-identity' | 'local-origin' | 'aborted';
+
+export interface EndpointAttempt {
+  readonly clusterName: string;
+  readonly endpoint: EndpointState;
+  readonly result: 'ok' | AttemptFailure;
+}
+
+export interface ConnectionSource {
+  readonly address: string;
+  readonly port: number;
+}
+
+export interface DeliveredConnection {
+  readonly socket: Duplex;
+  /** Process-wide unique, for logs. */
+  readonly id: string;
+  readonly listener: string;
+  readonly clusterName: string;
+  readonly protocol: Protocol;
+  readonly sni: string;
+  readonly alpn: string;
+  /** Absent on plain listeners. */
+  readonly peer?: PeerIdentity;
+  readonly end?: MeshEnd;
+  readonly source: ConnectionSource;
+  readonly destination: ConnectionSource;
+}
+
+/** Envoy's response flags (access log docs, %RESPONSE_FLAGS%); `-` when nothing went wrong. */
+export type ResponseFlag = 'UH' | 'UF' | 'UO' | 'NR' | 'URX' | 'NC' | 'DT' | 'DC' | 'UC' | 'UT' | 'LR' | 'UR' | 'DPE' | 'UPE' | 'SI' | 'OM';
+
+export interface ConnectionReport {
+  readonly id: string;
+  readonly listener: string;
+  readonly source: ConnectionSource;
+  readonly destination: ConnectionSource;
+  /** How far it came: `refused` ended before a route was taken. */
+  readonly outcome: 'forward' | 'deliver' | 'refused';
+  readonly sni: string;
+  readonly clusterName: string;
+  readonly peer?: PeerIdentity;
+  readonly end?: MeshEnd;
+  readonly upstream?: EndpointState;
+  /** From the source, and to it. */
+  readonly bytesReceived: number;
+  readonly bytesSent: number;
+  readonly durationMs: number;
+  readonly attempts: number;
+  readonly flags: readonly ResponseFlag[];
+  /** Stable word for counters: `hello-oversized`, `unknown-sni`, `rbac-denied`, ...; empty when all went well. */
+  readonly reason: string;
+  /** For people: what happened; holds no secret. */
+  readonly detail: string;
+}
+
+export interface EngineCounters {
+  readonly open: number;
+  readonly accepted: number;
+  /** By `ConnectionReport.reason`. */
+  readonly ended: ReadonlyMap<string, number>;
+}
+
+/** Names an endpoint in `ejected` and in logs. The same gateway behind two SNIs is two endpoints, but one `gatewayKey`. */
+export function endpointKey(clusterName: string, endpoint: EndpointState): string {
+  return `${clusterName} ${endpoint.address}:${endpoint.port} ${endpoint.tls?.sni ?? ''}`;
+}

@@ -1,0 +1,156 @@
+import type { Protocol } from '../../core/model/index.ts';
+
+/**
+ * What a gateway or an agent knows of the mesh: the native dialect after validation, names resolved to our own words.
+ * Deeply immutable; every change makes a new one that shares what did not change, so a connection can hold the state it
+ * was admitted with.
+ */
+export interface DataPlaneState {
+  readonly listeners: ReadonlyMap<string, ListenerState>;
+  /** By SNI. */
+  readonly routes: ReadonlyMap<string, RouteState>;
+  readonly clusters: ReadonlyMap<string, ClusterState>;
+  /** By xDS cluster name. */
+  readonly assignments: ReadonlyMap<string, AssignmentState>;
+  /** By trust domain. */
+  readonly bundles: ReadonlyMap<string, BundleState>;
+  /** By `NAMESPACE/SERVICE`. */
+  readonly authz: ReadonlyMap<string, AuthzState>;
+}
+
+export const emptyState: DataPlaneState = {
+  listeners: new Map(),
+  routes: new Map(),
+  clusters: new Map(),
+  assignments: new Map(),
+  bundles: new Map(),
+  authz: new Map(),
+};
+
+export type ListenerState = ServiceListenerState | OriginateListenerState;
+
+export interface ServiceListenerState {
+  readonly kind: 'service';
+  readonly name: string;
+  readonly namespace: string;
+  readonly service: string;
+  /** Canonical first, never empty. */
+  readonly hosts: readonly string[];
+  readonly ports: readonly {
+    readonly port: number;
+    readonly name: string;
+    readonly protocol: Protocol;
+    readonly clusterName: string;
+  }[];
+}
+
+export interface OriginateListenerState {
+  readonly kind: 'originate';
+  readonly name: string;
+  readonly port: number;
+  readonly protocol: Protocol;
+  readonly clusterName: string;
+  /** Empty: nobody may connect. */
+  readonly allowedCidrs: readonly string[];
+  readonly namespace: string;
+  readonly service: string;
+}
+
+export interface RouteState {
+  /** The SNI. */
+  readonly name: string;
+  readonly mode: 'passthrough' | 'terminate';
+  readonly clusterName: string;
+  readonly protocol: Protocol;
+  /** Empty for passthrough. */
+  readonly authzName: string;
+}
+
+export interface ClusterState {
+  readonly name: string;
+  readonly host: string;
+  readonly namespace: string;
+  readonly service: string;
+  readonly port: number;
+  readonly protocol: Protocol;
+  readonly connectTimeoutMs: number;
+}
+
+export interface AssignmentState {
+  readonly clusterName: string;
+  readonly endpoints: readonly EndpointState[];
+}
+
+export interface EndpointState {
+  /** IPv4 or IPv6, never a name. */
+  readonly address: string;
+  readonly port: number;
+  /** Relative within one priority; 0 takes no new connections. */
+  readonly weight: number;
+  /** 0 is tried first. */
+  readonly priority: number;
+  /** Absent: plaintext. */
+  readonly tls?: UpstreamTls;
+  /** Mesh cluster that owns it. */
+  readonly cluster: string;
+  readonly network: string;
+  readonly locality: string;
+  readonly runtime: string;
+  readonly instance: string;
+  /** `address` is an east-west gateway: refused connects are its failure, whatever comes after is its backends'. */
+  readonly viaGateway: boolean;
+  readonly stale: boolean;
+  readonly draining: boolean;
+}
+
+/** What the server there must prove, and the name that asks for it. */
+export interface UpstreamTls {
+  readonly sni: string;
+  /** Any of these SPIFFE ids; never empty. */
+  readonly uriSans: readonly string[];
+  /** And this DNS SAN; never empty. */
+  readonly clusterSan: string;
+}
+
+export interface BundleState {
+  readonly trustDomain: string;
+  /** DER; never empty. */
+  readonly roots: readonly Uint8Array[];
+  readonly intermediates: readonly { readonly cluster: string; readonly certificate: Uint8Array }[];
+  /** Lower-case hex without leading zeros. */
+  readonly deniedSerials: ReadonlySet<string>;
+}
+
+export interface AuthzState {
+  readonly name: string;
+  readonly rules: readonly AuthzRuleState[];
+}
+
+export interface AuthzRuleState {
+  readonly action: 'allow' | 'deny';
+  readonly name: string;
+  readonly principals: readonly string[];
+  readonly namespaces: readonly string[];
+  readonly clusters: readonly string[];
+}
+
+/** The native dialect's resource kinds; `isthmus.native.v1.KIND` on the wire. */
+export type ResourceKind = 'Listener' | 'Route' | 'Cluster' | 'LoadAssignment' | 'Bundle' | 'Authz';
+
+export const resourceKinds: readonly ResourceKind[] = ['Cluster', 'LoadAssignment', 'Bundle', 'Authz', 'Listener', 'Route'];
+
+/** One delta xDS response, its resources still encoded. */
+export interface ResourceUpdate {
+  readonly kind: ResourceKind;
+  readonly upserts: readonly { readonly name: string; readonly version: string; readonly value: Uint8Array }[];
+  readonly removed: readonly string[];
+}
+
+/** A resource that was refused; what was known of it before stays. */
+export interface Rejection {
+  readonly kind: ResourceKind;
+  readonly name: string;
+  readonly version: string;
+  /** Everything that is wrong with it, for the NACK. */
+  readonly reason: string;
+}
