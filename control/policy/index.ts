@@ -1,0 +1,1 @@
+export type { AuthzRule, Caller, Policy, ServiceAuthz } from './contract.ts';

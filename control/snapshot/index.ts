@@ -1,0 +1,19 @@
+export type { GatewayPort, SnapshotBuilder, SnapshotInputs, TrustInput } from './inputs.ts';
+export type {
+  AssignmentIr,
+  AuthzIr,
+  AuthzRuleIr,
+  BundleIr,
+  ClientClass,
+  ClusterIr,
+  EndpointIr,
+  IrOf,
+  ListenerIr,
+  Resource,
+  ResourceKind,
+  RouteIr,
+  Snapshot,
+  SnapshotDiff,
+  TlsIr,
+} from './ir.ts';
+export { resourceKinds } from './ir.ts';

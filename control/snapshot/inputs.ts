@@ -1,0 +1,44 @@
+import type { ServiceKey } from '../../core/model/index.ts';
+import type { CatalogView } from '../catalog/index.ts';
+import type { Policy } from '../policy/index.ts';
+import type { ClientClass, Snapshot } from './ir.ts';
+
+/** Everything snapshots are made from. Plain immutable data: what is `===` to the inputs before is taken as unchanged. */
+export interface SnapshotInputs {
+  readonly view: CatalogView;
+  /** The same suffix in every cluster of the mesh, as SNI carries hosts made with it. */
+  readonly hostSuffix: string;
+  readonly trust: TrustInput;
+  /** In order; see control/policy. */
+  readonly policies: readonly Policy[];
+  /** The persisted gateway ports of callers without a sidecar. */
+  readonly gatewayPorts: readonly GatewayPort[];
+  /** Source addresses that may use them, from MeshSpec.originate.sources; empty: nobody. */
+  readonly originateCidrs: readonly string[];
+}
+
+export interface TrustInput {
+  readonly trustDomain: string;
+  /** DER. */
+  readonly roots: readonly Uint8Array[];
+  readonly intermediates: readonly { readonly cluster: string; readonly certificate: Uint8Array }[];
+  /** Lower-case hex. */
+  readonly deniedSerials: readonly string[];
+}
+
+/** One imported (service, port) and the gateway port on which callers without a sidecar find it. */
+export interface GatewayPort {
+  readonly service: ServiceKey;
+  readonly port: number;
+  readonly gatewayPort: number;
+}
+
+/** Keeps what it built of each service, and rebuilds what a change touches. Deterministic: its history never shows in a snapshot. */
+export interface SnapshotBuilder {
+  /** Takes new inputs; `services` (of the CatalogChange) limits what is looked at again. Without it everything is. */
+  update(inputs: SnapshotInputs, services?: ReadonlySet<ServiceKey>): void;
+  /** The newest snapshot for a class, built now if it was not; the same object until an update changed it. */
+  snapshot(client: ClientClass): Snapshot;
+  /** Services whose new resources contradict themselves: the ones before are served on. By service, with every fault. */
+  faults(): ReadonlyMap<ServiceKey, readonly string[]>;
+}

@@ -1,0 +1,133 @@
+import type { NetworkId, Protocol } from '../../core/model/index.ts';
+
+/**
+ * The intermediate representation: what a client of the mesh is told, before any dialect. Plain data, immutable, sorted
+ * where order has no meaning, so that equal content has equal versions.
+ */
+export interface IrOf {
+  readonly listener: ListenerIr;
+  readonly route: RouteIr;
+  readonly cluster: ClusterIr;
+  readonly endpoints: AssignmentIr;
+  readonly bundle: BundleIr;
+  readonly authz: AuthzIr;
+}
+export type ResourceKind = keyof IrOf;
+export const resourceKinds: readonly ResourceKind[] = ['listener', 'route', 'cluster', 'endpoints', 'bundle', 'authz'];
+
+/** Sealed: `version` is a hash of the content. The same object is shared by every client that gets it. */
+export interface Resource<K extends ResourceKind = ResourceKind> {
+  readonly kind: K;
+  /** Unique within its kind: see the messages in native.proto. */
+  readonly name: string;
+  readonly version: string;
+  readonly value: IrOf[K];
+}
+
+export type ListenerIr =
+  | {
+      readonly type: 'service';
+      readonly namespace: string;
+      readonly service: string;
+      /** Canonical first. */
+      readonly hosts: readonly string[];
+      readonly ports: readonly { readonly port: number; readonly name: string; readonly protocol: Protocol; readonly cluster: string }[];
+    }
+  | {
+      readonly type: 'originate';
+      readonly port: number;
+      readonly protocol: Protocol;
+      readonly cluster: string;
+      /** Empty: nobody. */
+      readonly allowedCidrs: readonly string[];
+      readonly namespace: string;
+      readonly service: string;
+    };
+
+export interface RouteIr {
+  readonly mode: 'passthrough' | 'terminate';
+  readonly cluster: string;
+  readonly protocol: Protocol;
+  /** Name of the authz resource; set when mode is terminate. */
+  readonly authz: string;
+}
+
+export interface ClusterIr {
+  readonly host: string;
+  readonly namespace: string;
+  readonly service: string;
+  readonly port: number;
+  readonly protocol: Protocol;
+  /** ms; 0: the client's default, 5,000. */
+  readonly connectTimeoutMs: number;
+}
+
+export interface AssignmentIr {
+  /** By (priority, address, port, sni). */
+  readonly endpoints: readonly EndpointIr[];
+}
+
+export interface EndpointIr {
+  readonly address: string;
+  readonly port: number;
+  /** Integer, relative within one priority; 0 takes no new connections. */
+  readonly weight: number;
+  /** Contiguous from 0. */
+  readonly priority: number;
+  /** Absent: plaintext, inside one network only. */
+  readonly tls?: TlsIr;
+  readonly cluster: string;
+  readonly network: string;
+  readonly locality: string;
+  /** Empty behind a gateway, where it may be several. */
+  readonly runtime: string;
+  readonly instance: string;
+  readonly viaGateway: boolean;
+  readonly stale: boolean;
+  readonly draining: boolean;
+}
+
+export interface TlsIr {
+  readonly sni: string;
+  /** Any of these, sorted. */
+  readonly uriSans: readonly string[];
+  /** And this. */
+  readonly clusterSan: string;
+}
+
+export interface BundleIr {
+  /** DER, base64. */
+  readonly roots: readonly string[];
+  readonly intermediates: readonly { readonly cluster: string; readonly certificate: string }[];
+  readonly deniedSerials: readonly string[];
+}
+
+export interface AuthzIr {
+  readonly rules: readonly AuthzRuleIr[];
+}
+
+/** All non-empty fields must match; within a field any entry matches. */
+export interface AuthzRuleIr {
+  readonly action: 'allow' | 'deny';
+  readonly name: string;
+  readonly principals: readonly string[];
+  readonly namespaces: readonly string[];
+  readonly clusters: readonly string[];
+}
+
+/** Clients of one class get the same snapshot. `gateway`: of this control plane's cluster, on that network. */
+export interface ClientClass {
+  readonly kind: 'agent' | 'gateway';
+  readonly network: NetworkId;
+}
+
+/** Everything one class of clients may subscribe to. Immutable, structurally shared between versions. */
+export interface Snapshot {
+  readonly client: ClientClass;
+  /** Of the whole content; equal content has equal versions whatever its history. */
+  readonly version: string;
+  readonly resources: { readonly [K in ResourceKind]: ReadonlyMap<string, Resource<K>> };
+}
+
+/** Names whose version differs between two snapshots, removed ones included. */
+export type SnapshotDiff = { readonly [K in ResourceKind]: ReadonlySet<string> };
