@@ -3,7 +3,10 @@ import { Resolver } from 'node:dns/promises';
 import { test } from 'node:test';
 import { until } from '../support/until.ts';
 import { startConsul } from './servers/consul.ts';
+import { startEnvoy, validateEnvoyConfig } from './servers/envoy.ts';
 import { startEtcd } from './servers/etcd.ts';
+import { startKubernetes } from './servers/kubernetes.ts';
+import { startNomad } from './servers/nomad.ts';
 
 test('etcd keeps what it acknowledged through a kill -9', async (t) => {
   const etcd = await startEtcd();
@@ -47,4 +50,92 @@ test('consul with ACLs refuses a caller without a token, and comes back empty wh
   await consul.api('PUT', '/v1/kv/x', 1);
   await consul.restart();
   await assert.rejects(consul.api('GET', '/v1/kv/x'), /404/);
+});
+
+const HTTP_APP = 'require("http").createServer((q, s) => s.end(String(process.pid))).listen(+process.argv[1], "127.0.0.1")';
+
+interface NativeService {
+  readonly AllocID: string;
+  readonly Address: string;
+  readonly Port: number;
+}
+
+test('nomad runs a raw_exec job, lists its native service, and takes its tasks up again after a kill -9', async (t) => {
+  const nomad = await startNomad();
+  t.after(() => nomad.stop());
+  const registered = async (): Promise<NativeService[]> =>
+    JSON.parse((await nomad.api('GET', '/v1/service/inventory')).body) as NativeService[];
+  const ask = async ({ Address, Port }: NativeService): Promise<string> =>
+    (await nomad.reach.request({ url: `http://${Address}:${Port}/` })).body;
+
+  const args = ['-e', HTTP_APP, `\${NOMAD_PORT_main}`];
+  await nomad.run({ job: 'inventory', command: process.execPath, args, count: 2, check: { http: '/' } });
+  const [one, two] = await until('two services that answer', async () => {
+    const found = await registered();
+    return found.length === 2 && (await Promise.all(found.map(ask))).every(Boolean) ? found : undefined;
+  });
+  assert.ok(one !== undefined && two !== undefined);
+  const pid = await ask(one);
+
+  await nomad.client.kill9();
+  await nomad.server.kill9();
+  assert.equal(await ask(one), pid, 'the task runs on without its agents');
+  await nomad.server.restart();
+  await nomad.client.restart();
+  await until('both services with the same allocations', async () => {
+    const ids = (await registered()).map((service) => service.AllocID);
+    return ids.length === 2 && ids.includes(one.AllocID) && ids.includes(two.AllocID);
+  });
+  assert.equal(await ask(one), pid);
+
+  await nomad.api('POST', `/v1/allocation/${one.AllocID}/stop`);
+  await until('the stopped allocation out of the service', async () => !(await registered()).some((s) => s.AllocID === one.AllocID));
+  assert.match(await ask(two), /^\d+$/);
+  await nomad.stop();
+  await assert.rejects(ask(two), 'stop ends the tasks too');
+});
+
+test('nomad with ACLs refuses a caller without a token', async (t) => {
+  const nomad = await startNomad({ acl: true });
+  t.after(() => nomad.stop());
+  assert.equal((await nomad.reach.request({ url: `${nomad.url}/v1/jobs` })).status, 403);
+  assert.deepEqual(JSON.parse((await nomad.api('GET', '/v1/jobs')).body), []);
+});
+
+test('kubernetes turns a ready pod into an EndpointSlice, takes its readiness back, and comes back after a kill -9', async (t) => {
+  const kubernetes = await startKubernetes();
+  t.after(() => kubernetes.stop());
+  const { api } = kubernetes;
+  const pod = { namespace: 'shop', name: 'payments-1', labels: { app: 'payments' }, ip: '10.71.1.20', serviceAccount: 'payments' };
+  await api.writePod(pod);
+  await api.apply({
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name: 'payments', namespace: 'shop' },
+    spec: { selector: { app: 'payments' }, ports: [{ name: 'http', port: 80, targetPort: 8080 }] },
+  });
+  const endpoints = async (): Promise<{ addresses: string[]; conditions: { ready: boolean } }[]> => {
+    const slices = await api.list('/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices');
+    return slices.flatMap((slice) => (slice['endpoints'] ?? []) as Awaited<ReturnType<typeof endpoints>>);
+  };
+  const readiness = async (): Promise<string> => (await endpoints()).map((e) => `${e.addresses[0]} ${e.conditions.ready}`).join();
+  await until('the ready endpoint', async () => (await readiness()) === '10.71.1.20 true');
+  await kubernetes.apiserver.kill9();
+  await kubernetes.apiserver.restart();
+  await api.writePod({ ...pod, ready: false });
+  await until('the endpoint unready', async () => (await readiness()) === '10.71.1.20 false');
+  await api.remove('/api/v1/namespaces/shop/pods/payments-1');
+  await until('no endpoint', async () => (await readiness()) === '');
+});
+
+test('envoy tells a good bootstrap from a bad one, and serves the good one', async (t) => {
+  const listener = (address: string) => ({ name: 'one', address: { socket_address: { address, port_value: 0 } }, filter_chains: [{}] });
+  const bootstrap = { static_resources: { listeners: [listener('127.0.0.1')] } };
+  assert.deepEqual(await validateEnvoyConfig(bootstrap), { accepted: true });
+  const refused = await validateEnvoyConfig({ static_resources: { listeners: [listener('nowhere')] } });
+  assert.ok(!refused.accepted && refused.problem.includes('nowhere'), JSON.stringify(refused));
+  const envoy = await startEnvoy({ bootstrap });
+  t.after(() => envoy.stop());
+  const listeners = await envoy.reach.request({ url: `${envoy.adminUrl}/listeners` });
+  assert.match(listeners.body, /one::127\.0\.0\.1:/);
 });

@@ -23,7 +23,10 @@ export interface HttpReply {
 export function exchange(request: HttpRequest): Promise<HttpReply> {
   return new Promise((resolve, reject) => {
     const timeoutMs = request.timeoutMs ?? 10_000;
-    const options: RequestOptions & { ca?: string } = { method: request.method ?? 'GET', headers: { ...request.headers }, agent: false };
+    const headers: Record<string, string | number> = { ...request.headers };
+    // Node frames the body of no DELETE by itself.
+    if (request.body !== undefined) headers['content-length'] = Buffer.byteLength(request.body);
+    const options: RequestOptions & { ca?: string } = { method: request.method ?? 'GET', headers, agent: false };
     if (request.ca !== undefined) options.ca = request.ca;
     const send = request.url.startsWith('https:') ? httpsRequest : httpRequest;
     const outgoing = send(request.url, options, (reply) => collect(reply, resolve, reject));
