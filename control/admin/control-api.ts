@@ -1,0 +1,57 @@
+import type {
+  CreatedJoinToken,
+  Explanation,
+  Instance,
+  Invite,
+  JoinedPeer,
+  JoinPeerRequest,
+  JoinTokenRequest,
+  PeerStatus,
+  RemovedPeer,
+  Revoked,
+  SignedIntermediate,
+  SignRequest,
+  Status,
+  UninstallPlan,
+  UninstallResult,
+} from '../../core/admin/index.ts';
+
+/**
+ * What the API can ask of the control plane. Made by the composition root; knows nothing of callers, roles or HTTP: whoever
+ * gets here may do it. Rejects with MeshError; NOT_FOUND, CONFLICT, PERMISSION_DENIED, LIMIT_EXCEEDED and the like reach the
+ * caller with their message.
+ */
+export interface ControlApi {
+  /** Everything; the API leaves out what the caller may not see. */
+  status(): Promise<Status>;
+  /** `src`, `dst`: NAMESPACE/NAME, a mesh host name with or without port, or an instance id. */
+  explain(src: string, dst: string): Promise<Explanation>;
+  instances(): Promise<readonly Instance[]>;
+  peers(): Promise<readonly PeerStatus[]>;
+  uninstallPlan(): Promise<UninstallPlan>;
+
+  createToken(request: JoinTokenRequest): Promise<Changed<CreatedJoinToken>>;
+  invitePeer(ttlMs: number): Promise<Changed<Invite>>;
+  joinPeer(request: JoinPeerRequest): Promise<Changed<JoinedPeer>>;
+  removePeer(cluster: string): Promise<Changed<RemovedPeer>>;
+  uninstall(): Promise<Changed<UninstallResult>>;
+  /** Absent: this control plane has no online root; the route then answers NOT_FOUND and says so. */
+  signIntermediate?(request: SignRequest): Promise<Changed<SignedIntermediate>>;
+  /** Absent: not supported yet; the route is not there. */
+  revokeInstance?(id: string): Promise<Changed<Revoked>>;
+}
+
+/** The outcome of a call that changes something, and what it changed, for the audit log. */
+export interface Changed<T> {
+  readonly value: T;
+  readonly diff: readonly Difference[];
+}
+
+export interface Difference {
+  /** What changed, such as `peer/west` or `token/4f2a`. */
+  readonly subject: string;
+  /** Absent: it was made. Secrets are redacted by field name before they are written. */
+  readonly before?: unknown;
+  /** Absent: it was removed. */
+  readonly after?: unknown;
+}

@@ -1,0 +1,116 @@
+import { type Static, Type } from 'typebox';
+import { list } from './common.ts';
+
+export const SourceStatus = Type.Object({
+  /** Own cluster, or the peer that the data came from. */
+  cluster: Type.String(),
+  source: Type.String(),
+  runtime: Type.String(),
+  state: Type.Union([Type.Literal('unknown'), Type.Literal('live'), Type.Literal('stale'), Type.Literal('expired')]),
+  /** Of the data; null: there never was any. */
+  ageMs: Type.Union([Type.Number(), Type.Null()]),
+  services: Type.Integer(),
+  endpoints: Type.Integer(),
+  /** Why it is not live. */
+  error: Type.Optional(Type.String()),
+});
+export type SourceStatus = Static<typeof SourceStatus>;
+
+/** Endpoints of one service by where they are. */
+export const EndpointGroup = Type.Object({
+  cluster: Type.String(),
+  runtime: Type.String(),
+  source: Type.String(),
+  network: Type.String(),
+  healthy: Type.Integer(),
+  unhealthy: Type.Integer(),
+  draining: Type.Integer(),
+  /** Of the above, how many are of a source that is lost. */
+  stale: Type.Integer(),
+});
+export type EndpointGroup = Static<typeof EndpointGroup>;
+
+export const ServiceStatus = Type.Object({
+  namespace: Type.String(),
+  name: Type.String(),
+  hosts: list(Type.String()),
+  ports: list(Type.Object({ name: Type.String(), port: Type.Integer(), protocol: Type.String() })),
+  /** Clusters that may see it; empty: not exported. */
+  audience: list(Type.String()),
+  endpoints: list(EndpointGroup),
+});
+export type ServiceStatus = Static<typeof ServiceStatus>;
+
+export const PeerStatus = Type.Object({
+  cluster: Type.String(),
+  state: Type.Union([Type.Literal('connected'), Type.Literal('connecting'), Type.Literal('lost'), Type.Literal('pending')]),
+  /** Who dialled the connection that stands. */
+  dialledBy: Type.Union([Type.Literal('us'), Type.Literal('them'), Type.Literal('nobody')]),
+  dataAgeMs: Type.Union([Type.Number(), Type.Null()]),
+  addresses: list(Type.String()),
+  version: Type.Optional(Type.String()),
+  error: Type.Optional(Type.String()),
+});
+export type PeerStatus = Static<typeof PeerStatus>;
+
+/** A gateway or agent that takes its configuration from this control plane. */
+export const ClientStatus = Type.Object({
+  instance: Type.String(),
+  role: Type.String(),
+  identity: Type.String(),
+  network: Type.String(),
+  connected: Type.Boolean(),
+  /** Since it last said anything. */
+  ageMs: Type.Number(),
+  resources: Type.Integer(),
+  /** Resources that it refused, each kept from it at that version. */
+  refused: list(Type.Object({ type: Type.String(), name: Type.String(), version: Type.String(), reason: Type.String() })),
+});
+export type ClientStatus = Static<typeof ClientStatus>;
+
+export const GatewayStatus = Type.Object({
+  cluster: Type.String(),
+  network: Type.String(),
+  instance: Type.String(),
+  addresses: list(Type.String()),
+  port: Type.Integer(),
+  healthy: Type.Boolean(),
+  draining: Type.Boolean(),
+});
+export type GatewayStatus = Static<typeof GatewayStatus>;
+
+export const CertificateStatus = Type.Object({
+  name: Type.String(),
+  kind: Type.Union([Type.Literal('root'), Type.Literal('intermediate'), Type.Literal('svid')]),
+  notAfter: Type.String(),
+  state: Type.Union([Type.Literal('ok'), Type.Literal('expiring'), Type.Literal('expired')]),
+});
+export type CertificateStatus = Static<typeof CertificateStatus>;
+
+export const Conflict = Type.Object({
+  /** NameCollision, PortConflict, PublishConflict, ... */
+  kind: Type.String(),
+  subject: Type.String(),
+  message: Type.String(),
+});
+export type Conflict = Static<typeof Conflict>;
+
+export const Status = Type.Object({
+  cluster: Type.String(),
+  trustDomain: Type.String(),
+  network: Type.String(),
+  version: Type.String(),
+  time: Type.String(),
+  /** The caller may see some namespaces only: what concerns the whole mesh was left out. */
+  partial: Type.Boolean(),
+  sources: list(SourceStatus),
+  services: list(ServiceStatus),
+  peers: list(PeerStatus),
+  gateways: list(GatewayStatus),
+  clients: list(ClientStatus),
+  certificates: list(CertificateStatus),
+  conflicts: list(Conflict),
+  /** Of the configuration files as they are now, when a reload was refused. */
+  configViolations: list(Type.String()),
+});
+export type Status = Static<typeof Status>;
