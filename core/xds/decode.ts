@@ -1,0 +1,54 @@
+import { accept, type Checked, reject, type Violation } from '../validate.ts';
+import type { Any } from './gen/google/protobuf/any.ts';
+import { Authz, Bundle, Cluster, Listener, LoadAssignment, Route } from './gen/isthmus/native/v1/native.ts';
+import { nativeTypeUrls as urls } from './type-urls.ts';
+import { checkAssignment, checkAuthz, checkBundle, checkCluster, checkListener, checkRoute } from './validate-native.ts';
+
+export type NativeResource =
+  | { readonly kind: 'bundle'; readonly name: string; readonly value: Bundle }
+  | { readonly kind: 'cluster'; readonly name: string; readonly value: Cluster }
+  | { readonly kind: 'loadAssignment'; readonly name: string; readonly value: LoadAssignment }
+  | { readonly kind: 'listener'; readonly name: string; readonly value: Listener }
+  | { readonly kind: 'route'; readonly name: string; readonly value: Route }
+  | { readonly kind: 'authz'; readonly name: string; readonly value: Authz };
+
+/** The value, checked so that a data plane can use it as it is, or everything that is wrong with it. Never throws. */
+export function decodeResource(any: Any): Checked<NativeResource> {
+  try {
+    const { resource, violations } = decode(any);
+    return violations.length === 0 ? accept(resource) : reject(violations);
+  } catch (error) {
+    return reject([{ path: '', message: `not a readable ${any.typeUrl}: ${error instanceof Error ? error.message : String(error)}` }]);
+  }
+}
+
+function decode({ typeUrl, value: bytes }: Any): { resource: NativeResource; violations: readonly Violation[] } {
+  switch (typeUrl) {
+    case urls.bundle: {
+      const value = Bundle.decode(bytes);
+      return { resource: { kind: 'bundle', name: value.trustDomain, value }, violations: checkBundle(value) };
+    }
+    case urls.cluster: {
+      const value = Cluster.decode(bytes);
+      return { resource: { kind: 'cluster', name: value.name, value }, violations: checkCluster(value) };
+    }
+    case urls.loadAssignment: {
+      const value = LoadAssignment.decode(bytes);
+      return { resource: { kind: 'loadAssignment', name: value.clusterName, value }, violations: checkAssignment(value) };
+    }
+    case urls.listener: {
+      const value = Listener.decode(bytes);
+      return { resource: { kind: 'listener', name: value.name, value }, violations: checkListener(value) };
+    }
+    case urls.route: {
+      const value = Route.decode(bytes);
+      return { resource: { kind: 'route', name: value.name, value }, violations: checkRoute(value) };
+    }
+    case urls.authz: {
+      const value = Authz.decode(bytes);
+      return { resource: { kind: 'authz', name: value.name, value }, violations: checkAuthz(value) };
+    }
+    default:
+      throw new Error('a type that this version does not know');
+  }
+}

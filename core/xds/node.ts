@@ -1,0 +1,56 @@
+import { formatSpiffeId, isDnsLabel, parseLocality, parseSpiffeId, type SpiffeId } from '../model/index.ts';
+import { accept, type Checked, reject, type Violation } from '../validate.ts';
+import { Node } from './gen/envoy/config/core/v3/base.ts';
+
+/** What a client of the control plane says of itself. */
+export interface NodeFacts {
+  readonly kind: 'agent' | 'gateway';
+  readonly identity: SpiffeId;
+  /** Tells processes of one identity apart; persisted by the agent. Letters, digits, `.`, `_`, `-`, at most 128. */
+  readonly instance: string;
+  readonly network: string;
+  /** region/zone/subzone; may be empty. */
+  readonly locality: string;
+  readonly version: string;
+}
+
+const instanceForm = /^[A-Za-z0-9._-]{1,128}$/;
+
+/** The xDS node of a native client; its id is `SPIFFE-ID#INSTANCE`. */
+export function buildNode(facts: NodeFacts): Node {
+  const { region, zone, subzone } = parseLocality(facts.locality);
+  return Node.create({
+    id: `${formatSpiffeId(facts.identity)}#${facts.instance}`,
+    metadata: { kind: facts.kind, network: facts.network },
+    locality: { region, zone, subZone: subzone },
+    userAgentName: 'isthmus',
+    userAgentVersionType: { $case: 'userAgentVersion', value: facts.version },
+  });
+}
+
+/** The claim alone: whoever takes it must compare the identity with the one that the certificate proves. */
+export function parseNode(node: Node): Checked<NodeFacts> {
+  const violations: Violation[] = [];
+  const hash = node.id.lastIndexOf('#');
+  const identity = parseSpiffeId(node.id.slice(0, Math.max(0, hash)));
+  const instance = node.id.slice(hash + 1);
+  if (identity === undefined) violations.push({ path: 'node.id', message: 'must be SPIFFE-ID#INSTANCE' });
+  if (!instanceForm.test(instance))
+    violations.push({ path: 'node.id', message: 'the instance has letters, digits and .-_ only, at most 128' });
+  const kind: unknown = node.metadata?.['kind'];
+  if (kind !== 'agent' && kind !== 'gateway') violations.push({ path: 'node.metadata.kind', message: 'must be agent or gateway' });
+  const network: unknown = node.metadata?.['network'];
+  if (typeof network !== 'string' || !isDnsLabel(network))
+    violations.push({ path: 'node.metadata.network', message: 'must be a DNS label' });
+  if (violations.length > 0 || identity === undefined) return reject(violations);
+  const { region = '', zone = '', subZone = '' } = node.locality ?? {};
+  const version = node.userAgentVersionType?.$case === 'userAgentVersion' ? node.userAgentVersionType.value : '';
+  return accept({
+    kind: kind as NodeFacts['kind'],
+    identity,
+    instance,
+    network: network as string,
+    locality: [region, zone, subZone].join('/').replace(/\/+$/, ''),
+    version: version.slice(0, 64),
+  });
+}

@@ -1,0 +1,123 @@
+import { isIP } from 'node:net';
+import { parseSniName, parseSpiffeId } from '../model/index.ts';
+import type { Violation } from '../validate.ts';
+import type { Authz, AuthzRule, Bundle, Cluster, Endpoint, Listener, LoadAssignment, Route } from './gen/isthmus/native/v1/native.ts';
+import { AuthzRule_Action, Route_Mode } from './gen/isthmus/native/v1/native.ts';
+
+type Report = (path: string, message: string) => void;
+
+function collect(check: (report: Report) => void): readonly Violation[] {
+  const violations: Violation[] = [];
+  check((path, message) => violations.push({ path, message }));
+  return violations;
+}
+
+const isPort = (port: number) => Number.isInteger(port) && port >= 1 && port <= 65_535;
+
+export function checkBundle(bundle: Bundle): readonly Violation[] {
+  return collect((report) => {
+    if (bundle.trustDomain === '') report('trustDomain', 'must not be empty');
+    if (bundle.roots.length === 0) report('roots', 'must hold a root: a bundle without any trusts nobody');
+    for (const [i, root] of bundle.roots.entries()) if (root.length === 0) report(`roots[${i}]`, 'is empty');
+    for (const [i, { cluster, certificate }] of bundle.intermediates.entries()) {
+      if (cluster === '') report(`intermediates[${i}].cluster`, 'must not be empty');
+      if (certificate.length === 0) report(`intermediates[${i}].certificate`, 'is empty');
+    }
+    for (const [i, serial] of bundle.deniedSerials.entries()) {
+      if (!/^[0-9a-f]+$/.test(serial)) report(`deniedSerials[${i}]`, 'must be lower-case hex');
+    }
+  });
+}
+
+export function checkCluster(cluster: Cluster): readonly Violation[] {
+  return collect((report) => {
+    for (const field of ['name', 'host', 'namespace', 'service'] as const) if (cluster[field] === '') report(field, 'must not be empty');
+    if (!isPort(cluster.port)) report('port', 'must be 1-65535');
+  });
+}
+
+export function checkAssignment(assignment: LoadAssignment): readonly Violation[] {
+  return collect((report) => {
+    if (assignment.clusterName === '') report('clusterName', 'must not be empty');
+    for (const [i, endpoint] of assignment.endpoints.entries()) checkEndpoint(endpoint, `endpoints[${i}]`, report);
+    const priorities = new Set(assignment.endpoints.map((e) => e.priority));
+    for (let p = 0; p < priorities.size; p += 1) {
+      if (priorities.has(p)) continue;
+      report('endpoints', `priorities must be contiguous from 0; ${p} is missing`);
+      break;
+    }
+  });
+}
+
+function checkEndpoint(endpoint: Endpoint, path: string, report: Report): void {
+  if (isIP(endpoint.address) === 0) report(`${path}.address`, 'must be an IP address');
+  if (!isPort(endpoint.port)) report(`${path}.port`, 'must be 1-65535');
+  if (endpoint.viaGateway && endpoint.tls === undefined) report(`${path}.tls`, 'must be set: no plaintext across networks');
+  if (endpoint.tls === undefined) return;
+  if (endpoint.tls.clusterSan === '') report(`${path}.tls.clusterSan`, 'must name the cluster that the server proves');
+  // Without a URI SAN any workload of that cluster could answer.
+  if (endpoint.tls.uriSans.length === 0) report(`${path}.tls.uriSans`, 'must name whom to expect');
+  for (const [i, san] of endpoint.tls.uriSans.entries()) {
+    if (parseSpiffeId(san) === undefined) report(`${path}.tls.uriSans[${i}]`, 'must be a SPIFFE id');
+  }
+}
+
+export function checkListener(listener: Listener): readonly Violation[] {
+  return collect((report) => {
+    if (listener.name === '') report('name', 'must not be empty');
+    const kind = listener.kind;
+    if (kind === undefined) return report('kind', 'must be set; maybe a kind that this version does not know');
+    if (kind.$case === 'originate') {
+      if (!isPort(kind.value.port)) report('originate.port', 'must be 1-65535');
+      if (kind.value.clusterName === '') report('originate.clusterName', 'must not be empty');
+      for (const [i, cidr] of kind.value.allowedCidrs.entries()) {
+        if (!isCidr(cidr)) report(`originate.allowedCidrs[${i}]`, 'must be ADDRESS/BITS');
+      }
+      return;
+    }
+    if (kind.value.hosts.length === 0) report('service.hosts', 'must name a host');
+    for (const [i, port] of kind.value.ports.entries()) {
+      if (!isPort(port.port)) report(`service.ports[${i}].port`, 'must be 1-65535');
+      if (port.clusterName === '') report(`service.ports[${i}].clusterName`, 'must not be empty');
+    }
+  });
+}
+
+export function checkRoute(route: Route): readonly Violation[] {
+  return collect((report) => {
+    if (parseSniName(route.name) === undefined) report('name', 'must be outbound_.PORT_.SUBSET_.HOST');
+    if (route.clusterName === '') report('clusterName', 'must not be empty');
+    if (route.mode === Route_Mode.TERMINATE) {
+      if (route.authzName === '') report('authzName', 'must be set where the gateway terminates');
+    } else if (route.mode !== Route_Mode.PASSTHROUGH) {
+      report('mode', 'must be passthrough or terminate');
+    }
+  });
+}
+
+export function checkAuthz(authz: Authz): readonly Violation[] {
+  return collect((report) => {
+    if (authz.name === '') report('name', 'must not be empty');
+    for (const [i, rule] of authz.rules.entries()) checkRule(rule, `rules[${i}]`, report);
+  });
+}
+
+function checkRule(rule: AuthzRule, path: string, report: Report): void {
+  if (rule.action !== AuthzRule_Action.ALLOW && rule.action !== AuthzRule_Action.DENY) {
+    report(`${path}.action`, 'must be allow or deny');
+  }
+  for (const field of ['principals', 'namespaces', 'clusters'] as const) {
+    for (const [i, pattern] of rule[field].entries()) {
+      if (!/^\*?[^*]*\*?$/.test(pattern) || pattern === '' || pattern === '**') {
+        report(`${path}.${field}[${i}]`, 'must not be empty; `*` only alone, first or last');
+      }
+    }
+  }
+}
+
+function isCidr(text: string): boolean {
+  const [address = '', bits = '', rest] = text.split('/');
+  const family = isIP(address);
+  if (family === 0 || rest !== undefined || !/^[0-9]{1,3}$/.test(bits)) return false;
+  return Number(bits) <= (family === 4 ? 32 : 128);
+}
