@@ -15,7 +15,7 @@ export interface PodProcess {
   readonly namespace: string;
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
-  /** Address at which the process answers; may not be loopback where kube-controller-manager is to make EndpointSlices of it. */
+  /** Address at which the process answers; never loopback where kube-controller-manager is to make EndpointSlices of it. */
   readonly ip: string;
   readonly serviceAccount?: string;
   /** Node that it claims to run on; made, with `zone`, where it does not exist. */
