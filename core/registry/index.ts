@@ -1,11 +1,15 @@
 export type { AdapterDeps, AdapterLog } from './adapter.ts';
 export type { Named, NativeName, Unnamed } from './apply-rules.ts';
 export { claims, isExcluded, nameService, toDnsLabel } from './apply-rules.ts';
+export type { BuiltServices, NativeInstance } from './build-services.ts';
+export { buildServices } from './build-services.ts';
 export type { PublishedService, PublishResult, RegistryEvent, RegistryPublisher, RegistrySource } from './contract.ts';
 export { deepEqual, diffServices, sameService } from './diff-services.ts';
 export { EventQueue } from './event-queue.ts';
 export { matchesGlob } from './glob.ts';
-export { isMeshOwned, ownerKey, ownerOf, publishedName, publishedNodeName } from './ownership.ts';
+export type { Hint } from './hints.ts';
+export { isServiceAccount, labelsOf, parseProtocol, readHint } from './hints.ts';
+export { isMeshOwned, ownerKey, ownerMetaKey, ownerOf, publishedName, publishedNodeName } from './ownership.ts';
 export type { RegistryRules } from './rules.ts';
 export type { Emit, SourceLoopOptions, SourceSession } from './run-source.ts';
 export { runSource } from './run-source.ts';

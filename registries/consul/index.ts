@@ -1,0 +1,2 @@
+export type { ConsulSpec, ConsulTuning } from './config.ts';
+export { createConsulSource } from './source.ts';

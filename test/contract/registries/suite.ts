@@ -1,0 +1,47 @@
+import { after, before, describe, test } from 'node:test';
+import { Follower } from './follower.ts';
+import type { RegistryHarness } from './harness.ts';
+import { outageCases } from './outage-cases.ts';
+import { sourceCases } from './source-cases.ts';
+
+/** What a case gets: the suite's server, a follower that is stopped for it, and names that no other case uses. */
+export interface CaseContext {
+  readonly harness: RegistryHarness;
+  follow(): Follower;
+  name(text: string): string;
+}
+
+export type RegistryCase = (what: string, run: (context: CaseContext) => Promise<void>) => void;
+
+/**
+ * What every RegistrySource must do, against its fake and against its real server. `make` starts one server for the whole
+ * suite; cases run one after another and leave it repaired.
+ */
+export function registryContract(name: string, make: () => Promise<RegistryHarness>): void {
+  describe(`registry contract: ${name}`, () => {
+    let harness: RegistryHarness;
+    let cases = 0;
+    before(async () => {
+      harness = await make();
+    });
+    after(() => harness?.stop());
+    const registryCase: RegistryCase = (what, run) =>
+      test(what, async () => {
+        cases += 1;
+        const followers: Follower[] = [];
+        const follow = () => {
+          const follower = new Follower(harness.source());
+          followers.push(follower);
+          return follower;
+        };
+        const suffix = `c${cases}`;
+        try {
+          await run({ harness, follow, name: (text) => `${text}-${suffix}` });
+        } finally {
+          await Promise.all(followers.map((f) => f.stop()));
+        }
+      });
+    sourceCases(registryCase);
+    outageCases(registryCase);
+  });
+}
