@@ -1,12 +1,6 @@
 import type { Clock } from '../clock.ts';
+import type { Log } from '../log.ts';
 import type { ClusterId, SourceId } from '../model/index.ts';
-
-/** The part of a pino logger that adapters use. Fields hold no secrets. */
-export interface AdapterLog {
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-  error(fields: object, message: string): void;
-}
 
 /** What every adapter and publisher is given besides its Registry object's spec. */
 export interface AdapterDeps {
@@ -16,5 +10,6 @@ export interface AdapterDeps {
   readonly clock: Clock;
   /** [0, 1); for jitter. */
   readonly random: () => number;
-  readonly log: AdapterLog;
+  /** Fields hold no secrets. */
+  readonly log: Log;
 }

@@ -1,3 +1,4 @@
+import { silentLog } from '../../../core/log.ts';
 import { clusterId, sourceId } from '../../../core/model/index.ts';
 import { systemClock } from '../../../core/system-clock.ts';
 import { createConsulSource } from '../../../registries/consul/index.ts';
@@ -6,8 +7,7 @@ import { rulesWith } from '../../unit/registry/records.ts';
 import type { RegistryHarness } from './harness.ts';
 import { registryContract } from './suite.ts';
 
-const quiet = { info() {}, warn() {}, error() {} };
-const deps = { id: sourceId('consul/dc1'), cluster: clusterId('east'), clock: systemClock, random: Math.random, log: quiet };
+const deps = { id: sourceId('consul/dc1'), cluster: clusterId('east'), clock: systemClock, random: Math.random, log: silentLog };
 const patient = { waitMs: 60_000, marginMs: 2_000, backoff: { baseMs: 10, maxMs: 50 } };
 const hasty = { ...patient, waitMs: 400, marginMs: 400 };
 

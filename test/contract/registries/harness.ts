@@ -1,5 +1,6 @@
 import type { RegistrySource } from '../../../core/registry/index.ts';
 import type { Breakage } from '../../fakes/breakable-server.ts';
+import type { Follower } from './follower.ts';
 
 /** One running registry, fake or real, and the hands that change it from outside the adapter. */
 export interface RegistryHarness {
@@ -23,3 +24,12 @@ export interface RegistryHarness {
   readonly bulk: number;
   stop(): Promise<void>;
 }
+
+/** What a case gets: the suite's server, a follower that is stopped for it, and names that no other case uses. */
+export interface CaseContext {
+  readonly harness: RegistryHarness;
+  follow(): Follower;
+  name(text: string): string;
+}
+
+export type RegistryCase = (what: string, run: (context: CaseContext) => Promise<void>) => void;

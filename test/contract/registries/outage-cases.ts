@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { MeshError } from '../../../core/errors.ts';
 import type { Breakage } from '../../fakes/breakable-server.ts';
 import { until } from '../../support/until.ts';
-import type { RegistryCase } from './suite.ts';
+import type { RegistryCase } from './harness.ts';
 
 const all: readonly Breakage[] = ['errors', 'garbage', 'half-json', 'wrong-json', 'silence', 'refused', 'reset'];
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { serviceKey } from '../../../core/model/index.ts';
 import { until } from '../../support/until.ts';
-import type { RegistryCase } from './suite.ts';
+import type { RegistryCase } from './harness.ts';
 
 export function sourceCases(registryCase: RegistryCase): void {
   registryCase('the first event is a snapshot of what is there', async ({ harness, follow, name }) => {

@@ -1,17 +1,8 @@
 import { after, before, describe, test } from 'node:test';
 import { Follower } from './follower.ts';
-import type { RegistryHarness } from './harness.ts';
+import type { RegistryCase, RegistryHarness } from './harness.ts';
 import { outageCases } from './outage-cases.ts';
 import { sourceCases } from './source-cases.ts';
-
-/** What a case gets: the suite's server, a follower that is stopped for it, and names that no other case uses. */
-export interface CaseContext {
-  readonly harness: RegistryHarness;
-  follow(): Follower;
-  name(text: string): string;
-}
-
-export type RegistryCase = (what: string, run: (context: CaseContext) => Promise<void>) => void;
 
 /**
  * What every RegistrySource must do, against its fake and against its real server. `make` starts one server for the whole
