@@ -22,7 +22,7 @@ export interface RunningEnvoy extends Running {
 /** What `envoy --mode validate` says of a bootstrap. `problem` is its output where it refuses. */
 export type EnvoyVerdict = { readonly accepted: true } | { readonly accepted: false; readonly problem: string };
 
-export async function envoyBinary(): Promise<string> {
+async function envoyBinary(): Promise<string> {
   return (await install('envoy')).binary('envoy');
 }
 

@@ -17,7 +17,7 @@ export interface Installation {
 }
 
 /** The cache folder: outside the repository, so that clones and worktrees share it. */
-export function serversCache(): string {
+function serversCache(): string {
   const base = process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache');
   return join(base, 'isthmus-servers');
 }
@@ -56,9 +56,13 @@ async function buildOnce(name: ServerName, recipe: Recipe, folder: string, hash:
     if (await isCurrent(folder, hash)) return;
     await removeLeftovers(cache, name);
     const staging = await mkdtemp(join(cache, `.building-${name}-`));
-    await build(name, recipe, staging, hash);
-    await rm(folder, { recursive: true, force: true });
-    await rename(staging, folder);
+    try {
+      await build(name, recipe, staging, hash);
+      await rm(folder, { recursive: true, force: true });
+      await rename(staging, folder);
+    } finally {
+      await rm(staging, { recursive: true, force: true });
+    }
   } finally {
     await lock.release();
   }

@@ -116,8 +116,8 @@ export function kubernetesApi(reach: Reach, url: string, token: string, ca: stri
   };
 }
 
-/** The path of one object, from its kind and metadata. Exported for tests that read or remove what they applied. */
-export function objectPath(object: Record<string, unknown>): string {
+/** The path of one object, from its kind and metadata. */
+function objectPath(object: Record<string, unknown>): string {
   const { apiVersion, kind, metadata } = object as unknown as KubernetesObject;
   const plural = PLURALS[kind];
   if (plural === undefined) throw new Error(`add the plural name of ${kind} to PLURALS`);

@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { HttpReply } from './http-request.ts';
 import { install } from './install.ts';
@@ -6,6 +6,7 @@ import { type NomadPort, nomadClientConfig, nomadServerConfig } from './nomad-co
 import { type RawExecService, rawExecJob } from './nomad-job.ts';
 import type { Reach } from './reach.ts';
 import { onFreePorts, type Running, startServer } from './server-process.ts';
+import { removeTaskCgroups } from './task-cgroups.ts';
 
 export interface NomadOptions {
   /** Network namespace to run in, and its tasks with it; that of this process unless said. */
@@ -122,7 +123,14 @@ async function startClientAgent(place: Place & { rpc: string }, { netns }: Nomad
     await writeFile(file, JSON.stringify(nomadClientConfig({ ...place, ports, folder })), { mode: 0o600 });
     const ready = async (reach: Reach): Promise<boolean> =>
       (await reach.request({ url: `${url}/v1/agent/health?type=client` })).status === 200 && (await nodeReady(api));
-    return startServer({ name: 'nomad-client', command, args: ['agent', `-config=${file}`], netns, folder, ready });
+    const client = await startServer({ name: 'nomad-client', command, args: ['agent', `-config=${file}`], netns, folder, ready });
+    const stop = client.stop.bind(client);
+    client.stop = async () => {
+      const allocations = await readdir(join(folder, 'data', 'alloc')).catch(() => []);
+      await stop();
+      if (allocations.length > 0) await removeTaskCgroups(allocations);
+    };
+    return client;
   });
 }
 

@@ -44,7 +44,7 @@ export interface ServerSpec {
 }
 
 /** Thrown when a server ended because another process had one of its ports: the start may be tried again on others. */
-export class PortTakenError extends Error {}
+class PortTakenError extends Error {}
 
 const STOP_DEADLINE_MS = 10_000;
 

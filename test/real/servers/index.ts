@@ -1,0 +1,14 @@
+export { type ConsulOptions, type RunningConsul, startConsul } from './consul.ts';
+export { endInReverse } from './ending.ts';
+export { type EnvoyBootstrap, type EnvoyOptions, type EnvoyVerdict, type RunningEnvoy, startEnvoy, validateEnvoyConfig } from './envoy.ts';
+export { type EtcdOptions, type RunningEtcd, startEtcd } from './etcd.ts';
+export type { HttpReply, HttpRequest } from './http-request.ts';
+export { type Installation, install } from './install.ts';
+export { type KubernetesOptions, type RunningKubernetes, startKubernetes } from './kubernetes.ts';
+export type { EndpointSliceSpec, KubernetesApi, KubernetesObject, PodProcess } from './kubernetes-api.ts';
+export { createNetwork, type Host, type Network, type NetworkOptions } from './namespaces.ts';
+export { type NomadAllocation, type NomadOptions, type RunningNomad, startNomad } from './nomad.ts';
+export type { RawExecService } from './nomad-job.ts';
+export { inNamespace, type Reach, reachFrom } from './reach.ts';
+export type { Running } from './server-process.ts';
+export type { DialOutcome } from './tcp.ts';
