@@ -1,6 +1,6 @@
 import type { RegistryObject } from '../core/config/index.ts';
-import type { AdapterDeps, RegistrySource } from '../core/registry/index.ts';
-import { createConsulSource } from './consul/index.ts';
+import type { AdapterDeps, OwningPublisher, RegistrySource } from '../core/registry/index.ts';
+import { createConsulPublisher, createConsulSource } from './consul/index.ts';
 
 /** The source of a Registry object; undefined for types that no adapter here reads. Opens nothing until it is watched. */
 export function createSource(registry: RegistryObject, deps: AdapterDeps): RegistrySource | undefined {
@@ -8,6 +8,21 @@ export function createSource(registry: RegistryObject, deps: AdapterDeps): Regis
   switch (spec.connection.type) {
     case 'consul':
       return createConsulSource({ ...spec, connection: spec.connection }, deps);
+    default:
+      return undefined;
+  }
+}
+
+/**
+ * Who writes imported services back into a Registry object's system; undefined where its `publish` is off, or nothing can be
+ * registered from outside (Nomad).
+ */
+export function createPublisher(registry: RegistryObject, deps: AdapterDeps): OwningPublisher | undefined {
+  const { spec } = registry;
+  if (!spec.publish) return undefined;
+  switch (spec.connection.type) {
+    case 'consul':
+      return createConsulPublisher({ ...spec, connection: spec.connection }, deps);
     default:
       return undefined;
   }

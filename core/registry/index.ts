@@ -1,4 +1,4 @@
-export type { AdapterDeps } from './adapter.ts';
+export type { AdapterDeps, OwningPublisher } from './adapter.ts';
 export type { Named, NativeName, Unnamed } from './apply-rules.ts';
 export { claims, isExcluded, nameService, toDnsLabel } from './apply-rules.ts';
 export type { BuiltServices, NativeInstance } from './build-services.ts';

@@ -1,2 +1,3 @@
 export type { ConsulSpec, ConsulTuning } from './config.ts';
+export { createConsulPublisher } from './publish.ts';
 export { createConsulSource } from './source.ts';

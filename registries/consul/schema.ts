@@ -45,7 +45,7 @@ const nodeServices = z
   })
   .nullable();
 
-const catalogEntry = z.object({ Node: z.string(), ServiceID: z.string(), NodeMeta: strings, ServiceMeta: strings });
+const catalogEntry = z.object({ Node: z.string(), ServiceID: z.string(), ServiceMeta: strings, CreateIndex: z.number() });
 
 export type HealthEntry = z.infer<typeof healthEntry>;
 export type NodeServices = z.infer<typeof nodeServices>;

@@ -116,6 +116,7 @@ export class ConsulState {
       ServiceID: s.ID,
       ServiceName: s.Service,
       ServiceMeta: s.Meta ?? {},
+      CreateIndex: s.CreateIndex,
     }));
   }
 
