@@ -1,0 +1,11 @@
+export type { AuditEntry, AuditLog } from './audit.ts';
+export { openAuditLog } from './audit.ts';
+export type { SvidCaller } from './authenticate.ts';
+export type { Changed, ControlApi, Difference } from './control-api.ts';
+export type { FirstAdminCredential } from './credentials.ts';
+export { createFirstAdmin } from './credentials.ts';
+export type { HealthCheck, HealthServerOptions } from './health.ts';
+export { HealthServer } from './health.ts';
+export type { AdminServerOptions, AdminTls } from './options.ts';
+export { AdminServer } from './server.ts';
+export { adminTlsOf, svidCallers } from './svid-tls.ts';

@@ -1,0 +1,60 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { version } from '../../core/version.ts';
+
+/** What the control plane counts, by the names that dashboards and alert rules use. Served at /metrics of the health listener. */
+export interface ControlMetrics {
+  readonly registry: Registry;
+  /** 1 for the state a source is in. Labels: cluster, source, state. */
+  readonly sourceState: Gauge<'cluster' | 'source' | 'state'>;
+  /** Age of a source's data in s. */
+  readonly sourceAge: Gauge<'cluster' | 'source'>;
+  readonly endpoints: Gauge<'cluster' | 'source'>;
+  readonly peerConnected: Gauge<'peer'>;
+  readonly peerDataAge: Gauge<'peer'>;
+  /** Clients with an ADS stream. */
+  readonly xdsClients: Gauge<'role'>;
+  /** Resources pushed, by what the client said. Labels: type, outcome (ack, nack). */
+  readonly xdsPushes: Counter<'type' | 'outcome'>;
+  /** From a change in the catalog until clients were sent it, in s. */
+  readonly convergence: Histogram;
+  /** Unix time in s at which a certificate ends. */
+  readonly certificateExpiry: Gauge<'name' | 'kind'>;
+  readonly certificatesIssued: Counter<'kind' | 'outcome'>;
+  readonly apiRequests: Counter<'route' | 'code'>;
+  readonly auditFailures: Counter;
+  readonly configReloads: Counter<'outcome'>;
+}
+
+/** A registry of its own, so that several control planes can run in one process. */
+export function createMetrics(labels: { readonly cluster: string }): ControlMetrics {
+  const registry = new Registry();
+  registry.setDefaultLabels({ isthmus_cluster: labels.cluster });
+  const registers = [registry];
+  const gauge = <L extends string>(name: string, help: string, labelNames: readonly L[] = []) =>
+    new Gauge<L>({ name, help, labelNames, registers });
+  const counter = <L extends string>(name: string, help: string, labelNames: readonly L[] = []) =>
+    new Counter<L>({ name, help, labelNames, registers });
+  gauge('isthmus_build_info', 'Always 1; the version is a label.', ['version']).set({ version }, 1);
+  collectDefaultMetrics({ register: registry });
+  return {
+    registry,
+    sourceState: gauge('isthmus_source_state', '1 for the state a source is in.', ['cluster', 'source', 'state']),
+    sourceAge: gauge('isthmus_source_data_age_seconds', 'Age of the data of a source.', ['cluster', 'source']),
+    endpoints: gauge('isthmus_endpoints', 'Endpoints in the catalog.', ['cluster', 'source']),
+    peerConnected: gauge('isthmus_peer_connected', '1 while a stream to the peer stands.', ['peer']),
+    peerDataAge: gauge('isthmus_peer_data_age_seconds', 'Age of what is known of a peer.', ['peer']),
+    xdsClients: gauge('isthmus_xds_clients', 'Clients with an ADS stream.', ['role']),
+    xdsPushes: counter('isthmus_xds_responses_total', 'Resources that clients answered for.', ['type', 'outcome']),
+    convergence: new Histogram({
+      name: 'isthmus_convergence_seconds',
+      help: 'From a change in the catalog until it was sent.',
+      buckets: [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10],
+      registers,
+    }),
+    certificateExpiry: gauge('isthmus_certificate_expiry_timestamp_seconds', 'When a certificate ends.', ['name', 'kind']),
+    certificatesIssued: counter('isthmus_certificates_issued_total', 'Certificates asked for.', ['kind', 'outcome']),
+    apiRequests: counter('isthmus_api_requests_total', 'Calls of the admin API.', ['route', 'code']),
+    auditFailures: counter('isthmus_audit_failures_total', 'Changes that could not be written to the audit log.'),
+    configReloads: counter('isthmus_config_reloads_total', 'Reloads of the configuration.', ['outcome']),
+  };
+}

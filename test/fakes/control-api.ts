@@ -1,0 +1,200 @@
+import type { Changed, ControlApi } from '../../control/admin/index.ts';
+import type { Instance, JoinTokenRequest, Status } from '../../core/admin/index.ts';
+import { MeshError } from '../../core/errors.ts';
+
+/** A control plane that only says what a test put in, and remembers what it was asked to change. */
+export class FakeControlApi implements ControlApi {
+  status_: Status = sampleStatus();
+  readonly calls: string[] = [];
+  failure: MeshError | undefined;
+
+  async status() {
+    return this.status_;
+  }
+
+  async explain(src: string, dst: string) {
+    if (dst === 'default/missing') throw new MeshError('NOT_FOUND', `no service ${dst}`);
+    return {
+      src,
+      dst,
+      verdict: 'allowed' as const,
+      summary: `${src} reaches ${dst} through a gateway of pods`,
+      steps: [
+        { stage: 'name', outcome: 'ok' as const, text: 'payments.default.mesh.internal is default/payments', details: [] },
+        { stage: 'network', outcome: 'ok' as const, text: 'from vms to pods: not direct', details: ['vms ≠ pods'] },
+        {
+          stage: 'gateway',
+          outcome: 'warning' as const,
+          text: '1 of 2 gateways of pods answers',
+          details: ['10.0.0.7:15443 healthy', '10.0.0.8:15443 unhealthy'],
+        },
+        { stage: 'rule', outcome: 'ok' as const, text: 'allowed by west-may-call', details: ['cluster west, any principal'] },
+      ],
+    };
+  }
+
+  async instances(): Promise<readonly Instance[]> {
+    return [instance('vm-1', 'default'), instance('vm-2', 'billing')];
+  }
+
+  async peers() {
+    return this.status_.peers;
+  }
+
+  async uninstallPlan() {
+    return {
+      steps: [{ where: 'consul/dc1', action: 'deregister', subjects: ['payments-mesh'] }],
+      warnings: ['2 callers without a sidecar'],
+    };
+  }
+
+  async createToken(request: JoinTokenRequest) {
+    const id = '00112233aabbccdd';
+    const token = `isthmus-join-v1.${Buffer.from('a join token that nobody may log').toString('base64url')}`;
+    const value = {
+      token,
+      id,
+      spiffeId: `spiffe://mesh.test/ns/default/sa/${request.service?.split('/')[1]}`,
+      expiresAt: '2030-01-01T00:00:00.000Z',
+      maxUses: request.maxUses,
+    };
+    return this.#change('createToken', value, { subject: `token/${id}`, after: { token, service: request.service } });
+  }
+
+  async invitePeer(ttlMs: number) {
+    const token = `isthmus-peer-v1.${Buffer.from('an invitation nobody may log').toString('base64url')}`;
+    return this.#change(
+      `invitePeer ${ttlMs}`,
+      { id: 'i1', token, expiresAt: '2030-01-01T00:15:00.000Z' },
+      { subject: 'invite/i1', after: {} },
+    );
+  }
+
+  async joinPeer() {
+    return this.#change(
+      'joinPeer',
+      { cluster: 'west', trustDomain: 'mesh.test', state: 'joined' as const },
+      { subject: 'peer/west', after: {} },
+    );
+  }
+
+  async removePeer(cluster: string) {
+    if (cluster !== 'west') throw new MeshError('NOT_FOUND', `${cluster} is not a peer of this cluster`);
+    return this.#change(`removePeer ${cluster}`, { cluster, services: 2, endpoints: 3 }, { subject: `peer/${cluster}`, before: {} });
+  }
+
+  async uninstall() {
+    return this.#change('uninstall', { removed: 4, conflicts: [] }, { subject: 'registry/consul', before: { records: 4 } });
+  }
+
+  async signIntermediate() {
+    const value = { certificate: '-----BEGIN CERTIFICATE-----\n', roots: [], notAfter: '2030-01-01T00:00:00.000Z' };
+    return this.#change('signIntermediate', value, { subject: 'intermediate/west', after: {} });
+  }
+
+  async revokeInstance(id: string) {
+    return this.#change(`revokeInstance ${id}`, { instance: id, serials: ['0a'] }, { subject: `instance/${id}`, before: {} });
+  }
+
+  async #change<T>(call: string, value: T, difference: Changed<T>['diff'][number]): Promise<Changed<T>> {
+    if (this.failure !== undefined) throw this.failure;
+    this.calls.push(call);
+    return { value, diff: [difference] };
+  }
+}
+
+function instance(id: string, namespace: string): Instance {
+  return {
+    id,
+    role: 'workload',
+    namespace,
+    spiffeId: `spiffe://mesh.test/ns/${namespace}/sa/app`,
+    network: 'vms',
+    addresses: ['10.1.0.4'],
+    services: [`${namespace}/app`],
+    generation: 3,
+    stage: 'healthy',
+    ageMs: 1200,
+  };
+}
+
+const group = { network: 'pods', unhealthy: 0, draining: 0, stale: 0 };
+
+export function sampleStatus(): Status {
+  return {
+    cluster: 'east',
+    trustDomain: 'mesh.test',
+    network: 'vms',
+    version: '0.1.0',
+    time: '2030-01-01T00:00:00.000Z',
+    partial: false,
+    sources: [
+      { cluster: 'east', source: 'consul/dc1', runtime: 'consul', state: 'live', ageMs: 900, services: 1, endpoints: 2 },
+      { cluster: 'east', source: 'vm', runtime: 'vm', state: 'live', ageMs: 0, services: 1, endpoints: 1 },
+      {
+        cluster: 'west',
+        source: 'kubernetes',
+        runtime: 'kubernetes',
+        state: 'stale',
+        ageMs: 75_000,
+        services: 1,
+        endpoints: 2,
+        error: 'peer west is lost',
+      },
+      { cluster: 'west', source: 'nomad', runtime: 'nomad', state: 'unknown', ageMs: null, services: 0, endpoints: 0 },
+    ],
+    services: [
+      {
+        namespace: 'billing',
+        name: 'orders',
+        hosts: ['orders.billing.mesh.internal'],
+        ports: [{ name: 'http', port: 80, protocol: 'http' }],
+        audience: ['*'],
+        endpoints: [{ ...group, cluster: 'east', runtime: 'vm', source: 'vm', network: 'vms', healthy: 1 }],
+      },
+      {
+        namespace: 'default',
+        name: 'payments',
+        hosts: ['payments.default.mesh.internal'],
+        ports: [
+          { name: 'http', port: 8080, protocol: 'http' },
+          { name: 'grpc', port: 9090, protocol: 'grpc' },
+        ],
+        audience: [],
+        endpoints: [
+          { ...group, cluster: 'west', runtime: 'kubernetes', source: 'kubernetes', healthy: 1, unhealthy: 1, stale: 2 },
+          { ...group, cluster: 'east', runtime: 'consul', source: 'consul/dc1', network: 'vms', healthy: 2, draining: 1 },
+        ],
+      },
+    ],
+    peers: [
+      {
+        cluster: 'west',
+        state: 'lost',
+        dialledBy: 'nobody',
+        dataAgeMs: 75_000,
+        addresses: ['192.0.2.1:15012'],
+        version: '0.1.0',
+        error: 'connection refused',
+      },
+    ],
+    gateways: [
+      { cluster: 'west', network: 'pods', instance: 'gw-1', addresses: ['192.0.2.7'], port: 15443, healthy: true, draining: false },
+    ],
+    clients: [
+      {
+        instance: 'vm-1',
+        role: 'workload',
+        identity: 'spiffe://mesh.test/ns/billing/sa/orders',
+        network: 'vms',
+        connected: true,
+        ageMs: 1500,
+        resources: 12,
+        refused: [{ type: 'Listener', name: 'orders.billing.mesh.internal', version: '7', reason: 'port 80 is taken' }],
+      },
+    ],
+    certificates: [{ name: 'east', kind: 'intermediate', notAfter: '2030-03-01T00:00:00.000Z', state: 'ok' }],
+    conflicts: [{ kind: 'NameCollision', subject: 'default/payments', message: 'consul/dc1 and file do not both claim it' }],
+    configViolations: [],
+  };
+}
