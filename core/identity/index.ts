@@ -2,9 +2,17 @@ export type { PeerExpectation, PeerVerdict, TrustBundle, VerifiedPeer } from '..
 export { bundleOf, verifySvid } from '../pki/index.ts';
 export type { ControlChannel, ControlExpectation } from './control-channel.ts';
 export { attestChannel, controlChannel, controlSpiffeId } from './control-channel.ts';
+export { nextGeneration } from './generation.ts';
 export type { JoinToken } from './join-token.ts';
 export { formatJoinToken, parseJoinToken } from './join-token.ts';
+export type { IdentityStatus, ObtainedIdentity, ObtainIdentityOptions } from './obtain-identity.ts';
+export { obtainIdentity } from './obtain-identity.ts';
+export { ensureOwnerOnlyDir, readIfThere, writeOwnerOnly } from './owner-only-file.ts';
+export type { InstanceRegistration, RegisterInstanceOptions, RegistrationStatus } from './register-instance.ts';
+export { registerInstance } from './register-instance.ts';
 export type { Svid, SvidSource } from './svid.ts';
 export { makeSvid, SettableSvidSource, svidKeyPem } from './svid.ts';
 export type { MtlsTarget } from './tls.ts';
 export { mtlsClientOptions, mtlsServerOptions, serverFault, verifyPeerSocket } from './tls.ts';
+export type { UnaryMethod } from './unary.ts';
+export { fromStatus, unary } from './unary.ts';

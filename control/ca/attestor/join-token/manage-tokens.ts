@@ -1,0 +1,113 @@
+import { randomBytes } from 'node:crypto';
+import { MeshError } from '../../../../core/errors.ts';
+import { isDnsLabel, parseSpiffeId } from '../../../../core/model/index.ts';
+import { sha256Hex } from '../../../../core/pki/index.ts';
+import type { Store } from '../../../../core/store.ts';
+import { accept, type Checked, reject, type Violation } from '../../../../core/validate.ts';
+import type { Ledger } from '../../ledger.ts';
+import { decodeRecord, getRecord, putRecord } from '../../record.ts';
+import type { Claims } from '../contract.ts';
+import { isCidr } from './cidr.ts';
+import { type TokenRecord, type TokenUse, tokenKeys, tokensPrefix, usesPrefix } from './record.ts';
+
+const day = 86_400_000;
+
+export interface TokenRequest {
+  readonly claims: Claims;
+  /** Until when a new key may redeem it; default 1 h, at most 30 d. */
+  readonly ttlMs?: number;
+  /** Default 1, at most 10,000. */
+  readonly maxUses?: number;
+  readonly sources?: readonly string[];
+  /** Default 7 d; see TokenRecord. */
+  readonly rejoinMs?: number;
+  readonly note?: string;
+}
+
+/** The secret is in the answer alone, and nowhere after. */
+export interface CreatedToken {
+  readonly id: string;
+  readonly secret: string;
+  readonly expiresAt: number;
+}
+
+/** Durable when it resolves. */
+export async function createToken(store: Store, request: TokenRequest, now: number): Promise<Checked<CreatedToken>> {
+  const violations = faults(request);
+  if (violations.length > 0) return reject(violations);
+  const id = randomBytes(8).toString('hex');
+  const secret = randomBytes(32).toString('base64url');
+  const record: TokenRecord = {
+    id,
+    secretSha256: sha256Hex(secret),
+    claims: request.claims,
+    createdAt: now,
+    expiresAt: now + (request.ttlMs ?? day / 24),
+    maxUses: request.maxUses ?? 1,
+    uses: 0,
+    sources: request.sources ?? [],
+    rejoinMs: request.rejoinMs ?? 7 * day,
+    revoked: false,
+    note: request.note ?? '',
+  };
+  const { succeeded } = await store.txn({
+    if: [{ key: tokenKeys.token(id), modRevision: 0 }],
+    then: [putRecord(tokenKeys.token(id), record)],
+  });
+  if (!succeeded) throw new MeshError('CONFLICT', 'a token of that id exists', { retryable: true });
+  return accept({ id, secret, expiresAt: record.expiresAt });
+}
+
+export async function listTokens(store: Store): Promise<readonly TokenRecord[]> {
+  return (await store.list(tokensPrefix)).entries.map((entry) => decodeRecord<TokenRecord>(entry));
+}
+
+/** Ends a token and everything granted on it. False: there is none. */
+export async function revokeToken(store: Store, ledger: Ledger, id: string, now: number): Promise<boolean> {
+  for (let attempt = 0; attempt < 8; attempt++) {
+    const record = await getRecord<TokenRecord>(store, tokenKeys.token(id));
+    if (record === undefined) return false;
+    const { succeeded } = await store.txn({
+      if: [{ key: tokenKeys.token(id), modRevision: record.modRevision }],
+      then: [putRecord(tokenKeys.token(id), { ...record.value, revoked: true } satisfies TokenRecord)],
+    });
+    if (!succeeded) continue;
+    const { entries } = await store.list(usesPrefix(id));
+    for (const entry of entries) await ledger.revokeGrant(decodeRecord<TokenUse>(entry).grant, now);
+    return true;
+  }
+  throw new MeshError('CONFLICT', `token ${id} changed again and again`, { retryable: true });
+}
+
+/** After a restore from backup: nobody knows which of them were redeemed since. */
+export async function revokeAllTokens(store: Store): Promise<number> {
+  const open = (await listTokens(store)).filter((token) => !token.revoked);
+  for (const token of open)
+    await store.txn({ if: [], then: [putRecord(tokenKeys.token(token.id), { ...token, revoked: true } satisfies TokenRecord)] });
+  return open.length;
+}
+
+function faults(request: TokenRequest): Violation[] {
+  const found: Violation[] = [];
+  const must = (held: boolean, path: string, message: string) => {
+    if (!held) found.push({ path, message });
+  };
+  const { claims } = request;
+  must(isDnsLabel(claims.namespace), 'namespace', 'must be a DNS label');
+  const id = parseSpiffeId(`spiffe://td/ns/${claims.namespace}/sa/${claims.serviceAccount}`);
+  must(id !== undefined, 'serviceAccount', 'must be letters, digits, dots, dashes and underscores');
+  claims.services.forEach((service, index) => {
+    must(isDnsLabel(service.namespace), `services[${index}].namespace`, 'must be a DNS label');
+    must(service.name === '*' || isDnsLabel(service.name), `services[${index}].name`, 'must be a DNS label, or *');
+    must(service.ports.every(isPort), `services[${index}].ports`, 'must be 1-65535');
+  });
+  for (const [index, cidr] of claims.addresses.entries()) must(isCidr(cidr), `addresses[${index}]`, 'must be an IP or CIDR');
+  for (const [index, cidr] of (request.sources ?? []).entries()) must(isCidr(cidr), `sources[${index}]`, 'must be an IP or CIDR');
+  must(within(request.ttlMs ?? 1_000, 1_000, 30 * day), 'ttl', 'must be 1 s to 30 d');
+  must(within(request.rejoinMs ?? 0, 0, 365 * day), 'rejoin', 'must be 0 to 365 d');
+  must(within(request.maxUses ?? 1, 1, 10_000) && Number.isInteger(request.maxUses ?? 1), 'maxUses', 'must be 1 to 10000');
+  return found;
+}
+
+const isPort = (port: number) => Number.isInteger(port) && port >= 1 && port <= 65_535;
+const within = (value: number, low: number, high: number) => Number.isFinite(value) && value >= low && value <= high;

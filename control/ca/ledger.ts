@@ -1,0 +1,113 @@
+import { MeshError } from '../../core/errors.ts';
+import type { Store } from '../../core/store.ts';
+import type { Grant } from './attestor/contract.ts';
+import { decodeRecord, getRecord, putRecord, type Stored } from './record.ts';
+
+/** Where the ledger lies in the store. */
+export const ledgerKeys = {
+  grant: (id: string) => `ca/grants/${id}`,
+  issued: (serial: string) => `ca/issued/${serial}`,
+  denied: (serial: string) => `ca/denied/${serial}`,
+};
+const issuedPrefix = 'ca/issued/';
+const deniedPrefix = 'ca/denied/';
+
+interface IssuedRecord {
+  readonly grant: string;
+  readonly notAfter: number;
+}
+
+/** Which SVID was issued on which grant: what renewal, registration and revocation go by. */
+export class Ledger {
+  readonly #store: Store;
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  async grant(id: string): Promise<Stored<Grant> | undefined> {
+    return getRecord<Grant>(this.#store, ledgerKeys.grant(id));
+  }
+
+  /** The grant that an SVID was issued on; undefined for one that was not issued here, or whose grant is revoked. */
+  async grantOfSerial(serial: string): Promise<Grant | undefined> {
+    const issued = await getRecord<IssuedRecord>(this.#store, ledgerKeys.issued(serial));
+    if (issued === undefined) return undefined;
+    const grant = await this.grant(issued.value.grant);
+    return grant === undefined || grant.value.revoked ? undefined : grant.value;
+  }
+
+  /** Durable before the SVID is handed out. MeshError PERMISSION_DENIED when the grant was revoked meanwhile. */
+  async recordIssued(grantId: string, serial: string, notAfter: number): Promise<void> {
+    for (let attempt = 0; attempt < 8; attempt++) {
+      const grant = await this.grant(grantId);
+      if (grant === undefined || grant.value.revoked) throw new MeshError('PERMISSION_DENIED', 'the right to this identity was revoked');
+      const { succeeded } = await this.#store.txn({
+        if: [{ key: ledgerKeys.grant(grantId), modRevision: grant.modRevision }],
+        then: [
+          putRecord(ledgerKeys.issued(serial), { grant: grantId, notAfter } satisfies IssuedRecord),
+          putRecord(ledgerKeys.grant(grantId), {
+            ...grant.value,
+            lastNotAfter: Math.max(notAfter, grant.value.lastNotAfter),
+          } satisfies Grant),
+        ],
+      });
+      if (succeeded) return;
+    }
+    throw new MeshError('CONFLICT', 'the grant changed again and again', { retryable: true });
+  }
+
+  /** Ends a grant: nothing is renewed or registered on it, and its SVIDs that are still in their time are denied. */
+  async revokeGrant(id: string, now: number): Promise<void> {
+    for (let attempt = 0; attempt < 8; attempt++) {
+      const grant = await this.grant(id);
+      if (grant === undefined) return;
+      const { entries } = await this.#store.list(issuedPrefix);
+      const live = entries.filter((entry) => {
+        const record = decodeRecord<IssuedRecord>(entry);
+        return record.grant === id && record.notAfter > now;
+      });
+      const { succeeded } = await this.#store.txn({
+        if: [{ key: ledgerKeys.grant(id), modRevision: grant.modRevision }],
+        then: [
+          putRecord(ledgerKeys.grant(id), { ...grant.value, revoked: true } satisfies Grant),
+          ...live.map((entry) =>
+            putRecord(`${deniedPrefix}${entry.key.slice(issuedPrefix.length)}`, { notAfter: decodeRecord<IssuedRecord>(entry).notAfter }),
+          ),
+        ],
+      });
+      if (succeeded) return;
+    }
+    throw new MeshError('CONFLICT', 'the grant changed again and again', { retryable: true });
+  }
+
+  /** Serials that verifiers must refuse, with the revision to watch from. */
+  async denied(): Promise<{ readonly serials: readonly string[]; readonly revision: number }> {
+    const { entries, revision } = await this.#store.list(deniedPrefix);
+    return { serials: entries.map((entry) => entry.key.slice(deniedPrefix.length)), revision };
+  }
+
+  /** Calls `onChange` with all denied serials, first at once and then after every change, until `signal` aborts. */
+  async followDenied(onChange: (serials: readonly string[]) => void, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const { serials, revision } = await this.denied();
+      onChange(serials);
+      try {
+        for await (const _batch of this.#store.watch(deniedPrefix, revision, signal)) onChange((await this.denied()).serials);
+      } catch (error) {
+        if (!(error instanceof MeshError && error.code === 'COMPACTED')) throw error;
+      }
+    }
+  }
+
+  /** Forgets what has been out of its time for a day. A singleton's task. */
+  async sweep(now: number): Promise<void> {
+    for (const prefix of [issuedPrefix, deniedPrefix]) {
+      const { entries } = await this.#store.list(prefix);
+      const old = entries.filter((entry) => decodeRecord<{ notAfter: number }>(entry).notAfter < now - 86_400_000);
+      for (let at = 0; at < old.length; at += 100) {
+        await this.#store.txn({ if: [], then: old.slice(at, at + 100).map((entry) => ({ op: 'delete', key: entry.key })) });
+      }
+    }
+  }
+}

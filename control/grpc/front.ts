@@ -1,0 +1,189 @@
+import { once } from 'node:events';
+import type { AddressInfo, Socket } from 'node:net';
+import { createServer, type TLSSocket, type TlsOptions, type Server as TlsServer } from 'node:tls';
+import {
+  type ConnectionInjector,
+  Server,
+  ServerCredentials,
+  type ServiceDefinition,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js';
+import type { Clock } from '../../core/clock.ts';
+import { MeshError } from '../../core/errors.ts';
+import { mtlsServerOptions, type Svid, verifyPeerSocket } from '../../core/identity/index.ts';
+import type { Service } from '../../core/lifecycle.ts';
+import type { Log } from '../../core/log.ts';
+import { certificatesToPem, keyToPem, type TrustBundle } from '../../core/pki/index.ts';
+import { type Caller, Callers, type CallLike } from './callers.ts';
+import { ConnectionGate } from './connection-gate.ts';
+import { defaultFrontLimits, type FrontLimits } from './limits.ts';
+
+/** What the listener presents: the control plane's SVID, or before it has one a certificate that proves nothing. */
+export type FrontIdentity =
+  | { readonly svid: Svid; readonly bundle: TrustBundle }
+  | { readonly bootstrap: { readonly certificate: Uint8Array; readonly key: Svid['key'] }; readonly bundle: TrustBundle };
+
+export interface GrpcFrontOptions {
+  readonly host: string;
+  /** 0: any. */
+  readonly port: number;
+  readonly identity: FrontIdentity;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly limits?: Partial<FrontLimits>;
+}
+
+/**
+ * The gRPC listener of a control plane (15012). TLS is its own, so that a client certificate is optional (who attests has none yet),
+ * every one presented is verified as ours before a call is seen, and certificates rotate without dropping a connection; grpc-js gets
+ * the sockets. A connection ends with the SVID it was opened with.
+ */
+export class GrpcFront implements Service {
+  readonly #options: GrpcFrontOptions;
+  readonly #limits: FrontLimits;
+  readonly #server: Server;
+  readonly #injector: ConnectionInjector;
+  readonly #callers = new Callers();
+  readonly #gate: ConnectionGate;
+  readonly #tls: TlsServer;
+  readonly #sockets = new Set<Socket>();
+  readonly #timers = new Set<AbortController>();
+  #identity: FrontIdentity;
+  #disposed = false;
+
+  constructor(options: GrpcFrontOptions) {
+    this.#options = options;
+    this.#limits = { ...defaultFrontLimits, ...options.limits };
+    this.#identity = options.identity;
+    this.#gate = new ConnectionGate(this.#limits.connectionsPerSource);
+    this.#server = new Server({
+      'grpc.max_receive_message_length': this.#limits.messageBytes,
+      'grpc.max_concurrent_streams': this.#limits.streams,
+      'grpc.keepalive_time_ms': 30_000,
+      'grpc.keepalive_timeout_ms': 15_000,
+    });
+    this.#injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
+    this.#tls = createServer({ ...tlsOptions(options.identity), handshakeTimeout: this.#limits.handshakeMs });
+    this.#tls.maxConnections = this.#limits.connections;
+    this.#tls.on('connection', (socket: Socket) => this.#accept(socket));
+    this.#tls.on('secureConnection', (socket) => this.#admit(socket));
+    this.#tls.on('tlsClientError', (error, socket) => {
+      this.#options.log.debug({ source: socket.remoteAddress, error: error.message }, 'TLS handshake failed');
+      socket.destroy();
+    });
+  }
+
+  /** Before `start`. The definition is ts-proto's `XService`. */
+  addService(definition: ServiceDefinition, implementation: UntypedServiceImplementation): void {
+    this.#server.addService(definition, implementation);
+  }
+
+  async start(signal: AbortSignal): Promise<void> {
+    const { host, port } = this.#options;
+    signal.throwIfAborted();
+    this.#tls.listen(port, host);
+    try {
+      await once(this.#tls, 'listening');
+    } catch (error) {
+      await this.dispose();
+      throw new MeshError('PORT_TAKEN', `cannot listen on ${host}:${port}: ${(error as Error).message}`, { cause: error });
+    }
+  }
+
+  /** Where it listens, once started. */
+  get port(): number {
+    return (this.#tls.address() as AddressInfo).port;
+  }
+
+  /** From now on new connections get this; those that stand go on with what they began with. Denied serials count at once. */
+  useIdentity(identity: FrontIdentity): void {
+    this.#identity = identity;
+    this.#tls.setSecureContext(tlsOptions(identity));
+  }
+
+  /** Who makes a call; undefined for a connection without a certificate. Certificates that do not hold never get as far. */
+  callerOf(call: CallLike): Caller | undefined {
+    return this.#callers.of(call, this.#identity.bundle, this.#options.clock.now());
+  }
+
+  /** Stops accepting, tells clients to go elsewhere (GOAWAY), lets calls finish, and cuts what is left after `deadlineMs`. */
+  async drain(deadlineMs: number): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#tls.close(() => resolve()));
+    this.#injector.drain(deadlineMs);
+    const timer = new AbortController();
+    const forced = this.#options.clock.sleep(deadlineMs, timer.signal).catch(() => undefined);
+    await Promise.race([closed, forced]);
+    timer.abort();
+    await this.dispose();
+  }
+
+  async dispose(): Promise<void> {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    for (const timer of this.#timers) timer.abort();
+    this.#tls.close();
+    this.#injector.destroy();
+    this.#server.forceShutdown();
+    for (const socket of this.#sockets) socket.destroy();
+    await Promise.all([...this.#sockets].map((socket) => (socket.closed ? undefined : once(socket, 'close').catch(() => undefined))));
+  }
+
+  #accept(socket: Socket): void {
+    socket.on('error', () => {});
+    const leave = this.#gate.enter(socket.remoteAddress ?? '');
+    if (leave === undefined || this.#disposed) {
+      this.#options.log.warn({ source: socket.remoteAddress }, 'connection refused: too many from this source');
+      socket.destroy();
+      return;
+    }
+    this.#sockets.add(socket);
+    socket.once('close', () => {
+      this.#sockets.delete(socket);
+      leave();
+    });
+  }
+
+  #admit(socket: TLSSocket): void {
+    socket.on('error', () => {});
+    const { clock, log } = this.#options;
+    const now = clock.now();
+    if (socket.alpnProtocol !== 'h2') {
+      socket.destroy();
+      return;
+    }
+    const leaf = socket.getPeerCertificate()?.raw as Buffer | undefined;
+    if (leaf === undefined) {
+      this.#endAfter(socket, this.#limits.anonymousMs);
+    } else {
+      const verdict = verifyPeerSocket(socket, this.#identity.bundle, now);
+      if (!verdict.ok) {
+        log.warn({ source: socket.remoteAddress, reason: verdict.reason }, 'connection refused: client certificate');
+        socket.destroy();
+        return;
+      }
+      socket.once('close', this.#callers.add(leaf, verdict));
+      this.#endAfter(socket, verdict.notAfter - now);
+    }
+    this.#injector.injectConnection(socket);
+  }
+
+  #endAfter(socket: TLSSocket, ms: number): void {
+    const timer = new AbortController();
+    this.#timers.add(timer);
+    socket.once('close', () => timer.abort());
+    this.#options.clock
+      .sleep(ms, timer.signal)
+      .then(() => socket.destroy())
+      .catch(() => undefined)
+      .finally(() => this.#timers.delete(timer));
+  }
+}
+
+function tlsOptions(identity: FrontIdentity): TlsOptions {
+  if ('svid' in identity) {
+    // Optional, so that attesting needs none; whatever is presented is verified before any call.
+    return { ...mtlsServerOptions(identity.svid, identity.bundle, ['h2']), rejectUnauthorized: false };
+  }
+  const { certificate, key } = identity.bootstrap;
+  return { cert: certificatesToPem([certificate]), key: keyToPem(key), ALPNProtocols: ['h2'], minVersion: 'TLSv1.3' };
+}

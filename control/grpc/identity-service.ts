@@ -1,0 +1,64 @@
+import type { Clock } from '../../core/clock.ts';
+import { MeshError, toMeshError } from '../../core/errors.ts';
+import type { Log } from '../../core/log.ts';
+import { formatSpiffeId } from '../../core/model/index.ts';
+import type { AttestRequest, IdentityServer, RenewRequest, SvidReply } from '../../core/xds/gen/isthmus/agent/v1/agent.ts';
+import type { Authority, Issuance, IssuedSvid } from '../ca/index.ts';
+import { AttemptLimiter } from './attempt-limiter.ts';
+import { type Caller, type CallLike, sourceOf } from './callers.ts';
+import { toStatus } from './status.ts';
+
+export interface IdentityServiceOptions {
+  readonly issuance: Issuance;
+  readonly authority: Authority;
+  readonly callerOf: (call: CallLike) => Caller | undefined;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** The Identity service: `front.addService(IdentityService, identityServer(...))`. */
+export function identityServer(options: IdentityServiceOptions): IdentityServer {
+  const { issuance, authority, callerOf, clock, log } = options;
+  const limiter = new AttemptLimiter(clock);
+
+  const reply = ({ chain, spiffeId }: IssuedSvid): SvidReply => ({
+    chain: [...chain],
+    roots: authority.bundle().roots.map((root) => Buffer.from(root)),
+    spiffeId: formatSpiffeId(spiffeId),
+    trustDomain: authority.trustDomain,
+    cluster: authority.cluster,
+    serverTimeMs: Math.round(clock.now()),
+  });
+
+  const attest = async (request: AttestRequest, source: string): Promise<SvidReply> => {
+    if (!limiter.mayTry(source))
+      throw new MeshError('LIMIT_EXCEEDED', 'too many refused attempts from this address: wait a minute', { retryable: true });
+    try {
+      return reply(await issuance.attest({ ...request, source }));
+    } catch (error) {
+      const { code, retryable } = toMeshError(error);
+      if (!retryable && (code === 'IDENTITY_INVALID' || code === 'PERMISSION_DENIED')) limiter.refused(source);
+      throw error;
+    }
+  };
+
+  const renew = async (request: RenewRequest, caller: Caller | undefined): Promise<SvidReply> => {
+    if (caller === undefined) throw new MeshError('IDENTITY_INVALID', 'renewal needs the SVID that is to be renewed');
+    return reply(await issuance.renew(caller, request.csr));
+  };
+
+  return {
+    attest(call, callback) {
+      attest(call.request, sourceOf(call)).then(
+        (value) => callback(null, value),
+        (error: unknown) => callback(toStatus(error, log)),
+      );
+    },
+    renew(call, callback) {
+      renew(call.request, callerOf(call)).then(
+        (value) => callback(null, value),
+        (error: unknown) => callback(toStatus(error, log)),
+      );
+    },
+  };
+}

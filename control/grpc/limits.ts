@@ -1,0 +1,24 @@
+/** What one listener takes. */
+export interface FrontLimits {
+  /** Connections at once. Default 4,096. */
+  readonly connections: number;
+  /** Of one source address. Default 256: a NAT may hide a site of VMs. */
+  readonly connectionsPerSource: number;
+  /** ms from accept to the end of the TLS handshake. Default 10 s. */
+  readonly handshakeMs: number;
+  /** ms that a connection without a client certificate may last: it is good for attesting, nothing else. Default 60 s. */
+  readonly anonymousMs: number;
+  /** Streams at once on one connection. Default 64. */
+  readonly streams: number;
+  /** Bytes of one received message. Default 4 MiB. */
+  readonly messageBytes: number;
+}
+
+export const defaultFrontLimits: FrontLimits = {
+  connections: 4_096,
+  connectionsPerSource: 256,
+  handshakeMs: 10_000,
+  anonymousMs: 60_000,
+  streams: 64,
+  messageBytes: 4 * 1024 * 1024,
+};

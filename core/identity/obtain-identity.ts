@@ -1,0 +1,180 @@
+import { MeshError, toMeshError } from '../errors.ts';
+import { exponentialBackoff, isAborted } from '../lifecycle.ts';
+import { formatSpiffeId } from '../model/index.ts';
+import { generateKey, type TrustBundle, verifySvid } from '../pki/index.ts';
+import { attest, type CallContext, type NewIdentity, renew } from './identity-calls.ts';
+import { IdentityFiles, type StoredIdentity } from './identity-files.ts';
+import { type JoinToken, parseJoinToken } from './join-token.ts';
+import { SettableSvidSource, type Svid, type SvidSource } from './svid.ts';
+
+export interface ObtainIdentityOptions extends CallContext {
+  /** Owner-only folder of this process's identity. Made when it is not there. */
+  readonly dir: string;
+  /** Text of a join token. Absent: the one in `dir`. One that differs from it in id is redeemed even if an identity is there. */
+  readonly token?: string;
+  /** Unique within the identity, the same at every start. */
+  readonly instance: string;
+  /** [0, 1). */
+  readonly random: () => number;
+  /** Where the control plane is, newer than the token knows; tried before the token's addresses. */
+  readonly addresses?: () => readonly string[];
+}
+
+export interface IdentityStatus {
+  /** `renewing` since a renewal failed; `expired` when the SVID ended meanwhile: then nothing works until the control plane is back. */
+  readonly state: 'valid' | 'renewing' | 'expired';
+  readonly lastError?: string;
+  /** Control plane's clock minus ours, ms; undefined before the first exchange. */
+  readonly skewMs?: number;
+}
+
+export interface ObtainedIdentity extends SvidSource {
+  status(): IdentityStatus;
+  readonly token: JoinToken;
+}
+
+/**
+ * This process's identity, kept alive until `signal` aborts: from disk when it still holds, else by redeeming the join token (retried until
+ * somebody answers). Renewed over mTLS at half-life with jitter; when that is refused, or the SVID has ended, attested again with the
+ * token in place. Every SVID is durable before anybody sees it. Rejects with MeshError CONFIG_INVALID for a token that can't be read,
+ * IDENTITY_INVALID or PERMISSION_DENIED for one that is refused, ABORTED.
+ */
+export async function obtainIdentity(options: ObtainIdentityOptions): Promise<ObtainedIdentity> {
+  const files = new IdentityFiles(options.dir);
+  await files.prepare();
+  const token = await chooseToken(files, options.token);
+  const stored = usable(await files.load(), token, options.clock.now());
+  const keeper = new Keeper(options, files, token);
+  const first = stored ?? (await keeper.attestUntilAnswered());
+  const source = new SettableSvidSource(first.svid, first.bundle);
+  void keeper.keep(source);
+  return {
+    token,
+    current: (): Svid => source.current(),
+    bundle: (): TrustBundle => source.bundle(),
+    subscribe: (listener) => source.subscribe(listener),
+    status: () => keeper.status(source),
+  };
+}
+
+async function chooseToken(files: IdentityFiles, given: string | undefined): Promise<JoinToken> {
+  const saved = await files.token();
+  const text = given ?? saved;
+  if (text === undefined)
+    throw new MeshError('CONFIG_INVALID', 'no join token: run isthmus vm join TOKEN with what isthmus vm token printed');
+  const token = parseJoinToken(text);
+  if (!token.ok) throw new MeshError('CONFIG_INVALID', token.violations.map((each) => `${each.path} ${each.message}`).join('; '));
+  // Before it is shown to anybody, so that a machine that dies now can redeem it again.
+  if (given !== undefined && given.trim() !== saved) await files.saveToken(given);
+  return token.value;
+}
+
+function usable(stored: StoredIdentity | undefined, token: JoinToken, now: number): StoredIdentity | undefined {
+  if (stored === undefined || stored.tokenId !== token.id) return undefined;
+  return verifySvid(stored.svid.chainDer, stored.bundle, now).ok ? stored : undefined;
+}
+
+class Keeper {
+  readonly #options: ObtainIdentityOptions;
+  readonly #files: IdentityFiles;
+  readonly #token: JoinToken;
+  #lastError: string | undefined;
+  #skewMs: number | undefined;
+
+  constructor(options: ObtainIdentityOptions, files: IdentityFiles, token: JoinToken) {
+    this.#options = options;
+    this.#files = files;
+    this.#token = token;
+  }
+
+  status(source: SvidSource): IdentityStatus {
+    const expired = source.current().notAfter <= this.#options.clock.now();
+    return {
+      state: expired ? 'expired' : this.#lastError === undefined ? 'valid' : 'renewing',
+      ...(this.#lastError === undefined ? {} : { lastError: this.#lastError }),
+      ...(this.#skewMs === undefined ? {} : { skewMs: this.#skewMs }),
+    };
+  }
+
+  async attestUntilAnswered(): Promise<StoredIdentity> {
+    const { clock, log, random, signal } = this.#options;
+    const backoff = exponentialBackoff({ baseMs: 250, maxMs: 15_000, random });
+    for (;;) {
+      try {
+        return await this.#attest();
+      } catch (error) {
+        if (isAborted(error) || !(error instanceof MeshError && error.retryable)) throw error;
+        log.warn({ error: error.message, addresses: this.#addresses() }, 'no identity yet: the control plane does not answer');
+        await clock.sleep(backoff.next(), signal);
+      }
+    }
+  }
+
+  /** Renews until the signal aborts; failures are logged and retried, more often as the end comes nearer. */
+  async keep(source: SettableSvidSource): Promise<void> {
+    const { clock, log, random, signal } = this.#options;
+    try {
+      await clock.sleep(untilHalfLife(source.current(), clock.now(), random()), signal);
+      for (;;) {
+        try {
+          const next = await this.#next(source);
+          this.#lastError = undefined;
+          source.set(next.svid, next.bundle);
+          log.info({ spiffeId: formatSpiffeId(next.svid.spiffeId), notAfter: next.svid.notAfter }, 'identity renewed');
+          await clock.sleep(untilHalfLife(next.svid, clock.now(), random()), signal);
+        } catch (error) {
+          if (isAborted(error)) throw error;
+          this.#lastError = toMeshError(error).message;
+          log.warn({ error: this.#lastError, notAfter: source.current().notAfter }, 'identity not renewed');
+          await clock.sleep(retryAfter(source.current(), clock.now(), random()), signal);
+        }
+      }
+    } catch (error) {
+      if (!isAborted(error)) log.error({ error }, 'renewal of the identity ended');
+    }
+  }
+
+  async #next(source: SvidSource): Promise<StoredIdentity> {
+    const { clock, log } = this.#options;
+    if (source.current().notAfter > clock.now()) {
+      try {
+        const key = generateKey();
+        return await this.#save(await renew(source, this.#addresses(), key, this.#options));
+      } catch (error) {
+        if (!(error instanceof MeshError) || (error.code !== 'IDENTITY_INVALID' && error.code !== 'PERMISSION_DENIED')) throw error;
+        log.warn({ error: error.message }, 'renewal refused: attesting again');
+      }
+    }
+    return this.#attest();
+  }
+
+  async #attest(): Promise<StoredIdentity> {
+    const token = { ...this.#token, addresses: this.#addresses() };
+    return this.#save(await attest(token, await this.#files.attestKey(), this.#options.instance, this.#options));
+  }
+
+  async #save(identity: NewIdentity): Promise<StoredIdentity> {
+    this.#skewMs = identity.skewMs;
+    const stored = { svid: identity.svid, bundle: identity.bundle, tokenId: this.#token.id };
+    await this.#files.save(stored);
+    return stored;
+  }
+
+  #addresses(): string[] {
+    return [...new Set([...(this.#options.addresses?.() ?? []), ...this.#token.addresses])];
+  }
+}
+
+/** Half of the life, less up to a tenth of it so that those who started together do not come together. */
+function untilHalfLife(svid: Svid, now: number, random: number): number {
+  // notBefore lies up to 5 minutes before the issuing.
+  const issued = Math.max(svid.notBefore, Math.min(now, svid.notBefore + 5 * 60_000));
+  const life = svid.notAfter - issued;
+  return Math.max(0, issued + life / 2 - random * 0.1 * life - now);
+}
+
+/** A twentieth of what is left, between 0.25 s and a minute, and its jitter. */
+function retryAfter(svid: Svid, now: number, random: number): number {
+  const base = Math.min(60_000, Math.max(250, (svid.notAfter - now) / 20));
+  return base * (0.5 + random);
+}

@@ -1,0 +1,191 @@
+import type { Clock } from '../clock.ts';
+import { MeshError, toMeshError } from '../errors.ts';
+import { childController, exponentialBackoff, isAborted } from '../lifecycle.ts';
+import type { Log } from '../log.ts';
+import type { Hello, RegisterReply, Report } from '../xds/gen/isthmus/agent/v1/agent.ts';
+import { controlChannel } from './control-channel.ts';
+import { nextGeneration } from './generation.ts';
+import { openRegisterStream, type RegisterStream } from './register-stream.ts';
+import type { SvidSource } from './svid.ts';
+
+export interface RegisterInstanceOptions {
+  readonly source: SvidSource;
+  /** Owner-only folder that keeps the generation. */
+  readonly dir: string;
+  /** HOST:PORT of the control plane, asked at each attempt; tried in turn. */
+  readonly addresses: () => readonly string[];
+  readonly hello: Omit<Hello, 'generation'>;
+  /** What to say first. */
+  readonly report: Report;
+  readonly clock: Clock;
+  /** [0, 1). */
+  readonly random: () => number;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+}
+
+export interface RegistrationStatus {
+  /** `refused`: the control plane said no (lastError says why); it is asked again, slowly. */
+  readonly state: 'connecting' | 'registered' | 'refused' | 'fenced' | 'left';
+  readonly generation: number;
+  readonly lastError?: string;
+}
+
+export interface InstanceRegistration {
+  /** Says something new: sent at once, and repeated as the heartbeat. Latest wins. */
+  report(report: Report): void;
+  status(): RegistrationStatus;
+  /** Called after each change of status. Returns its undoing. */
+  subscribe(listener: () => void): () => void;
+  /** Deregisters; resolves when that is durable, or the control plane can't be asked within `deadlineMs`: then the instance expires there. */
+  leave(deadlineMs: number): Promise<void>;
+  /** Resolves after `leave` or the signal; rejects with MeshError FENCED when a newer start of this instance has taken over. */
+  readonly ended: Promise<void>;
+}
+
+/** Keeps one instance registered until the signal aborts, through restarts of the control plane. The generation is durable before it is said. */
+export async function registerInstance(options: RegisterInstanceOptions): Promise<InstanceRegistration> {
+  const registration = new Registration(options, await nextGeneration(options.dir));
+  registration.begin();
+  return registration;
+}
+
+class Registration implements InstanceRegistration {
+  readonly ended: Promise<void>;
+  readonly #options: RegisterInstanceOptions;
+  readonly #listeners = new Set<() => void>();
+  readonly #stop: AbortController;
+  readonly #release: () => void;
+  #resolveEnded: () => void = () => {};
+  #rejectEnded: (error: MeshError) => void = () => {};
+  #report: Report;
+  #status: RegistrationStatus;
+  #stream: RegisterStream | undefined;
+  #attempt = 0;
+
+  constructor(options: RegisterInstanceOptions, generation: number) {
+    this.#options = options;
+    this.#report = options.report;
+    this.#status = { state: 'connecting', generation };
+    const { controller, release } = childController(options.signal);
+    this.#stop = controller;
+    this.#release = release;
+    this.ended = new Promise((resolve, reject) => {
+      this.#resolveEnded = resolve;
+      this.#rejectEnded = reject;
+    });
+    this.ended.catch(() => undefined);
+  }
+
+  begin(): void {
+    void this.#run().finally(() => this.#release());
+  }
+
+  report(report: Report): void {
+    this.#report = report;
+    if (this.#status.state === 'registered') this.#stream?.send({ $case: 'report', value: report });
+  }
+
+  status(): RegistrationStatus {
+    return this.#status;
+  }
+
+  subscribe(listener: () => void): () => void {
+    const entry = () => listener();
+    this.#listeners.add(entry);
+    return () => this.#listeners.delete(entry);
+  }
+
+  async leave(deadlineMs: number): Promise<void> {
+    const stream = this.#stream;
+    const timer = new AbortController();
+    if (stream !== undefined && this.#status.state === 'registered') {
+      stream.send({ $case: 'leave', value: {} });
+      const late = this.#options.clock.sleep(deadlineMs, timer.signal).catch(() => undefined);
+      await Promise.race([stream.ended.catch(() => undefined), late]);
+      timer.abort();
+    }
+    this.#set('left');
+    this.#stop.abort();
+    await this.ended.catch(() => undefined);
+  }
+
+  async #run(): Promise<void> {
+    const { clock, log, random } = this.#options;
+    const backoff = exponentialBackoff({ baseMs: 200, maxMs: 5_000, random });
+    while (!this.#stop.signal.aborted) {
+      try {
+        await this.#connect(() => backoff.reset());
+        if (this.#status.state !== 'left') this.#set('connecting');
+      } catch (error) {
+        const fault = toMeshError(error);
+        if (fault.code === 'FENCED') {
+          this.#set('fenced', fault.message);
+          log.error({ generation: this.#status.generation }, 'a newer start of this instance has taken over: this one is out');
+          this.#rejectEnded(fault);
+          return;
+        }
+        if (this.#stop.signal.aborted) break;
+        this.#set(fault.retryable ? 'connecting' : 'refused', fault.message);
+        log.warn({ error: fault.message }, 'not registered');
+      }
+      const slow = this.#status.state === 'refused' ? 5_000 + random() * 10_000 : 0;
+      await clock.sleep(backoff.next() + slow, this.#stop.signal).catch((error: unknown) => {
+        if (!isAborted(error)) throw error;
+      });
+    }
+    this.#resolveEnded();
+  }
+
+  /** One stream, until it ends. Silence of three heartbeats counts as its end: a half-open connection says nothing else. */
+  async #connect(onRegistered: () => void): Promise<void> {
+    const { source, clock, hello } = this.#options;
+    const addresses = this.#options.addresses();
+    const address = addresses[this.#attempt++ % Math.max(1, addresses.length)];
+    if (address === undefined) throw new MeshError('PEER_UNREACHABLE', 'no address of a control plane is known', { retryable: true });
+    const channel = controlChannel(source, { cluster: source.current().cluster, now: () => clock.now() });
+    let heardAt = clock.monotonic();
+    let heartbeatMs = 5_000;
+    const over = childController(this.#stop.signal);
+    const stream = openRegisterStream(address, channel, (reply: RegisterReply) => {
+      heardAt = clock.monotonic();
+      heartbeatMs = Math.min(60_000, Math.max(50, reply.heartbeatMs));
+      if (!reply.durable || this.#status.state === 'registered' || this.#status.state === 'left') return;
+      onRegistered();
+      this.#set('registered');
+      stream.send({ $case: 'report', value: this.#report });
+    });
+    this.#stream = stream;
+    stream.send({ $case: 'hello', value: { ...hello, generation: this.#status.generation } });
+    const beat = this.#beat(stream, over.controller.signal, () => ({ heartbeatMs, silentMs: clock.monotonic() - heardAt }));
+    try {
+      await stream.ended;
+    } finally {
+      over.controller.abort();
+      over.release();
+      this.#stream = undefined;
+      await beat;
+    }
+  }
+
+  async #beat(stream: RegisterStream, signal: AbortSignal, state: () => { heartbeatMs: number; silentMs: number }): Promise<void> {
+    try {
+      for (;;) {
+        await this.#options.clock.sleep(state().heartbeatMs, signal);
+        const { heartbeatMs, silentMs } = state();
+        if (silentMs > 3 * Math.max(heartbeatMs, 1_000)) return stream.destroy();
+        if (this.#status.state === 'registered') stream.send({ $case: 'report', value: this.#report });
+      }
+    } catch (error) {
+      if (!isAborted(error)) throw error;
+      if (this.#stop.signal.aborted) stream.destroy();
+    }
+  }
+
+  #set(state: RegistrationStatus['state'], lastError?: string): void {
+    const { generation } = this.#status;
+    if (this.#status.state === state && this.#status.lastError === lastError) return;
+    this.#status = lastError === undefined ? { state, generation } : { state, generation, lastError };
+    for (const listener of [...this.#listeners]) listener();
+  }
+}

@@ -1,0 +1,116 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import {
+  Authority,
+  type Claims,
+  caInit,
+  createToken,
+  Issuance,
+  JoinTokenAttestor,
+  Ledger,
+  loadRoot,
+  ownSvidSource,
+  type TokenRequest,
+} from '../../control/ca/index.ts';
+import { type FrontLimits, GrpcFront, identityServer } from '../../control/grpc/index.ts';
+import { openEmbeddedStore } from '../../control/store/index.ts';
+import type { Clock } from '../../core/clock.ts';
+import { formatJoinToken, readIfThere, type SvidSource } from '../../core/identity/index.ts';
+import { type Log, silentLog } from '../../core/log.ts';
+import type { Store } from '../../core/store.ts';
+import { systemClock } from '../../core/system-clock.ts';
+import { IdentityService } from '../../core/xds/gen/isthmus/agent/v1/agent.ts';
+
+export interface TestControlPlane {
+  readonly store: Store;
+  readonly authority: Authority;
+  readonly ledger: Ledger;
+  readonly front: GrpcFront;
+  readonly source: SvidSource;
+  readonly address: string;
+  readonly lines: readonly string[];
+  /** Text of a new join token. */
+  token(claims?: Partial<Claims>, request?: Partial<TokenRequest>): Promise<string>;
+  /** Stops everything; the state stays in `dir`. */
+  stop(): Promise<void>;
+}
+
+export interface TestControlPlaneOptions {
+  readonly dir: string;
+  readonly cluster?: string;
+  readonly trustDomain?: string;
+  readonly svidTtlMs?: number;
+  readonly port?: number;
+  readonly clock?: Clock;
+  readonly limits?: Partial<FrontLimits>;
+  readonly extend?: (parts: { store: Store; authority: Authority; ledger: Ledger; front: GrpcFront; log: Log }) => void | Promise<void>;
+}
+
+/** A folder that goes with the test. */
+export async function temporaryDir(t: TestContext): Promise<string> {
+  const dir = await mkdtemp(join(tmpdir(), 'isthmus-'));
+  t.after(() => rm(dir, { recursive: true, force: true }));
+  return dir;
+}
+
+/** The identity half of a real control plane: CA, store, gRPC listener. */
+export async function startControlPlane(options: TestControlPlaneOptions): Promise<TestControlPlane> {
+  const { dir, cluster = 'east', trustDomain = 'mesh.test', svidTtlMs = 3_600_000, clock = systemClock } = options;
+  const lines: string[] = [];
+  const write = (fields: object, message: string) => void lines.push(`${message} ${JSON.stringify(fields)}`);
+  const log: Log = { ...silentLog, info: write, warn: write, error: write };
+  const store = await openEmbeddedStore({ dir: join(dir, 'store'), clock });
+  const rootDir = join(dir, 'root');
+  const exists = (await readIfThere(join(rootDir, 'root.pem'))) !== undefined;
+  const root = exists ? await loadRoot(rootDir, trustDomain) : await caInit(rootDir, trustDomain, clock.now());
+  const authority = await Authority.open({
+    dir: join(dir, 'ca'),
+    cluster,
+    trustDomain,
+    root,
+    intermediateTtlMs: 90 * 86_400_000,
+    clock,
+    log,
+  });
+  const stopping = new AbortController();
+  const source = ownSvidSource(authority, { ttlMs: svidTtlMs, clock, log, signal: stopping.signal });
+  const ledger = new Ledger(store);
+  const front = new GrpcFront({
+    host: '127.0.0.1',
+    port: options.port ?? 0,
+    identity: { svid: source.current(), bundle: authority.bundle() },
+    clock,
+    log,
+    ...(options.limits === undefined ? {} : { limits: options.limits }),
+  });
+  source.subscribe(() => front.useIdentity({ svid: source.current(), bundle: source.bundle() }));
+  void ledger.followDenied((serials) => authority.setDenied(serials), stopping.signal);
+  const attestors = [new JoinTokenAttestor(store, cluster, trustDomain)];
+  const issuance = new Issuance({ authority, ledger, attestors, svidTtlMs, clock, log });
+  front.addService(IdentityService, identityServer({ issuance, authority, callerOf: (call) => front.callerOf(call), clock, log }));
+  await options.extend?.({ store, authority, ledger, front, log });
+  await front.start(stopping.signal);
+  const address = `127.0.0.1:${front.port}`;
+  return {
+    store,
+    authority,
+    ledger,
+    front,
+    source,
+    address,
+    lines,
+    async token(claims = {}, request = {}) {
+      const all: Claims = { role: 'workload', namespace: 'shop', serviceAccount: 'orders', services: [], addresses: [], ...claims };
+      const made = await createToken(store, { ...request, claims: all }, clock.now());
+      if (!made.ok) throw new Error(made.violations.map((each) => `${each.path} ${each.message}`).join());
+      return formatJoinToken({ ...made.value, trustDomain, cluster, addresses: [address], root: root.certificate.der });
+    },
+    async stop() {
+      stopping.abort();
+      await front.dispose();
+      await store.close();
+    },
+  };
+}
