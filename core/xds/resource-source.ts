@@ -9,7 +9,10 @@ export interface EncodedResource {
   readonly value: Uint8Array;
 }
 
-/** By type URL, then by name. Immutable once it was handed out. */
+/**
+ * By type URL, then by name. Immutable once it was handed out. A type without any resource is an empty map; one that is not
+ * there is not known (yet), and clients are told nothing of it.
+ */
 export type ResourceSet = ReadonlyMap<string, ReadonlyMap<string, EncodedResource>>;
 
 /** Which resources of one type appeared, changed or went. */

@@ -1,0 +1,42 @@
+import { formatSpiffeId, gatewayServiceAccount, type SpiffeId, systemNamespace } from '../../core/model/index.ts';
+import { accept, type Checked, formatViolation, reject } from '../../core/validate.ts';
+import { type ClientClass, type core, parseNode } from '../../core/xds/index.ts';
+
+/** Who is at the other end of a call, as its certificate proves: URI SAN and DNS SAN. */
+export interface Caller {
+  readonly identity: SpiffeId;
+  readonly cluster: string;
+}
+
+/** A connected client: what is proven, and what of its own claims was let through. */
+export interface ClientFacts {
+  /** SPIFFE-ID#INSTANCE */
+  readonly id: string;
+  readonly kind: 'agent' | 'gateway';
+  readonly identity: SpiffeId;
+  readonly cluster: string;
+  readonly instance: string;
+  readonly network: string;
+  readonly locality: string;
+  readonly version: string;
+}
+
+/** Holds a client's claims against its certificate. What it may say freely: instance, network, locality, version. */
+export function identifyClient(caller: Caller, node: core.Node | undefined, ownCluster: string): Checked<ClientFacts> {
+  const refuse = (message: string) => reject<ClientFacts>([{ path: 'node', message }]);
+  if (node === undefined) return refuse('the first request of a stream must hold the node');
+  const facts = parseNode(node);
+  if (!facts.ok) return refuse(facts.violations.map(formatViolation).join('; '));
+  const proven = formatSpiffeId(caller.identity);
+  if (formatSpiffeId(facts.value.identity) !== proven)
+    return refuse(`the certificate is of ${proven}, the node id claims another identity`);
+  if (caller.cluster !== ownCluster) return refuse(`the certificate is of cluster ${caller.cluster}; this is ${ownCluster}`);
+  const isGateway = caller.identity.namespace === systemNamespace && caller.identity.serviceAccount === gatewayServiceAccount;
+  if (facts.value.kind === 'gateway' && !isGateway) return refuse(`${proven} is not a gateway's identity`);
+  return accept({ ...facts.value, id: node.id, cluster: caller.cluster });
+}
+
+export function clientClass(facts: ClientFacts): ClientClass {
+  const { kind, identity, cluster, network, locality } = facts;
+  return { kind, identity, cluster, network, locality };
+}
