@@ -4,7 +4,7 @@ import { type ClientClass, type core, parseNode } from '../../core/xds/index.ts'
 
 /** Who is at the other end of a call, as its certificate proves: URI SAN and DNS SAN. */
 export interface Caller {
-  readonly identity: SpiffeId;
+  readonly spiffeId: SpiffeId;
   readonly cluster: string;
 }
 
@@ -27,11 +27,11 @@ export function identifyClient(caller: Caller, node: core.Node | undefined, ownC
   if (node === undefined) return refuse('the first request of a stream must hold the node');
   const facts = parseNode(node);
   if (!facts.ok) return refuse(facts.violations.map(formatViolation).join('; '));
-  const proven = formatSpiffeId(caller.identity);
+  const proven = formatSpiffeId(caller.spiffeId);
   if (formatSpiffeId(facts.value.identity) !== proven)
     return refuse(`the certificate is of ${proven}, the node id claims another identity`);
   if (caller.cluster !== ownCluster) return refuse(`the certificate is of cluster ${caller.cluster}; this is ${ownCluster}`);
-  const isGateway = caller.identity.namespace === systemNamespace && caller.identity.serviceAccount === gatewayServiceAccount;
+  const isGateway = caller.spiffeId.namespace === systemNamespace && caller.spiffeId.serviceAccount === gatewayServiceAccount;
   if (facts.value.kind === 'gateway' && !isGateway) return refuse(`${proven} is not a gateway's identity`);
   return accept({ ...facts.value, id: node.id, cluster: caller.cluster });
 }

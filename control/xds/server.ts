@@ -80,7 +80,7 @@ class DeltaAdsServer {
       call.emit('error', refusal);
       return;
     }
-    const identity = formatSpiffeId(caller.identity);
+    const identity = formatSpiffeId(caller.spiffeId);
     this.#perIdentity.set(identity, (this.#perIdentity.get(identity) ?? 0) + 1);
     this.#strangers.set(call, this.#options.clock.monotonic());
     let session: XdsSession | undefined;
@@ -95,7 +95,7 @@ class DeltaAdsServer {
   #refusalOf(caller: Caller | undefined): { readonly code: grpcStatus; readonly details: string } | undefined {
     if (caller === undefined) return { code: grpcStatus.UNAUTHENTICATED, details: 'a certificate of this trust domain is needed' };
     if (this.#draining) return { code: grpcStatus.UNAVAILABLE, details: 'shutting down' };
-    const identity = formatSpiffeId(caller.identity);
+    const identity = formatSpiffeId(caller.spiffeId);
     const streams = this.#perIdentity.get(identity) ?? 0;
     if (streams < this.#limits.streamsPerIdentity && this.#sessions.size + this.#strangers.size < this.#limits.streams) return undefined;
     return { code: grpcStatus.RESOURCE_EXHAUSTED, details: `too many streams (${streams} of ${identity})` };
@@ -125,7 +125,7 @@ class DeltaAdsServer {
     const facts = identifyClient(caller, node, cluster);
     if (!facts.ok) {
       const reason = facts.violations[0]?.message ?? 'refused';
-      log.warn({ identity: formatSpiffeId(caller.identity), reason }, 'xDS client refused');
+      log.warn({ identity: formatSpiffeId(caller.spiffeId), reason }, 'xDS client refused');
       call.emit('error', { code: grpcStatus.PERMISSION_DENIED, details: reason });
       return undefined;
     }

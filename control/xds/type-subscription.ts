@@ -6,7 +6,7 @@ type Resources = ReadonlyMap<string, EncodedResource>;
 interface InFlight {
   readonly nonce: string;
   readonly versions: ReadonlyMap<string, string>;
-  readonly removed: readonly string[];
+  readonly removed: ReadonlySet<string>;
 }
 
 export interface Quarantined {
@@ -170,7 +170,7 @@ export class TypeSubscription {
   }
 
   sent(nonce: string, batch: Batch): void {
-    this.#inFlight = { nonce, versions: new Map(batch.resources.map((r) => [r.name, r.version])), removed: batch.removed };
+    this.#inFlight = { nonce, versions: new Map(batch.resources.map((r) => [r.name, r.version])), removed: new Set(batch.removed) };
   }
 
   #startWildcard(): void {
@@ -218,7 +218,8 @@ export class TypeSubscription {
       else this.#quarantined.delete(name);
       return;
     }
-    if (forced) this.#toSend.add(name);
+    // Came back while its removal is on the way: what refers to it must wait until it is sent again.
+    if (forced || this.#inFlight?.removed.has(name) === true) this.#toSend.add(name);
     else if (this.#acked.get(name) === resource.version) this.#quarantined.delete(name);
     else if (this.#quarantined.get(name)?.version !== resource.version && this.#inFlight?.versions.get(name) !== resource.version) {
       this.#toSend.add(name);
