@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import type { Clock } from '../../core/clock.ts';
 import type { Protocol } from '../../core/model/index.ts';
 import type { AuthzState, BundleState, EndpointState } from '../state/types.ts';
 
@@ -32,12 +33,9 @@ export interface Engine {
 
 export interface EngineOptions {
   readonly limits: EngineLimits;
+  readonly clock: Clock;
   /** Uniform in [0, 1). */
   readonly random: () => number;
-  /** Monotonic ms. */
-  readonly monotonic: () => number;
-  /** Unix ms, for certificates. */
-  readonly now: () => number;
   /** A connection whose bytes must be seen (`deliver`): the receiver owns the stream from here. */
   readonly deliver: (connection: DeliveredConnection) => void;
   /** One call for each accepted connection, when it has ended; for delivered ones too. */
@@ -71,7 +69,7 @@ export interface EngineTables {
   /** By listener name, for listeners of kind `plain`. */
   readonly plain: ReadonlyMap<string, PlainRule>;
   readonly clusters: ReadonlyMap<string, ClusterTable>;
-  /** Endpoint keys (endpointKey) that outlier detection holds back; used all the same when nothing else is left. */
+  /** `ejectionKey`s that outlier detection holds back; used all the same when nothing else is left. */
   readonly ejected: ReadonlySet<string>;
   /** Absent until attested: then nothing that needs mTLS is served, flag UF / reason `no-identity`. */
   readonly identity?: TlsIdentity;
@@ -196,6 +194,8 @@ export interface DeliveredConnection {
   /** Absent on plain listeners. */
   readonly peer?: PeerIdentity;
   readonly end?: MeshEnd;
+  /** HTTP only: authorisation refused the peer, so each request must be answered 403; why, for logs. */
+  readonly denied?: string;
   readonly source: ConnectionSource;
   readonly destination: ConnectionSource;
 }
@@ -234,7 +234,11 @@ export interface EngineCounters {
   readonly ended: ReadonlyMap<string, number>;
 }
 
-/** Names an endpoint in `ejected` and in logs. The same gateway behind two SNIs is two endpoints, but one `gatewayKey`. */
-export function endpointKey(clusterName: string, endpoint: EndpointState): string {
-  return `${clusterName} ${endpoint.address}:${endpoint.port} ${endpoint.tls?.sni ?? ''}`;
+/**
+ * Names an endpoint in `ejected`. A gateway is one thing however many services are behind it, because only refused connects,
+ * which are its own failure, ever eject it.
+ */
+export function ejectionKey(clusterName: string, endpoint: EndpointState): string {
+  const location = `${endpoint.address}:${endpoint.port}`;
+  return endpoint.viaGateway ? `gateway ${location}` : `${clusterName} ${location}`;
 }

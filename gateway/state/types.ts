@@ -112,13 +112,14 @@ export interface UpstreamTls {
   readonly clusterSan: string;
 }
 
+/** Shaped as core/pki's TrustBundle, so that it is verified against as it is. */
 export interface BundleState {
   readonly trustDomain: string;
   /** DER; never empty. */
   readonly roots: readonly Uint8Array[];
   readonly intermediates: readonly { readonly cluster: string; readonly certificate: Uint8Array }[];
   /** Lower-case hex without leading zeros. */
-  readonly deniedSerials: ReadonlySet<string>;
+  readonly deniedSerials: readonly string[];
 }
 
 export interface AuthzState {

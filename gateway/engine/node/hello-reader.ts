@@ -1,0 +1,33 @@
+import type { Socket } from 'node:net';
+import { type ClientHello, ClientHelloParser, type HelloFault } from './client-hello.ts';
+
+/** `bytes`: everything read so far, the hello first; owed to whoever handles the connection. */
+export type HelloRead =
+  | { readonly ok: true; readonly hello: ClientHello; readonly bytes: Buffer }
+  | { readonly ok: false; readonly fault: HelloFault | 'hello-incomplete' };
+
+/** Reads until the ClientHello is whole or cannot become one, then leaves the socket paused. The caller holds the deadline: it destroys the socket. */
+export function readHello(socket: Socket, maxBytes: number): Promise<HelloRead> {
+  return new Promise((resolve) => {
+    const parser = new ClientHelloParser(maxBytes);
+    const chunks: Buffer[] = [];
+    const finish = (read: HelloRead) => {
+      socket.off('data', onData);
+      socket.off('end', onGone);
+      socket.off('close', onGone);
+      socket.pause();
+      resolve(read);
+    };
+    const onData = (chunk: Buffer) => {
+      chunks.push(chunk);
+      const outcome = parser.push(chunk);
+      if (outcome.kind === 'fault') finish({ ok: false, fault: outcome.fault });
+      if (outcome.kind === 'hello') finish({ ok: true, hello: outcome.hello, bytes: Buffer.concat(chunks) });
+    };
+    const onGone = () => finish({ ok: false, fault: 'hello-incomplete' });
+    socket.on('data', onData);
+    socket.on('end', onGone);
+    socket.on('close', onGone);
+    socket.resume();
+  });
+}
