@@ -1,12 +1,13 @@
 import type { Registry } from 'prom-client';
 import type { Clock } from '../core/clock.ts';
-import type { EngineLimits, TlsIdentity } from './engine/contract.ts';
+import type { SvidSource } from '../core/identity/index.ts';
+import type { EngineLimits } from './engine/contract.ts';
 import type { DataPlaneState } from './state/types.ts';
 
 /** What every part of a data plane is given; made once by whoever composes it (a gateway's main, a VM agent's main). */
 export interface DataPlaneContext {
   readonly state: StateView;
-  readonly identity: IdentityView;
+  readonly identity: SvidSource;
   readonly clock: Clock;
   /** Uniform in [0, 1). */
   readonly random: () => number;
@@ -23,12 +24,6 @@ export interface DataPlaneContext {
 export interface StateView {
   readonly current: DataPlaneState;
   /** Called after each change; returns what ends it. */
-  subscribe(listener: () => void): () => void;
-}
-
-/** The newest SVID with its key. */
-export interface IdentityView {
-  readonly current: TlsIdentity | undefined;
   subscribe(listener: () => void): () => void;
 }
 

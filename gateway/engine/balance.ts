@@ -1,5 +1,5 @@
-import { type ClusterTable, ejectionKey } from './contract.ts';
 import type { EndpointState } from '../state/types.ts';
+import { type ClusterTable, ejectionKey } from './contract.ts';
 
 /**
  * Picks endpoints: the lowest priority that has a usable one, and within it smooth weighted round robin. That and not weighted

@@ -1,7 +1,8 @@
 import type { Duplex } from 'node:stream';
 import type { Clock } from '../../core/clock.ts';
+import type { Svid, TrustBundle } from '../../core/identity/index.ts';
 import type { Protocol } from '../../core/model/index.ts';
-import type { AuthzState, BundleState, EndpointState } from '../state/types.ts';
+import type { AuthzState, EndpointState } from '../state/types.ts';
 
 /**
  * What moves bytes. TypeScript decides (routes, balancing policy, authorisation, identity) and writes its decisions as plain
@@ -71,9 +72,9 @@ export interface EngineTables {
   readonly clusters: ReadonlyMap<string, ClusterTable>;
   /** `ejectionKey`s that outlier detection holds back; used all the same when nothing else is left. */
   readonly ejected: ReadonlySet<string>;
-  /** Absent until attested: then nothing that needs mTLS is served, flag UF / reason `no-identity`. */
-  readonly identity?: TlsIdentity;
-  readonly trust?: BundleState;
+  /** Presented as server and as client. */
+  readonly svid: Svid;
+  readonly trust: TrustBundle;
 }
 
 export type SniRule =
@@ -107,18 +108,6 @@ export interface ClusterTable {
   readonly service: string;
   readonly connectTimeoutMs: number;
   readonly endpoints: readonly EndpointState[];
-}
-
-/** One certificate with its key. The key stays in memory and is never logged. */
-export interface TlsIdentity {
-  readonly spiffeId: string;
-  readonly cluster: string;
-  readonly trustDomain: string;
-  /** PEM, leaf first, then the intermediate. */
-  readonly certificateChain: string;
-  /** PEM, PKCS#8. */
-  readonly privateKey: string;
-  readonly notAfterMs: number;
 }
 
 /** Who the other side of an mTLS connection proved to be. */
@@ -166,10 +155,10 @@ export type DialResult =
 
 /**
  * `connect`: TCP was refused, unreachable or timed out. `tls`: the handshake broke, or the server did not prove what it must.
- * `early-close`: it ended before a byte came back. `no-identity`: we have no SVID or bundle yet. `local-origin`: the mesh
+ * `early-close`: it ended before a byte came back. `local-origin`: the mesh
  * end there answered that its application is down.
  */
-export type AttemptFailure = 'connect' | 'tls' | 'early-close' | 'no-identity' | 'local-origin' | 'aborted';
+export type AttemptFailure = 'connect' | 'tls' | 'early-close' | 'local-origin' | 'aborted';
 
 export interface EndpointAttempt {
   readonly clusterName: string;

@@ -17,7 +17,9 @@ export function evaluateAuthz(authz: AuthzState, peer: PeerIdentity): AuthzVerdi
 
 /** All non-empty fields must match; a rule without any matches everybody the mesh knows. */
 function matches(rule: AuthzRuleState, peer: PeerIdentity): boolean {
-  return anyMatches(rule.principals, peer.principal) && anyMatches(rule.namespaces, peer.namespace) && anyMatches(rule.clusters, peer.cluster);
+  return (
+    anyMatches(rule.principals, peer.principal) && anyMatches(rule.namespaces, peer.namespace) && anyMatches(rule.clusters, peer.cluster)
+  );
 }
 
 function anyMatches(patterns: readonly string[], value: string): boolean {

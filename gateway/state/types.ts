@@ -1,3 +1,4 @@
+import type { TrustBundle } from '../../core/identity/index.ts';
 import type { Protocol } from '../../core/model/index.ts';
 
 /**
@@ -13,7 +14,7 @@ export interface DataPlaneState {
   /** By xDS cluster name. */
   readonly assignments: ReadonlyMap<string, AssignmentState>;
   /** By trust domain. */
-  readonly bundles: ReadonlyMap<string, BundleState>;
+  readonly bundles: ReadonlyMap<string, TrustBundle>;
   /** By `NAMESPACE/SERVICE`. */
   readonly authz: ReadonlyMap<string, AuthzState>;
 }
@@ -110,16 +111,6 @@ export interface UpstreamTls {
   readonly uriSans: readonly string[];
   /** And this DNS SAN; never empty. */
   readonly clusterSan: string;
-}
-
-/** Shaped as core/pki's TrustBundle, so that it is verified against as it is. */
-export interface BundleState {
-  readonly trustDomain: string;
-  /** DER; never empty. */
-  readonly roots: readonly Uint8Array[];
-  readonly intermediates: readonly { readonly cluster: string; readonly certificate: Uint8Array }[];
-  /** Lower-case hex without leading zeros. */
-  readonly deniedSerials: readonly string[];
 }
 
 export interface AuthzState {

@@ -147,7 +147,8 @@ function parseBody(bytes: Buffer): HelloOutcome {
   const session = body.vector(1);
   const suites = body.vector(2);
   const compressions = body.vector(1);
-  if (body.bad || session.length > 32 || suites.length < 2 || suites.length % 2 !== 0 || compressions.length < 1) return fault('hello-malformed');
+  if (body.bad || session.length > 32 || suites.length < 2 || suites.length % 2 !== 0 || compressions.length < 1)
+    return fault('hello-malformed');
   if (body.empty) return { kind: 'hello', hello: { alpn: [] } };
   const extensions = new Cursor(body.vector(2));
   if (body.bad || !body.empty) return fault('hello-malformed');

@@ -4,6 +4,8 @@ export interface PumpOptions {
   /** Read from each side before the pump began, and owed to the other. */
   readonly fromDownstream?: Buffer | undefined;
   readonly fromUpstream?: Buffer | undefined;
+  /** Its end was read already. */
+  readonly downstreamEnded: boolean;
   /** Called with each move; for idle deadlines and byte counts, so it must be cheap. */
   readonly onBytes: (direction: 'up' | 'down', length: number) => void;
   /** One side has sent its end; the other direction goes on. */
@@ -38,14 +40,16 @@ export function pump(downstream: Duplex, upstream: Duplex, abort: (stream: Duple
         options.onBytes(direction, chunk.length);
         if (!to.write(chunk)) from.pause();
       };
-      to.on('drain', () => from.resume());
-      from.on('end', () => {
+      const passEnd = () => {
         to.end(() => {
           open -= 1;
           if (open === 0) settle({ broken: 'none', detail: '' });
         });
         options.onHalfClosed();
-      });
+      };
+      to.on('drain', () => from.resume());
+      if (from === downstream && options.downstreamEnded) return passEnd();
+      from.on('end', passEnd);
       if (owed !== undefined && owed.length > 0) move(owed);
       from.on('data', move);
       if (!to.writableNeedDrain) from.resume();

@@ -1,0 +1,27 @@
+export { Attempts } from './attempts.ts';
+export { Balancer } from './balance.ts';
+export type {
+  AttemptFailure,
+  ClusterTable,
+  ConnectionReport,
+  ConnectionSource,
+  DeliveredConnection,
+  DialRequest,
+  DialResult,
+  EndpointAttempt,
+  Engine,
+  EngineCounters,
+  EngineLimits,
+  EngineListener,
+  EngineListenerSpec,
+  EngineOptions,
+  EngineTables,
+  MeshEnd,
+  PeerIdentity,
+  PlainRule,
+  ResponseFlag,
+  SniRule,
+} from './contract.ts';
+export { ejectionKey } from './contract.ts';
+export { evaluateAuthz } from './evaluate-authz.ts';
+export { NodeEngine } from './node/node-engine.ts';

@@ -1,0 +1,83 @@
+import { connect, type Socket } from 'node:net';
+import type { Clock } from '../../../core/clock.ts';
+import type { DialRequest, DialResult, EngineTables } from '../contract.ts';
+import type { Deadlines, Timed } from './deadlines.ts';
+import type { TlsContexts } from './tls-contexts.ts';
+import { originateTls } from './tls-ends.ts';
+
+export interface DialerOptions {
+  readonly clock: Clock;
+  readonly deadlines: Deadlines;
+  readonly contexts: TlsContexts;
+  readonly handshakeTimeoutMs: number;
+}
+
+/** TCP to one endpoint, then mTLS where it has `tls`. Every failure is a result. The stream comes back paused. */
+export async function dialEndpoint(request: DialRequest, tables: EngineTables, options: DialerOptions): Promise<DialResult> {
+  const { endpoint, signal } = request;
+  if (isAborted(signal)) return { ok: false, failure: 'aborted', reason: 'aborted' };
+  const socket = connect({ host: endpoint.address, port: endpoint.port, allowHalfOpen: true, noDelay: true, keepAlive: true });
+  const limit = new DialDeadline(options, socket, request.connectTimeoutMs);
+  const onAbort = () => socket.destroy();
+  signal?.addEventListener('abort', onAbort, { once: true });
+  try {
+    const refused = await connected(socket);
+    if (isAborted(signal)) return { ok: false, failure: 'aborted', reason: 'aborted' };
+    if (refused !== undefined) return { ok: false, failure: 'connect', reason: limit.expired ? 'connect timeout' : refused };
+    if (endpoint.tls === undefined) return { ok: true, socket, alpn: '' };
+    limit.restart(options.handshakeTimeoutMs);
+    const context = options.contexts.get(tables.svid, tables.trust);
+    const tlsRequest = { context, trust: tables.trust, now: () => options.clock.now(), alpn: request.alpn ?? [] };
+    const end = await originateTls(socket, endpoint.tls, tlsRequest);
+    if (end.ok) return { ok: true, socket: end.socket, peer: end.peer, alpn: end.alpn };
+    if (isAborted(signal)) return { ok: false, failure: 'aborted', reason: 'aborted' };
+    return { ok: false, failure: 'tls', reason: limit.expired ? 'handshake timeout' : end.reason };
+  } finally {
+    signal?.removeEventListener('abort', onAbort);
+    options.deadlines.forget(limit);
+  }
+}
+
+function isAborted(signal: AbortSignal | undefined): boolean {
+  return signal?.aborted === true;
+}
+
+/** Undefined when connected, else why not. */
+function connected(socket: Socket): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    let reason = 'closed while connecting';
+    socket.on('error', (error) => {
+      reason = error.message;
+    });
+    const onClose = () => resolve(reason);
+    socket.once('close', onClose);
+    socket.once('connect', () => {
+      socket.off('close', onClose);
+      socket.pause();
+      resolve(undefined);
+    });
+  });
+}
+
+class DialDeadline implements Timed {
+  readonly #options: DialerOptions;
+  readonly #socket: Socket;
+  deadline: number;
+  expired = false;
+
+  constructor(options: DialerOptions, socket: Socket, limitMs: number) {
+    this.#options = options;
+    this.#socket = socket;
+    this.deadline = options.clock.monotonic() + limitMs;
+    options.deadlines.watch(this);
+  }
+
+  restart(limitMs: number): void {
+    this.deadline = this.#options.clock.monotonic() + limitMs;
+  }
+
+  expire(): void {
+    this.expired = true;
+    this.#socket.destroy();
+  }
+}

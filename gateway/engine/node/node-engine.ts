@@ -1,0 +1,151 @@
+import { createServer, type Server, type Socket } from 'node:net';
+import { MeshError } from '../../../core/errors.ts';
+import { Balancer } from '../balance.ts';
+import type {
+  DialRequest,
+  DialResult,
+  Engine,
+  EngineCounters,
+  EngineListener,
+  EngineListenerSpec,
+  EngineOptions,
+  EngineTables,
+} from '../contract.ts';
+import { Admission } from './admission.ts';
+import { Connection } from './connection.ts';
+import { Deadlines } from './deadlines.ts';
+import { dialEndpoint } from './dialer.ts';
+import { servePlain } from './serve-plain.ts';
+import { serveSni } from './serve-sni.ts';
+import { TlsContexts } from './tls-contexts.ts';
+
+/** What the two ways of serving a connection share. Private to the node engine. */
+export interface EngineParts {
+  readonly options: EngineOptions;
+  readonly balancer: Balancer;
+  readonly contexts: TlsContexts;
+  readonly deadlines: Deadlines;
+  readonly tables: () => EngineTables;
+  readonly dial: (request: DialRequest) => Promise<DialResult>;
+}
+
+/** The engine in TypeScript. `tables` serve until the first `apply`. */
+export class NodeEngine implements Engine {
+  readonly name = 'node';
+  readonly #options: EngineOptions;
+  readonly #parts: EngineParts;
+  readonly #admission: Admission;
+  readonly #connections = new Set<Connection>();
+  readonly #listeners = new Set<Server>();
+  readonly #ended = new Map<string, number>();
+  #tables: EngineTables;
+  #accepted = 0;
+  #disposed = false;
+  #onIdle: (() => void) | undefined;
+
+  constructor(options: EngineOptions, tables: EngineTables) {
+    this.#options = options;
+    this.#tables = tables;
+    this.#admission = new Admission(options.limits);
+    const contexts = new TlsContexts();
+    const deadlines = new Deadlines(options.clock);
+    const dialer = { clock: options.clock, deadlines, contexts, handshakeTimeoutMs: options.limits.handshakeTimeoutMs };
+    this.#parts = {
+      options,
+      balancer: new Balancer(options.random),
+      contexts,
+      deadlines,
+      tables: () => this.#tables,
+      dial: (request) => dialEndpoint(request, this.#tables, dialer),
+    };
+  }
+
+  apply(tables: EngineTables): void {
+    this.#tables = tables;
+    this.#parts.balancer.keepOnly(tables.clusters);
+  }
+
+  listen(spec: EngineListenerSpec): Promise<EngineListener> {
+    const server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true, keepAlive: true }, (socket) =>
+      this.#accept(spec, socket),
+    );
+    return new Promise((resolve, reject) => {
+      server.once('error', (cause) =>
+        reject(new MeshError('PORT_TAKEN', `cannot listen on ${spec.address}:${spec.port} for ${spec.name}: ${cause.message}`, { cause })),
+      );
+      server.listen({ host: spec.address, port: spec.port }, () => {
+        const bound = server.address();
+        if (this.#disposed || bound === null || typeof bound === 'string') {
+          server.close();
+          reject(new MeshError('ABORTED', 'the engine was disposed while a listener was being opened'));
+          return;
+        }
+        server.on('error', () => {});
+        this.#listeners.add(server);
+        resolve({ address: bound.address, port: bound.port, close: () => this.#close(server) });
+      });
+    });
+  }
+
+  dial(request: DialRequest): Promise<DialResult> {
+    return this.#parts.dial(request);
+  }
+
+  counters(): EngineCounters {
+    return { open: this.#connections.size, accepted: this.#accepted, ended: new Map(this.#ended) };
+  }
+
+  async drain(deadlineMs: number): Promise<void> {
+    await Promise.all([...this.#listeners].map((server) => this.#close(server)));
+    if (this.#connections.size === 0) return;
+    const over = new AbortController();
+    const idle = new Promise<void>((resolve) => {
+      this.#onIdle = resolve;
+    });
+    await Promise.race([idle, this.#options.clock.sleep(deadlineMs, over.signal).catch(() => {})]);
+    over.abort();
+    for (const connection of this.#connections) connection.breakOff('drain-forced', 'still open when the drain deadline came', 'OM');
+  }
+
+  async dispose(): Promise<void> {
+    this.#disposed = true;
+    const closed = [...this.#listeners].map((server) => this.#close(server));
+    for (const connection of this.#connections) connection.breakOff('disposed', 'the engine was disposed');
+    await Promise.all(closed);
+  }
+
+  /** Resolves at once: a server's own close waits for its connections, which are none of a listener's business here. */
+  async #close(server: Server): Promise<void> {
+    if (!this.#listeners.delete(server)) return;
+    server.close();
+  }
+
+  #accept(spec: EngineListenerSpec, socket: Socket): void {
+    const { clock } = this.#options;
+    this.#accepted += 1;
+    const connection = new Connection(`c${this.#accepted.toString(36)}`, spec.name, socket, clock.monotonic());
+    socket.on('error', () => {});
+    const release = this.#admission.admit(connection.source.address);
+    this.#connections.add(connection);
+    socket.once('close', () => this.#finish(connection, release));
+    if (typeof release === 'string' || this.#disposed || socket.destroyed) {
+      connection.breakOff(typeof release === 'string' ? release : 'disposed', 'refused at accept', 'UO');
+      return;
+    }
+    this.#parts.deadlines.watch(connection);
+    const serve = spec.kind === 'sni' ? serveSni : servePlain;
+    serve(connection, this.#parts).catch((error: unknown) => {
+      connection.breakOff('internal', error instanceof Error ? error.message : String(error));
+    });
+  }
+
+  #finish(connection: Connection, release: (() => void) | string): void {
+    if (typeof release !== 'string') release();
+    this.#parts.deadlines.forget(connection);
+    this.#connections.delete(connection);
+    connection.abort.abort();
+    this.#ended.set(connection.reason, (this.#ended.get(connection.reason) ?? 0) + 1);
+    this.#options.onConnection(connection.report(this.#options.clock.monotonic()));
+    if (this.#connections.size === 0) this.#onIdle?.();
+  }
+}

@@ -1,0 +1,33 @@
+import { abortStream } from './abort-stream.ts';
+import type { Connection } from './connection.ts';
+import type { EngineParts } from './node-engine.ts';
+import { serveForward } from './serve-forward.ts';
+import { sourceAllowed } from './source-allowed.ts';
+
+/** A connection in the clear: by its listener's rule, if its source is allowed. Nothing is read before the protocol is known, so servers may speak first. */
+export async function servePlain(connection: Connection, parts: EngineParts): Promise<void> {
+  const { deliver } = parts.options;
+  const rule = parts.tables().plain.get(connection.listener);
+  if (rule === undefined) {
+    connection.fault('no-route', `listener ${connection.listener} leads nowhere yet`, 'NR');
+    return abortStream(connection.socket);
+  }
+  if (!sourceAllowed(rule.allow, connection.source.address)) {
+    connection.fault('source-denied', `${connection.source.address} is in none of the CIDRs allowed on ${connection.listener}`);
+    return abortStream(connection.socket);
+  }
+  if (rule.protocol !== 'http') return serveForward(connection, connection.socket, rule.clusterName, undefined, parts);
+  connection.outcome = 'deliver';
+  connection.clusterName = rule.clusterName;
+  deliver({
+    socket: connection.socket,
+    id: connection.id,
+    listener: connection.listener,
+    clusterName: rule.clusterName,
+    protocol: rule.protocol,
+    sni: '',
+    alpn: '',
+    source: connection.source,
+    destination: connection.destination,
+  });
+}

@@ -1,0 +1,90 @@
+import type { TLSSocket } from 'node:tls';
+import type { Protocol } from '../../../core/model/index.ts';
+import type { PeerIdentity, SniRule } from '../contract.ts';
+import { evaluateAuthz } from '../evaluate-authz.ts';
+import { abortStream } from './abort-stream.ts';
+import type { ClientHello } from './client-hello.ts';
+import type { Connection } from './connection.ts';
+import { readHello } from './hello-reader.ts';
+import type { EngineParts } from './node-engine.ts';
+import { serveForward } from './serve-forward.ts';
+import { terminateTls } from './tls-ends.ts';
+
+type TerminateRule = Extract<SniRule, { mode: 'terminate' }>;
+
+/** A TLS connection: by the name it asks for, either through as it is, or to its mTLS end here. */
+export async function serveSni(connection: Connection, parts: EngineParts): Promise<void> {
+  const { clock, limits } = parts.options;
+  connection.due(clock.monotonic() + limits.helloTimeoutMs, 'hello-timeout');
+  const read = await readHello(connection.socket, limits.maxHelloBytes);
+  if (!read.ok) {
+    connection.fault(read.fault, 'no ClientHello could be read', 'DPE');
+    return abortStream(connection.socket);
+  }
+  connection.sni = read.hello.sni ?? '';
+  const rule = parts.tables().sni.get(connection.sni);
+  if (rule === undefined) {
+    if (connection.sni === '') connection.fault('no-sni', 'the client named nobody', 'NR');
+    else connection.fault('unknown-sni', `nothing here is called ${connection.sni}`, 'NR');
+    return abortStream(connection.socket);
+  }
+  connection.clusterName = rule.clusterName;
+  // To the first byte from behind, or the end of the handshake here.
+  connection.due(clock.monotonic() + limits.handshakeTimeoutMs, 'handshake-timeout');
+  if (rule.mode === 'passthrough') return serveForward(connection, connection.socket, rule.clusterName, read.bytes, parts);
+  connection.end = rule.end;
+  return terminate(connection, rule, read.hello, read.bytes, parts);
+}
+
+async function terminate(
+  connection: Connection,
+  rule: TerminateRule,
+  hello: ClientHello,
+  bytes: Buffer,
+  parts: EngineParts,
+): Promise<void> {
+  const { clock, deliver } = parts.options;
+  const { svid, trust } = parts.tables();
+  connection.socket.unshift(bytes);
+  const alpn = preferredAlpn(rule.protocol).filter((each) => hello.alpn.includes(each));
+  const end = await terminateTls(connection.socket, { context: parts.contexts.get(svid, trust), trust, now: () => clock.now(), alpn });
+  if (!end.ok) {
+    connection.fault(end.fault === 'identity' ? 'peer-refused' : 'handshake-failed', end.reason, 'DPE');
+    return;
+  }
+  connection.owns(end.socket);
+  connection.peer = end.peer;
+  const verdict = evaluateAuthz(rule.authz, end.peer);
+  const denied = verdict.allowed ? undefined : `rbac_access_denied_matched_policy[${verdict.rule}]`;
+  if (rule.protocol !== 'http') {
+    if (denied !== undefined) return refuse(connection, end.socket, end.peer, denied);
+    return serveForward(connection, end.socket, rule.clusterName, undefined, parts);
+  }
+  connection.outcome = 'deliver';
+  connection.due(Number.POSITIVE_INFINITY, '');
+  if (denied !== undefined) connection.fault('rbac-denied', `${end.peer.principal}: ${denied}`);
+  deliver({
+    socket: end.socket,
+    id: connection.id,
+    listener: connection.listener,
+    clusterName: rule.clusterName,
+    protocol: rule.protocol,
+    sni: connection.sni,
+    alpn: end.alpn,
+    peer: end.peer,
+    end: rule.end,
+    ...(denied === undefined ? {} : { denied }),
+    source: connection.source,
+    destination: connection.destination,
+  });
+}
+
+function refuse(connection: Connection, socket: TLSSocket, peer: PeerIdentity, denied: string): void {
+  connection.fault('rbac-denied', `${peer.principal}: ${denied}`);
+  abortStream(socket);
+}
+
+function preferredAlpn(protocol: Protocol): readonly string[] {
+  if (protocol === 'http') return ['http/1.1'];
+  return protocol === 'http2' || protocol === 'grpc' ? ['h2'] : [];
+}
