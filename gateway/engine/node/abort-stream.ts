@@ -15,6 +15,10 @@ export function rememberTransport(secure: TLSSocket, transport: Socket): void {
  */
 export function abortStream(stream: Duplex): void {
   const transport = stream instanceof TLSSocket ? beneath.get(stream) : stream;
-  if (transport instanceof Socket && !(transport instanceof TLSSocket) && !transport.destroyed) transport.resetAndDestroy();
+  // libuv refuses to reset while a shutdown is under way, and Node would then leak the descriptor.
+  const shuttingDown = stream.writableEnded && !stream.writableFinished;
+  if (transport instanceof Socket && !(transport instanceof TLSSocket) && !transport.destroyed && !shuttingDown) {
+    transport.resetAndDestroy();
+  }
   stream.destroy();
 }

@@ -18,12 +18,13 @@ import { dialEndpoint } from './dialer.ts';
 import { servePlain } from './serve-plain.ts';
 import { serveSni } from './serve-sni.ts';
 import { TlsContexts } from './tls-contexts.ts';
+import { TlsTerminator } from './tls-terminator.ts';
 
 /** What the two ways of serving a connection share. Private to the node engine. */
 export interface EngineParts {
   readonly options: EngineOptions;
   readonly balancer: Balancer;
-  readonly contexts: TlsContexts;
+  readonly terminator: TlsTerminator;
   readonly deadlines: Deadlines;
   readonly tables: () => EngineTables;
   readonly dial: (request: DialRequest) => Promise<DialResult>;
@@ -53,7 +54,7 @@ export class NodeEngine implements Engine {
     this.#parts = {
       options,
       balancer: new Balancer(options.random),
-      contexts,
+      terminator: new TlsTerminator(() => options.clock.now()),
       deadlines,
       tables: () => this.#tables,
       dial: (request) => dialEndpoint(request, this.#tables, dialer),

@@ -33,34 +33,74 @@ export function pump(downstream: Duplex, upstream: Duplex, abort: (stream: Duple
     };
     const watchBreak = (stream: Duplex, broken: 'downstream' | 'upstream') => {
       stream.on('error', (error) => settle({ broken, detail: describe(error) }));
-      stream.on('close', () => settle({ broken, detail: 'closed before its end' }));
+      // A stream whose two ends are both done closes by itself, maybe while the other still has bytes to send.
+      stream.on('close', () => {
+        if (!stream.readableEnded || !stream.writableFinished) settle({ broken, detail: 'closed before its end' });
+      });
     };
-    const oneWay = (from: Duplex, to: Duplex, direction: 'up' | 'down', owed: Buffer | undefined) => {
-      const move = (chunk: Buffer) => {
-        options.onBytes(direction, chunk.length);
-        if (!to.write(chunk)) from.pause();
-      };
-      const passEnd = () => {
-        to.end(() => {
-          open -= 1;
-          if (open === 0) settle({ broken: 'none', detail: '' });
-        });
-        options.onHalfClosed();
-      };
-      to.on('drain', () => from.resume());
-      if (from === downstream && options.downstreamEnded) return passEnd();
-      from.on('end', passEnd);
-      if (owed !== undefined && owed.length > 0) move(owed);
-      from.on('data', move);
-      if (!to.writableNeedDrain) from.resume();
+    const onWayEnded = () => {
+      open -= 1;
+      if (open === 0) settle({ broken: 'none', detail: '' });
+      else options.onHalfClosed();
     };
     watchBreak(downstream, 'downstream');
     watchBreak(upstream, 'upstream');
-    oneWay(downstream, upstream, 'up', options.fromDownstream);
-    oneWay(upstream, downstream, 'down', options.fromUpstream);
+    const up = new OneWay(downstream, upstream, (length) => options.onBytes('up', length), onWayEnded);
+    const down = new OneWay(upstream, downstream, (length) => options.onBytes('down', length), onWayEnded);
+    down.start(options.fromUpstream, false);
+    up.start(options.fromDownstream, options.downstreamEnded);
     if (downstream.destroyed) settle({ broken: 'downstream', detail: 'closed before its end' });
     else if (upstream.destroyed) settle({ broken: 'upstream', detail: 'closed before its end' });
   });
+}
+
+class OneWay {
+  readonly #from: Duplex;
+  readonly #to: Duplex;
+  readonly #onBytes: (length: number) => void;
+  readonly #onEnded: () => void;
+  #unsent = 0;
+  #ended = false;
+
+  constructor(from: Duplex, to: Duplex, onBytes: (length: number) => void, onEnded: () => void) {
+    this.#from = from;
+    this.#to = to;
+    this.#onBytes = onBytes;
+    this.#onEnded = onEnded;
+  }
+
+  start(owed: Buffer | undefined, ended: boolean): void {
+    this.#to.on('drain', () => this.#from.resume());
+    if (owed !== undefined && owed.length > 0) this.#move(owed);
+    if (ended) {
+      this.#end();
+      return;
+    }
+    this.#from.on('end', () => this.#end());
+    this.#from.on('data', (chunk: Buffer) => this.#move(chunk));
+    if (!this.#to.writableNeedDrain) this.#from.resume();
+  }
+
+  #move(chunk: Buffer): void {
+    this.#onBytes(chunk.length);
+    this.#unsent += 1;
+    if (!this.#to.write(chunk, this.#onSent)) this.#from.pause();
+  }
+
+  readonly #onSent = (): void => {
+    this.#unsent -= 1;
+    if (this.#ended && this.#unsent === 0) this.#passEnd();
+  };
+
+  #end(): void {
+    this.#ended = true;
+    if (this.#unsent === 0) this.#passEnd();
+  }
+
+  /** Only after the last byte is out: a socket with an end queued behind bytes can be closed, but no longer reset, so a break would look like an end. */
+  #passEnd(): void {
+    this.#to.end(() => this.#onEnded());
+  }
 }
 
 function describe(error: Error): string {

@@ -49,6 +49,8 @@ export async function serveForward(
   });
   if (end.broken === 'downstream') connection.fault('downstream-reset', end.detail, 'DC');
   if (end.broken === 'upstream') connection.fault('upstream-reset', end.detail, 'UC');
+  downstream.destroy();
+  reached.socket.destroy();
 }
 
 export function clusterOrFault(connection: Connection, clusterName: string, parts: EngineParts): ClusterTable | undefined {

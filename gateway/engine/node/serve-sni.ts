@@ -8,7 +8,6 @@ import type { Connection } from './connection.ts';
 import { readHello } from './hello-reader.ts';
 import type { EngineParts } from './node-engine.ts';
 import { serveForward } from './serve-forward.ts';
-import { terminateTls } from './tls-ends.ts';
 
 type TerminateRule = Extract<SniRule, { mode: 'terminate' }>;
 
@@ -43,15 +42,15 @@ async function terminate(
   bytes: Buffer,
   parts: EngineParts,
 ): Promise<void> {
-  const { clock, deliver } = parts.options;
+  const { deliver } = parts.options;
   const { svid, trust } = parts.tables();
-  connection.socket.unshift(bytes);
   const alpn = preferredAlpn(rule.protocol).filter((each) => hello.alpn.includes(each));
-  const end = await terminateTls(connection.socket, { context: parts.contexts.get(svid, trust), trust, now: () => clock.now(), alpn });
+  const end = await parts.terminator.terminate(connection.socket, bytes, alpn, svid, trust);
   if (!end.ok) {
     connection.fault(end.fault === 'identity' ? 'peer-refused' : 'handshake-failed', end.reason, 'DPE');
     return;
   }
+  connection.disowns(connection.socket);
   connection.owns(end.socket);
   connection.peer = end.peer;
   const verdict = evaluateAuthz(rule.authz, end.peer);

@@ -4,7 +4,7 @@ import { type Svid, svidKeyPem, type TrustBundle } from '../../../core/identity/
 import { certificatesToPem } from '../../../core/pki/index.ts';
 
 /**
- * TLS contexts by identity and bundle, which are immutable: a renewed certificate makes a new context, and connections that
+ * Clients' TLS contexts by identity and bundle, which are immutable: a renewed certificate makes a new context, and connections that
  * run keep theirs. Sessions are never resumed: a ticket would carry yesterday's verdict about a peer past a changed bundle.
  */
 export class TlsContexts {
@@ -12,7 +12,6 @@ export class TlsContexts {
   #trust: TrustBundle | undefined;
   #context: SecureContext | undefined;
 
-  /** One context for both roles. */
   get(svid: Svid, trust: TrustBundle): SecureContext {
     if (this.#context !== undefined && this.#svid === svid && this.#trust === trust) return this.#context;
     this.#context = createSecureContext({
@@ -20,7 +19,6 @@ export class TlsContexts {
       key: svidKeyPem(svid),
       ca: trust.roots.map((root) => certificatesToPem([root])),
       minVersion: 'TLSv1.2',
-      ecdhCurve: 'X25519:P-256',
       secureOptions: constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION,
     });
     this.#svid = svid;

@@ -1,0 +1,91 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect as connectTcp, createServer, type Server, type Socket } from 'node:net';
+import { connect as connectTls, createServer as createTlsServer, type TLSSocket } from 'node:tls';
+import { mtlsClientOptions, mtlsServerOptions, type Svid, type TrustBundle } from '../../core/identity/index.ts';
+
+/** Sockets and servers of one test, closed together by `close`. */
+export class TestSockets {
+  readonly #open = new Set<Socket>();
+  readonly #servers = new Set<Server>();
+  /** TCP sockets that servers of this test have open. */
+  readonly accepted = new Set<Socket>();
+
+  /** A TCP server on loopback; `onSocket` gets half-open sockets. */
+  async serve(onSocket: (socket: Socket) => void): Promise<{ port: number; server: Server }> {
+    return this.#listen(createServer({ allowHalfOpen: true }, onSocket));
+  }
+
+  /** An mTLS server as a sidecar would be. */
+  async serveMtls(svid: Svid, bundle: TrustBundle, onSocket: (socket: TLSSocket) => void) {
+    const server = createTlsServer({ ...mtlsServerOptions(svid, bundle), allowHalfOpen: true }, onSocket);
+    server.on('tlsClientError', () => {});
+    return this.#listen(server);
+  }
+
+  async #listen(server: Server) {
+    server.on('connection', (socket: Socket) => {
+      this.accepted.add(socket);
+      this.track(socket);
+      socket.on('close', () => this.accepted.delete(socket));
+    });
+    server.on('secureConnection', (socket: Socket) => this.track(socket));
+    this.#servers.add(server);
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    return { port: (server.address() as AddressInfo).port, server };
+  }
+
+  async connect(port: number, address = '127.0.0.1'): Promise<Socket> {
+    const socket = this.track(connectTcp({ port, host: address, allowHalfOpen: true }));
+    await once(socket, 'connect');
+    return socket;
+  }
+
+  /** Rejects when the handshake fails. */
+  async connectMtls(
+    port: number,
+    svid: Svid,
+    bundle: TrustBundle,
+    target: { sni: string; uriSans: readonly string[]; clusterSan: string; alpn?: readonly string[] },
+  ): Promise<TLSSocket> {
+    const transport = await this.connect(port);
+    const socket = connectTls({ ...mtlsClientOptions(svid, bundle, target, Date.now), socket: transport });
+    this.track(socket);
+    await once(socket, 'secureConnect');
+    return socket;
+  }
+
+  track<T extends Socket>(socket: T): T {
+    socket.on('error', () => {});
+    this.#open.add(socket);
+    socket.on('close', () => this.#open.delete(socket));
+    return socket;
+  }
+
+  close(): void {
+    for (const server of this.#servers) server.close();
+    for (const socket of this.#open) socket.destroy();
+  }
+}
+
+/** Everything until the other side's end; rejects when it breaks off instead. */
+export async function readAll(socket: Socket): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  return new Promise((resolve, reject) => {
+    socket.on('data', (chunk: Buffer) => chunks.push(chunk));
+    socket.on('end', () => resolve(Buffer.concat(chunks)));
+    socket.on('error', reject);
+    socket.on('close', () => reject(new Error('closed before its end')));
+  });
+}
+
+/** The port of nobody: bound once and closed. */
+export async function deadPort(): Promise<number> {
+  const server = createServer();
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
