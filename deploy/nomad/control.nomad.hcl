@@ -53,7 +53,7 @@ metadata: {name: nomad/east}
 spec:
   type: nomad
   connection: {url: "http://127.0.0.1:4646", tokenFile: /secrets/nomad.token}
-  rules: {namespace: shop, claims: ["shop/*"]}
+  mapping: {namespace: shop, claims: ["shop/*"]}
 ---
 apiVersion: isthmus.dev/v1alpha1
 kind: Registry
@@ -62,7 +62,7 @@ spec:
   type: consul
   connection: {url: "http://127.0.0.1:8500", tokenFile: /secrets/consul.token}
   publish: true
-  rules: {namespace: shop, claims: ["shop/*"]}
+  mapping: {namespace: shop, claims: ["shop/*"]}
 YAML
       }
 
