@@ -1,3 +1,5 @@
+export { createSnapshotBuilder } from './builder.ts';
+export { explain } from './explain.ts';
 export type { GatewayPort, SnapshotBuilder, SnapshotInputs, TrustInput } from './inputs.ts';
 export type {
   AssignmentIr,
@@ -17,3 +19,4 @@ export type {
   TlsIr,
 } from './ir.ts';
 export { resourceKinds } from './ir.ts';
+export { NativeResources } from './native-resources.ts';

@@ -23,12 +23,12 @@ export function localClusterName(t: ServiceTarget): string {
   return `local|${t.port}|${t.subset}|${t.host}`;
 }
 
-/** `outbound_.PORT_.SUBSET_.HOST`; an empty subset is `_`, as Istio's AUTO_PASSTHROUGH gateways read it. */
+/** `outbound_.PORT_.SUBSET_.HOST`; with an empty subset `outbound_.PORT_._.HOST`, as Istio's AUTO_PASSTHROUGH gateways read it. */
 export function sniName(t: ServiceTarget): string {
-  return `outbound_.${t.port}_.${t.subset === '' ? '_' : t.subset}_.${t.host}`;
+  return `outbound_.${t.port}_.${t.subset}_.${t.host}`;
 }
 
-const sniForm = /^outbound_\.([0-9]{1,5})_\.([a-z0-9-]*|_)_\.([a-z0-9.-]{1,253})$/;
+const sniForm = /^outbound_\.([0-9]{1,5})_\.([a-z0-9-]*)_\.([a-z0-9.-]{1,253})$/;
 
 /** Undefined when it is not of the form, or the port is out of range. */
 export function parseSniName(text: string): ServiceTarget | undefined {
@@ -37,7 +37,7 @@ export function parseSniName(text: string): ServiceTarget | undefined {
   const [, port = '', subset = '', host = ''] = match;
   const number = Number(port);
   if (number < 1 || number > 65_535) return undefined;
-  return { port: number, subset: subset === '_' ? '' : subset, host };
+  return { port: number, subset, host };
 }
 
 export function meshHost(service: { readonly namespace: string; readonly name: string }, suffix: string): string {

@@ -1,0 +1,138 @@
+import {
+  clusterSetHost,
+  gatewaySubset,
+  localClusterName,
+  meshHost,
+  outboundClusterName,
+  type ServicePort,
+  sniName,
+} from '../../core/model/index.ts';
+import type { CatalogEndpoint, MergedService } from '../catalog/index.ts';
+import type { ServiceAuthz } from '../policy/index.ts';
+import { assignEndpoints, selectable } from './assign-endpoints.ts';
+import type { SnapshotInputs } from './inputs.ts';
+import type { AssignmentIr, ClientClass, Resource } from './ir.ts';
+import { seal } from './seal.ts';
+
+/** Everything one class of clients is told because of one service. Pure; names are unique over all services. */
+export function buildService(service: MergedService, client: ClientClass, inputs: SnapshotInputs): readonly Resource[] {
+  return client.kind === 'agent' ? forAgent(service, client, inputs) : forGateway(service, client, inputs);
+}
+
+function forAgent(service: MergedService, client: ClientClass, inputs: SnapshotInputs): readonly Resource[] {
+  const host = meshHost(service, inputs.hostSuffix);
+  const listener = seal('listener', host, {
+    type: 'service',
+    namespace: service.namespace,
+    service: service.name,
+    hosts: [host, clusterSetHost(service)],
+    ports: service.ports.map((p) => ({
+      port: p.port,
+      name: p.name,
+      protocol: p.protocol,
+      cluster: outboundClusterName({ port: p.port, subset: '', host }),
+    })),
+  });
+  return [listener, ...service.ports.flatMap((port) => outbound(service, port, client, inputs)), authzOf(service, inputs)];
+}
+
+function forGateway(service: MergedService, client: ClientClass, inputs: SnapshotInputs): readonly Resource[] {
+  const routed = service.ports.flatMap((port) => localRoutes(service, port, client, inputs));
+  const originated = service.ports.flatMap((port) => originate(service, port, client, inputs));
+  const authz = routed.some((r) => r.kind === 'route') ? [authzOf(service, inputs)] : [];
+  return [...routed, ...originated, ...authz];
+}
+
+/** The xDS cluster of callers, and where its endpoints are as seen from the client's network. */
+function outbound(service: MergedService, port: ServicePort, client: ClientClass, inputs: SnapshotInputs): readonly Resource[] {
+  const host = meshHost(service, inputs.hostSuffix);
+  const name = outboundClusterName({ port: port.port, subset: '', host });
+  const context = { view: inputs.view, hostSuffix: inputs.hostSuffix, trustDomain: inputs.trust.trustDomain, network: client.network };
+  return [clusterResource(name, service, port, host), seal('endpoints', name, assignEndpoints(service, port, context))];
+}
+
+/** What a gateway takes from other networks: this cluster's endpoints on its own network, and nothing else. */
+function localRoutes(service: MergedService, port: ServicePort, client: ClientClass, inputs: SnapshotInputs): readonly Resource[] {
+  const own = service.endpoints.filter(
+    (e) => e.cluster === inputs.view.cluster && e.network === client.network && e.ports[port.name] !== undefined,
+  );
+  const host = meshHost(service, inputs.hostSuffix);
+  return (['', gatewaySubset] as const).flatMap((subset) => {
+    const endpoints = own.filter((e) => (e.tlsMode === 'mesh') === (subset === ''));
+    // The route stands while all of them are down, so that callers learn "no healthy endpoint" and not "no such service".
+    if (endpoints.length === 0) return [];
+    const target = { port: port.port, subset, host };
+    const name = localClusterName(target);
+    const route = seal('route', sniName(target), {
+      mode: subset === '' ? 'passthrough' : 'terminate',
+      cluster: name,
+      protocol: port.protocol,
+      authz: subset === '' ? '' : service.key,
+    });
+    return [route, clusterResource(name, service, port, host), seal('endpoints', name, localAssignment(endpoints, port))];
+  });
+}
+
+/** Bytes go on as they came (passthrough) or in the clear (terminate): no TLS of the gateway's own either way. */
+function localAssignment(endpoints: readonly CatalogEndpoint[], port: ServicePort): AssignmentIr {
+  const usable = selectable(endpoints, port);
+  const anyLive = usable.some((e) => e.state === 'live');
+  const rank = (e: CatalogEndpoint) => (anyLive && e.state === 'stale' ? 1 : 0);
+  const list = usable.map((e) => ({
+    address: e.address,
+    port: e.ports[port.name] ?? 0,
+    weight: e.health === 'draining' ? 0 : Math.max(e.weight === 0 ? 0 : 1, Math.round(e.weight)),
+    priority: rank(e),
+    cluster: e.cluster,
+    network: e.network,
+    locality: [e.locality.region, e.locality.zone, e.locality.subzone].join('/').replace(/\/+$/, ''),
+    runtime: e.runtime,
+    instance: e.instance,
+    viaGateway: false,
+    stale: e.state === 'stale',
+    draining: e.health === 'draining',
+  }));
+  return {
+    endpoints: list.sort((a, b) => a.priority - b.priority || (a.address < b.address ? -1 : a.address > b.address ? 1 : a.port - b.port)),
+  };
+}
+
+function originate(service: MergedService, port: ServicePort, client: ClientClass, inputs: SnapshotInputs): readonly Resource[] {
+  const entry = inputs.gatewayPorts.find((g) => g.service === service.key && g.port === port.port);
+  if (entry === undefined) return [];
+  const [cluster, endpoints] = outbound(service, port, client, inputs);
+  if (cluster === undefined || endpoints === undefined) return [];
+  const listener = seal('listener', `originate|${entry.gatewayPort}`, {
+    type: 'originate',
+    port: entry.gatewayPort,
+    protocol: port.protocol,
+    cluster: cluster.name,
+    allowedCidrs: [...inputs.originateCidrs].sort(),
+    namespace: service.namespace,
+    service: service.name,
+  });
+  return [cluster, endpoints, listener];
+}
+
+function clusterResource(name: string, service: MergedService, port: ServicePort, host: string): Resource {
+  return seal('cluster', name, {
+    host,
+    namespace: service.namespace,
+    service: service.name,
+    port: port.port,
+    protocol: port.protocol,
+    connectTimeoutMs: 0,
+  });
+}
+
+function authzOf(service: MergedService, inputs: SnapshotInputs): Resource {
+  return seal('authz', service.key, { rules: compileAuthz(service, inputs).rules });
+}
+
+/** Runs the policies in order over an empty draft: nobody may call until one says so. */
+export function compileAuthz(service: MergedService, inputs: SnapshotInputs): ServiceAuthz {
+  return inputs.policies.reduce<ServiceAuthz>((draft, policy) => policy.apply(draft, service, inputs.view), {
+    service: service.key,
+    rules: [],
+  });
+}

@@ -1,0 +1,116 @@
+import type { NetworkId, ServiceKey } from '../../core/model/index.ts';
+import { buildService } from './build-service.ts';
+import { ClassSnapshot } from './class-snapshot.ts';
+import { findInconsistencies } from './find-inconsistencies.ts';
+import type { SnapshotBuilder, SnapshotInputs } from './inputs.ts';
+import type { ClientClass, Resource, Snapshot } from './ir.ts';
+import { seal } from './seal.ts';
+
+/** Owner of what belongs to no service. No service key is without a slash. */
+const globalOwner = 'mesh';
+
+interface ClassState {
+  readonly snapshot: ClassSnapshot;
+  /** Services to look at again; `all` after a change that may concern any. */
+  dirty: Set<ServiceKey> | 'all';
+}
+
+/** `onBuild` is told of each service that is built for a class; for tests that count the cost of a change. */
+export function createSnapshotBuilder(onBuild?: (service: ServiceKey, client: ClientClass) => void): SnapshotBuilder {
+  const classes = new Map<string, ClassState>();
+  const faults = new Map<ServiceKey, readonly string[]>();
+  let inputs: SnapshotInputs | undefined;
+
+  const buildOne = (key: ServiceKey, state: ClassState, now: SnapshotInputs): readonly Resource[] => {
+    const service = now.view.services.get(key);
+    if (service === undefined) {
+      faults.delete(key);
+      return [];
+    }
+    onBuild?.(key, state.snapshot.client);
+    const built = buildService(service, state.snapshot.client, now);
+    const wrong = findInconsistencies(built);
+    if (wrong.length === 0) {
+      faults.delete(key);
+      return built;
+    }
+    faults.set(key, wrong);
+    return state.snapshot.of(key);
+  };
+
+  const bringUpToDate = (state: ClassState, now: SnapshotInputs): void => {
+    const keys = state.dirty === 'all' ? everyKey(state, now) : state.dirty;
+    const changes = new Map<string, readonly Resource[]>();
+    for (const key of keys) changes.set(key, buildOne(key, state, now));
+    const bundle = bundleResource(now);
+    if (state.snapshot.of(globalOwner)[0]?.version !== bundle.version) changes.set(globalOwner, [bundle]);
+    if (changes.size > 0) state.snapshot.replace(changes);
+    state.dirty = new Set();
+  };
+
+  return {
+    update(next, services) {
+      const touched = inputs === undefined || services === undefined ? 'all' : touchedServices(inputs, next, services);
+      inputs = next;
+      for (const state of classes.values()) {
+        if (touched === 'all' || state.dirty === 'all') state.dirty = 'all';
+        else for (const key of touched) state.dirty.add(key);
+      }
+    },
+    snapshot(client): Snapshot {
+      if (inputs === undefined) throw new TypeError('snapshot() before the first update()');
+      const id = `${client.kind} ${client.network}`;
+      let state = classes.get(id);
+      if (state === undefined) {
+        state = { snapshot: new ClassSnapshot(client), dirty: 'all' };
+        classes.set(id, state);
+      }
+      bringUpToDate(state, inputs);
+      return state.snapshot.snapshot();
+    },
+    faults: () => new Map(faults),
+  };
+}
+
+function* everyKey(state: ClassState, now: SnapshotInputs): Iterable<ServiceKey> {
+  yield* now.view.services.keys();
+  for (const owner of [...state.snapshot.owners()]) {
+    if (owner !== globalOwner && !now.view.services.has(owner as ServiceKey)) yield owner as ServiceKey;
+  }
+}
+
+/** Services whose resources may differ, given what the catalog says has changed. */
+function touchedServices(before: SnapshotInputs, next: SnapshotInputs, services: ReadonlySet<ServiceKey>): ReadonlySet<ServiceKey> | 'all' {
+  const general =
+    before.hostSuffix !== next.hostSuffix ||
+    before.policies !== next.policies ||
+    before.trust.trustDomain !== next.trust.trustDomain ||
+    before.originateCidrs !== next.originateCidrs;
+  if (general) return 'all';
+  const touched = new Set(services);
+  if (before.gatewayPorts !== next.gatewayPorts) {
+    const text = (list: SnapshotInputs['gatewayPorts']) => new Map(list.map((g) => [`${g.service} ${g.port} ${g.gatewayPort}`, g.service]));
+    const [old, now] = [text(before.gatewayPorts), text(next.gatewayPorts)];
+    for (const [id, service] of old) if (!now.has(id)) touched.add(service);
+    for (const [id, service] of now) if (!old.has(id)) touched.add(service);
+  }
+  if (before.view.gateways !== next.view.gateways) {
+    const networks = new Set<NetworkId>([...before.view.gateways.keys(), ...next.view.gateways.keys()]);
+    for (const network of networks) if (before.view.gateways.get(network) === next.view.gateways.get(network)) networks.delete(network);
+    if (networks.size > 0) {
+      for (const service of next.view.services.values()) if (service.networks.some((n) => networks.has(n))) touched.add(service.key);
+    }
+  }
+  return touched;
+}
+
+function bundleResource({ trust }: SnapshotInputs): Resource {
+  const base64 = (der: Uint8Array) => Buffer.from(der).toString('base64');
+  return seal('bundle', trust.trustDomain, {
+    roots: trust.roots.map(base64).sort(),
+    intermediates: trust.intermediates
+      .map(({ cluster, certificate }) => ({ cluster, certificate: base64(certificate) }))
+      .sort((a, b) => (a.cluster < b.cluster ? -1 : a.cluster > b.cluster ? 1 : a.certificate < b.certificate ? -1 : 1)),
+    deniedSerials: [...trust.deniedSerials].sort(),
+  });
+}

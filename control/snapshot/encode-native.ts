@@ -1,0 +1,86 @@
+import type { Protocol } from '../../core/model/index.ts';
+import { type EncodedResource, native, nativeTypeUrls } from '../../core/xds/index.ts';
+import type { AssignmentIr, AuthzIr, BundleIr, ClusterIr, EndpointIr, ListenerIr, Resource, ResourceKind, RouteIr } from './ir.ts';
+
+export const nativeTypeUrlOf: Readonly<Record<ResourceKind, string>> = {
+  bundle: nativeTypeUrls.bundle,
+  cluster: nativeTypeUrls.cluster,
+  endpoints: nativeTypeUrls.loadAssignment,
+  listener: nativeTypeUrls.listener,
+  route: nativeTypeUrls.route,
+  authz: nativeTypeUrls.authz,
+};
+
+const protocols: Readonly<Record<Protocol, native.Protocol>> = {
+  tcp: native.Protocol.TCP,
+  http: native.Protocol.HTTP,
+  http2: native.Protocol.HTTP2,
+  grpc: native.Protocol.GRPC,
+  tls: native.Protocol.TLS,
+};
+
+const encoded = new WeakMap<Resource, EncodedResource>();
+
+/** The bytes of one resource in the native dialect: made once for each sealed resource, whoever and however many get it. */
+export function encodeNative(resource: Resource): EncodedResource {
+  const known = encoded.get(resource);
+  if (known !== undefined) return known;
+  const made = { name: resource.name, version: resource.version, value: bytesOf(resource) };
+  encoded.set(resource, made);
+  return made;
+}
+
+function bytesOf(resource: Resource): Uint8Array {
+  const { name, value } = resource;
+  switch (resource.kind) {
+    case 'listener':
+      return native.Listener.encode(listener(name, value as ListenerIr)).finish();
+    case 'route':
+      return native.Route.encode(route(name, value as RouteIr)).finish();
+    case 'cluster':
+      return native.Cluster.encode(cluster(name, value as ClusterIr)).finish();
+    case 'endpoints':
+      return native.LoadAssignment.encode({ clusterName: name, endpoints: (value as AssignmentIr).endpoints.map(endpoint) }).finish();
+    case 'bundle':
+      return native.Bundle.encode(bundle(name, value as BundleIr)).finish();
+    case 'authz':
+      return native.Authz.encode({ name, rules: (value as AuthzIr).rules.map(rule) }).finish();
+  }
+}
+
+function listener(name: string, ir: ListenerIr): native.Listener {
+  if (ir.type === 'originate') {
+    const { port, cluster: clusterName, allowedCidrs, namespace, service } = ir;
+    const value = { port, protocol: protocols[ir.protocol], clusterName, allowedCidrs: [...allowedCidrs], namespace, service };
+    return { name, kind: { $case: 'originate', value } };
+  }
+  const ports = ir.ports.map((p) => ({ port: p.port, name: p.name, protocol: protocols[p.protocol], clusterName: p.cluster }));
+  return { name, kind: { $case: 'service', value: { namespace: ir.namespace, service: ir.service, hosts: [...ir.hosts], ports } } };
+}
+
+function route(name: string, ir: RouteIr): native.Route {
+  const mode = ir.mode === 'passthrough' ? native.Route_Mode.PASSTHROUGH : native.Route_Mode.TERMINATE;
+  return { name, mode, clusterName: ir.cluster, protocol: protocols[ir.protocol], authzName: ir.authz };
+}
+
+function cluster(name: string, ir: ClusterIr): native.Cluster {
+  return { ...ir, name, protocol: protocols[ir.protocol] };
+}
+
+function endpoint(e: EndpointIr): native.Endpoint {
+  return { ...e, tls: e.tls === undefined ? undefined : { ...e.tls, uriSans: [...e.tls.uriSans] } };
+}
+
+function bundle(trustDomain: string, ir: BundleIr): native.Bundle {
+  return {
+    trustDomain,
+    roots: ir.roots.map((der) => Buffer.from(der, 'base64')),
+    intermediates: ir.intermediates.map((i) => ({ cluster: i.cluster, certificate: Buffer.from(i.certificate, 'base64') })),
+    deniedSerials: [...ir.deniedSerials],
+  };
+}
+
+function rule(r: AuthzIr['rules'][number]): native.AuthzRule {
+  const action = r.action === 'allow' ? native.AuthzRule_Action.ALLOW : native.AuthzRule_Action.DENY;
+  return { action, name: r.name, principals: [...r.principals], namespaces: [...r.namespaces], clusters: [...r.clusters] };
+}

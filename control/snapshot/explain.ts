@@ -1,0 +1,187 @@
+import type { ExplainStep, Explanation } from '../../core/admin/index.ts';
+import {
+  formatSpiffeId,
+  gatewayServiceAccount,
+  meshHost,
+  type NetworkId,
+  outboundClusterName,
+  systemNamespace,
+} from '../../core/model/index.ts';
+import type { CatalogEndpoint, MergedService } from '../catalog/index.ts';
+import { authorize, type Caller, callerOf } from '../policy/index.ts';
+import { assignEndpoints, gatewaysFor, selectable } from './assign-endpoints.ts';
+import { compileAuthz } from './build-service.ts';
+import { findSubject, type Subject } from './explain-subject.ts';
+import type { SnapshotInputs } from './inputs.ts';
+
+type Outcome = ExplainStep['outcome'];
+
+/**
+ * Why a caller reaches a service or does not: the decisions that snapshots are made by, in their order, on the same inputs. The
+ * first step that failed is the reason. Pure.
+ */
+export function explain(inputs: SnapshotInputs, src: string, dst: string): Explanation {
+  const steps: ExplainStep[] = [];
+  const say = (stage: string, outcome: Outcome, text: string, details: readonly string[] = []) =>
+    void steps.push({ stage, outcome, text, details: [...details] });
+  const verdict = decide(inputs, src, dst, say);
+  const failed = steps.find((s) => s.outcome === 'failed');
+  const summary = failed === undefined ? `${src} reaches ${dst}` : `${src} does not reach ${dst}: ${failed.text}`;
+  return { src, dst, verdict, summary, steps };
+}
+
+type Say = (stage: string, outcome: Outcome, text: string, details?: readonly string[]) => void;
+
+function decide(inputs: SnapshotInputs, src: string, dst: string, say: Say): Explanation['verdict'] {
+  const { view } = inputs;
+  const target = findSubject(dst, view, inputs.hostSuffix);
+  if (target === undefined) {
+    say('name', 'failed', `${dst} is no NAMESPACE/NAME, host name or instance`);
+    return 'unknown';
+  }
+  say('name', 'ok', `${dst} is service ${target.key}`, [`host ${meshHost(hostOf(target), inputs.hostSuffix)}`]);
+  const service = target.service;
+  if (service === undefined) {
+    const held = view.withheld.get(target.key) ?? [];
+    say(
+      'service',
+      'failed',
+      `no source publishes ${target.key} to this cluster`,
+      held.length > 0 ? held.map((w) => w.message) : absence(inputs),
+    );
+    return 'unknown';
+  }
+  say(
+    'service',
+    service.conditions.length > 0 ? 'warning' : 'ok',
+    `published by ${service.contributions.map((c) => `${c.cluster}:${c.source}`).join(', ')}`,
+    service.conditions.map((c) => c.message),
+  );
+  const port = service.ports.find((p) => target.port === undefined || p.port === target.port);
+  if (port === undefined) {
+    say('service', 'failed', `port ${target.port} is none of ${service.ports.map((p) => p.port).join(', ') || '(no ports)'}`);
+    return 'unreachable';
+  }
+  const usable = selectable(service.endpoints, port);
+  const counted = service.endpoints.map((e) => `${e.key} ${e.runtime} ${e.health}${e.state === 'stale' ? ' stale' : ''} on ${e.network}`);
+  say('endpoints', usable.length > 0 ? 'ok' : 'failed', `${usable.length} of ${service.endpoints.length} endpoints take traffic`, counted);
+  if (usable.length === 0) return 'unreachable';
+  const caller = findCaller(inputs, src, say);
+  if (caller === undefined) return 'unknown';
+  const context = { view, hostSuffix: inputs.hostSuffix, trustDomain: inputs.trust.trustDomain, network: caller.network };
+  if (!caller.sidecar && !explainOriginate(inputs, service, port.port, caller.network, say)) return 'unreachable';
+  const reached = assignEndpoints(service, port, context).endpoints;
+  sayNetwork(inputs, usable, caller.network, say);
+  if (reached.length === 0) return 'unreachable';
+  const best = reached.filter((e) => e.priority === 0);
+  say(
+    'gateway',
+    'ok',
+    `${outboundClusterName({ port: port.port, subset: '', host: meshHost(service, inputs.hostSuffix) })} goes to ${best.length} address(es) first`,
+    reached.map(
+      (e) =>
+        `${e.address}:${e.port} priority ${e.priority} weight ${e.weight}${e.viaGateway ? ` gateway of ${e.network}` : ' direct'}${e.tls === undefined ? ' plaintext' : ` mTLS as ${e.tls.uriSans.join(' or ')}`}`,
+    ),
+  );
+  return sayRule(
+    inputs,
+    service,
+    caller.who,
+    best.every((e) => e.tls === undefined),
+    say,
+  );
+}
+
+function hostOf(target: Subject): { namespace: string; name: string } {
+  const [namespace = '', name = ''] = target.key.split('/');
+  return { namespace, name };
+}
+
+function absence(inputs: SnapshotInputs): string[] {
+  const waiting = inputs.view.sources
+    .filter((s) => s.state === 'unknown')
+    .map((s) => `${s.cluster}:${s.source} has not synced yet${s.error === undefined ? '' : `: ${s.error}`}`);
+  return [...waiting, 'in its own cluster an ExportPolicy must select it for this cluster, and its Registry must claim the name'];
+}
+
+interface CallerPlace {
+  readonly network: NetworkId;
+  readonly sidecar: boolean;
+  readonly who: Caller;
+}
+
+function findCaller(inputs: SnapshotInputs, src: string, say: Say): CallerPlace | undefined {
+  const subject = findSubject(src, inputs.view, inputs.hostSuffix);
+  const endpoint =
+    subject?.endpoint ?? subject?.service?.endpoints.find((e) => e.cluster === inputs.view.cluster) ?? subject?.service?.endpoints[0];
+  if (endpoint === undefined) {
+    say('identity', 'failed', `${src} has no endpoint that this cluster knows, so its network and identity are unknown`);
+    return undefined;
+  }
+  const { trustDomain } = inputs.trust;
+  const sidecar = endpoint.tlsMode === 'mesh';
+  const own = { trustDomain, namespace: endpoint.identityNamespace, serviceAccount: endpoint.serviceAccount };
+  const gateway = { trustDomain, namespace: systemNamespace, serviceAccount: gatewayServiceAccount };
+  const id = sidecar ? own : gateway;
+  const why = sidecar ? 'its own SVID' : 'it has no sidecar: a gateway of its network calls for it, and is the principal';
+  say('identity', 'ok', `caller ${formatSpiffeId(id)} of cluster ${endpoint.cluster}`, [
+    why,
+    `network ${endpoint.network}, instance ${endpoint.instance}`,
+  ]);
+  return { network: endpoint.network, sidecar, who: callerOf(id, endpoint.cluster) };
+}
+
+function explainOriginate(inputs: SnapshotInputs, service: MergedService, port: number, network: NetworkId, say: Say): boolean {
+  const entry = inputs.gatewayPorts.find((g) => g.service === service.key && g.port === port);
+  const gateways = gatewaysFor(inputs.view, inputs.view.cluster, network);
+  if (gateways.length === 0) say('gateway', 'failed', `a caller without a sidecar needs a gateway on ${network}, and there is none`);
+  else if (entry === undefined)
+    say('gateway', 'failed', `${service.key}:${port} has no gateway port`, ['a Registry with `publish: true` gives it one']);
+  else if (inputs.originateCidrs.length === 0)
+    say('gateway', 'failed', 'no source address may use gateway ports', ['name them in Mesh spec.originate.sources']);
+  else {
+    say('gateway', 'ok', `gateway port ${entry.gatewayPort} of ${network} originates mTLS`, [
+      `allowed sources ${inputs.originateCidrs.join(', ')}`,
+      'a policy that names the caller itself cannot match: the principal is the gateway',
+    ]);
+    return true;
+  }
+  return false;
+}
+
+function sayNetwork(inputs: SnapshotInputs, usable: readonly CatalogEndpoint[], from: NetworkId, say: Say): void {
+  const networks = [...new Set(usable.map((e) => e.network))].sort();
+  const lines = networks.map((network) => {
+    if (network === from) return `${network}: the caller's own, direct`;
+    const clusters = [...new Set(usable.filter((e) => e.network === network).map((e) => e.cluster))];
+    const gateways = clusters.flatMap((cluster) => gatewaysFor(inputs.view, cluster, network));
+    return gateways.length === 0
+      ? `${network}: no gateway, so none of its endpoints can be reached`
+      : `${network}: through ${gateways.map((g) => `${g.instance} (${g.addresses.join(', ')}:${g.port})`).join(', ')}`;
+  });
+  const dead = lines.every((line) => line.includes('no gateway'));
+  say(
+    'network',
+    dead ? 'failed' : 'ok',
+    dead ? `no gateway leads to ${networks.join(', ')}` : `caller on ${from}, endpoints on ${networks.join(', ')}`,
+    lines,
+  );
+}
+
+function sayRule(inputs: SnapshotInputs, service: MergedService, who: Caller, plaintext: boolean, say: Say): Explanation['verdict'] {
+  if (plaintext) {
+    say('rule', 'warning', 'plaintext inside one network: no identity, so no rule is enforced', ['the endpoint has no sidecar']);
+    return 'allowed';
+  }
+  if (inputs.view.local.get(service.key) === undefined) {
+    say('rule', 'ok', 'decided by the cluster that exports it', ['it exports the service to this cluster, so this cluster may call it']);
+    return 'allowed';
+  }
+  const { rules } = compileAuthz(service, inputs);
+  const decision = authorize(rules, who);
+  const details = rules.map((r) => `${r.action} ${r.name}`);
+  if (decision.allowed) say('rule', 'ok', `allowed by "${decision.rule?.name}"`, details);
+  else if (decision.rule === undefined) say('rule', 'failed', `no rule allows ${who.principal} of ${who.cluster}`, details);
+  else say('rule', 'failed', `denied by "${decision.rule.name}"`, details);
+  return decision.allowed ? 'allowed' : 'denied';
+}

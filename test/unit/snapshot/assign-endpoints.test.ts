@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { CatalogView } from '../../../control/catalog/index.ts';
+import { assignEndpoints } from '../../../control/snapshot/assign-endpoints.ts';
+import { networkId } from '../../../core/model/index.ts';
+import { type EndpointSketch, gatewayOf, httpPort, serviceOf, viewOf } from '../../support/catalog-view.ts';
+
+function assign(
+  endpoints: readonly EndpointSketch[],
+  gateways: CatalogView['gateways'] extends ReadonlyMap<unknown, infer G> ? G : never,
+  network = 'a',
+) {
+  const service = serviceOf('orders', endpoints);
+  const view = viewOf([service], gateways);
+  const context = { view, hostSuffix: 'mesh.internal', trustDomain: 'mesh.test', network: networkId(network) };
+  return assignEndpoints(service, httpPort, context).endpoints;
+}
+
+test('own network directly, with the identity to demand; plaintext where there is no sidecar', () => {
+  const [mesh, plain] = assign(
+    [
+      { instance: 'm', address: '10.0.0.1' },
+      { instance: 'p', address: '10.0.0.2', tlsMode: 'none' },
+    ],
+    [],
+  );
+  assert.deepEqual([mesh?.address, mesh?.port, mesh?.viaGateway], ['10.0.0.1', 9090, false]);
+  assert.deepEqual(mesh?.tls, {
+    sni: 'outbound_.8080_._.orders.shop.mesh.internal',
+    uriSans: ['spiffe://mesh.test/ns/shop/sa/orders'],
+    clusterSan: 'east.cluster.mesh.test',
+  });
+  assert.equal(plain?.tls, undefined);
+});
+
+test('another network only through its gateways: one entry per address and mTLS end, never a raw address', () => {
+  const west = (instance: string, more: Partial<EndpointSketch> = {}) => ({
+    instance,
+    cluster: 'west',
+    network: 'b',
+    address: '10.9.9.9',
+    ...more,
+  });
+  const list = assign(
+    [west('1'), west('2', { serviceAccount: 'orders-v2' }), west('3', { tlsMode: 'none' })],
+    [gatewayOf('b', 'west', ['192.0.2.1', '192.0.2.2']), gatewayOf('b', 'west', ['192.0.2.3'])],
+  );
+  assert.deepEqual([...new Set(list.map((e) => e.address))].sort(), ['192.0.2.1', '192.0.2.2', '192.0.2.3']);
+  assert.equal(list.length, 6);
+  const passthrough = list.filter((e) => e.tls?.sni === 'outbound_.8080_._.orders.shop.mesh.internal');
+  assert.deepEqual(passthrough[0]?.tls?.uriSans, ['spiffe://mesh.test/ns/shop/sa/orders', 'spiffe://mesh.test/ns/shop/sa/orders-v2']);
+  const terminate = list.filter((e) => e.tls?.sni === 'outbound_.8080_.gateway_.orders.shop.mesh.internal');
+  assert.deepEqual(terminate[0]?.tls?.uriSans, ['spiffe://mesh.test/ns/isthmus-system/sa/gateway']);
+  assert.equal(terminate[0]?.tls?.clusterSan, 'west.cluster.mesh.test');
+  // Two passthrough backends to one terminate backend.
+  assert.equal(passthrough[0]?.weight, 2 * (terminate[0]?.weight ?? 0));
+});
+
+test('without a gateway of its network and cluster an endpoint is left out, and a draining gateway takes nothing', () => {
+  const remote = [{ instance: '1', cluster: 'west', network: 'b' }];
+  assert.deepEqual(assign(remote, []), []);
+  assert.deepEqual(assign(remote, [gatewayOf('b', 'north', ['192.0.2.9'])]), []);
+  assert.deepEqual(assign(remote, [gatewayOf('b', 'west', ['192.0.2.1'], { draining: true })]), []);
+  assert.equal(
+    assign(remote, [gatewayOf('b', 'west', ['192.0.2.1'], { healthy: false })]).length,
+    1,
+    'the last gateway is tried even when it looks down',
+  );
+  const both = assign(remote, [gatewayOf('b', 'west', ['192.0.2.1'], { healthy: false }), gatewayOf('b', 'west', ['192.0.2.2'])]);
+  assert.deepEqual(
+    both.map((e) => e.address),
+    ['192.0.2.2'],
+  );
+});
+
+test('near before far before stale, priorities contiguous from 0', () => {
+  const gateways = [gatewayOf('b', 'west', ['192.0.2.1']), gatewayOf('c', 'east', ['192.0.2.2'])];
+  const list = assign(
+    [
+      { instance: 'far', cluster: 'west', network: 'b' },
+      { instance: 'own', network: 'c' },
+      { instance: 'lost', cluster: 'west', network: 'b', state: 'stale' },
+      { instance: 'lost-near', address: '10.0.0.7', state: 'stale' },
+    ],
+    gateways,
+  );
+  assert.deepEqual(
+    list.map((e) => [e.priority, e.address, e.stale]),
+    [
+      [0, '192.0.2.2', false],
+      [1, '192.0.2.1', false],
+      [2, '10.0.0.7', true],
+      [3, '192.0.2.1', true],
+    ],
+  );
+});
+
+test('unhealthy ones get nothing; draining ones stay with weight 0; unknown counts only while nothing is known healthy', () => {
+  const health = (list: ReturnType<typeof assign>) => list.map((e) => `${e.instance}:${e.weight}`);
+  assert.deepEqual(
+    health(
+      assign(
+        [
+          { instance: 'up' },
+          { instance: 'down', address: '10.0.0.2', health: 'unhealthy' },
+          { instance: 'going', address: '10.0.0.3', health: 'draining' },
+        ],
+        [],
+      ),
+    ),
+    ['up:1', 'going:0'],
+  );
+  assert.deepEqual(health(assign([{ instance: 'up' }, { instance: 'new', address: '10.0.0.2', health: 'unknown' }], [])), ['up:1']);
+  assert.deepEqual(health(assign([{ instance: 'new', health: 'unknown' }], [])), ['new:1']);
+  assert.deepEqual(assign([{ instance: 'down', health: 'unhealthy' }], []), []);
+});

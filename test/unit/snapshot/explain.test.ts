@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { callerPolicies } from '../../../control/policy/index.ts';
+import { explain } from '../../../control/snapshot/index.ts';
+import { gatewayOf, inputsOf, serviceOf, viewOf } from '../../support/catalog-view.ts';
+
+const policies = callerPolicies({ cluster: 'east', trustDomain: 'mesh.test', exports: [], peers: new Map() });
+const orders = serviceOf('orders', [{ instance: 'vm-1' }]);
+const bare = serviceOf('batch', [{ instance: 'b1', tlsMode: 'none' }]);
+const far = serviceOf('payments', [{ instance: 'p1', cluster: 'west', network: 'b', tlsMode: 'none' }]);
+const gateways = [gatewayOf('a', 'east', ['192.0.2.9']), gatewayOf('b', 'west', ['192.0.2.1'])];
+const stages = (e: ReturnType<typeof explain>) => e.steps.map((s) => `${s.stage} ${s.outcome}`);
+
+test('a pair that works is told step by step: name, service, endpoints, identity, network, gateway, rule', () => {
+  const told = explain(inputsOf(viewOf([orders, far], gateways), { policies }), 'shop/orders', 'payments.shop.mesh.internal:8080');
+  assert.equal(told.verdict, 'allowed');
+  assert.deepEqual(stages(told), ['name ok', 'service ok', 'endpoints ok', 'identity ok', 'network ok', 'gateway ok', 'rule ok']);
+  assert.match(told.steps[4]?.details.join() ?? '', /192\.0\.2\.1:15443/);
+});
+
+test('the first failed step is the reason: no gateway, no endpoint, no such service, wrong port', () => {
+  const noGateway = explain(inputsOf(viewOf([orders, far]), { policies }), 'shop/orders', 'shop/payments');
+  assert.deepEqual(
+    [noGateway.verdict, noGateway.summary],
+    ['unreachable', 'shop/orders does not reach shop/payments: no gateway leads to b'],
+  );
+  const down = serviceOf('payments', [{ instance: 'p1', health: 'unhealthy' }]);
+  assert.match(explain(inputsOf(viewOf([orders, down]), { policies }), 'shop/orders', 'shop/payments').summary, /0 of 1 endpoints/);
+  assert.equal(explain(inputsOf(viewOf([orders]), { policies }), 'shop/orders', 'shop/nobody').verdict, 'unknown');
+  assert.match(
+    explain(inputsOf(viewOf([orders, far], gateways), { policies }), 'shop/orders', 'payments.shop.mesh.internal:1').summary,
+    /port 1 is none of 8080/,
+  );
+});
+
+test('a caller without a sidecar needs a gateway port and an allowed source, and its principal is the gateway', () => {
+  const view = viewOf([orders, bare], gateways);
+  const told = (more: object) => explain(inputsOf(view, { policies, ...more }), 'shop/batch', 'shop/orders');
+  assert.match(told({}).summary, /has no gateway port/);
+  const port = { gatewayPorts: [{ service: orders.key, port: 8080, gatewayPort: 16_000 }] };
+  assert.match(told(port).summary, /no source address may use gateway ports/);
+  const works = told({ ...port, originateCidrs: ['10.0.0.0/8'] });
+  assert.equal(works.verdict, 'allowed');
+  assert.match(works.steps.find((s) => s.stage === 'identity')?.text ?? '', /isthmus-system\/sa\/gateway/);
+});
+
+test('a caller whom no rule allows is denied, with the rules that were looked at', () => {
+  const told = explain(inputsOf(viewOf([orders]), { policies: [] }), 'vm-1', 'shop/orders');
+  assert.deepEqual([told.verdict, told.steps.at(-1)?.outcome], ['denied', 'failed']);
+});
