@@ -131,11 +131,15 @@ class DeltaAdsServer {
     }
     const { heartbeatMs, answerMs } = this.#limits;
     const view = source.view(clientClass(facts.value));
-    const session = new XdsSession({ call, facts: facts.value, view, limits: this.#limits, heartbeatMs, answerMs, clock, log });
+    const { id } = facts.value;
+    const onClosed = () => {
+      if (this.#sessions.get(id) === session) this.#sessions.delete(id);
+    };
+    const session = new XdsSession({ call, facts: facts.value, view, limits: this.#limits, heartbeatMs, answerMs, clock, log, onClosed });
     // The newest stream of a process wins: the older one is what a cut network left behind.
-    this.#sessions.get(facts.value.id)?.fail(grpcStatus.ABORTED, 'a newer stream of this client has taken over');
-    this.#sessions.set(facts.value.id, session);
-    log.info({ client: facts.value.id, network: facts.value.network }, 'xDS client connected');
+    this.#sessions.get(id)?.fail(grpcStatus.ABORTED, 'a newer stream of this client has taken over');
+    this.#sessions.set(id, session);
+    log.info({ client: id, network: facts.value.network }, 'xDS client connected');
     return session;
   }
 
@@ -145,6 +149,5 @@ class DeltaAdsServer {
     if (left > 0) this.#perIdentity.set(identity, left);
     else this.#perIdentity.delete(identity);
     session?.close();
-    if (session !== undefined && this.#sessions.get(session.facts.id) === session) this.#sessions.delete(session.facts.id);
   }
 }

@@ -27,6 +27,8 @@ export interface SessionOptions {
   readonly answerMs: number;
   readonly clock: Clock;
   readonly log: Log;
+  /** Once, when the session serves no more; the stream itself may take longer to end, if the client does not read. */
+  readonly onClosed: () => void;
 }
 
 /** One client's stream: feeds the pure state, sends what it says as fast as the client reads, and no faster. */
@@ -102,8 +104,10 @@ export class XdsSession {
 
   /** Lets go of everything; idempotent. */
   close(): void {
+    if (this.#closed) return;
     this.#closed = true;
     this.#unsubscribe();
+    this.#options.onClosed();
   }
 
   status(): XdsClientStatus {
