@@ -11,7 +11,7 @@ import type { CatalogEndpoint, MergedService } from '../catalog/index.ts';
 import type { ServiceAuthz } from '../policy/index.ts';
 import { assignEndpoints, selectable } from './assign-endpoints.ts';
 import type { SnapshotInputs } from './inputs.ts';
-import type { AssignmentIr, ClientClass, Resource } from './ir.ts';
+import type { AssignmentIr, ClientClass, Resource, RouteIr } from './ir.ts';
 import { seal } from './seal.ts';
 
 /** Everything one class of clients is told because of one service. Pure; names are unique over all services. */
@@ -39,7 +39,8 @@ function forAgent(service: MergedService, client: ClientClass, inputs: SnapshotI
 function forGateway(service: MergedService, client: ClientClass, inputs: SnapshotInputs): readonly Resource[] {
   const routed = service.ports.flatMap((port) => localRoutes(service, port, client, inputs));
   const originated = service.ports.flatMap((port) => originate(service, port, client, inputs));
-  const authz = routed.some((r) => r.kind === 'route') ? [authzOf(service, inputs)] : [];
+  const terminates = routed.some((r) => r.kind === 'route' && (r.value as RouteIr).mode === 'terminate');
+  const authz = terminates ? [authzOf(service, inputs)] : [];
   return [...routed, ...originated, ...authz];
 }
 
