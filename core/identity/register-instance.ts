@@ -145,11 +145,14 @@ class Registration implements InstanceRegistration {
     if (address === undefined) throw new MeshError('PEER_UNREACHABLE', 'no address of a control plane is known', { retryable: true });
     const channel = controlChannel(source, { cluster: source.current().cluster, now: () => clock.now() });
     let heardAt = clock.monotonic();
-    let heartbeatMs = 5_000;
+    // Until the control plane has said how often it wants to hear.
+    let heartbeatMs = 500;
+    let silenceMs = 15_000;
     const over = childController(this.#stop.signal);
     const stream = openRegisterStream(address, channel, (reply: RegisterReply) => {
       heardAt = clock.monotonic();
       heartbeatMs = Math.min(60_000, Math.max(50, reply.heartbeatMs));
+      silenceMs = 3 * Math.max(heartbeatMs, 1_000);
       if (!reply.durable || this.#status.state === 'registered' || this.#status.state === 'left') return;
       onRegistered();
       this.#set('registered');
@@ -157,7 +160,7 @@ class Registration implements InstanceRegistration {
     });
     this.#stream = stream;
     stream.send({ $case: 'hello', value: { ...hello, generation: this.#status.generation } });
-    const beat = this.#beat(stream, over.controller.signal, () => ({ heartbeatMs, silentMs: clock.monotonic() - heardAt }));
+    const beat = this.#beat(stream, over.controller.signal, () => ({ heartbeatMs, silent: clock.monotonic() - heardAt > silenceMs }));
     try {
       await stream.ended;
     } finally {
@@ -168,12 +171,11 @@ class Registration implements InstanceRegistration {
     }
   }
 
-  async #beat(stream: RegisterStream, signal: AbortSignal, state: () => { heartbeatMs: number; silentMs: number }): Promise<void> {
+  async #beat(stream: RegisterStream, signal: AbortSignal, state: () => { heartbeatMs: number; silent: boolean }): Promise<void> {
     try {
       for (;;) {
         await this.#options.clock.sleep(state().heartbeatMs, signal);
-        const { heartbeatMs, silentMs } = state();
-        if (silentMs > 3 * Math.max(heartbeatMs, 1_000)) return stream.destroy();
+        if (state().silent) return stream.destroy();
         if (this.#status.state === 'registered') stream.send({ $case: 'report', value: this.#report });
       }
     } catch (error) {

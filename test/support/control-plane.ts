@@ -14,14 +14,17 @@ import {
   ownSvidSource,
   type TokenRequest,
 } from '../../control/ca/index.ts';
-import { type FrontLimits, GrpcFront, identityServer } from '../../control/grpc/index.ts';
+import { type CallLike, type FrontLimits, GrpcFront, identityServer } from '../../control/grpc/index.ts';
+import { GatewayList, Instances, Liveness, type RegisteredGateway, registrationServer } from '../../control/registration/index.ts';
 import { openEmbeddedStore } from '../../control/store/index.ts';
 import type { Clock } from '../../core/clock.ts';
 import { formatJoinToken, readIfThere, type SvidSource } from '../../core/identity/index.ts';
+import type { Latest } from '../../core/latest.ts';
 import { type Log, silentLog } from '../../core/log.ts';
+import { clusterId } from '../../core/model/index.ts';
 import type { Store } from '../../core/store.ts';
 import { systemClock } from '../../core/system-clock.ts';
-import { IdentityService } from '../../core/xds/gen/isthmus/agent/v1/agent.ts';
+import { IdentityService, RegistrationService } from '../../core/xds/gen/isthmus/agent/v1/agent.ts';
 
 export interface TestControlPlane {
   readonly store: Store;
@@ -29,6 +32,8 @@ export interface TestControlPlane {
   readonly ledger: Ledger;
   readonly front: GrpcFront;
   readonly source: SvidSource;
+  readonly instances: Instances;
+  readonly gateways: Latest<readonly RegisteredGateway[]>;
   readonly address: string;
   readonly lines: readonly string[];
   /** Text of a new join token. */
@@ -45,6 +50,9 @@ export interface TestControlPlaneOptions {
   readonly port?: number;
   readonly clock?: Clock;
   readonly limits?: Partial<FrontLimits>;
+  /** Default 15 s. */
+  readonly agentTtlMs?: number;
+  readonly resolve?: (hostname: string) => Promise<readonly string[]>;
   readonly extend?: (parts: { store: Store; authority: Authority; ledger: Ledger; front: GrpcFront; log: Log }) => void | Promise<void>;
 }
 
@@ -90,6 +98,15 @@ export async function startControlPlane(options: TestControlPlaneOptions): Promi
   const attestors = [new JoinTokenAttestor(store, cluster, trustDomain)];
   const issuance = new Issuance({ authority, ledger, attestors, svidTtlMs, clock, log });
   front.addService(IdentityService, identityServer({ issuance, authority, callerOf: (call) => front.callerOf(call), clock, log }));
+  const instances = new Instances(store);
+  const ttlMs = options.agentTtlMs ?? 15_000;
+  const liveness = new Liveness({ instances, ttlMs, clock, log });
+  const callerOf = (call: CallLike) => front.callerOf(call);
+  front.addService(RegistrationService, registrationServer({ instances, liveness, ledger, callerOf, ttlMs, clock, log }));
+  void liveness.run(stopping.signal);
+  const resolve = options.resolve ?? (async () => []);
+  const list = new GatewayList({ store, instances, cluster: clusterId(cluster), resolve, resolveEveryMs: 50, clock, log });
+  void list.run(stopping.signal);
   await options.extend?.({ store, authority, ledger, front, log });
   await front.start(stopping.signal);
   const address = `127.0.0.1:${front.port}`;
@@ -101,6 +118,8 @@ export async function startControlPlane(options: TestControlPlaneOptions): Promi
     source,
     address,
     lines,
+    instances,
+    gateways: list.gateways,
     async token(claims = {}, request = {}) {
       const all: Claims = { role: 'workload', namespace: 'shop', serviceAccount: 'orders', services: [], addresses: [], ...claims };
       const made = await createToken(store, { ...request, claims: all }, clock.now());
@@ -108,6 +127,7 @@ export async function startControlPlane(options: TestControlPlaneOptions): Promi
       return formatJoinToken({ ...made.value, trustDomain, cluster, addresses: [address], root: root.certificate.der });
     },
     async stop() {
+      if (stopping.signal.aborted) return;
       stopping.abort();
       await front.dispose();
       await store.close();

@@ -62,19 +62,20 @@ export async function listTokens(store: Store): Promise<readonly TokenRecord[]> 
   return (await store.list(tokensPrefix)).entries.map((entry) => decodeRecord<TokenRecord>(entry));
 }
 
-/** Ends a token and everything granted on it. False: there is none. */
-export async function revokeToken(store: Store, ledger: Ledger, id: string, now: number): Promise<boolean> {
+/** Ends a token and everything granted on it; returns those grants, whose registrations are to go too. Undefined: there is no such token. */
+export async function revokeToken(store: Store, ledger: Ledger, id: string, now: number): Promise<readonly string[] | undefined> {
   for (let attempt = 0; attempt < 8; attempt++) {
     const record = await getRecord<TokenRecord>(store, tokenKeys.token(id));
-    if (record === undefined) return false;
+    if (record === undefined) return undefined;
     const { succeeded } = await store.txn({
       if: [{ key: tokenKeys.token(id), modRevision: record.modRevision }],
       then: [putRecord(tokenKeys.token(id), { ...record.value, revoked: true } satisfies TokenRecord)],
     });
     if (!succeeded) continue;
     const { entries } = await store.list(usesPrefix(id));
-    for (const entry of entries) await ledger.revokeGrant(decodeRecord<TokenUse>(entry).grant, now);
-    return true;
+    const grants = entries.map((entry) => decodeRecord<TokenUse>(entry).grant);
+    for (const grant of grants) await ledger.revokeGrant(grant, now);
+    return grants;
   }
   throw new MeshError('CONFLICT', `token ${id} changed again and again`, { retryable: true });
 }

@@ -1,0 +1,8 @@
+export { checkHello } from './check-hello.ts';
+export type { GatewayListOptions, RegisteredGateway } from './gateway-list.ts';
+export { GatewayList } from './gateway-list.ts';
+export { Instances } from './instances.ts';
+export type { LivenessOptions } from './liveness.ts';
+export { Liveness } from './liveness.ts';
+export type { RegistrationServerOptions } from './registration-server.ts';
+export { registrationServer } from './registration-server.ts';

@@ -1,0 +1,152 @@
+import { MeshError } from '../../core/errors.ts';
+import type { Store, StoredEntry, StoreOp } from '../../core/store.ts';
+import type { Report } from '../../core/xds/gen/isthmus/agent/v1/agent.ts';
+import {
+  decodeInstance,
+  encodeInstance,
+  gatewaysPrefix,
+  instanceKey,
+  type RegisteredInstance,
+  type RegisteredService,
+  workloadsPrefix,
+} from '../../registries/vm/index.ts';
+
+const attempts = 8;
+
+/**
+ * Registrations in the store, each write compared with what was read and fenced by generation: an older start of an instance, or its late
+ * goodbye, changes nothing. What resolves is durable.
+ */
+export class Instances {
+  readonly #store: Store;
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  /** Takes a hello. MeshError FENCED when a newer start of the instance has been here. Health that was known stays until it is reported. */
+  async register(record: RegisteredInstance): Promise<string> {
+    const key = instanceKey(record);
+    const highest = generationKey(key);
+    for (let attempt = 0; attempt < attempts; attempt++) {
+      const [old, seen] = await Promise.all([this.#store.get(key), this.#store.get(highest)]);
+      const last = seen === undefined ? 0 : Number(Buffer.from(seen.value).toString());
+      if (last > record.generation) throw fenced(record.instance, last);
+      const before = old === undefined ? undefined : decodeInstance(old);
+      const { succeeded } = await this.#store.txn({
+        if: [
+          { key, modRevision: old?.modRevision ?? 0 },
+          { key: highest, modRevision: seen?.modRevision ?? 0 },
+        ],
+        then: [put(key, inherit(record, before)), { op: 'put', key: highest, value: Buffer.from(String(record.generation)) }],
+      });
+      if (succeeded) return key;
+    }
+    throw busy(key);
+  }
+
+  /**
+   * Takes a report of one generation. Writes only what is new. MeshError FENCED for an older generation, NOT_FOUND when the
+   * registration is gone and has to be made again.
+   */
+  async report(key: string, generation: number, report: Report): Promise<void> {
+    await this.#change(key, generation, (record) => withReport(record, report));
+  }
+
+  async markExpired(key: string, generation: number): Promise<void> {
+    await this.#change(key, generation, (record) => (record.expired ? record : { ...record, expired: true }));
+  }
+
+  async setResolved(key: string, generation: number, resolved: Readonly<Record<string, readonly string[]>>): Promise<void> {
+    await this.#change(key, generation, (record) => (record.role === 'gateway' ? { ...record, resolved } : record));
+  }
+
+  /** Idempotent. A generation that is no longer the current one removes nothing. */
+  async remove(key: string, generation: number): Promise<void> {
+    for (let attempt = 0; attempt < attempts; attempt++) {
+      const entry = await this.#store.get(key);
+      if (entry === undefined || decodeInstance(entry).generation !== generation) return;
+      const { succeeded } = await this.#store.txn({ if: [{ key, modRevision: entry.modRevision }], then: [{ op: 'delete', key }] });
+      if (succeeded) return;
+    }
+    throw busy(key);
+  }
+
+  /** What was registered on these grants, for after a revocation. Returns how many went. */
+  async removeOfGrants(grants: readonly string[]): Promise<number> {
+    const doomed = (await this.list()).filter(({ record }) => grants.includes(record.grant));
+    for (const { key, record } of doomed) await this.remove(key, record.generation);
+    return doomed.length;
+  }
+
+  async list(): Promise<readonly { readonly key: string; readonly record: RegisteredInstance }[]> {
+    const lists = await Promise.all([this.#store.list(workloadsPrefix), this.#store.list(gatewaysPrefix)]);
+    return lists.flatMap(({ entries }) => entries.map((entry) => ({ key: entry.key, record: decodeInstance(entry) })));
+  }
+
+  async #change(key: string, generation: number, change: (record: RegisteredInstance) => RegisteredInstance): Promise<void> {
+    for (let attempt = 0; attempt < attempts; attempt++) {
+      const entry = await this.#store.get(key);
+      if (entry === undefined) throw new MeshError('NOT_FOUND', 'the registration is gone: register again', { retryable: true });
+      const record = decodeInstance(entry);
+      if (record.generation !== generation) throw fenced(record.instance, record.generation);
+      if (await this.#write(entry, record, change(record))) return;
+    }
+    throw busy(key);
+  }
+
+  async #write(entry: StoredEntry, before: RegisteredInstance, after: RegisteredInstance): Promise<boolean> {
+    if (JSON.stringify(before) === JSON.stringify(after)) return true;
+    const { succeeded } = await this.#store.txn({
+      if: [{ key: entry.key, modRevision: entry.modRevision }],
+      then: [put(entry.key, after)],
+    });
+    return succeeded;
+  }
+}
+
+/** Outlives the registration, so that a start that was replaced can't come back after its successor has left. */
+function generationKey(key: string): string {
+  return key.replace('registrations/', 'registrations/generations/');
+}
+
+function put(key: string, record: RegisteredInstance): StoreOp {
+  return { op: 'put', key, value: encodeInstance(record) };
+}
+
+function inherit(record: RegisteredInstance, before: RegisteredInstance | undefined): RegisteredInstance {
+  if (before === undefined || before.role !== record.role) return record;
+  const registeredAt = before.registeredAt;
+  if (record.role === 'gateway') return { ...record, registeredAt, resolved: before.role === 'gateway' ? before.resolved : {} };
+  // The same start that only lost its stream is as healthy as it was; a new start has to show it.
+  if (before.role !== 'workload' || before.generation !== record.generation) return { ...record, registeredAt };
+  const known = new Map(before.services.map((service) => [nameOf(service), service]));
+  const services = record.services.map((service) => {
+    const { healthy, reason } = known.get(nameOf(service)) ?? {};
+    return { ...service, ...(healthy === undefined ? {} : { healthy }), ...(reason === undefined ? {} : { reason }) };
+  });
+  return { ...record, registeredAt, services };
+}
+
+function withReport(record: RegisteredInstance, report: Report): RegisteredInstance {
+  const spoken = { ...record, expired: false, draining: report.draining };
+  if (spoken.role === 'gateway') return spoken;
+  const said = new Map(report.services.map((health) => [`${health.namespace}/${health.name}`, health]));
+  const services = spoken.services.map((service): RegisteredService => {
+    const health = said.get(`${service.namespace}/${service.name}`);
+    return health === undefined ? service : { ...service, healthy: health.healthy, reason: health.reason.slice(0, 256) };
+  });
+  return { ...spoken, services };
+}
+
+function nameOf(service: RegisteredService): string {
+  return `${service.namespace}/${service.name}#${service.portName}`;
+}
+
+function fenced(instance: string, generation: number): MeshError {
+  return new MeshError('FENCED', `instance ${instance} was started again (generation ${generation}): this start is out`);
+}
+
+function busy(key: string): MeshError {
+  return new MeshError('CONFLICT', `${key} changed again and again`, { retryable: true });
+}

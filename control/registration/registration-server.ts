@@ -1,0 +1,64 @@
+import type { ServerDuplexStream } from '@grpc/grpc-js';
+import type { Clock } from '../../core/clock.ts';
+import type { Log } from '../../core/log.ts';
+import type { RegisterReply, RegisterRequest, RegistrationServer } from '../../core/xds/gen/isthmus/agent/v1/agent.ts';
+import type { Ledger } from '../ca/index.ts';
+import { type Caller, type CallLike, sourceOf, toStatus } from '../grpc/index.ts';
+import type { Instances } from './instances.ts';
+import type { Liveness } from './liveness.ts';
+import { RegisterSession } from './register-session.ts';
+
+export interface RegistrationServerOptions {
+  readonly instances: Instances;
+  readonly liveness: Liveness;
+  readonly ledger: Ledger;
+  readonly callerOf: (call: CallLike) => Caller | undefined;
+  /** MeshSpec.catalog.agentTtlMs; heartbeats are asked for three times as often. */
+  readonly ttlMs: number;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** What a stream may have unanswered; one that says more is ended, not buffered. */
+const maxBacklog = 64;
+
+/** The Registration service: `front.addService(RegistrationService, registrationServer(...))`. */
+export function registrationServer(options: RegistrationServerOptions): RegistrationServer {
+  const sessions = new Map<string, RegisterSession>();
+  return {
+    register(call: ServerDuplexStream<RegisterRequest, RegisterReply>) {
+      // grpc-js sends the status of an emitted error; a destroyed stream sends nothing.
+      const fail = (error: unknown) => void call.emit('error', statusError(error, options.log));
+      const session = new RegisterSession(options, options.callerOf(call), sourceOf(call), sessions, (error) => fail(error));
+      let backlog = 0;
+      let queue: Promise<void> = Promise.resolve();
+      const enqueue = (work: () => Promise<void>) => {
+        queue = queue.then(work).catch((error: unknown) => {
+          session.close();
+          fail(error);
+        });
+      };
+      call.on('data', (request: RegisterRequest) => {
+        backlog += 1;
+        if (backlog > maxBacklog) call.pause();
+        enqueue(async () => {
+          if (session.closed) return;
+          const reply = await session.take(request);
+          backlog -= 1;
+          if (backlog < maxBacklog / 2) call.resume();
+          if (session.closed && reply === undefined) return;
+          if (reply !== undefined) call.write(reply);
+          if (session.left) call.end();
+        });
+      });
+      call.on('end', () => enqueue(async () => void call.end()));
+      call.on('error', () => session.close());
+      call.on('close', () => session.close());
+      call.on('cancelled', () => session.close());
+    },
+  };
+}
+
+function statusError(error: unknown, log: Log): Error {
+  return Object.assign(new Error('registration ended'), toStatus(error, log));
+}

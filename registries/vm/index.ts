@@ -1,0 +1,4 @@
+export type { RegisteredGatewayRecord, RegisteredInstance, RegisteredService, RegisteredWorkload } from './record.ts';
+export { decodeInstance, encodeInstance, gatewaysPrefix, instanceKey, workloadsPrefix } from './record.ts';
+export { createVmSource } from './source.ts';
+export { translate } from './translate.ts';

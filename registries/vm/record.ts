@@ -1,0 +1,82 @@
+import { MeshError } from '../../core/errors.ts';
+import type { Protocol } from '../../core/model/index.ts';
+import type { StoredEntry } from '../../core/store.ts';
+
+/** What agents and gateways have registered, as the store keeps it. control/registration writes it, this registry reads it. */
+export type RegisteredInstance = RegisteredWorkload | RegisteredGatewayRecord;
+
+interface Common {
+  readonly instance: string;
+  /** Proven: the SVID that registered it. */
+  readonly namespace: string;
+  readonly serviceAccount: string;
+  /** The grant that the SVID goes back to: what is revoked with it. */
+  readonly grant: string;
+  /** One more at each start of the agent; a lower one never writes again. */
+  readonly generation: number;
+  readonly network: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** region/zone/subzone */
+  readonly locality: string;
+  readonly version: string;
+  /** Unix ms, of the first registration. */
+  readonly registeredAt: number;
+  readonly draining: boolean;
+  /** Silent for longer than the TTL: unhealthy until it speaks again. */
+  readonly expired: boolean;
+}
+
+export interface RegisteredWorkload extends Common {
+  readonly role: 'workload';
+  /** IPs; the first is where other workloads reach it. */
+  readonly addresses: readonly string[];
+  /** Where its agent takes mTLS for all its services. */
+  readonly inboundPort: number;
+  readonly services: readonly RegisteredService[];
+}
+
+export interface RegisteredService {
+  readonly namespace: string;
+  readonly name: string;
+  /** The service port, its name and protocol. */
+  readonly port: number;
+  readonly portName: string;
+  readonly protocol: Protocol;
+  /** Undefined until its agent has checked. */
+  readonly healthy?: boolean;
+  /** For people. */
+  readonly reason?: string;
+}
+
+export interface RegisteredGatewayRecord extends Common {
+  readonly role: 'gateway';
+  /** As advertised: IPs or hostnames. */
+  readonly addresses: readonly string[];
+  readonly port: number;
+  /** Hostname → IPs, when last resolved. */
+  readonly resolved: Readonly<Record<string, readonly string[]>>;
+}
+
+export const workloadsPrefix = 'registrations/workloads/';
+export const gatewaysPrefix = 'registrations/gateways/';
+
+/** Fencing is by (identity, instance). */
+export function instanceKey(
+  record: Pick<Common, 'namespace' | 'serviceAccount' | 'instance'> & { readonly role: 'workload' | 'gateway' },
+): string {
+  const prefix = record.role === 'gateway' ? gatewaysPrefix : workloadsPrefix;
+  return `${prefix}${record.namespace}/${record.serviceAccount}/${record.instance}`;
+}
+
+export function encodeInstance(record: RegisteredInstance): Uint8Array {
+  return Buffer.from(JSON.stringify(record));
+}
+
+/** Throws MeshError INTERNAL for what no version of Isthmus wrote. */
+export function decodeInstance(entry: StoredEntry): RegisteredInstance {
+  try {
+    return JSON.parse(Buffer.from(entry.value).toString('utf8')) as RegisteredInstance;
+  } catch (error) {
+    throw new MeshError('INTERNAL', `store key ${entry.key} holds no registration: restore it from a backup`, { cause: error });
+  }
+}

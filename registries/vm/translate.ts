@@ -1,0 +1,79 @@
+import {
+  type EndpointRecord,
+  type Health,
+  networkId,
+  parseLocality,
+  type ServiceKey,
+  type ServicePort,
+  type ServiceRecord,
+  serviceKey,
+  splitServiceKey,
+} from '../../core/model/index.ts';
+import type { RegisteredService, RegisteredWorkload } from './record.ts';
+
+/** The services that a workload serves. */
+export function servicesOf(workload: RegisteredWorkload): Set<ServiceKey> {
+  return new Set(workload.services.map((service) => serviceKey(service.namespace, service.name)));
+}
+
+/**
+ * One mesh service from the workloads that registered it; undefined when none did. Where they disagree on a port, the one that registered
+ * first wins, and the other's is left out. Pure.
+ */
+export function translate(key: ServiceKey, workloads: readonly RegisteredWorkload[]): ServiceRecord | undefined {
+  const { namespace, name } = splitServiceKey(key);
+  const mine = (workload: RegisteredWorkload) => workload.services.filter((each) => each.namespace === namespace && each.name === name);
+  const members = workloads.filter((workload) => mine(workload).length > 0).sort(byAge);
+  const [oldest] = members;
+  if (oldest === undefined) return undefined;
+  const ports = new Map<string, ServicePort>();
+  for (const service of members.flatMap(mine)) {
+    const taken = [...ports.values()].some((port) => port.port === service.port);
+    if (!ports.has(service.portName) && !taken)
+      ports.set(service.portName, { name: service.portName, port: service.port, protocol: service.protocol });
+  }
+  const endpoints = members.flatMap((workload) => {
+    const agreed = mine(workload).filter((service) => ports.get(service.portName)?.port === service.port);
+    return agreed.length === 0 ? [] : [endpointOf(workload, agreed)];
+  });
+  return { namespace, name, ports: [...ports.values()], endpoints, labels: commonLabels(members), createdAt: oldest.registeredAt };
+}
+
+function byAge(a: RegisteredWorkload, b: RegisteredWorkload): number {
+  return a.registeredAt - b.registeredAt || (idOf(a) < idOf(b) ? -1 : 1);
+}
+
+/** Unique within the source, and readable: no part may hold a tilde. */
+function idOf(workload: RegisteredWorkload): string {
+  return `${workload.namespace}~${workload.serviceAccount}~${workload.instance}`;
+}
+
+function endpointOf(workload: RegisteredWorkload, services: readonly RegisteredService[]): EndpointRecord {
+  return {
+    instance: idOf(workload),
+    network: networkId(workload.network),
+    address: workload.addresses[0] ?? '',
+    ports: Object.fromEntries(services.map((service) => [service.portName, workload.inboundPort])),
+    health: healthOf(workload, services),
+    weight: 1,
+    locality: parseLocality(workload.locality),
+    labels: workload.labels,
+    identityNamespace: workload.namespace,
+    serviceAccount: workload.serviceAccount,
+    tlsMode: 'mesh',
+    runtime: 'vm',
+    attested: true,
+  };
+}
+
+function healthOf(workload: RegisteredWorkload, services: readonly RegisteredService[]): Health {
+  if (workload.expired || services.some((service) => service.healthy === false)) return 'unhealthy';
+  if (workload.draining) return 'draining';
+  return services.every((service) => service.healthy === true) ? 'healthy' : 'unknown';
+}
+
+/** Those on which all agree, so that an export by label never reaches a workload that does not carry it. */
+function commonLabels(workloads: readonly RegisteredWorkload[]): Record<string, string> {
+  const [first, ...rest] = workloads;
+  return Object.fromEntries(Object.entries(first?.labels ?? {}).filter(([key, value]) => rest.every((each) => each.labels[key] === value)));
+}

@@ -1,0 +1,254 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import type { Claims } from '../../../control/ca/index.ts';
+import { revokeToken } from '../../../control/ca/index.ts';
+import {
+  type InstanceRegistration,
+  obtainIdentity,
+  parseJoinToken,
+  registerInstance,
+  type SvidSource,
+} from '../../../core/identity/index.ts';
+import { silentLog } from '../../../core/log.ts';
+import { clusterId, type ServiceRecord, serviceKey, sourceId } from '../../../core/model/index.ts';
+import { systemClock } from '../../../core/system-clock.ts';
+import type { Hello, Report } from '../../../core/xds/gen/isthmus/agent/v1/agent.ts';
+import { createVmSource } from '../../../registries/vm/index.ts';
+import { startControlPlane, type TestControlPlane, type TestControlPlaneOptions, temporaryDir } from '../../support/control-plane.ts';
+import { until } from '../../support/until.ts';
+
+const orders: Partial<Claims> = { services: [{ namespace: 'shop', name: 'orders', ports: [80] }] };
+const healthy = (is: boolean): Report => ({
+  draining: false,
+  services: [{ namespace: 'shop', name: 'orders', healthy: is, reason: is ? '' : 'HTTP 500' }],
+});
+
+async function control(t: TestContext, options: Partial<TestControlPlaneOptions> = {}): Promise<TestControlPlane> {
+  const plane = await startControlPlane({ dir: await temporaryDir(t), ...options });
+  t.after(() => plane.stop());
+  return plane;
+}
+
+interface Machine {
+  readonly dir: string;
+  readonly source: SvidSource;
+  start(hello?: Partial<Hello>, report?: Report): Promise<InstanceRegistration>;
+  stop(): void;
+}
+
+async function machine(t: TestContext, plane: TestControlPlane, token: string, instance = 'vm-1', dir?: string): Promise<Machine> {
+  const home = dir ?? (await temporaryDir(t));
+  const stop = new AbortController();
+  t.after(() => stop.abort());
+  const common = { dir: home, clock: systemClock, random: Math.random, log: silentLog, signal: stop.signal };
+  const source = await obtainIdentity({ ...common, token, instance });
+  const hello = {
+    instance,
+    network: 'net-a',
+    addresses: ['127.0.0.1'],
+    role: {
+      $case: 'workload' as const,
+      value: { inboundPort: 0, services: [{ namespace: 'shop', name: 'orders', port: 80, protocol: 'http', portName: '' }] },
+    },
+    labels: { tier: 'web' },
+    locality: 'eu/a',
+    version: 'test',
+  };
+  return {
+    dir: home,
+    source,
+    start: (more = {}, report = healthy(true)) =>
+      registerInstance({ ...common, source, addresses: () => [plane.address], hello: { ...hello, ...more }, report }),
+    stop: () => stop.abort(),
+  };
+}
+
+/** What the VM registry says now, followed like the catalog does. */
+function follow(t: TestContext, plane: TestControlPlane): { service(name: string): ServiceRecord | undefined } {
+  const stop = new AbortController();
+  t.after(() => stop.abort());
+  const known = new Map<string, ServiceRecord>();
+  const deps = { id: sourceId('vm/agents'), cluster: clusterId('east'), clock: systemClock, random: Math.random, log: silentLog };
+  void (async () => {
+    for await (const event of createVmSource(plane.store, deps).watch(stop.signal)) {
+      if (event.kind === 'snapshot') for (const service of event.services) known.set(serviceKey(service.namespace, service.name), service);
+      else if (event.kind === 'upsert') known.set(serviceKey(event.service.namespace, event.service.name), event.service);
+      else if (event.kind === 'delete') known.delete(event.id);
+    }
+  })();
+  return { service: (name) => known.get(name) };
+}
+
+const healthOf = (service: ServiceRecord | undefined) => service?.endpoints[0]?.health;
+
+test('a workload registers, reports its health and leaves; the catalog sees each step', async (t) => {
+  const plane = await control(t);
+  const vm = await machine(t, plane, await plane.token(orders));
+  const catalog = follow(t, plane);
+  const registration = await vm.start();
+  const service = await until('a healthy endpoint', () =>
+    healthOf(catalog.service('shop/orders')) === 'healthy' ? catalog.service('shop/orders') : undefined,
+  );
+  assert.deepEqual(service.ports, [{ name: 'http', port: 80, protocol: 'http' }]);
+  assert.deepEqual(service.endpoints[0], {
+    instance: 'shop~orders~vm-1',
+    network: 'net-a',
+    address: '127.0.0.1',
+    ports: { http: 15_006 },
+    health: 'healthy',
+    weight: 1,
+    locality: { region: 'eu', zone: 'a', subzone: '' },
+    labels: { tier: 'web' },
+    identityNamespace: 'shop',
+    serviceAccount: 'orders',
+    tlsMode: 'mesh',
+    runtime: 'vm',
+    attested: true,
+  });
+  registration.report(healthy(false));
+  await until('an unhealthy endpoint', () => healthOf(catalog.service('shop/orders')) === 'unhealthy');
+  registration.report({ ...healthy(true), draining: true });
+  await until('a draining endpoint', () => healthOf(catalog.service('shop/orders')) === 'draining');
+  await registration.leave(5_000);
+  await registration.ended;
+  assert.equal(registration.status().state, 'left');
+  await until('no endpoint', () => catalog.service('shop/orders') === undefined);
+});
+
+test('nobody registers what its token does not cover: service, port, address, instance, role', async (t) => {
+  const plane = await control(t);
+  const vm = await machine(t, plane, await plane.token(orders));
+  const service = (name: string, port: number) => ({
+    $case: 'workload' as const,
+    value: { inboundPort: 0, services: [{ namespace: 'shop', name, port, protocol: 'http', portName: '' }] },
+  });
+  const cases: [Partial<Hello>, RegExp][] = [
+    [{ role: service('payments', 80) }, /may not register shop\/payments/],
+    [{ role: service('orders', 81) }, /may not register shop\/orders port 81/],
+    [{ addresses: ['192.0.2.7'] }, /192\.0\.2\.7 is not where this comes from/],
+    [{ addresses: ['169.254.169.254'] }, /can never be reached/],
+    [{ instance: 'vm-2' }, /identity is of instance vm-1/],
+    [{ role: { $case: 'gateway', value: { port: 0 } } }, /identity is a workload's/],
+  ];
+  for (const [hello, reason] of cases) {
+    const registration = await vm.start(hello);
+    await until(`refusal of ${reason}`, () => registration.status().state === 'refused');
+    assert.match(registration.status().lastError ?? '', reason);
+    await registration.leave(0);
+  }
+  assert.equal((await plane.instances.list()).length, 0);
+});
+
+test('a token with addresses lets a machine behind NAT say where it is reached', async (t) => {
+  const plane = await control(t);
+  const vm = await machine(t, plane, await plane.token({ ...orders, addresses: ['192.0.2.0/24'] }));
+  const registration = await vm.start({ addresses: ['192.0.2.7'] });
+  await until('registration', () => registration.status().state === 'registered');
+});
+
+test('a newer start fences the older one, whose late goodbye changes nothing', async (t) => {
+  const plane = await control(t);
+  const token = await plane.token(orders);
+  const first = await machine(t, plane, token);
+  const old = await first.start();
+  await until('registration', () => old.status().state === 'registered');
+  const again = await machine(t, plane, token, 'vm-1', first.dir);
+  const fresh = await again.start();
+  await assert.rejects(old.ended, (error: { code?: string }) => error.code === 'FENCED');
+  await old.leave(1_000);
+  await until('registration', () => fresh.status().state === 'registered');
+  assert.equal(fresh.status().generation, old.status().generation + 1);
+  assert.equal(Number(await readFile(join(first.dir, 'generation'), 'utf8')), 2);
+  const [stored] = await plane.instances.list();
+  assert.equal(stored?.record.generation, 2);
+  await plane.instances.remove(stored?.key ?? '', 1);
+  assert.equal((await plane.instances.list()).length, 1);
+  await fresh.leave(5_000);
+  await assert.rejects(
+    plane.instances.register({ ...(stored?.record as NonNullable<typeof stored>['record']), generation: 1 }),
+    /started again/,
+  );
+});
+
+test('a silent agent is unhealthy after its TTL, at once healthy again when it speaks', async (t) => {
+  const plane = await control(t, { agentTtlMs: 600 });
+  const token = await plane.token(orders);
+  const first = await machine(t, plane, token);
+  const catalog = follow(t, plane);
+  await first.start();
+  await until('a healthy endpoint', () => healthOf(catalog.service('shop/orders')) === 'healthy');
+  first.stop();
+  await until('expiry', () => healthOf(catalog.service('shop/orders')) === 'unhealthy');
+  const again = await machine(t, plane, token, 'vm-1', first.dir);
+  await again.start();
+  await until('a healthy endpoint', () => healthOf(catalog.service('shop/orders')) === 'healthy');
+});
+
+test('a restarted control plane serves what was registered at once, and its agents find it again', async (t) => {
+  const dir = await temporaryDir(t);
+  const plane = await startControlPlane({ dir });
+  const vm = await machine(t, plane, await plane.token(orders));
+  const registration = await vm.start();
+  const before = follow(t, plane);
+  await until('a healthy endpoint', () => healthOf(before.service('shop/orders')) === 'healthy');
+  const { port } = plane.front;
+  await plane.stop();
+  await until('loss', () => registration.status().state === 'connecting');
+  const next = await startControlPlane({ dir, port });
+  t.after(() => next.stop());
+  const [stored] = await next.instances.list();
+  assert.equal(stored?.record.expired, false);
+  assert.equal(stored?.record.role === 'workload' && stored.record.services[0]?.healthy, true);
+  await until('registration', () => registration.status().state === 'registered');
+  assert.equal(registration.status().generation, 1);
+});
+
+test('revoking a token takes its identity, its registration and its next attempt', async (t) => {
+  const plane = await control(t, { agentTtlMs: 600 });
+  const text = await plane.token(orders);
+  const vm = await machine(t, plane, text);
+  const registration = await vm.start();
+  await until('registration', () => registration.status().state === 'registered');
+  const token = parseJoinToken(text);
+  assert.ok(token.ok);
+  const grants = await revokeToken(plane.store, plane.ledger, token.value.id, Date.now());
+  assert.equal(await plane.instances.removeOfGrants(grants ?? []), 1);
+  await until('refusal', () => registration.status().state === 'refused');
+  await until('denial', () => plane.authority.bundle().deniedSerials.includes(vm.source.current().serial));
+  assert.equal((await plane.instances.list()).length, 0);
+});
+
+test('gateways are listed with IPs: names are resolved, again and again, and keep what they had when DNS fails', async (t) => {
+  let answer: () => Promise<readonly string[]> = async () => ['192.0.2.1'];
+  const dir = await temporaryDir(t);
+  const plane = await startControlPlane({ dir, resolve: () => answer() });
+  const claims: Partial<Claims> = { role: 'gateway', namespace: 'isthmus-system', serviceAccount: 'gateway' };
+  const vm = await machine(t, plane, await plane.token(claims), 'gw-1');
+  const role = { $case: 'gateway' as const, value: { port: 0 } };
+  const registration = await vm.start({ addresses: ['gw.example.com', '198.51.100.9'], role }, { draining: false, services: [] });
+  const listed = await until('addresses', () => plane.gateways.current?.find((gateway) => gateway.addresses.length === 2));
+  assert.deepEqual(listed, {
+    cluster: 'east',
+    network: 'net-a',
+    instance: 'gw-1',
+    addresses: ['192.0.2.1', '198.51.100.9'],
+    port: 15_443,
+    healthy: true,
+    draining: false,
+    identityNamespace: 'isthmus-system',
+    serviceAccount: 'gateway',
+  });
+  answer = async () => ['192.0.2.2'];
+  await until('the new address', () => plane.gateways.current?.[0]?.addresses.includes('192.0.2.2'));
+  answer = () => Promise.reject(new Error('no DNS'));
+  registration.report({ draining: true, services: [] });
+  await until('draining', () => plane.gateways.current?.[0]?.draining);
+  assert.deepEqual(plane.gateways.current?.[0]?.addresses, ['192.0.2.2', '198.51.100.9']);
+  await plane.stop();
+  const next = await startControlPlane({ dir, resolve: () => answer() });
+  t.after(() => next.stop());
+  const again = await until('the list', () => next.gateways.current?.[0]);
+  assert.deepEqual(again.addresses, ['192.0.2.2', '198.51.100.9']);
+});
