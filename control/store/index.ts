@@ -1,2 +1,3 @@
 export type { EmbeddedStoreOptions } from './embedded.ts';
 export { openEmbeddedStore } from './embedded.ts';
+export { openStore } from './open-store.ts';

@@ -18,3 +18,10 @@ export async function assertGolden(path: string, value: unknown): Promise<void> 
   if (process.env['UPDATE_GOLDEN'] === '1') await writeFile(file, text);
   assert.deepEqual(JSON.parse(text), JSON.parse(await readFile(file, 'utf8')), `${path}; UPDATE_GOLDEN=1 rewrites it`);
 }
+
+/** The same for what people read: compared as it is. */
+export async function assertGoldenText(path: string, text: string): Promise<void> {
+  const file = fileOf(path);
+  if (process.env['UPDATE_GOLDEN'] === '1') await writeFile(file, text);
+  assert.equal(text, await readFile(file, 'utf8'), `${path}; UPDATE_GOLDEN=1 rewrites it`);
+}

@@ -1,5 +1,6 @@
 import { isAbsolute, resolve } from 'node:path';
 import { z } from 'zod';
+import { parseDuration } from '../../../core/duration.ts';
 import { isDnsLabel } from '../../../core/model/index.ts';
 import { didYouMean } from '../did-you-mean.ts';
 
@@ -23,8 +24,6 @@ export function oneOf<const V extends readonly [string, ...string[]]>(...values:
   });
 }
 
-const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-
 /** `15s`, `24h`, `1h30m`, as ms; a bare 0 too. */
 export const duration = z
   .union([z.string(), z.literal(0)], {
@@ -36,13 +35,6 @@ export const duration = z
     ctx.addIssue({ code: 'custom', message: `${JSON.stringify(text)} is not a duration; write it as 15s, 24h or 7d` });
     return z.NEVER;
   });
-
-export function parseDuration(text: string): number | undefined {
-  if (text === '0') return 0;
-  if (!/^([0-9]+(\.[0-9]+)?(ms|s|m|h|d))+$/.test(text)) return undefined;
-  const parts = [...text.matchAll(/([0-9.]+)(ms|s|m|h|d)/g)];
-  return parts.reduce((sum, [, number = '0', unit = 'ms']) => sum + Number(number) * (unitMs[unit] ?? 0), 0);
-}
 
 export const dnsLabel = z
   .string()

@@ -1,0 +1,33 @@
+import { InvalidArgumentError } from 'commander';
+import { parseDuration } from '../core/duration.ts';
+
+/** Parsers of flags; commander prints what they refuse together with the usage. */
+export function durationFlag(text: string): number {
+  const ms = parseDuration(text);
+  if (ms === undefined || ms <= 0) throw new InvalidArgumentError('It must be a duration such as 15m, 24h or 7d.');
+  return ms;
+}
+
+export function portFlag(text: string): number {
+  const port = Number(text);
+  if (!/^[0-9]{1,5}$/.test(text) || port < 1 || port > 65_535) throw new InvalidArgumentError('It must be a port, 1-65535.');
+  return port;
+}
+
+export function countFlag(text: string): number {
+  const count = Number(text);
+  if (!/^[0-9]{1,6}$/.test(text) || count < 1) throw new InvalidArgumentError('It must be a whole number of at least 1.');
+  return count;
+}
+
+export function serviceArgument(text: string): string {
+  if (!/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\/[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(text)) {
+    throw new InvalidArgumentError('It must be NAMESPACE/NAME, such as default/orders.');
+  }
+  return text;
+}
+
+/** For flags that may be given several times. */
+export function collect(value: string, before: readonly string[] | undefined): string[] {
+  return [...(before ?? []), value];
+}

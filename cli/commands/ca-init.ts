@@ -1,0 +1,31 @@
+import type { Command } from 'commander';
+import { caInit } from '../../control/index.ts';
+import { certificatesToPem } from '../../core/pki/index.ts';
+import { systemClock } from '../../core/system-clock.ts';
+import { durationFlag } from '../arguments.ts';
+import { emit, type Io } from '../io.ts';
+import { type LeafOptions, leaf } from '../leaf.ts';
+
+interface CaInitFlags extends LeafOptions {
+  readonly dir: string;
+  readonly trustDomain: string;
+  readonly lifetime: number;
+}
+
+export function addCaInit(ca: Command, io: Io): void {
+  leaf(ca, 'init', 'make the root of a new trust domain; a root that exists is never overwritten', [
+    'ca init --dir /secure/root --trust-domain mesh.example.org',
+    'ca init --dir /secure/root --trust-domain mesh.example.org > root-certificate.pem',
+  ])
+    .requiredOption('--dir <folder>', 'where its key is kept, owner-only; rootDir of the Mesh if it may sign online')
+    .requiredOption('--trust-domain <name>', 'such as mesh.example.org')
+    .option('--lifetime <duration>', 'of the root', durationFlag, 3650 * 86_400_000)
+    .action(async ({ dir, trustDomain, lifetime, output }: CaInitFlags) => {
+      const { certificate } = await caInit(dir, trustDomain, systemClock.now(), lifetime);
+      const notAfter = new Date(certificate.notAfter).toISOString();
+      const pem = certificatesToPem([certificate.der]);
+      if (output === 'text')
+        io.err(`Root of ${trustDomain} in ${dir}, until ${notAfter}. Keep a copy of that folder where nobody else can read it.\n`);
+      emit(io, output, { dir, trustDomain, notAfter, certificate: pem }, pem);
+    });
+}

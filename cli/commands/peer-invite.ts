@@ -1,0 +1,22 @@
+import type { Command } from 'commander';
+import type { Invite } from '../../core/admin/index.ts';
+import { durationFlag } from '../arguments.ts';
+import type { TargetOptions } from '../context/target.ts';
+import type { Io } from '../io.ts';
+import { apiLeaf, callAndEmit, type LeafOptions } from '../leaf.ts';
+
+export function addPeerInvite(peer: Command, io: Io): void {
+  apiLeaf(peer, 'invite', 'make an invitation with which another cluster joins this mesh', ['peer invite', 'peer invite --ttl 1h'])
+    .option('--ttl <duration>', 'how long it may be used', durationFlag, 15 * 60_000)
+    .action((options: LeafOptions & TargetOptions & { readonly ttl: number }) =>
+      callAndEmit(
+        io,
+        options,
+        (client) => client.post<Invite>('/v1/peers/invite', { ttlMs: options.ttl }),
+        (made) => {
+          io.err(`Until ${made.expiresAt}, in the other cluster: isthmus peer join TOKEN. It is a secret.\n`);
+          return made.token;
+        },
+      ),
+    );
+}

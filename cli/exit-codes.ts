@@ -1,0 +1,17 @@
+/** What scripts can rely on; also in every command's --help. */
+export const exitCode = {
+  ok: 0,
+  /** It was tried and did not work. */
+  failed: 1,
+  /** The command line, a file or the request is not valid: nothing was tried. */
+  invalid: 2,
+  /** Nobody answered. */
+  unreachable: 3,
+  /** Somebody answered and said no, or could not prove who they are. */
+  refused: 4,
+} as const;
+
+export type ExitCode = (typeof exitCode)[keyof typeof exitCode];
+
+export const exitCodesHelp = `
+Exit codes: 0 ok, 1 failed, 2 usage or invalid input, 3 unreachable, 4 refused.`;

@@ -1,0 +1,67 @@
+import { Command, CommanderError } from 'commander';
+import { toCliError } from './cli-error.ts';
+import { addCaInit } from './commands/ca-init.ts';
+import { addCaSign } from './commands/ca-sign.ts';
+import { addCaStatus } from './commands/ca-status.ts';
+import { addControlInit } from './commands/control-init.ts';
+import { addExplain } from './commands/explain.ts';
+import { addPeerInvite } from './commands/peer-invite.ts';
+import { addPeerJoin } from './commands/peer-join.ts';
+import { addPeerList } from './commands/peer-list.ts';
+import { addPeerRemove } from './commands/peer-remove.ts';
+import { addStatus } from './commands/status.ts';
+import { addUninstall } from './commands/uninstall.ts';
+import { addVersion } from './commands/version.ts';
+import { addVmList } from './commands/vm-list.ts';
+import { addGatewayToken, addVmToken } from './commands/vm-token.ts';
+import { type ExitCode, exitCode, exitCodesHelp } from './exit-codes.ts';
+import type { Io } from './io.ts';
+
+/** Runs one command line (without node and script) to its end. Never throws. */
+export async function runCli(args: readonly string[], io: Io): Promise<ExitCode> {
+  try {
+    await programFor(io).parseAsync([...args], { from: 'user' });
+    return exitCode.ok;
+  } catch (error) {
+    // Commander has printed its message, and the usage, already. Its own code is 0 for --help.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCode.ok : exitCode.invalid;
+    return report(error, io, wantsJson(args));
+  }
+}
+
+function programFor(io: Io): Command {
+  const program = new Command('isthmus')
+    .description('joins Kubernetes, Consul, Nomad and bare VMs, in any number of clusters, into one mesh')
+    .exitOverride()
+    .configureOutput({ writeOut: (text) => io.out(text), writeErr: (text) => io.err(text) })
+    .showHelpAfterError('(see --help)')
+    .showSuggestionAfterError()
+    .addHelpText('after', `\nEvery command takes --help and --output json.\n${exitCodesHelp}`);
+  const group = (name: string, description: string) => program.command(name).description(description);
+  addControlInit(group('control', 'the control plane of one cluster'), io);
+  const ca = group('ca', 'the root of a trust domain, where its key is kept');
+  for (const add of [addCaInit, addCaSign, addCaStatus]) add(ca, io);
+  const gateway = group('gateway', 'the east-west gateway of one network');
+  addGatewayToken(gateway, io);
+  const vm = group('vm', 'VMs and the agent on them');
+  addVmToken(vm, io);
+  addVmList(vm, io);
+  const peer = group('peer', 'other clusters of the mesh');
+  for (const add of [addPeerInvite, addPeerJoin, addPeerList, addPeerRemove]) add(peer, io);
+  for (const add of [addStatus, addExplain, addUninstall, addVersion]) add(program, io);
+  return program;
+}
+
+function report(error: unknown, io: Io, json: boolean): ExitCode {
+  const failure = toCliError(error);
+  const { code, message, next, exit } = failure;
+  if (json) io.err(`${JSON.stringify({ error: { code, message, next, exit } })}\n`);
+  else io.err(`isthmus: ${message}\n${next === '' ? '' : `  next: ${next}\n`}`);
+  return exit;
+}
+
+function wantsJson(args: readonly string[]): boolean {
+  return args.some(
+    (arg, i) => arg === '--output=json' || arg === '-ojson' || ((arg === '--output' || arg === '-o') && args[i + 1] === 'json'),
+  );
+}

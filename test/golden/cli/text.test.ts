@@ -1,0 +1,35 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { explainText } from '../../../cli/text/explain-text.ts';
+import { statusText } from '../../../cli/text/status-text.ts';
+import { age } from '../../../cli/text/table.ts';
+import { FakeControlApi, sampleStatus } from '../../fakes/control-api.ts';
+import { assertGoldenText } from '../../support/golden.ts';
+
+test('status as text', async () => {
+  await assertGoldenText('test/golden/cli/status.golden.txt', statusText(sampleStatus()));
+});
+
+test('status of an empty cluster, with a configuration that was refused', async () => {
+  const empty = { services: [], sources: [], peers: [], gateways: [], clients: [], certificates: [], conflicts: [] };
+  await assertGoldenText(
+    'test/golden/cli/status-empty.golden.txt',
+    statusText({ ...sampleStatus(), ...empty, configViolations: ['isthmus.yaml:4: spec.cluster: is required'] }),
+  );
+});
+
+test('status as a caller with one namespace sees it', async () => {
+  await assertGoldenText('test/golden/cli/status-partial.golden.txt', statusText({ ...sampleStatus(), partial: true }));
+});
+
+test('explain as text', async () => {
+  await assertGoldenText(
+    'test/golden/cli/explain.golden.txt',
+    explainText(await new FakeControlApi().explain('default/web', 'default/payments')),
+  );
+});
+
+test('ages', async () => {
+  const ages = [0, 949, 9_999, 10_000, 59_999, 60_000, 3_599_999, 3_600_000, 86_399_999, 90_000_000, null];
+  assert.deepEqual(ages.map(age), ['0.0s', '0.9s', '10.0s', '10s', '59s', '1m00s', '59m59s', '1h00m', '23h59m', '1d01h', 'never']);
+});
