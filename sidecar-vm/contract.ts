@@ -1,0 +1,91 @@
+import type { Registry } from 'prom-client';
+import type { Clock } from '../core/clock.ts';
+import type { Log } from '../core/log.ts';
+
+/** What an agent is given besides its options. All of it has a default that a real machine wants. */
+export interface AgentDeps {
+  readonly clock?: Clock;
+  /** [0, 1). */
+  readonly random?: () => number;
+  /** Default: JSON lines on standard error. */
+  readonly log?: Log;
+  /** One JSON-ready object for each request or connection. Default: JSON lines on standard output. */
+  readonly accessLog?: (entry: Readonly<Record<string, unknown>>) => void;
+  /** Default: one of its own. Two agents of one process need two. */
+  readonly metrics?: Registry;
+}
+
+export interface ListenAddress {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** An agent that serves. */
+export interface RunningAgent {
+  readonly inbound: ListenAddress;
+  readonly dns: ListenAddress;
+  readonly admin: ListenAddress;
+  status(): AgentStatus;
+  /**
+   * Tells the control plane, stops accepting, lets what runs finish within `drainMs`, ends. The registration stays, as
+   * draining, for the next start. Idempotent; aborting the signal of the start does the same.
+   */
+  drain(): Promise<void>;
+  /** The same, and deregisters: this machine is no longer of the mesh until it joins again. */
+  leave(): Promise<void>;
+  /** Resolves when everything is closed; rejects with MeshError FENCED when a newer start of this instance has taken over. */
+  readonly ended: Promise<void>;
+}
+
+/** How far this machine has come, in the order in which it must come. `reason` says what is missing, or what holds. */
+export interface StageVerdict {
+  readonly stage: 'attested' | 'registered' | 'synced' | 'healthy';
+  readonly ok: boolean;
+  readonly reason: string;
+}
+
+/** GET /v1/agent. Holds no secret. */
+export interface AgentStatus {
+  readonly instance: string;
+  readonly version: string;
+  /** Attested, and serving from the control plane or from disk. */
+  readonly ready: boolean;
+  readonly stages: readonly StageVerdict[];
+  readonly network: string;
+  readonly address: string;
+  readonly inbound: ListenAddress;
+  readonly dns: ListenAddress;
+  /** Absent before the first attestation. */
+  readonly identity?: {
+    readonly spiffeId: string;
+    readonly cluster: string;
+    /** RFC 3339. */
+    readonly notAfter: string;
+    readonly state: 'valid' | 'renewing' | 'expired';
+    readonly lastError?: string;
+  };
+  readonly data: {
+    readonly from: 'control-plane' | 'disk' | 'nothing';
+    /** Since the control plane last said that this is all there is. From disk: since it was written. */
+    readonly ageMs?: number;
+    readonly controlPlane: string;
+    readonly connected: boolean;
+    readonly rejected: readonly { readonly type: string; readonly name: string; readonly reason: string }[];
+  };
+  readonly services: readonly {
+    readonly namespace: string;
+    readonly name: string;
+    readonly health: 'unknown' | 'healthy' | 'unhealthy';
+    readonly reason: string;
+  }[];
+  /** What local programs may dial; `endpoints` of 0 answers nobody. */
+  readonly outbound: readonly {
+    readonly host: string;
+    readonly address: string;
+    readonly port: number;
+    readonly protocol: string;
+    readonly endpoints: number;
+  }[];
+  /** PORT_TAKEN: the app wins, and `reason` says how to reach the service all the same. */
+  readonly taken: readonly { readonly host: string; readonly port: number; readonly reason: string }[];
+}
