@@ -1,12 +1,12 @@
 import type { Clock } from '../../core/clock.ts';
 import type { ClusterId, Runtime, SourceId } from '../../core/model/index.ts';
 import type { RegistryEvent, RegistrySource } from '../../core/registry/index.ts';
-import type { Store } from '../../core/store.ts';
+import type { RecordStore } from './persist.ts';
 import type { CatalogChange, CatalogView, GatewayRecord, SourceStatus } from './view.ts';
 
 export interface CatalogOptions {
   readonly cluster: ClusterId;
-  readonly store: Store;
+  readonly store: RecordStore;
   readonly clock: Clock;
   /** MeshSpec.catalog.expireAfterMs: a lost source's endpoints go after this; 0: never. */
   readonly expireAfterMs: number;
@@ -34,8 +34,10 @@ export interface SourceReport extends SourceStatus {
  * sources are held back while writes lag too far behind.
  */
 export interface Catalog {
-  /** Reads what was persisted; call before anything is added. Ends when `signal` aborts (watches stop, the last writes are flushed). */
+  /** Reads what was persisted; call before anything is added. Disposes itself when `signal` aborts. Rejects as the store does. */
   start(signal: AbortSignal): Promise<void>;
+  /** Stops every watch and writes what is left, once; idempotent. Resolves when nothing runs any more. */
+  dispose(): Promise<void>;
   /** The newest view; never undefined, empty at first. */
   current(): CatalogView;
   /** Begins with everything there is, then every change; a slow reader gets the union of what it missed. Ends when `signal` aborts. */

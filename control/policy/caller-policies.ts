@@ -1,7 +1,6 @@
 import type { ExportPolicyObject } from '../../core/config/index.ts';
-import { formatSpiffeId, gatewayServiceAccount, principalOf, systemNamespace } from '../../core/model/index.ts';
-import type { MergedService } from '../catalog/index.ts';
-import { audienceOf } from './audience.ts';
+import { clusterId, formatSpiffeId, gatewayServiceAccount, principalOf, systemNamespace } from '../../core/model/index.ts';
+import { compareText, exportingPolicies } from '../catalog/index.ts';
 import type { AuthzRule, Policy } from './contract.ts';
 
 export interface CallerPolicyInput {
@@ -39,13 +38,14 @@ function peerCallers(input: CallerPolicyInput): Policy {
   };
   return {
     name: 'peer-callers',
-    apply: (draft, service: MergedService, view) => {
-      // Only what is ours to answer for: a peer's endpoints are guarded by the peer.
-      if (view.local.get(draft.service) === undefined) return draft;
-      const audience = audienceOf(service, input.exports);
+    apply: (draft, _service, view) => {
+      // Only what is ours to answer for: a peer's endpoints are guarded by the peer. And only our own sources' labels
+      // select it, or a peer could open a service to itself by what it says of that name.
+      const own = view.local.get(draft.service);
+      if (own === undefined) return draft;
       const peers = [...input.peers]
-        .filter(([peer]) => audience.includes('*') || audience.includes(peer))
-        .sort(([a], [b]) => (a < b ? -1 : 1));
+        .filter(([peer]) => exportingPolicies(own, clusterId(peer), input.exports).length > 0)
+        .sort(([a], [b]) => compareText(a, b));
       const rules = peers.flatMap(([peer, namespaces]) => rulesOf(peer, namespaces));
       return rules.length === 0 ? draft : { ...draft, rules: [...draft.rules, ...rules] };
     },

@@ -1,4 +1,3 @@
-export { audienceOf, selects } from './audience.ts';
 export type { Decision } from './authorize.ts';
 export { authorize } from './authorize.ts';
 export type { CallerPolicyInput } from './caller-policies.ts';

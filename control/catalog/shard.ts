@@ -1,0 +1,103 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { ClusterId, EndpointRecord, Runtime, ServiceKey, ServiceRecord, SourceId } from '../../core/model/index.ts';
+import { serviceKey } from '../../core/model/index.ts';
+import { PersistentMap } from './persistent-map.ts';
+import type { ShardState } from './view.ts';
+
+export type ShardKey = string & { readonly __brand: 'ShardKey' };
+
+/** A cluster is a DNS label, so the first slash ends it. */
+export function shardKey(cluster: ClusterId, source: SourceId): ShardKey {
+  return `${cluster}/${source}` as ShardKey;
+}
+
+/** What a source may bring. */
+export interface ShardScope {
+  /** Globs over `NAMESPACE/NAME`. */
+  readonly claims: readonly string[];
+  /** Namespaces of workload identities; `*` for all. */
+  readonly identityNamespaces: readonly string[];
+  readonly runtime?: Runtime;
+}
+
+/** What one source said. Immutable. */
+export interface Shard {
+  readonly key: ShardKey;
+  readonly cluster: ClusterId;
+  readonly source: SourceId;
+  readonly scope: ShardScope;
+  readonly state: ShardState;
+  readonly restored: boolean;
+  readonly epoch: number;
+  readonly revision: number;
+  readonly cursor: string;
+  /** Monotonic ms when it came into `state`. */
+  readonly since: number;
+  readonly dataAt?: number;
+  readonly error?: string;
+  /** Empty while unknown and once expired. */
+  readonly services: PersistentMap<ServiceKey, ServiceRecord>;
+  readonly endpoints: number;
+}
+
+export function newShard(cluster: ClusterId, source: SourceId, scope: ShardScope, at: number): Shard {
+  return {
+    key: shardKey(cluster, source),
+    cluster,
+    source,
+    scope,
+    state: 'unknown',
+    restored: false,
+    epoch: 0,
+    revision: 0,
+    cursor: '',
+    since: at,
+    services: PersistentMap.empty(),
+    endpoints: 0,
+  };
+}
+
+/** The order that a source lists things in means nothing: without it equal content is equal. The last of one instance counts. */
+export function normalised(record: ServiceRecord): ServiceRecord {
+  const byInstance = new Map<string, EndpointRecord>(record.endpoints.map((e) => [e.instance, e]));
+  const endpoints = [...byInstance.values()].sort((a, b) => compareText(a.instance, b.instance));
+  const ports = [...record.ports].sort((a, b) => a.port - b.port || compareText(a.name, b.name));
+  return { ...record, ports, endpoints };
+}
+
+/** By code unit: the same on every machine, whatever its locale. */
+export function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+export interface ServicesChange {
+  readonly services: PersistentMap<ServiceKey, ServiceRecord>;
+  readonly endpoints: number;
+  readonly changed: ReadonlySet<ServiceKey>;
+}
+
+/** Mark and sweep: what the snapshot does not name goes; what it repeats unchanged stays the same object. */
+export function replaceServices(shard: Shard, records: readonly ServiceRecord[]): ServicesChange {
+  const marked = new Set<ServiceKey>();
+  const edits = new Map<ServiceKey, ServiceRecord | undefined>();
+  for (const record of records) {
+    const key = serviceKey(record.namespace, record.name);
+    marked.add(key);
+    edits.set(key, record);
+  }
+  for (const key of shard.services.keys()) if (!marked.has(key)) edits.set(key, undefined);
+  return editServices(shard, edits);
+}
+
+export function editServices(shard: Shard, edits: ReadonlyMap<ServiceKey, ServiceRecord | undefined>): ServicesChange {
+  const effective: [ServiceKey, ServiceRecord | undefined][] = [];
+  let endpoints = shard.endpoints;
+  for (const [key, record] of edits) {
+    const before = shard.services.get(key);
+    const after = record === undefined ? undefined : normalised(record);
+    if (isDeepStrictEqual(before, after)) continue;
+    effective.push([key, after]);
+    endpoints += (after?.endpoints.length ?? 0) - (before?.endpoints.length ?? 0);
+  }
+  return { services: shard.services.with(effective), endpoints, changed: new Set(effective.map(([key]) => key)) };
+}
