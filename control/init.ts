@@ -36,7 +36,7 @@ export async function initControl(options: InitOptions): Promise<Checked<InitRes
   if (!config.ok) return config;
   const { spec } = config.value.mesh;
   await ensureOwnerOnlyDir(spec.stateDir);
-  const store = await openStore(spec, options.clock);
+  const store = await openStore(spec, options.clock, Math.random);
   try {
     const random = (size: number) => randomBytes(size);
     const { secret, expiresAt } = await createFirstAdmin(store, { clock: options.clock, random, replace: options.replace });

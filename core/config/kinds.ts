@@ -36,6 +36,8 @@ export interface MeshSpec {
         readonly caFile?: string;
         readonly certFile?: string;
         readonly keyFile?: string;
+        /** Holds `USER:PASSWORD`, where etcd's own authentication is on. */
+        readonly credentialFile?: string;
       };
   /** xDS, identity, registration, peering (gRPC). Default 0.0.0.0:15012. `advertise`: HOST:PORT that others dial; may be empty. */
   readonly grpc: { readonly listen: string; readonly advertise: readonly string[] };

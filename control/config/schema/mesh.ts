@@ -37,6 +37,7 @@ export function meshSchema(baseDir: string) {
     caFile: path.optional(),
     certFile: path.optional(),
     keyFile: path.optional(),
+    credentialFile: path.optional(),
   });
   const embedded = fields({ kind: z.literal('embedded') });
   const sources = z.array(fields({ name: dnsLabel, cidrs: z.array(cidr).min(1, { error: 'must name at least one CIDR' }) }));
