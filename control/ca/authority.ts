@@ -113,12 +113,16 @@ export class Authority {
 
   /**
    * Takes what a root signed for `intermediateCsr`'s key. Durable, then in use. MeshError IDENTITY_INVALID, and nothing changed, when it is for
-   * another key, cluster or trust domain, or chains to none of `roots`.
+   * another key, cluster or trust domain, or chains to none of `roots`; CONFLICT when this cluster has a root that is not among them.
    */
   async installIntermediate(certificate: Uint8Array, roots: readonly Uint8Array[]): Promise<void> {
     const parsed = parseCertificate(certificate);
     if (!parsed.ok) throw new MeshError('IDENTITY_INVALID', parsed.violations[0]?.message ?? 'not a certificate');
-    const anchors = mergeCertificates(this.#roots, parseAll(roots));
+    const offered = parseAll(roots);
+    if (this.#roots.length > 0 && !offered.some((root) => this.#roots.some((own) => own.der.equals(root.der)))) {
+      throw new MeshError('CONFLICT', 'this cluster has a root of its own: trust domains are federated, not merged');
+    }
+    const anchors = mergeCertificates(this.#roots, offered);
     const fault = this.#fault(parsed.value, anchors);
     if (fault !== undefined) throw new MeshError('IDENTITY_INVALID', `the signing certificate is refused: ${fault}`);
     const key = await this.#files.pendingKey();

@@ -10,3 +10,4 @@ export { checkSvidTtl, defaultSvidTtlMs } from './lifetime.ts';
 export { ownSvidSource } from './own-svid.ts';
 export type { Root } from './root.ts';
 export { caInit, loadRoot, signIntermediate } from './root.ts';
+export { keepAuthority } from './upkeep.ts';

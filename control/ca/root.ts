@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { MeshError } from '../../core/errors.ts';
 import { ensureOwnerOnlyDir, readIfThere, writeOwnerOnly } from '../../core/identity/index.ts';
+import { clusterSan } from '../../core/model/index.ts';
 import {
   type Certificate,
   certificatesToPem,
@@ -60,9 +61,15 @@ export function issuerFromPem(text: string, path: string): Issuer {
   throw new MeshError('IDENTITY_INVALID', `${path}: the key is not that of the certificate`);
 }
 
-/** What `isthmus ca sign` does with a joiner's request: MeshError IDENTITY_INVALID for one that does not prove its key. */
+/**
+ * What `isthmus ca sign` does with a joiner's request: MeshError IDENTITY_INVALID for one that does not prove its key, PERMISSION_DENIED for
+ * one that asks to speak for another cluster than `cluster`.
+ */
 export function signIntermediate(root: Root, csr: Uint8Array, cluster: string, now: number, lifetimeMs: number): Certificate {
   const request = parseCsr(csr);
   if (!request.ok) throw new MeshError('IDENTITY_INVALID', request.violations[0]?.message ?? 'not a certificate request');
+  const { requestedDns, requestedUris } = request.value;
+  const foreign = [...requestedUris, ...requestedDns.filter((dns) => dns !== clusterSan(cluster, root.trustDomain))];
+  if (foreign.length > 0) throw new MeshError('PERMISSION_DENIED', `the request asks for ${foreign[0]}, not for cluster ${cluster}`);
   return issueIntermediate(root, request.value.spki, cluster, root.trustDomain, now, lifetimeMs);
 }

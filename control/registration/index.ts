@@ -4,5 +4,5 @@ export { GatewayList } from './gateway-list.ts';
 export { Instances } from './instances.ts';
 export type { LivenessOptions } from './liveness.ts';
 export { Liveness } from './liveness.ts';
-export type { RegistrationServerOptions } from './registration-server.ts';
+export type { RegistrationServerOptions } from './options.ts';
 export { registrationServer } from './registration-server.ts';

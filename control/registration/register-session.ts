@@ -4,7 +4,7 @@ import { formatViolation } from '../../core/validate.ts';
 import type { Hello, RegisterReply, RegisterRequest } from '../../core/xds/gen/isthmus/agent/v1/agent.ts';
 import type { Caller } from '../grpc/index.ts';
 import { checkHello } from './check-hello.ts';
-import type { RegistrationServerOptions } from './registration-server.ts';
+import type { RegistrationServerOptions } from './options.ts';
 
 /** One Register stream: hello, then reports. Every reply says that what was taken is durable. Not for use by several at once. */
 export class RegisterSession {

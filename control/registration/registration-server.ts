@@ -1,23 +1,9 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js';
-import type { Clock } from '../../core/clock.ts';
 import type { Log } from '../../core/log.ts';
 import type { RegisterReply, RegisterRequest, RegistrationServer } from '../../core/xds/gen/isthmus/agent/v1/agent.ts';
-import type { Ledger } from '../ca/index.ts';
-import { type Caller, type CallLike, sourceOf, toStatus } from '../grpc/index.ts';
-import type { Instances } from './instances.ts';
-import type { Liveness } from './liveness.ts';
+import { sourceOf, toStatus } from '../grpc/index.ts';
+import type { RegistrationServerOptions } from './options.ts';
 import { RegisterSession } from './register-session.ts';
-
-export interface RegistrationServerOptions {
-  readonly instances: Instances;
-  readonly liveness: Liveness;
-  readonly ledger: Ledger;
-  readonly callerOf: (call: CallLike) => Caller | undefined;
-  /** MeshSpec.catalog.agentTtlMs; heartbeats are asked for three times as often. */
-  readonly ttlMs: number;
-  readonly clock: Clock;
-  readonly log: Log;
-}
 
 /** What a stream may have unanswered; one that says more is ended, not buffered. */
 const maxBacklog = 64;

@@ -12,7 +12,6 @@ export const oid = {
   serverAuth: '1.3.6.1.5.5.7.3.1',
   clientAuth: '1.3.6.1.5.5.7.3.2',
   extensionRequest: '1.2.840.113549.1.9.14',
-  ecPublicKey: '1.2.840.10045.2.1',
   ecdsaSha256: '1.2.840.10045.4.3.2',
   ecdsaSha384: '1.2.840.10045.4.3.3',
   ecdsaSha512: '1.2.840.10045.4.3.4',
@@ -20,17 +19,21 @@ export const oid = {
   rsaSha384: '1.2.840.113549.1.1.12',
 } as const;
 
-/** What a signature of this algorithm hashes with; undefined: not accepted (SHA-1, MD5, anything unknown). */
-export function digestOf(signatureAlgorithm: string): 'sha256' | 'sha384' | 'sha512' | undefined {
-  switch (signatureAlgorithm) {
+/** What a signature of this algorithm hashes with and the kind of key it needs; undefined: not accepted (SHA-1, MD5, anything unknown). */
+export function signatureForm(
+  algorithm: string,
+): { readonly digest: 'sha256' | 'sha384' | 'sha512'; readonly keyType: 'ec' | 'rsa' } | undefined {
+  switch (algorithm) {
     case oid.ecdsaSha256:
-    case oid.rsaSha256:
-      return 'sha256';
+      return { digest: 'sha256', keyType: 'ec' };
     case oid.ecdsaSha384:
-    case oid.rsaSha384:
-      return 'sha384';
+      return { digest: 'sha384', keyType: 'ec' };
     case oid.ecdsaSha512:
-      return 'sha512';
+      return { digest: 'sha512', keyType: 'ec' };
+    case oid.rsaSha256:
+      return { digest: 'sha256', keyType: 'rsa' };
+    case oid.rsaSha384:
+      return { digest: 'sha384', keyType: 'rsa' };
     default:
       return undefined;
   }

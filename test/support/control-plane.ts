@@ -9,6 +9,7 @@ import {
   createToken,
   Issuance,
   JoinTokenAttestor,
+  keepAuthority,
   Ledger,
   loadRoot,
   ownSvidSource,
@@ -94,7 +95,7 @@ export async function startControlPlane(options: TestControlPlaneOptions): Promi
     ...(options.limits === undefined ? {} : { limits: options.limits }),
   });
   source.subscribe(() => front.useIdentity({ svid: source.current(), bundle: source.bundle() }));
-  void ledger.followDenied((serials) => authority.setDenied(serials), stopping.signal);
+  void keepAuthority({ authority, ledger, clock, log, signal: stopping.signal });
   const attestors = [new JoinTokenAttestor(store, cluster, trustDomain)];
   const issuance = new Issuance({ authority, ledger, attestors, svidTtlMs, clock, log });
   front.addService(IdentityService, identityServer({ issuance, authority, callerOf: (call) => front.callerOf(call), clock, log }));

@@ -1,0 +1,17 @@
+import type { Clock } from '../../core/clock.ts';
+import type { Log } from '../../core/log.ts';
+import type { Ledger } from '../ca/index.ts';
+import type { Caller, CallLike } from '../grpc/index.ts';
+import type { Instances } from './instances.ts';
+import type { Liveness } from './liveness.ts';
+
+export interface RegistrationServerOptions {
+  readonly instances: Instances;
+  readonly liveness: Liveness;
+  readonly ledger: Ledger;
+  readonly callerOf: (call: CallLike) => Caller | undefined;
+  /** MeshSpec.catalog.agentTtlMs; heartbeats are asked for three times as often. */
+  readonly ttlMs: number;
+  readonly clock: Clock;
+  readonly log: Log;
+}
