@@ -22,7 +22,8 @@ export interface JsonHttpOptions {
   readonly maxBodyBytes?: number;
 }
 
-export type Query = Readonly<Record<string, string | number | undefined>>;
+/** A list stands for the key several times; undefined and '' are left out. */
+export type Query = Readonly<Record<string, string | number | readonly string[] | undefined>>;
 
 export interface JsonCall {
   /** From sending to the last byte. */
@@ -34,6 +35,8 @@ export interface JsonAnswer {
   readonly body: unknown;
   /** The registry's index header; 0 when it is missing or no whole number ≥ 0. */
   readonly index: number;
+  /** One of its headers, by lower-case name. */
+  header(name: string): string | undefined;
 }
 
 /**
@@ -56,7 +59,8 @@ export class JsonHttp {
       const response = await this.#send(path, query, signal);
       const text = await this.#readText(response.body, path);
       if (response.statusCode !== 200) throw describeStatus(this.#options, path, response.statusCode, text);
-      return { body: this.#parse(text, path), index: parseIndex(response.headers[this.#options.indexHeader]) };
+      const header = (name: string) => [response.headers[name]].flat()[0];
+      return { body: this.#parse(text, path), index: parseIndex(header(this.#options.indexHeader)), header };
     });
   }
 
@@ -96,10 +100,9 @@ export class JsonHttp {
       if (this.#pool === opening) this.#pool = undefined;
       throw error;
     });
-    const defined = Object.entries(query).filter(([, v]) => v !== undefined && v !== '');
-    const search = new URLSearchParams(Object.fromEntries(defined.map(([k, v]) => [k, String(v)]))).toString();
+    const search = formatQuery(query);
     const base = new URL(this.#options.url).pathname.replace(/\/$/, '');
-    return pool.request({ path: `${base}${path}${search === '' ? '' : `?${search}`}`, method: 'GET', headers, signal });
+    return pool.request({ path: `${base}${path}${search}`, method: 'GET', headers, signal });
   }
 
   async #headers(): Promise<Record<string, string>> {
@@ -190,6 +193,14 @@ async function* releasing(body: AsyncIterable<Buffer>, release: () => void): Asy
   }
 }
 
-function parseIndex(header: string | string[] | undefined): number {
-  return typeof header === 'string' && /^[0-9]{1,15}$/.test(header) ? Number(header) : 0;
+function formatQuery(query: Query): string {
+  const search = new URLSearchParams();
+  for (const [key, value] of Object.entries(query)) {
+    for (const one of [value].flat()) if (one !== undefined && one !== '') search.append(key, String(one));
+  }
+  return search.size === 0 ? '' : `?${search}`;
+}
+
+function parseIndex(header: string | undefined): number {
+  return header !== undefined && /^[0-9]{1,15}$/.test(header) ? Number(header) : 0;
 }

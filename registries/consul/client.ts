@@ -1,5 +1,6 @@
 import type { Clock } from '../../core/clock.ts';
 import type { ConsulConnection } from '../../core/config/index.ts';
+import { MeshError } from '../../core/errors.ts';
 import { JsonHttp } from '../../core/http/index.ts';
 import { type ConsulTuning, scopeOf } from './config.ts';
 import {
@@ -77,6 +78,18 @@ export class ConsulClient {
     // Consul adds up to a sixteenth of the wait as jitter.
     const timeoutMs = held + held / 16 + this.#tuning.marginMs;
     const answer = await this.#http.get(path, query, { timeoutMs, signal });
-    return { value: parse(answer.body), index: Math.max(1, answer.index) };
+    const value = parse(answer.body);
+    if (answer.header('x-consul-results-filtered-by-acls') === 'true' && isEmpty(value)) throw notPermitted(path);
+    return { value, index: Math.max(1, answer.index) };
   }
+}
+
+function isEmpty(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && Object.keys(value).length === 0;
+}
+
+/** Consul answers a token without rights with 200 and nothing: that is unknown, never empty. */
+function notPermitted(path: string): MeshError {
+  const message = `Consul hides everything of ${path} from this token: give its policy read on service_prefix "" and node_prefix "" (or the ones wanted)`;
+  return new MeshError('REGISTRY_REFUSED', message, { retryable: true });
 }

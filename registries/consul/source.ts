@@ -1,5 +1,4 @@
-import { type AdapterDeps, type RegistryEvent, type RegistrySource, runSource } from '../../core/registry/index.ts';
-import { formatViolation, type Violation } from '../../core/validate.ts';
+import { type AdapterDeps, type RegistryEvent, type RegistrySource, reportOnChange, runSource } from '../../core/registry/index.ts';
 import { ConsulClient } from './client.ts';
 import { type ConsulSpec, type ConsulTuning, defaultTuning } from './config.ts';
 import { ConsulFollower } from './watch.ts';
@@ -23,14 +22,7 @@ async function* watch(
 ): AsyncIterable<RegistryEvent> {
   const client = new ConsulClient(spec.connection, tuning, deps.clock);
   const { clock, random, log, id } = deps;
-  const known = new Map<string, string>();
-  const report = (native: string, violations: readonly Violation[]) => {
-    const text = violations.map(formatViolation).join('; ');
-    if ((known.get(native) ?? '') === text) return;
-    if (text === '') known.delete(native);
-    else known.set(native, text);
-    log.warn({ source: id, service: native }, text === '' ? 'nothing is wrong with this service any more' : text);
-  };
+  const report = reportOnChange(deps);
   const onFailure = (error: Error & { code: string }) => log.warn({ source: id, code: error.code }, error.message);
   try {
     yield* runSource(

@@ -1,9 +1,17 @@
 import { setMaxListeners } from 'node:events';
 import { toMeshError } from '../../core/errors.ts';
 import { childController } from '../../core/lifecycle.ts';
-import { type AdapterDeps, type Emit, isExcluded, nameService, type RegistryRules, ServiceIndex } from '../../core/registry/index.ts';
+import {
+  type AdapterDeps,
+  blockingQuery,
+  type Emit,
+  isExcluded,
+  nameService,
+  type RegistryRules,
+  ServiceIndex,
+} from '../../core/registry/index.ts';
 import type { Violation } from '../../core/validate.ts';
-import type { Blocking, ConsulClient, Indexed } from './client.ts';
+import type { ConsulClient } from './client.ts';
 import type { ConsulTuning } from './config.ts';
 import { QueryBudget } from './query-budget.ts';
 import type { HealthEntry } from './schema.ts';
@@ -19,9 +27,6 @@ export interface FollowContext {
   /** Called when what is wrong with a service changes. */
   readonly report: (native: string, violations: readonly Violation[]) => void;
 }
-
-/** Failures in a row of one query, each retried at once with jitter, before the whole session counts as failed. */
-const toleratedFailures = 2;
 
 /**
  * One session with Consul: reads the list of services and each service's health, emits the snapshot, then follows both with
@@ -99,10 +104,10 @@ export class ConsulFollower {
   }
 
   async #followList(signal: AbortSignal, fail: (error: unknown) => void): Promise<void> {
-    const { client, tuning } = this.#context;
+    const { client, tuning, deps } = this.#context;
     for (;;) {
-      const blocking = { index: this.#listIndex, waitMs: tuning.waitMs };
-      const list = await this.#patiently(signal, blocking, () => client.listServices(signal, blocking));
+      const blocking = { ...deps, index: this.#listIndex, waitMs: tuning.waitMs, signal };
+      const list = await blockingQuery(blocking, () => client.listServices(signal, blocking));
       if (list.index < this.#listIndex) return;
       this.#listIndex = list.index;
       const names = new Set(this.#wanted(list.value));
@@ -131,12 +136,12 @@ export class ConsulFollower {
   }
 
   async #followService(name: string, from: number, signal: AbortSignal): Promise<void> {
-    const { client } = this.#context;
+    const { client, deps } = this.#context;
     let index = from;
     for (;;) {
       const answer = await this.#budget.run(signal, (waitMs, cut) => {
-        const blocking = { index, waitMs };
-        return this.#patiently(cut, blocking, () => client.readService(name, cut, blocking));
+        const blocking = { ...deps, index, waitMs, signal: cut };
+        return blockingQuery(blocking, () => client.readService(name, cut, blocking));
       });
       if (answer === undefined) continue;
       if (answer.index !== index) await this.#apply(name, answer.value, answer.index, signal);
@@ -178,24 +183,5 @@ export class ConsulFollower {
       report(name, named.violation === undefined ? [] : [named.violation]);
       return false;
     });
-  }
-
-  /** Retries what is over in a moment (a connection that a proxy closed), and never spins on a server that does not block. */
-  async #patiently<T>(signal: AbortSignal, { index, waitMs }: Blocking, query: () => Promise<Indexed<T>>): Promise<Indexed<T>> {
-    const { clock, random } = this.#context.deps;
-    for (let failures = 0; ; ) {
-      const started = clock.monotonic();
-      try {
-        const answer = await query();
-        const quick = clock.monotonic() - started < Math.min(waitMs, 1_000) / 2;
-        if (index > 0 && answer.index <= index && quick) await clock.sleep(100 + random() * 100, signal);
-        return answer;
-      } catch (error) {
-        const { retryable, code } = toMeshError(error);
-        failures += 1;
-        if (signal.aborted || !retryable || code === 'DEADLINE_EXCEEDED' || failures > toleratedFailures) throw error;
-        await clock.sleep(20 + random() * 80, signal);
-      }
-    }
   }
 }

@@ -30,6 +30,8 @@ export interface CaseContext {
   readonly harness: RegistryHarness;
   follow(): Follower;
   name(text: string): string;
+  /** Says in the report that this server cannot be made to do it. */
+  skip(why: string): void;
 }
 
 export type RegistryCase = (what: string, run: (context: CaseContext) => Promise<void>) => void;

@@ -1,0 +1,2 @@
+export type { NomadSpec, NomadTuning } from './config.ts';
+export { createNomadSource } from './source.ts';
