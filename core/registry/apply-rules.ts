@@ -45,7 +45,7 @@ export function claims(rules: Pick<RegistryRules, 'claims'>, key: ServiceKey): b
 }
 
 /** Undefined when nothing usable is left, or it is longer than a DNS label may be. */
-export function toDnsLabel(text: string): string | undefined {
+function toDnsLabel(text: string): string | undefined {
   const label = text
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, '-')

@@ -1,16 +1,13 @@
 export type { AdapterDeps, OwningPublisher } from './adapter.ts';
 export type { Named, NativeName, Unnamed } from './apply-rules.ts';
-export { claims, isExcluded, nameService, toDnsLabel } from './apply-rules.ts';
+export { claims, isExcluded, nameService } from './apply-rules.ts';
 export type { BlockingQuery } from './blocking-query.ts';
 export { blockingQuery } from './blocking-query.ts';
 export type { BuiltServices, NativeInstance } from './build-services.ts';
 export { buildServices } from './build-services.ts';
 export type { PublishedService, PublishResult, RegistryEvent, RegistryPublisher, RegistrySource } from './contract.ts';
 export { deepEqual, diffServices, sameService } from './diff-services.ts';
-export { EventQueue } from './event-queue.ts';
 export { matchesGlob } from './glob.ts';
-export type { Hint } from './hints.ts';
-export { isServiceAccount, labelsOf, parseProtocol, readHint } from './hints.ts';
 export { isMeshOwned, ownerKey, ownerMetaKey, ownerOf, publishedName, publishedNodeName } from './ownership.ts';
 export { reportOnChange } from './report.ts';
 export type { RegistryRules } from './rules.ts';

@@ -1,5 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
+import type { TlsOptions } from 'node:tls';
 
 /** What a registry's server can be made to do to its clients until `repair`. */
 export type Breakage =
@@ -21,13 +23,15 @@ export class BreakableServer {
   #server: Server | undefined;
   #port = 0;
   #broken: Breakage | undefined;
+  /** Set before `start`: serves https. */
+  tls: TlsOptions | undefined;
 
   constructor(handler: Handler) {
     this.#handler = handler;
   }
 
   get url(): string {
-    return `http://127.0.0.1:${this.#port}`;
+    return `${this.tls === undefined ? 'http' : 'https'}://127.0.0.1:${this.#port}`;
   }
 
   /** Open connections of clients. */
@@ -36,7 +40,8 @@ export class BreakableServer {
   }
 
   async start(): Promise<void> {
-    const server = createServer((request, response) => this.#serve(request, response));
+    const serve = (request: IncomingMessage, response: ServerResponse) => this.#serve(request, response);
+    const server = this.tls === undefined ? createServer(serve) : createTlsServer(this.tls, serve);
     server.on('connection', (socket) => {
       this.#sockets.add(socket);
       socket.on('close', () => this.#sockets.delete(socket));
