@@ -1,5 +1,5 @@
 import { MeshError } from '../../core/errors.ts';
-import type { Store } from '../../core/store.ts';
+import { type Store, storeLimits } from '../../core/store.ts';
 import type { Grant } from './attestor/contract.ts';
 import { decodeRecord, getRecord, putRecord, type Stored } from './record.ts';
 
@@ -57,26 +57,33 @@ export class Ledger {
     throw new MeshError('CONFLICT', 'the grant changed again and again', { retryable: true });
   }
 
-  /** Ends a grant: nothing is renewed or registered on it, and its SVIDs that are still in their time are denied. */
+  /**
+   * Ends a grant: nothing is renewed or registered on it, and its SVIDs that are still in their time are denied. Idempotent, also after a crash
+   * halfway.
+   */
   async revokeGrant(id: string, now: number): Promise<void> {
+    if (!(await this.#markRevoked(id))) return;
+    const { entries } = await this.#store.list(issuedPrefix);
+    const live = entries.flatMap((entry) => {
+      const { grant, notAfter } = decodeRecord<IssuedRecord>(entry);
+      return grant === id && notAfter > now ? [putRecord(ledgerKeys.denied(entry.key.slice(issuedPrefix.length)), { notAfter })] : [];
+    });
+    for (let at = 0; at < live.length; at += storeLimits.opsPerTxn) {
+      await this.#store.txn({ if: [], then: live.slice(at, at + storeLimits.opsPerTxn) });
+    }
+  }
+
+  /** False: there is no such grant. */
+  async #markRevoked(id: string): Promise<boolean> {
     for (let attempt = 0; attempt < 8; attempt++) {
       const grant = await this.grant(id);
-      if (grant === undefined) return;
-      const { entries } = await this.#store.list(issuedPrefix);
-      const live = entries.filter((entry) => {
-        const record = decodeRecord<IssuedRecord>(entry);
-        return record.grant === id && record.notAfter > now;
-      });
+      if (grant === undefined) return false;
+      if (grant.value.revoked) return true;
       const { succeeded } = await this.#store.txn({
         if: [{ key: ledgerKeys.grant(id), modRevision: grant.modRevision }],
-        then: [
-          putRecord(ledgerKeys.grant(id), { ...grant.value, revoked: true } satisfies Grant),
-          ...live.map((entry) =>
-            putRecord(`${deniedPrefix}${entry.key.slice(issuedPrefix.length)}`, { notAfter: decodeRecord<IssuedRecord>(entry).notAfter }),
-          ),
-        ],
+        then: [putRecord(ledgerKeys.grant(id), { ...grant.value, revoked: true } satisfies Grant)],
       });
-      if (succeeded) return;
+      if (succeeded) return true;
     }
     throw new MeshError('CONFLICT', 'the grant changed again and again', { retryable: true });
   }
@@ -105,8 +112,11 @@ export class Ledger {
     for (const prefix of [issuedPrefix, deniedPrefix]) {
       const { entries } = await this.#store.list(prefix);
       const old = entries.filter((entry) => decodeRecord<{ notAfter: number }>(entry).notAfter < now - 86_400_000);
-      for (let at = 0; at < old.length; at += 100) {
-        await this.#store.txn({ if: [], then: old.slice(at, at + 100).map((entry) => ({ op: 'delete', key: entry.key })) });
+      for (let at = 0; at < old.length; at += storeLimits.opsPerTxn) {
+        await this.#store.txn({
+          if: [],
+          then: old.slice(at, at + storeLimits.opsPerTxn).map((entry) => ({ op: 'delete', key: entry.key })),
+        });
       }
     }
   }

@@ -10,6 +10,8 @@ export interface HelloContext {
   readonly grant: Grant;
   /** The IP that the stream comes from. */
   readonly source: string;
+  /** Of the control plane, that the stream ends at. */
+  readonly replica: string;
   /** Unix ms. */
   readonly now: number;
 }
@@ -49,6 +51,7 @@ export function checkHello(hello: Hello, context: HelloContext): Checked<Registe
     serviceAccount: grant.claims.serviceAccount,
     grant: grant.id,
     generation: hello.generation,
+    replica: context.replica,
     network: hello.network,
     addresses: hello.addresses,
     labels: hello.labels,

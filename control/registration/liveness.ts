@@ -3,9 +3,11 @@ import { MeshError } from '../../core/errors.ts';
 import { isAborted } from '../../core/lifecycle.ts';
 import type { Log } from '../../core/log.ts';
 import type { Instances } from './instances.ts';
+import type { Presence } from './presence.ts';
 
 export interface LivenessOptions {
   readonly instances: Instances;
+  readonly presence: Presence;
   /** Silent for longer: unhealthy. */
   readonly ttlMs: number;
   /** Unhealthy for longer: forgotten. Default 24 h. */
@@ -15,17 +17,20 @@ export interface LivenessOptions {
 }
 
 /**
- * When each instance was last heard, on the monotonic clock. Nothing that was stored expires before a full TTL has passed since this
- * process started: silence while the control plane was away is not the agents'.
+ * When each instance was last heard, on the monotonic clock. A replica expires what registered with it, and what registered with one that is
+ * gone; the latter not before a full TTL has passed here: silence while the control plane was away is not the agents'.
  */
 export class Liveness {
   readonly #options: LivenessOptions;
   readonly #heard = new Map<string, number>();
-  readonly #startedAt: number;
 
   constructor(options: LivenessOptions) {
     this.#options = options;
-    this.#startedAt = options.clock.monotonic();
+  }
+
+  /** Which replica hears what registers here. */
+  get replica(): string {
+    return this.#options.presence.replica;
   }
 
   heard(key: string): void {
@@ -35,11 +40,17 @@ export class Liveness {
   /** One pass over all registrations. */
   async sweep(): Promise<void> {
     const { instances, ttlMs, removeAfterMs = 86_400_000, clock, log } = this.#options;
-    const all = await instances.list();
+    const [all, others] = await Promise.all([instances.list(), this.#options.presence.others()]);
     const known = new Set(all.map(({ key }) => key));
     for (const key of this.#heard.keys()) if (!known.has(key)) this.#heard.delete(key);
     for (const { key, record } of all) {
-      const silentMs = clock.monotonic() - (this.#heard.get(key) ?? this.#startedAt);
+      if (others.has(record.replica)) {
+        this.#heard.delete(key);
+        continue;
+      }
+      // Orphaned: its time starts when that is first seen.
+      if (!this.#heard.has(key)) this.heard(key);
+      const silentMs = clock.monotonic() - (this.#heard.get(key) ?? 0);
       try {
         if (silentMs > ttlMs + removeAfterMs && record.expired) {
           await instances.remove(key, record.generation);
@@ -55,15 +66,16 @@ export class Liveness {
     }
   }
 
-  /** Sweeps four times a TTL until `signal` aborts. A singleton's task: only one replica may run it. */
+  /** Sweeps at once and four times a TTL until `signal` aborts. Every replica runs it. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       try {
-        await this.#options.clock.sleep(this.#options.ttlMs / 4, signal);
         await this.sweep();
+        await this.#options.clock.sleep(this.#options.ttlMs / 4, signal);
       } catch (error) {
         if (isAborted(error)) return;
         this.#options.log.error({ error }, 'registrations could not be swept');
+        await this.#options.clock.sleep(this.#options.ttlMs / 4, signal).catch(() => undefined);
       }
     }
   }

@@ -76,7 +76,7 @@ export class RegisterSession {
       log.warn({ spiffeId, serial: caller.serial }, 'registration refused: the SVID was not issued here, or its grant is revoked');
       throw new MeshError('PERMISSION_DENIED', 'this identity was not issued by this cluster, or was revoked');
     }
-    const record = checkHello(hello, { grant, source: this.#source, now: clock.now() });
+    const record = checkHello(hello, { grant, source: this.#source, replica: liveness.replica, now: clock.now() });
     if (!record.ok) {
       const text = record.violations.map(formatViolation).join('; ');
       log.warn({ spiffeId, instance: hello.instance, source: this.#source, violations: text }, 'registration refused');

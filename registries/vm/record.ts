@@ -14,6 +14,8 @@ interface Common {
   readonly grant: string;
   /** One more at each start of the agent; a lower one never writes again. */
   readonly generation: number;
+  /** The replica of the control plane that hears it. */
+  readonly replica: string;
   readonly network: string;
   readonly labels: Readonly<Record<string, string>>;
   /** region/zone/subzone */

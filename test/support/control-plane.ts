@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,7 +17,14 @@ import {
   type TokenRequest,
 } from '../../control/ca/index.ts';
 import { type CallLike, type FrontLimits, GrpcFront, identityServer } from '../../control/grpc/index.ts';
-import { GatewayList, Instances, Liveness, type RegisteredGateway, registrationServer } from '../../control/registration/index.ts';
+import {
+  GatewayList,
+  Instances,
+  Liveness,
+  Presence,
+  type RegisteredGateway,
+  registrationServer,
+} from '../../control/registration/index.ts';
 import { openEmbeddedStore } from '../../control/store/index.ts';
 import type { Clock } from '../../core/clock.ts';
 import { formatJoinToken, readIfThere, type SvidSource } from '../../core/identity/index.ts';
@@ -95,19 +103,20 @@ export async function startControlPlane(options: TestControlPlaneOptions): Promi
     ...(options.limits === undefined ? {} : { limits: options.limits }),
   });
   source.subscribe(() => front.useIdentity({ svid: source.current(), bundle: source.bundle() }));
-  void keepAuthority({ authority, ledger, clock, log, signal: stopping.signal });
+  const upkeep = keepAuthority({ authority, ledger, clock, log, signal: stopping.signal });
   const attestors = [new JoinTokenAttestor(store, cluster, trustDomain)];
   const issuance = new Issuance({ authority, ledger, attestors, svidTtlMs, clock, log });
   front.addService(IdentityService, identityServer({ issuance, authority, callerOf: (call) => front.callerOf(call), clock, log }));
   const instances = new Instances(store);
+  const presence = new Presence(store, randomUUID());
   const ttlMs = options.agentTtlMs ?? 15_000;
-  const liveness = new Liveness({ instances, ttlMs, clock, log });
+  const liveness = new Liveness({ instances, presence, ttlMs, clock, log });
   const callerOf = (call: CallLike) => front.callerOf(call);
   front.addService(RegistrationService, registrationServer({ instances, liveness, ledger, callerOf, ttlMs, clock, log }));
-  void liveness.run(stopping.signal);
+  const background = [presence.keep(clock, log, stopping.signal), liveness.run(stopping.signal)];
   const resolve = options.resolve ?? (async () => []);
   const list = new GatewayList({ store, instances, cluster: clusterId(cluster), resolve, resolveEveryMs: 50, clock, log });
-  void list.run(stopping.signal);
+  background.push(list.run(stopping.signal), upkeep);
   await options.extend?.({ store, authority, ledger, front, log });
   await front.start(stopping.signal);
   const address = `127.0.0.1:${front.port}`;
@@ -131,6 +140,7 @@ export async function startControlPlane(options: TestControlPlaneOptions): Promi
       if (stopping.signal.aborted) return;
       stopping.abort();
       await front.dispose();
+      await Promise.all(background);
       await store.close();
     },
   };

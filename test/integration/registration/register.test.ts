@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import type { Claims } from '../../../control/ca/index.ts';
-import { revokeToken } from '../../../control/ca/index.ts';
+
+import { type Claims, revokeToken } from '../../../control/ca/index.ts';
+import { Liveness, Presence } from '../../../control/registration/index.ts';
 import {
   type InstanceRegistration,
   obtainIdentity,
@@ -16,6 +17,7 @@ import { clusterId, type ServiceRecord, serviceKey, sourceId } from '../../../co
 import { systemClock } from '../../../core/system-clock.ts';
 import type { Hello, Report } from '../../../core/xds/gen/isthmus/agent/v1/agent.ts';
 import { createVmSource } from '../../../registries/vm/index.ts';
+import { ManualClock } from '../../fakes/manual-clock.ts';
 import { startControlPlane, type TestControlPlane, type TestControlPlaneOptions, temporaryDir } from '../../support/control-plane.ts';
 import { until } from '../../support/until.ts';
 
@@ -252,3 +254,49 @@ test('gateways are listed with IPs: names are resolved, again and again, and kee
   const again = await until('the list', () => next.gateways.current?.[0]);
   assert.deepEqual(again.addresses, ['192.0.2.2', '198.51.100.9']);
 });
+
+test('what registered with another living replica is not expired here; what its death orphaned is, a TTL later', async (t) => {
+  const plane = await control(t);
+  const clock = new ManualClock();
+  const record = { ...workloadRecord, replica: 'other' };
+  const key = await plane.instances.register(record);
+  const lease = await plane.store.grantLease(60_000);
+  await plane.store.txn({ if: [], then: [{ op: 'put', key: 'replicas/other', value: Buffer.alloc(0), lease: lease.id }] });
+  const presence = new Presence(plane.store, 'this');
+  const liveness = new Liveness({ instances: plane.instances, presence, ttlMs: 1_000, removeAfterMs: 5_000, clock, log: silentLog });
+  const expired = async () => (await plane.instances.list()).find((each) => each.key === key)?.record.expired;
+  await liveness.sweep();
+  clock.advance(10_000);
+  await liveness.sweep();
+  assert.equal(await expired(), false);
+  await lease.revoke();
+  await liveness.sweep();
+  clock.advance(900);
+  await liveness.sweep();
+  assert.equal(await expired(), false, 'its time starts when it is first seen orphaned');
+  clock.advance(200);
+  await liveness.sweep();
+  assert.equal(await expired(), true);
+  clock.advance(5_000);
+  await liveness.sweep();
+  assert.equal(await expired(), undefined, 'and is forgotten in the end');
+});
+
+const workloadRecord = {
+  role: 'workload' as const,
+  instance: 'vm-9',
+  namespace: 'shop',
+  serviceAccount: 'orders',
+  grant: 'g',
+  generation: 1,
+  network: 'net-a',
+  labels: {},
+  locality: '',
+  version: '',
+  registeredAt: 1,
+  draining: false,
+  expired: false,
+  addresses: ['10.0.0.1'],
+  inboundPort: 15_006,
+  services: [],
+};
