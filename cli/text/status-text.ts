@@ -9,7 +9,7 @@ export function statusText(status: Status): string {
   return [...parts, peers(status), gateways(status), clients(status), certificates(status), ...problems(status)].join('\n');
 }
 
-export function servicesText(services: readonly ServiceStatus[]): string {
+function servicesText(services: readonly ServiceStatus[]): string {
   const rows = services.flatMap((service) => {
     const first = [
       `${service.namespace}/${service.name}`,

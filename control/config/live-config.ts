@@ -37,7 +37,7 @@ export async function openLiveConfig(options: LiveConfigOptions, signal: AbortSi
   return live;
 }
 
-export function configInvalid(violations: readonly Violation[]): MeshError {
+function configInvalid(violations: readonly Violation[]): MeshError {
   const count = violations.length === 1 ? 'one mistake' : `${violations.length} mistakes`;
   return new MeshError('CONFIG_INVALID', `the configuration has ${count}:\n${violations.map((v) => `  ${formatViolation(v)}`).join('\n')}`);
 }

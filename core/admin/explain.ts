@@ -2,7 +2,7 @@ import { type Static, Type } from 'typebox';
 import { list } from './common.ts';
 
 /** One decision on the way from SRC to DST, in order; the first `failed` one is why it does not work. */
-export const ExplainStep = Type.Object({
+const ExplainStep = Type.Object({
   /** name, service, endpoints, network, gateway, identity, rule */
   stage: Type.String(),
   outcome: Type.Union([Type.Literal('ok'), Type.Literal('warning'), Type.Literal('failed')]),

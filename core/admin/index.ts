@@ -1,16 +1,8 @@
-export { ApiError, label, list, port, protocol, serviceName } from './common.ts';
-export { ExplainStep, Explanation } from './explain.ts';
+export { ApiError, label, list } from './common.ts';
+export type { ExplainStep } from './explain.ts';
+export { Explanation } from './explain.ts';
 export { CreatedJoinToken, Instance, InstanceList, JoinTokenRequest, Revoked } from './instances.ts';
 export { SignedIntermediate, SignRequest, UninstallPlan, UninstallRequest, UninstallResult } from './operations.ts';
 export { Invite, InviteRequest, JoinedPeer, JoinPeerRequest, PeerList, RemovedPeer } from './peers.ts';
-export {
-  CertificateStatus,
-  ClientStatus,
-  Conflict,
-  EndpointGroup,
-  GatewayStatus,
-  PeerStatus,
-  ServiceStatus,
-  SourceStatus,
-  Status,
-} from './status.ts';
+export type { CertificateStatus, ClientStatus, Conflict, EndpointGroup, GatewayStatus, SourceStatus } from './status.ts';
+export { PeerStatus, ServiceStatus, Status } from './status.ts';

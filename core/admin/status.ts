@@ -1,7 +1,7 @@
 import { type Static, Type } from 'typebox';
 import { list } from './common.ts';
 
-export const SourceStatus = Type.Object({
+const SourceStatus = Type.Object({
   /** Own cluster, or the peer that the data came from. */
   cluster: Type.String(),
   source: Type.String(),
@@ -17,7 +17,7 @@ export const SourceStatus = Type.Object({
 export type SourceStatus = Static<typeof SourceStatus>;
 
 /** Endpoints of one service by where they are. */
-export const EndpointGroup = Type.Object({
+const EndpointGroup = Type.Object({
   cluster: Type.String(),
   runtime: Type.String(),
   source: Type.String(),
@@ -54,7 +54,7 @@ export const PeerStatus = Type.Object({
 export type PeerStatus = Static<typeof PeerStatus>;
 
 /** A gateway or agent that takes its configuration from this control plane. */
-export const ClientStatus = Type.Object({
+const ClientStatus = Type.Object({
   instance: Type.String(),
   role: Type.String(),
   identity: Type.String(),
@@ -68,7 +68,7 @@ export const ClientStatus = Type.Object({
 });
 export type ClientStatus = Static<typeof ClientStatus>;
 
-export const GatewayStatus = Type.Object({
+const GatewayStatus = Type.Object({
   cluster: Type.String(),
   network: Type.String(),
   instance: Type.String(),
@@ -79,7 +79,7 @@ export const GatewayStatus = Type.Object({
 });
 export type GatewayStatus = Static<typeof GatewayStatus>;
 
-export const CertificateStatus = Type.Object({
+const CertificateStatus = Type.Object({
   name: Type.String(),
   kind: Type.Union([Type.Literal('root'), Type.Literal('intermediate'), Type.Literal('svid')]),
   notAfter: Type.String(),
@@ -87,7 +87,7 @@ export const CertificateStatus = Type.Object({
 });
 export type CertificateStatus = Static<typeof CertificateStatus>;
 
-export const Conflict = Type.Object({
+const Conflict = Type.Object({
   /** NameCollision, PortConflict, PublishConflict, ... */
   kind: Type.String(),
   subject: Type.String(),
