@@ -93,5 +93,10 @@ function statusOf(shard: Shard): SourceStatus {
     services: shard.services.size,
     endpoints: shard.endpoints,
     ...(shard.error === undefined ? {} : { error: shard.error }),
+    ...(shard.refused.size === 0 ? {} : { refused: refusals(shard) }),
   };
+}
+
+function refusals(shard: Shard): readonly string[] {
+  return [...shard.refused.values()].flat().sort(compareText).slice(0, 10);
 }

@@ -45,7 +45,7 @@ function contributionOf(shard: Shard, record: ServiceRecord, state: 'live' | 'st
   return { cluster: shard.cluster, source: shard.source, state, ports, labels, createdAt };
 }
 
-export function oldestFirst(a: Contribution, b: Contribution): number {
+function oldestFirst(a: Contribution, b: Contribution): number {
   return a.createdAt - b.createdAt || compareText(a.cluster, b.cluster) || compareText(a.source, b.source);
 }
 

@@ -8,7 +8,7 @@ import type { GatewayRecord } from './view.ts';
 export type RecordStore = Pick<Store, 'list' | 'txn'>;
 
 /** Last-known state is a cache of what sources said: one key a service, so that a change writes what it touches. */
-export const persistPrefix = 'catalog/';
+const persistPrefix = 'catalog/';
 
 export interface PersistedShard {
   readonly cluster: ClusterId;

@@ -50,8 +50,8 @@ function live(shard: Shard, change: ServicesChange, cursor: string, at: number):
   };
 }
 
-function contents(change: ServicesChange): Pick<Shard, 'services' | 'endpoints'> {
-  return { services: change.services, endpoints: change.endpoints };
+function contents(change: ServicesChange): Pick<Shard, 'services' | 'refused' | 'endpoints'> {
+  return { services: change.services, refused: change.refused, endpoints: change.endpoints };
 }
 
 /** Keep the last good records, ranked last. A source that never synced has none: it stays unknown, and says why. */
@@ -70,5 +70,13 @@ export function confirmed(shard: Shard, ageMs: number, at: number): Shard {
 /** `expireAfterMs` 0: never. */
 export function expired(shard: Shard, at: number, expireAfterMs: number): Shard {
   if (shard.state !== 'stale' || expireAfterMs === 0 || at - shard.since < expireAfterMs) return shard;
-  return { ...shard, state: 'expired', since: at, services: PersistentMap.empty(), endpoints: 0, restored: false };
+  return {
+    ...shard,
+    state: 'expired',
+    since: at,
+    services: PersistentMap.empty(),
+    refused: PersistentMap.empty(),
+    endpoints: 0,
+    restored: false,
+  };
 }

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ClusterId, EndpointRecord, Runtime, ServiceKey, ServiceRecord, SourceId } from '../../core/model/index.ts';
 import { serviceKey } from '../../core/model/index.ts';
+import { admit } from './admit.ts';
 import { PersistentMap } from './persistent-map.ts';
 import type { ShardState } from './view.ts';
 
@@ -35,6 +36,8 @@ export interface Shard {
   readonly since: number;
   readonly dataAt?: number;
   readonly error?: string;
+  /** By service: what was left out of what the source says of it. */
+  readonly refused: PersistentMap<ServiceKey, readonly string[]>;
   /** Empty while unknown and once expired. */
   readonly services: PersistentMap<ServiceKey, ServiceRecord>;
   readonly endpoints: number;
@@ -52,13 +55,14 @@ export function newShard(cluster: ClusterId, source: SourceId, scope: ShardScope
     revision: 0,
     cursor: '',
     since: at,
+    refused: PersistentMap.empty(),
     services: PersistentMap.empty(),
     endpoints: 0,
   };
 }
 
 /** The order that a source lists things in means nothing: without it equal content is equal. The last of one instance counts. */
-export function normalised(record: ServiceRecord): ServiceRecord {
+function normalised(record: ServiceRecord): ServiceRecord {
   const byInstance = new Map<string, EndpointRecord>(record.endpoints.map((e) => [e.instance, e]));
   const endpoints = [...byInstance.values()].sort((a, b) => compareText(a.instance, b.instance));
   const ports = [...record.ports].sort((a, b) => a.port - b.port || compareText(a.name, b.name));
@@ -72,32 +76,32 @@ export function compareText(a: string, b: string): number {
 
 export interface ServicesChange {
   readonly services: PersistentMap<ServiceKey, ServiceRecord>;
+  readonly refused: PersistentMap<ServiceKey, readonly string[]>;
   readonly endpoints: number;
   readonly changed: ReadonlySet<ServiceKey>;
 }
 
 /** Mark and sweep: what the snapshot does not name goes; what it repeats unchanged stays the same object. */
 export function replaceServices(shard: Shard, records: readonly ServiceRecord[]): ServicesChange {
-  const marked = new Set<ServiceKey>();
   const edits = new Map<ServiceKey, ServiceRecord | undefined>();
-  for (const record of records) {
-    const key = serviceKey(record.namespace, record.name);
-    marked.add(key);
-    edits.set(key, record);
-  }
-  for (const key of shard.services.keys()) if (!marked.has(key)) edits.set(key, undefined);
+  for (const record of records) edits.set(serviceKey(record.namespace, record.name), record);
+  for (const known of [shard.services, shard.refused]) for (const key of known.keys()) if (!edits.has(key)) edits.set(key, undefined);
   return editServices(shard, edits);
 }
 
 export function editServices(shard: Shard, edits: ReadonlyMap<ServiceKey, ServiceRecord | undefined>): ServicesChange {
   const effective: [ServiceKey, ServiceRecord | undefined][] = [];
+  const refused: [ServiceKey, readonly string[] | undefined][] = [];
   let endpoints = shard.endpoints;
   for (const [key, record] of edits) {
     const before = shard.services.get(key);
-    const after = record === undefined ? undefined : normalised(record);
+    const admitted = record === undefined ? undefined : admit(record);
+    refused.push([key, admitted === undefined || admitted.refused.length === 0 ? undefined : admitted.refused]);
+    const after = admitted?.record === undefined ? undefined : normalised(admitted.record);
     if (isDeepStrictEqual(before, after)) continue;
     effective.push([key, after]);
     endpoints += (after?.endpoints.length ?? 0) - (before?.endpoints.length ?? 0);
   }
-  return { services: shard.services.with(effective), endpoints, changed: new Set(effective.map(([key]) => key)) };
+  const changed = new Set(effective.map(([key]) => key));
+  return { services: shard.services.with(effective), refused: shard.refused.with(refused), endpoints, changed };
 }

@@ -148,6 +148,8 @@ export interface SourceStatus {
   readonly endpoints: number;
   /** Why it is not live. */
   readonly error?: string;
+  /** What it says that cannot be used and is left out, the first ten; absent: nothing. */
+  readonly refused?: readonly string[];
 }
 
 /** What became different since the reader last looked. Lossless for slow readers: the sets are unions. */

@@ -115,7 +115,9 @@ function gatewayCandidates(service: MergedService, port: ServicePort, group: Rem
       weight,
       addresses,
       endpoint: {
-        tls: mesh ? workloadTls(service, port, group, first.cluster, context) : gatewayTls(service, port, first.cluster, context),
+        tls: mesh
+          ? workloadTls(service, port, behind(service, port, first), first.cluster, context)
+          : gatewayTls(service, port, first.cluster, context),
         cluster: first.cluster,
         network: first.network,
         locality: localities.size === 1 ? formatLocality(first.locality) : '',
@@ -129,15 +131,25 @@ function gatewayCandidates(service: MergedService, port: ServicePort, group: Rem
   ];
 }
 
+/**
+ * All that the gateway may lead to: it picks by its own, newer view of health, so a caller that expected only those it
+ * believes healthy would refuse a right answer, and every change of health would change what callers demand.
+ */
+function behind(service: MergedService, port: ServicePort, like: CatalogEndpoint): readonly CatalogEndpoint[] {
+  return service.endpoints.filter(
+    (e) => e.cluster === like.cluster && e.network === like.network && e.tlsMode === 'mesh' && e.ports[port.name] !== undefined,
+  );
+}
+
 function workloadTls(
   service: MergedService,
   port: ServicePort,
-  behind: readonly CatalogEndpoint[],
+  workloads: readonly CatalogEndpoint[],
   cluster: string,
   context: AssignContext,
 ): TlsIr {
   const { trustDomain } = context;
-  const ids = behind.map((e) => formatSpiffeId({ trustDomain, namespace: e.identityNamespace, serviceAccount: e.serviceAccount }));
+  const ids = workloads.map((e) => formatSpiffeId({ trustDomain, namespace: e.identityNamespace, serviceAccount: e.serviceAccount }));
   return {
     sni: sniName({ port: port.port, subset: '', host: meshHost(service, context.hostSuffix) }),
     uriSans: [...new Set(ids)].sort(),

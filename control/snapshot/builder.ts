@@ -11,6 +11,8 @@ const globalOwner = 'mesh';
 
 interface ClassState {
   readonly snapshot: ClassSnapshot;
+  /** Of this class alone: another class may be fine with the same service. */
+  readonly faults: Map<ServiceKey, readonly string[]>;
   /** Services to look at again; `all` after a change that may concern any. */
   dirty: Set<ServiceKey> | 'all';
 }
@@ -18,23 +20,22 @@ interface ClassState {
 /** `onBuild` is told of each service that is built for a class; for tests that count the cost of a change. */
 export function createSnapshotBuilder(onBuild?: (service: ServiceKey, client: ClientClass) => void): SnapshotBuilder {
   const classes = new Map<string, ClassState>();
-  const faults = new Map<ServiceKey, readonly string[]>();
   let inputs: SnapshotInputs | undefined;
 
   const buildOne = (key: ServiceKey, state: ClassState, now: SnapshotInputs): readonly Resource[] => {
     const service = now.view.services.get(key);
     if (service === undefined) {
-      faults.delete(key);
+      state.faults.delete(key);
       return [];
     }
     onBuild?.(key, state.snapshot.client);
     const built = buildService(service, state.snapshot.client, now);
     const wrong = findInconsistencies(built);
     if (wrong.length === 0) {
-      faults.delete(key);
+      state.faults.delete(key);
       return built;
     }
-    faults.set(key, wrong);
+    state.faults.set(key, wrong);
     return state.snapshot.of(key);
   };
 
@@ -62,13 +63,19 @@ export function createSnapshotBuilder(onBuild?: (service: ServiceKey, client: Cl
       const id = `${client.kind} ${client.network}`;
       let state = classes.get(id);
       if (state === undefined) {
-        state = { snapshot: new ClassSnapshot(client), dirty: 'all' };
+        state = { snapshot: new ClassSnapshot(client), faults: new Map(), dirty: 'all' };
         classes.set(id, state);
       }
       bringUpToDate(state, inputs);
       return state.snapshot.snapshot();
     },
-    faults: () => new Map(faults),
+    faults() {
+      const all = new Map<ServiceKey, string[]>();
+      for (const { faults } of classes.values()) {
+        for (const [key, list] of faults) all.set(key, [...new Set([...(all.get(key) ?? []), ...list])].sort());
+      }
+      return all;
+    },
   };
 }
 

@@ -56,6 +56,27 @@ test('another network only through its gateways: one entry per address and mTLS 
   assert.equal(passthrough[0]?.weight, 2 * (terminate[0]?.weight ?? 0));
 });
 
+test('behind a gateway every workload that it may lead to is expected, whatever its health was when last heard of', () => {
+  const west = { cluster: 'west', network: 'b' };
+  const list = assign(
+    [
+      { ...west, instance: '1' },
+      { ...west, instance: '2', serviceAccount: 'orders-v2', health: 'unhealthy' },
+      { ...west, instance: '3', serviceAccount: 'orders-v3', state: 'stale' },
+      { cluster: 'north', network: 'b', instance: '4', serviceAccount: 'not-west' },
+    ],
+    [gatewayOf('b', 'west', ['192.0.2.1'])],
+  );
+  const ids = ['orders', 'orders-v2', 'orders-v3'].map((sa) => `spiffe://mesh.test/ns/shop/sa/${sa}`);
+  assert.deepEqual(
+    list.map((e) => [e.priority, e.stale, e.weight, e.tls?.uriSans]),
+    [
+      [0, false, 1, ids],
+      [1, true, 1, ids],
+    ],
+  );
+});
+
 test('without a gateway of its network and cluster an endpoint is left out, and a draining gateway takes nothing', () => {
   const remote = [{ instance: '1', cluster: 'west', network: 'b' }];
   assert.deepEqual(assign(remote, []), []);

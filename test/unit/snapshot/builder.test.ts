@@ -112,6 +112,16 @@ test('a service whose resources contradict themselves keeps its last good ones, 
   assert.match(builder.faults().get(bad.key)?.join() ?? '', /not-an-ip is no IP/);
 });
 
+test('a fault for one class of clients stays known while another class is fine with the same service', () => {
+  const builder = createSnapshotBuilder();
+  const bad = serviceOf('orders', [{ instance: 'o1', address: 'not-an-ip' }]);
+  builder.update(inputsOf(viewOf([bad])));
+  builder.snapshot(agent);
+  assert.equal(builder.faults().size, 1);
+  builder.snapshot({ kind: 'gateway', network: networkId('elsewhere') });
+  assert.equal(builder.faults().size, 1);
+});
+
 test('views tell subscribers what changed, have nothing before the first publish, and share the bytes', () => {
   const builder = createSnapshotBuilder();
   const source = new NativeResources(builder);
