@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { MeshError } from '../../core/errors.ts';
 
-/** What Isthmus reads of Consul's answers (HTTP API v1, Consul 1.10 and later); the rest is ignored. Consul says null for empty. */
+/** What Isthmus reads of Consul's answers (HTTP API v1, Consul 1.11 and later); the rest is ignored. Consul says null for empty. */
 
 const strings = z.record(z.string(), z.string()).nullish();
 const tagged = z.record(z.string(), z.object({ Address: z.string(), Port: z.number().nullish() })).nullish();

@@ -1,0 +1,97 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { test } from 'node:test';
+import { parseConfig } from '../../control/config/index.ts';
+import type { RegistryObject } from '../../core/config/index.ts';
+import { silentLog } from '../../core/log.ts';
+import { clusterId, sourceId } from '../../core/model/index.ts';
+import { systemClock } from '../../core/system-clock.ts';
+import { createPublisher, createSource } from '../../registries/index.ts';
+import { Follower } from '../contract/registries/follower.ts';
+import { readBlocks } from '../support/docs-blocks.ts';
+import { until } from '../support/until.ts';
+import { install, startConsul, startNomad } from './servers/index.ts';
+
+const deps = { id: sourceId('docs/one'), cluster: clusterId('east'), clock: systemClock, random: Math.random, log: silentLog };
+const signal = new AbortController().signal;
+
+/** Runs a page's commands as a reader would: in a folder with the page's files, the product on the PATH. */
+async function runPage(commands: string, folder: string, product: string, env: Record<string, string>): Promise<void> {
+  const path = `${dirname((await install(product as 'consul')).binary(product))}:${dirname(process.execPath)}:${process.env['PATH'] ?? ''}`;
+  const child = spawn('bash', ['-euo', 'pipefail', '-c', commands], { cwd: folder, env: { ...process.env, PATH: path, ...env } });
+  let said = '';
+  child.stdout.on('data', (chunk: Buffer) => {
+    said += chunk.toString();
+  });
+  child.stderr.on('data', (chunk: Buffer) => {
+    said += chunk.toString();
+  });
+  const code = await new Promise((resolve) => child.on('close', resolve));
+  assert.equal(code, 0, said);
+}
+
+/** The page's Registry object, from the folder in which its commands were run, pointed at the test's server. */
+async function registryOf(page: string, folder: string, url: string): Promise<RegistryObject> {
+  const [yaml = ''] = await readBlocks(page, 'yaml');
+  const mesh = `apiVersion: isthmus.dev/v1alpha1\nkind: Mesh\nmetadata: {name: east}\nspec: {cluster: east, trustDomain: docs.test, network: east, stateDir: state}\n`;
+  const text = `${mesh}---\n${yaml.replace(/url: .*/, `url: ${url}`)}`;
+  const parsed = parseConfig([{ file: join(folder, 'isthmus.yaml'), text }]);
+  assert.ok(parsed.ok, JSON.stringify(parsed));
+  const registry = parsed.value.objects.find((o) => o.kind === 'Registry');
+  assert.ok(registry?.kind === 'Registry');
+  return registry;
+}
+
+test('docs/connect-consul.md: its policies, commands and object, on a Consul with ACLs', async (t) => {
+  const consul = await startConsul({ acl: true });
+  t.after(() => consul.stop());
+  const page = 'docs/connect-consul.md';
+  const [read = '', publish = ''] = await readBlocks(page, 'hcl');
+  await writeFile(join(consul.folder, 'isthmus-read.hcl'), read);
+  await writeFile(join(consul.folder, 'isthmus-publish.hcl'), publish);
+  const env = { CONSUL_HTTP_ADDR: consul.url, CONSUL_HTTP_TOKEN: consul.token ?? '' };
+  await runPage((await readBlocks(page, 'sh')).join('\n'), consul.folder, 'consul', env);
+  assert.equal((await stat(join(consul.folder, 'consul.token'))).mode & 0o777, 0o600);
+  const registry = await registryOf(page, consul.folder, consul.url);
+  await consul.api('PUT', '/v1/agent/service/register', { Name: 'orders', ID: 'o1', Address: '10.0.0.1', Port: 8080 });
+  await consul.api('PUT', '/v1/agent/service/register', { Name: 'unrelated', ID: 'u1', Address: '10.0.0.1', Port: 8081 });
+  const source = createSource(registry, deps);
+  assert.ok(source !== undefined);
+  const follower = new Follower(source);
+  try {
+    await follower.untilKind('snapshot');
+    assert.deepEqual([...follower.state.keys()], ['shop/orders']);
+  } finally {
+    await follower.stop();
+  }
+  const publisher = createPublisher({ ...registry, spec: { ...registry.spec, publish: true } }, deps);
+  const ports = [{ name: 'http', port: 80, protocol: 'http', gatewayPort: 16_000 }];
+  const result = await publisher?.reconcile([{ namespace: 'shop', name: 'payments', ports, gatewayAddresses: ['10.0.0.9'] }], signal);
+  assert.deepEqual(result, { written: 1, removed: 0, conflicts: [] });
+  assert.equal((await publisher?.removeAll(signal))?.removed, 1);
+});
+
+test('docs/connect-nomad.md: its policy, commands and object, on a Nomad with ACLs', async (t) => {
+  const nomad = await startNomad({ acl: true });
+  t.after(() => nomad.stop());
+  const page = 'docs/connect-nomad.md';
+  const { folder } = nomad.server;
+  const [read = ''] = await readBlocks(page, 'hcl');
+  await writeFile(join(folder, 'isthmus-read.hcl'), read);
+  await runPage((await readBlocks(page, 'sh')).join('\n'), folder, 'nomad', { NOMAD_ADDR: nomad.url, NOMAD_TOKEN: nomad.token ?? '' });
+  assert.equal((await stat(join(folder, 'nomad.token'))).mode & 0o777, 0o600);
+  await nomad.run({ job: 'inventory', command: '/bin/sleep', args: ['1d'], tags: ['isthmus.dev/port=8080'] });
+  const registry = await registryOf(page, folder, nomad.url);
+  const source = createSource(registry, deps);
+  assert.ok(source !== undefined && createPublisher({ ...registry, spec: { ...registry.spec, publish: true } }, deps) === undefined);
+  const follower = new Follower(source);
+  try {
+    await until('the task is in the mesh', () => follower.state.has('default/inventory'));
+    assert.deepEqual([...follower.state.keys()], ['default/inventory']);
+    assert.equal(follower.state.get('default/inventory')?.ports[0]?.port, 8080);
+  } finally {
+    await follower.stop();
+  }
+});
