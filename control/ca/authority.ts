@@ -61,11 +61,18 @@ export class Authority {
     this.#files = new KeyFiles(options.dir);
   }
 
-  /** MeshError IDENTITY_INVALID when what lies in `dir` is of another cluster, trust domain or root. */
+  /** MeshError IDENTITY_INVALID when what lies in `dir` is of another cluster or trust domain, CONFLICT when it is of another root. */
   static async open(options: AuthorityOptions): Promise<Authority> {
     const authority = new Authority(options);
     const { intermediate, previous, roots } = await authority.#files.load();
-    authority.#roots = mergeCertificates(roots, options.root === undefined ? [] : [options.root.certificate]);
+    const { root } = options;
+    if (root !== undefined && roots.length > 0 && !roots.some((known) => known.der.equals(root.certificate.der))) {
+      throw new MeshError(
+        'CONFLICT',
+        `the root that is online is not the one in ${options.dir}/roots.pem, which this cluster's peers trust`,
+      );
+    }
+    authority.#roots = mergeCertificates(roots, root === undefined ? [] : [root.certificate]);
     authority.#previous = previous;
     if (intermediate !== undefined) {
       const fault = authority.#fault(intermediate.certificate, authority.#roots);

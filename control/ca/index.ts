@@ -1,6 +1,14 @@
 export type { AttestationRequest, AttestationVerdict, Attestor, Claims, Grant, ServiceClaim } from './attestor/contract.ts';
 export type { CreatedToken, TokenRecord, TokenRequest } from './attestor/join-token/index.ts';
-export { createToken, inCidrs, JoinTokenAttestor, listTokens, plainIp, revokeAllTokens, revokeToken } from './attestor/join-token/index.ts';
+export {
+  createToken,
+  inCidrs,
+  JoinTokenAttestor,
+  listTokens,
+  plainIp,
+  revokeToken,
+  voidOutstandingTokens,
+} from './attestor/join-token/index.ts';
 export type { AuthorityOptions, PeerAnchors } from './authority.ts';
 export { Authority } from './authority.ts';
 export type { AttestInput, IssuanceOptions, IssuedSvid } from './issuance.ts';

@@ -179,11 +179,12 @@ export class GrpcFront implements Service {
   }
 }
 
+/** What stays for the life of the listener: setSecureContext changes keys and trust alone. A client certificate is asked for, not demanded. */
+const permanent: TlsOptions = { requestCert: true, rejectUnauthorized: false, ALPNProtocols: ['h2'] };
+
 function tlsOptions(identity: FrontIdentity): TlsOptions {
-  if ('svid' in identity) {
-    // Optional, so that attesting needs none; whatever is presented is verified before any call.
-    return { ...mtlsServerOptions(identity.svid, identity.bundle, ['h2']), rejectUnauthorized: false };
-  }
+  if ('svid' in identity) return { ...mtlsServerOptions(identity.svid, identity.bundle), ...permanent };
   const { certificate, key } = identity.bootstrap;
-  return { cert: certificatesToPem([certificate]), key: keyToPem(key), ALPNProtocols: ['h2'], minVersion: 'TLSv1.3' };
+  const ca = identity.bundle.roots.map((root) => certificatesToPem([root]));
+  return { cert: certificatesToPem([certificate]), key: keyToPem(key), ca, minVersion: 'TLSv1.3', ...permanent };
 }

@@ -45,7 +45,7 @@ export interface InstanceRegistration {
 
 /** Keeps one instance registered until the signal aborts, through restarts of the control plane. The generation is durable before it is said. */
 export async function registerInstance(options: RegisterInstanceOptions): Promise<InstanceRegistration> {
-  const registration = new Registration(options, await nextGeneration(options.dir));
+  const registration = new Registration(options, await nextGeneration(options.dir, options.clock.now()));
   registration.begin();
   return registration;
 }

@@ -7,9 +7,9 @@ import {
   JoinTokenAttestor,
   Ledger,
   listTokens,
-  revokeAllTokens,
   revokeToken,
   type TokenRequest,
+  voidOutstandingTokens,
 } from '../../../control/ca/index.ts';
 import { openEmbeddedStore } from '../../../control/store/index.ts';
 import { formatJoinToken, parseJoinToken } from '../../../core/identity/index.ts';
@@ -131,8 +131,15 @@ test('revoking ends a token, its grants and the SVIDs on them; a restore voids a
   assert.deepEqual((await ledger.denied()).serials, ['aa']);
   await assert.rejects(ledger.recordIssued(verdict.grant.id, 'cc', start + hour), /revoked/);
   assert.equal(await revokeToken(store, ledger, 'nothing', start), undefined);
+  const kept = await token();
+  const other = request(kept.text);
+  assert.equal((await attestor.attest(other, start)).ok, true);
+  const last = await attestor.attest(other, start);
+  await ledger.recordIssued(last.ok ? last.grant.id : '', 'dd', start + hour);
   await token();
-  assert.equal(await revokeAllTokens(store), 1);
+  assert.equal(await voidOutstandingTokens(store, start), 2);
+  assert.equal((await attestor.attest(other, start + hour)).ok, true, 'a key that was bound goes on');
+  assert.equal((await attestor.attest(request(kept.text), start)).ok, false);
   await ledger.sweep(start + 3 * day);
   assert.deepEqual((await store.list('ca/issued/')).entries, []);
 });

@@ -6,11 +6,14 @@ import { type TestContext, test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
 import { type ChannelCredentials, ChannelCredentials as Credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import { loadRoot } from '../../../control/ca/index.ts';
+import { type CallLike, GrpcFront } from '../../../control/grpc/index.ts';
 import { controlChannel, makeSvid, SettableSvidSource, type Svid, type SvidSource } from '../../../core/identity/index.ts';
+import { silentLog } from '../../../core/log.ts';
 import {
   certificatesToPem,
   createCsr,
   generateKey,
+  issueBootstrap,
   issueIntermediate,
   issueLeafWithNames,
   keyToPem,
@@ -18,7 +21,7 @@ import {
   spkiOf,
 } from '../../../core/pki/index.ts';
 import { systemClock } from '../../../core/system-clock.ts';
-import { IdentityClient, type SvidReply } from '../../../core/xds/gen/isthmus/agent/v1/agent.ts';
+import { IdentityClient, IdentityService, type SvidReply } from '../../../core/xds/gen/isthmus/agent/v1/agent.ts';
 import { startControlPlane, type TestControlPlane, type TestControlPlaneOptions, temporaryDir } from '../../support/control-plane.ts';
 import { MeshPki } from '../../support/mesh-pki.ts';
 import { until } from '../../support/until.ts';
@@ -263,4 +266,28 @@ test('guessing is slowed down by source', async (t) => {
     );
   for (let tries = 0; tries < 20; tries++) await assert.rejects(guess(), refused(status.UNAUTHENTICATED));
   await assert.rejects(guess(), refused(status.RESOURCE_EXHAUSTED));
+});
+
+test('a control plane without an identity presents a bootstrap certificate, and asks for client certificates once it has one', async (t) => {
+  const mesh = new MeshPki();
+  const key = generateKey();
+  const certificate = issueBootstrap(key, 'west.bootstrap', Date.now(), 3_600_000).der;
+  const seen: (string | undefined)[] = [];
+  const identity = { bootstrap: { certificate, key }, bundle: { ...mesh.bundle, roots: [] } };
+  const front = new GrpcFront({ host: '127.0.0.1', port: 0, identity, clock: systemClock, log: silentLog });
+  front.addService(IdentityService, {
+    attest: (_call: unknown, done: (error: Error) => void) => done(new Error('not here')),
+    renew: (call: CallLike, done: (error: null, reply: SvidReply) => void) => {
+      seen.push(front.callerOf(call)?.cluster);
+      done(null, { chain: [], roots: [], spiffeId: '', trustDomain: '', cluster: '', serverTimeMs: 0 });
+    },
+  });
+  await front.start(new AbortController().signal);
+  t.after(() => front.dispose());
+  const plane = { address: `127.0.0.1:${front.port}` } as TestControlPlane;
+  const pinned = Credentials.createSsl(Buffer.from(certificatesToPem([certificate])), null, null, { checkServerIdentity: () => undefined });
+  await renew(clientOf(t, plane, pinned));
+  front.useIdentity({ svid: mesh.svid('east', 'isthmus-system', 'control'), bundle: mesh.bundle });
+  await renew(clientOf(t, plane, controlChannel(mesh.source('west', 'isthmus-system', 'control'), { now: Date.now }).credentials));
+  assert.deepEqual(seen, [undefined, 'west']);
 });

@@ -144,3 +144,32 @@ test('a client meets only the control plane of its token: another trust domain a
     'the token was never shown',
   );
 });
+
+test('a clock that differs by more than 30 s is reported, and does not hinder', async (t) => {
+  const ahead = { ...systemClock, now: () => Date.now() + 60_000 };
+  const plane = await control(t, { clock: ahead });
+  const warnings: string[] = [];
+  const stop = new AbortController();
+  t.after(() => stop.abort());
+  const identity = await obtainIdentity({
+    dir: await temporaryDir(t),
+    token: await plane.token(),
+    instance: 'vm-1',
+    clock: systemClock,
+    random: Math.random,
+    log: { ...silentLog, warn: (_fields, message) => void warnings.push(message) },
+    signal: stop.signal,
+  });
+  assert.ok(Math.abs((identity.status().skewMs ?? 0) - 60_000) < 5_000);
+  assert.match(warnings.join(), /clock differs/);
+});
+
+test('a machine whose SVID is revoked or forgotten attests again in place', async (t) => {
+  const plane = await control(t, { svidTtlMs: 3_000 });
+  const identity = await agent(t, { token: await plane.token() });
+  const { serial } = identity.current();
+  await plane.store.txn({ if: [], then: [{ op: 'delete', key: `ca/issued/${serial}` }] });
+  await until('another SVID', () => identity.current().serial !== serial);
+  assert.match(plane.lines.join('\n'), /renewal refused: not issued here/);
+  assert.equal(identity.status().state, 'valid');
+});

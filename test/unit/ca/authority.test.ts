@@ -59,6 +59,7 @@ test('with the root online it issues at once, and the same intermediate after a 
   for (const name of await readdir(dir)) assert.equal((await stat(join(dir, name))).mode & 0o777, 0o600, name);
   const again = await open(t, { clock, root, dir });
   assert.equal(again.intermediate?.serial, authority.intermediate?.serial);
+  await assert.rejects(open(t, { clock, root: await aRoot(t, clock), dir }), code('CONFLICT', /not the one in/));
   await assert.rejects(open(t, { clock, dir, cluster: 'west' }), code('IDENTITY_INVALID', /speaks for east/));
 });
 

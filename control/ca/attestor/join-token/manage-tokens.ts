@@ -80,11 +80,14 @@ export async function revokeToken(store: Store, ledger: Ledger, id: string, now:
   throw new MeshError('CONFLICT', `token ${id} changed again and again`, { retryable: true });
 }
 
-/** After a restore from backup: nobody knows which of them were redeemed since. */
-export async function revokeAllTokens(store: Store): Promise<number> {
-  const open = (await listTokens(store)).filter((token) => !token.revoked);
+/**
+ * After a restore from backup, when nobody knows which of them were redeemed since: no new key gets anything on a token of before. Machines
+ * whose key is bound already go on. Returns how many tokens that ended.
+ */
+export async function voidOutstandingTokens(store: Store, now: number): Promise<number> {
+  const open = (await listTokens(store)).filter((token) => !token.revoked && token.expiresAt > now);
   for (const token of open)
-    await store.txn({ if: [], then: [putRecord(tokenKeys.token(token.id), { ...token, revoked: true } satisfies TokenRecord)] });
+    await store.txn({ if: [], then: [putRecord(tokenKeys.token(token.id), { ...token, expiresAt: now } satisfies TokenRecord)] });
   return open.length;
 }
 

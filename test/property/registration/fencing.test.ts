@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { Instances } from '../../../control/registration/index.ts';
+import { MeshError } from '../../../core/errors.ts';
+import type { Store } from '../../../core/store.ts';
+import { instanceKey, type RegisteredWorkload } from '../../../registries/vm/index.ts';
+import { MemoryStore } from '../../fakes/memory-store.ts';
+
+const record = (generation: number): RegisteredWorkload => ({
+  role: 'workload',
+  instance: 'vm-1',
+  namespace: 'shop',
+  serviceAccount: 'orders',
+  grant: 'g',
+  generation,
+  replica: 'r',
+  network: 'net-a',
+  labels: {},
+  locality: '',
+  version: '',
+  registeredAt: 1,
+  draining: false,
+  expired: false,
+  addresses: ['10.0.0.1'],
+  inboundPort: 15_006,
+  services: [{ namespace: 'shop', name: 'orders', port: 80, portName: 'http', protocol: 'http' }],
+});
+const key = instanceKey(record(1));
+
+const step = fc.record({
+  what: fc.constantFrom('register' as const, 'report' as const, 'expire' as const, 'remove' as const),
+  generation: fc.integer({ min: 1, max: 4 }),
+});
+
+async function take(instances: Instances, { what, generation }: { what: string; generation: number }): Promise<boolean> {
+  try {
+    if (what === 'register') await instances.register(record(generation));
+    else if (what === 'report') await instances.report(key, generation, { draining: false, services: [] });
+    else if (what === 'expire') await instances.markExpired(key, generation);
+    else await instances.remove(key, generation);
+    return true;
+  } catch (error) {
+    assert.ok(error instanceof MeshError && ['FENCED', 'NOT_FOUND'].includes(error.code), String(error));
+    return false;
+  }
+}
+
+test('whatever the order of starts, reports, expiries and goodbyes: the newest start that was heard is never undone by an older one', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 30 }), async (steps) => {
+      // Nothing here watches or leases.
+      const instances = new Instances(new MemoryStore() as unknown as Store);
+      let newest = 0;
+      let present = false;
+      let expired = false;
+      for (const each of steps) {
+        const taken = await take(instances, each);
+        const current: boolean = each.generation === newest && present;
+        if (each.what === 'register') {
+          assert.equal(taken, each.generation >= newest);
+          if (taken) [newest, present, expired] = [each.generation, true, false];
+        } else if (each.what !== 'remove') {
+          assert.equal(taken, current);
+          if (taken) expired = each.what === 'expire';
+        } else if (current) {
+          present = false;
+        }
+        const [stored] = await instances.list();
+        assert.equal(stored?.record.generation, present ? newest : undefined);
+        assert.equal(stored?.record.expired, present ? expired : undefined);
+      }
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test('of starts that register at once, one of the newest remains', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 1, maxLength: 6 }), async (generations) => {
+      const instances = new Instances(new MemoryStore() as unknown as Store);
+      await Promise.all(generations.map((generation) => take(instances, { what: 'register', generation })));
+      const [stored] = await instances.list();
+      assert.equal(stored?.record.generation, Math.max(...generations));
+    }),
+    { numRuns: 100 },
+  );
+});

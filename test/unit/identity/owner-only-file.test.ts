@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { nextGeneration, writeOwnerOnly } from '../../../core/identity/index.ts';
+import { temporaryDir } from '../../support/control-plane.ts';
+
+const module = fileURLToPath(new URL('../../../core/identity/index.js', import.meta.url));
+
+test('a writer that is killed at any moment leaves the old file or the new one, whole', async (t) => {
+  const path = join(await temporaryDir(t), 'svid.json');
+  await writeOwnerOnly(path, 'a'.repeat(20_000));
+  const program = `
+    const { writeOwnerOnly } = await import(${JSON.stringify(module)});
+    for (let i = 0; ; i++) {
+      await writeOwnerOnly(${JSON.stringify(path)}, 'abcdefghij'[i % 10].repeat(20_000));
+      if (i === 3) process.stdout.write('writing');
+    }`;
+  for (let round = 0; round < 5; round++) {
+    const child = spawn(process.execPath, ['--input-type=module', '-e', program], { stdio: ['ignore', 'pipe', 'inherit'] });
+    t.after(() => child.kill('SIGKILL'));
+    await once(child.stdout, 'data');
+    child.kill('SIGKILL');
+    await once(child, 'close');
+    const text = await readFile(path, 'utf8');
+    assert.equal(text, (text[0] ?? '').repeat(20_000));
+    assert.equal((await stat(path)).mode & 0o777, 0o600);
+  }
+});
+
+test('a write that fails leaves nothing behind', async (t) => {
+  const dir = await temporaryDir(t);
+  await assert.rejects(writeOwnerOnly(join(dir, 'missing', 'file'), 'x'));
+  assert.deepEqual(await readdir(dir), []);
+});
+
+test('generations go up at each start: when the clock went back, and when the folder was lost', async (t) => {
+  const dir = await temporaryDir(t);
+  assert.deepEqual([await nextGeneration(dir, 5_000), await nextGeneration(dir, 5_500), await nextGeneration(dir, 1_000)], [5, 6, 7]);
+  await writeOwnerOnly(join(dir, 'generation'), 'not a number');
+  assert.equal(await nextGeneration(dir, 9_000), 9);
+  assert.equal(await nextGeneration(await temporaryDir(t), 10_000), 10);
+});
