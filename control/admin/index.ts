@@ -1,4 +1,4 @@
-export { apiTrustFile, writeApiTrust } from './api-trust.ts';
+export { apiTrustFile } from './api-trust.ts';
 export type { AuditEntry, AuditLog } from './audit.ts';
 export { openAuditLog } from './audit.ts';
 export type { SvidCaller } from './authenticate.ts';

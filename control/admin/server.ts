@@ -12,7 +12,7 @@ const limits = {
   bodyBytes: 64 * 1024,
   connections: 512,
   /** For one address. */
-  calls: { burst: 100, perSecond: 50 },
+  calls: { burst: 400, perSecond: 200 },
   /** Wrong or missing credentials, for one address. */
   failures: { burst: 10, perSecond: 0.2 },
   requestMs: 15_000,

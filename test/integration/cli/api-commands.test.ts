@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
-import { certificatesToPem } from '../../../core/pki/index.ts';
+import { certificatesToPem, generateKey, issueBootstrap, keyToPem } from '../../../core/pki/index.ts';
 import { startAdmin } from '../../support/admin-server.ts';
 import { MeshPki } from '../../support/mesh-pki.ts';
 import { runCli } from '../../support/run-cli.ts';
@@ -120,4 +122,25 @@ test('a context file gives what flags and environment do not, and must be for it
   await chmod(file, 0o644);
   const open = await runCli(['peer', 'list'], env);
   assert.deepEqual([open.code, /chmod 600/.test(open.err)], [2, true]);
+});
+
+test('before and after a cluster has joined: the file of the roots and the stand-in certificate does for both', async (t) => {
+  const admin = await setUp(t);
+  const key = generateKey();
+  const standIn = issueBootstrap(key, 'east.cluster.mesh.test', Date.now(), 86_400_000).der;
+  await writeFile(admin.caFile, admin.rootPem + certificatesToPem([standIn]));
+  assert.equal((await runCli(['peer', 'list'], admin.env)).code, 0);
+  const seen: (string | undefined)[] = [];
+  const server = createServer({ key: keyToPem(key), cert: certificatesToPem([standIn]) }, (request, response) => {
+    seen.push(request.headers.authorization);
+    response.end('{"peers":[]}');
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => new Promise((resolve) => server.close(resolve)));
+  const api = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const before = await runCli(['peer', 'list', '--api', api], admin.env);
+  assert.deepEqual([before.code, before.out, before.err], [0, 'none\n', '']);
+  await writeFile(admin.caFile, admin.rootPem);
+  assert.equal((await runCli(['peer', 'list', '--api', api], admin.env)).code, 4);
+  assert.deepEqual(seen, [`Bearer ${admin.secret}`]);
 });
