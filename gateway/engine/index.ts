@@ -24,4 +24,6 @@ export type {
 } from './contract.ts';
 export { ejectionKey } from './contract.ts';
 export { evaluateAuthz } from './evaluate-authz.ts';
+export { abortStream } from './node/abort-stream.ts';
 export { NodeEngine } from './node/node-engine.ts';
+export { pump } from './node/pump.ts';

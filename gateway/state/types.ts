@@ -125,24 +125,3 @@ export interface AuthzRuleState {
   readonly namespaces: readonly string[];
   readonly clusters: readonly string[];
 }
-
-/** The native dialect's resource kinds; `isthmus.native.v1.KIND` on the wire. */
-export type ResourceKind = 'Listener' | 'Route' | 'Cluster' | 'LoadAssignment' | 'Bundle' | 'Authz';
-
-export const resourceKinds: readonly ResourceKind[] = ['Cluster', 'LoadAssignment', 'Bundle', 'Authz', 'Listener', 'Route'];
-
-/** One delta xDS response, its resources still encoded. */
-export interface ResourceUpdate {
-  readonly kind: ResourceKind;
-  readonly upserts: readonly { readonly name: string; readonly version: string; readonly value: Uint8Array }[];
-  readonly removed: readonly string[];
-}
-
-/** A resource that was refused; what was known of it before stays. */
-export interface Rejection {
-  readonly kind: ResourceKind;
-  readonly name: string;
-  readonly version: string;
-  /** Everything that is wrong with it, for the NACK. */
-  readonly reason: string;
-}

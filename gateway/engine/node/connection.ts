@@ -1,9 +1,9 @@
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { Timed } from '../../deadlines.ts';
 import type { EndpointState } from '../../state/types.ts';
 import type { ConnectionReport, ConnectionSource, MeshEnd, PeerIdentity, ResponseFlag } from '../contract.ts';
 import { abortStream } from './abort-stream.ts';
-import type { Timed } from './deadlines.ts';
 
 /** What is known of one accepted connection; becomes its report. Mutable, owned by the engine that accepted it. */
 export class Connection implements Timed {

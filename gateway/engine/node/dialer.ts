@@ -1,7 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import type { Clock } from '../../../core/clock.ts';
+import type { Deadlines, Timed } from '../../deadlines.ts';
 import type { DialRequest, DialResult, EngineTables } from '../contract.ts';
-import type { Deadlines, Timed } from './deadlines.ts';
 import type { TlsContexts } from './tls-contexts.ts';
 import { originateTls } from './tls-ends.ts';
 

@@ -1,5 +1,6 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { MeshError } from '../../../core/errors.ts';
+import { Deadlines } from '../../deadlines.ts';
 import { Balancer } from '../balance.ts';
 import type {
   DialRequest,
@@ -13,7 +14,6 @@ import type {
 } from '../contract.ts';
 import { Admission } from './admission.ts';
 import { Connection } from './connection.ts';
-import { Deadlines } from './deadlines.ts';
 import { dialEndpoint } from './dialer.ts';
 import { servePlain } from './serve-plain.ts';
 import { serveSni } from './serve-sni.ts';

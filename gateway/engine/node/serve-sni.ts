@@ -1,6 +1,6 @@
 import type { TLSSocket } from 'node:tls';
 import type { Protocol } from '../../../core/model/index.ts';
-import type { PeerIdentity, SniRule } from '../contract.ts';
+import { ejectionKey, type PeerIdentity, type SniRule } from '../contract.ts';
 import { evaluateAuthz } from '../evaluate-authz.ts';
 import { abortStream } from './abort-stream.ts';
 import type { ClientHello } from './client-hello.ts';
@@ -32,7 +32,32 @@ export async function serveSni(connection: Connection, parts: EngineParts): Prom
   connection.due(clock.monotonic() + limits.handshakeTimeoutMs, 'handshake-timeout');
   if (rule.mode === 'passthrough') return serveForward(connection, connection.socket, rule.clusterName, read.bytes, parts);
   connection.end = rule.end;
+  if (rule.protocol !== 'http' && !(await mayAnswer(connection, rule.clusterName, parts))) {
+    connection.fault('upstream-connect', 'nothing behind answers; closed before a byte, so that the caller tries elsewhere', 'UF');
+    return abortStream(connection.socket);
+  }
   return terminate(connection, rule, read.hello, read.bytes, parts);
+}
+
+/**
+ * While everything behind has lately refused connections, one is tried before the handshake: once that is done a byte
+ * stream cannot be sent to another endpoint any more, before it every gateway on the way can. In good times nobody who has
+ * not proven an identity makes us connect anywhere.
+ */
+async function mayAnswer(connection: Connection, clusterName: string, parts: EngineParts): Promise<boolean> {
+  const { clusters, ejected } = parts.tables();
+  const cluster = clusters.get(clusterName);
+  const endpoints = cluster?.endpoints ?? [];
+  if (cluster === undefined || endpoints.some((each) => !ejected.has(ejectionKey(clusterName, each)))) return true;
+  for (const endpoint of endpoints) {
+    const { connectTimeoutMs } = cluster;
+    const dialled = await parts.dial({ clusterName, endpoint, connectTimeoutMs, signal: connection.abort.signal });
+    parts.options.onAttempt({ clusterName, endpoint, result: dialled.ok ? 'ok' : dialled.failure });
+    if (!dialled.ok) continue;
+    dialled.socket.destroy();
+    return true;
+  }
+  return false;
 }
 
 async function terminate(

@@ -1,4 +1,4 @@
-import type { Clock } from '../../../core/clock.ts';
+import type { Clock } from '../core/clock.ts';
 
 /** What can run out of time. `at`: monotonic ms; Infinity while nothing is due. */
 export interface Timed {

@@ -1,0 +1,139 @@
+import { formatSpiffeId } from '../core/model/index.ts';
+import type { DataPlaneContext } from './context.ts';
+import { Deadlines } from './deadlines.ts';
+import {
+  Balancer,
+  type ConnectionReport,
+  type Engine,
+  type EngineListener,
+  type EngineListenerSpec,
+  type EngineTables,
+  NodeEngine,
+} from './engine/index.ts';
+import { HttpForwarder, type RequestReport, UpstreamPool } from './forward/index.ts';
+import { Outliers } from './health/outliers.ts';
+import { type Rules, trustOf } from './tables.ts';
+import { connectionEntry, registerCertificateExpiry, requestEntry, TrafficMetrics } from './telemetry/index.ts';
+
+/** One engine with what decides for it: rules, passive health, HTTP, telemetry. A gateway is one of these; an agent two. */
+export class DataPlane {
+  readonly #context: DataPlaneContext;
+  readonly #rules: () => Rules;
+  readonly #engine: Engine;
+  readonly #forwarder: HttpForwarder;
+  readonly #pool: UpstreamPool;
+  readonly #outliers: Outliers;
+  readonly #balancer: Balancer;
+  readonly #metrics: TrafficMetrics;
+  readonly #unsubscribe: (() => void)[];
+  #tables: EngineTables;
+
+  /** `rules`: asked for after each change of state, and after `refresh`. */
+  constructor(context: DataPlaneContext, rules: () => Rules) {
+    const { clock, random, limits, identity, state, metrics, node } = context;
+    this.#context = context;
+    this.#rules = rules;
+    this.#outliers = new Outliers({ clock, random, onChange: () => this.#apply({ ...this.#tables, ejected: this.#outliers.ejected }) });
+    this.#tables = this.#build();
+    this.#metrics = new TrafficMetrics(metrics, { cluster: node.cluster, spiffeId: () => this.#spiffeId() });
+    registerCertificateExpiry(metrics, () => identity.current().notAfter);
+    this.#balancer = new Balancer(random);
+    this.#engine = new NodeEngine(
+      {
+        limits: limits.engine,
+        clock,
+        random,
+        deliver: (connection) => this.#forwarder.handle(connection),
+        onConnection: (report) => this.#onConnection(report),
+        onAttempt: (attempt) => this.#outliers.record(attempt),
+      },
+      this.#tables,
+    );
+    this.#pool = new UpstreamPool({
+      clock,
+      dial: (request) => this.#engine.dial(request),
+      identity: () => this.#tables.svid.serial,
+      maxIdlePerEndpoint: limits.http.maxIdlePerEndpoint,
+      idleConnectionMs: limits.http.idleConnectionMs,
+    });
+    this.#forwarder = new HttpForwarder({
+      clock,
+      limits: limits.http,
+      balancer: this.#balancer,
+      pool: this.#pool,
+      deadlines: new Deadlines(clock),
+      tables: () => ({ clusters: this.#tables.clusters, ejected: this.#tables.ejected, spiffeId: this.#spiffeId() }),
+      onAttempt: (attempt) => this.#outliers.record(attempt),
+      onRequest: (report) => this.#onRequest(report),
+    });
+    this.#unsubscribe = [state.subscribe(() => this.refresh()), identity.subscribe(() => this.refresh())];
+  }
+
+  get tables(): EngineTables {
+    return this.#tables;
+  }
+
+  /** Takes changed rules over: new connections and requests see them, running ones go on. */
+  refresh(): void {
+    this.#apply(this.#build());
+  }
+
+  listen(spec: EngineListenerSpec): Promise<EngineListener> {
+    return this.#engine.listen(spec);
+  }
+
+  get openConnections(): number {
+    return this.#engine.counters().open;
+  }
+
+  async drain(deadlineMs: number): Promise<void> {
+    this.#forwarder.drain();
+    await this.#engine.drain(deadlineMs);
+  }
+
+  async dispose(): Promise<void> {
+    for (const undo of this.#unsubscribe.splice(0)) undo();
+    this.#outliers.dispose();
+    this.#pool.close();
+    await this.#engine.dispose();
+  }
+
+  #build(): EngineTables {
+    const { identity, state } = this.#context;
+    return {
+      ...this.#rules(),
+      ejected: this.#outliers.ejected,
+      svid: identity.current(),
+      trust: trustOf(state.current, identity.bundle()),
+    };
+  }
+
+  #apply(tables: EngineTables): void {
+    this.#tables = tables;
+    this.#outliers.keepOnly(tables.clusters);
+    this.#balancer.keepOnly(tables.clusters);
+    this.#pool.keepOnly(tables.clusters);
+    this.#engine.apply(tables);
+  }
+
+  #spiffeId(): string {
+    return formatSpiffeId(this.#tables.svid.spiffeId);
+  }
+
+  #onRequest(report: RequestReport): void {
+    const cluster = this.#tables.clusters.get(report.connection.clusterName);
+    const { peer, end } = report.connection;
+    const { upstream, flags } = report;
+    this.#metrics.request(report, { peer, inbound: end !== undefined, cluster, upstream, protocol: 'http', flags });
+    this.#context.accessLog(requestEntry(report, cluster, this.#spiffeId()));
+  }
+
+  #onConnection(report: ConnectionReport): void {
+    const cluster = this.#tables.clusters.get(report.clusterName);
+    const { peer, end, upstream, flags } = report;
+    this.#metrics.connection(report, { peer, inbound: end !== undefined, cluster, upstream, protocol: 'tcp', flags });
+    // Each of its requests has an entry already.
+    if (report.outcome === 'deliver') return;
+    this.#context.accessLog(connectionEntry(report, cluster, this.#spiffeId(), this.#context.clock.now()));
+  }
+}

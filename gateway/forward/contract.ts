@@ -1,0 +1,51 @@
+import type { Clock } from '../../core/clock.ts';
+import type { HttpLimits } from '../context.ts';
+import type { Deadlines } from '../deadlines.ts';
+import type { Balancer, ClusterTable, DeliveredConnection, EndpointAttempt, ResponseFlag } from '../engine/index.ts';
+import type { EndpointState } from '../state/index.ts';
+import type { UpstreamPool } from './upstream-pool.ts';
+
+/** What requests are forwarded by; looked up anew for each attempt. */
+export interface ForwardTables {
+  readonly clusters: ReadonlyMap<string, ClusterTable>;
+  readonly ejected: ReadonlySet<string>;
+  /** Our own SPIFFE id, for x-forwarded-client-cert. */
+  readonly spiffeId: string;
+}
+
+export interface ForwardParts {
+  readonly clock: Clock;
+  readonly limits: HttpLimits;
+  readonly balancer: Balancer;
+  readonly pool: UpstreamPool;
+  readonly deadlines: Deadlines;
+  readonly tables: () => ForwardTables;
+  /** No exchange after this one on its connection. */
+  readonly draining: () => boolean;
+  readonly onAttempt: (attempt: EndpointAttempt) => void;
+  readonly onRequest: (report: RequestReport) => void;
+}
+
+/** One exchange that has ended, however. */
+export interface RequestReport {
+  readonly connection: DeliveredConnection;
+  readonly requestId: string;
+  readonly method: string;
+  readonly path: string;
+  readonly authority: string;
+  readonly protocol: string;
+  readonly userAgent: string;
+  /** 0: the caller went away before an answer. */
+  readonly status: number;
+  readonly flags: readonly ResponseFlag[];
+  /** As Envoy's %RESPONSE_CODE_DETAILS%: `via_upstream`, or why we answered ourselves. */
+  readonly detail: string;
+  readonly upstream?: EndpointState;
+  readonly attempts: number;
+  /** Of bodies. */
+  readonly bytesReceived: number;
+  readonly bytesSent: number;
+  /** Unix ms. */
+  readonly startedAt: number;
+  readonly durationMs: number;
+}

@@ -1,0 +1,135 @@
+import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { Timed } from '../deadlines.ts';
+import { abortStream, type DeliveredConnection } from '../engine/index.ts';
+import type { ForwardParts } from './contract.ts';
+import { Exchange } from './exchange.ts';
+
+/** Speaks HTTP/1.1 on delivered connections and forwards each request by itself. */
+export class HttpForwarder {
+  readonly #parts: Omit<ForwardParts, 'draining'> & { draining: () => boolean };
+  readonly #server: Server;
+  readonly #connections = new Map<Duplex, HttpConnection>();
+  #draining = false;
+
+  constructor(parts: Omit<ForwardParts, 'draining'>) {
+    this.#parts = { ...parts, draining: () => this.#draining };
+    const { maxHeaderBytes, keepAliveTimeoutMs } = parts.limits;
+    // Its own timeouts work on listening servers only; ours are the deadlines below.
+    this.#server = createServer({
+      maxHeaderSize: maxHeaderBytes,
+      insecureHTTPParser: false,
+      keepAliveTimeout: keepAliveTimeoutMs,
+      requestTimeout: 0,
+      headersTimeout: 0,
+    });
+    // Node drops what is beyond in silence; exchanges count, and refuse.
+    this.#server.maxHeadersCount = 0;
+    this.#server.timeout = 0;
+    this.#server.on('request', (request, response) => this.#exchange(request, response));
+    this.#server.on('checkContinue', (request, response) => this.#exchange(request, response));
+    this.#server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
+    this.#server.on('connect', (_request, socket) => refuse(socket, '405 Method Not Allowed'));
+    this.#server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+      if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy();
+      else refuse(socket, error.code === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : '400 Bad Request');
+    });
+  }
+
+  /** Takes a connection over; it is closed when its peer, a limit or drain says so. */
+  handle(connection: DeliveredConnection): void {
+    const { socket } = connection;
+    const known = new HttpConnection(connection, this.#parts);
+    this.#connections.set(socket, known);
+    socket.once('close', () => {
+      known.dispose();
+      this.#connections.delete(socket);
+    });
+    if (socket.destroyed) return;
+    known.awaitRequest(this.#parts.limits.headersTimeoutMs);
+    this.#server.emit('connection', socket);
+    // Delivered paused, so that nothing was lost on the way here.
+    socket.resume();
+  }
+
+  /** Idle connections end now, others with the answer they are waiting for. */
+  drain(): void {
+    this.#draining = true;
+    for (const [socket, connection] of this.#connections) if (connection.active === 0) socket.end(() => socket.destroy());
+    this.#parts.pool.close();
+  }
+
+  #exchange(request: IncomingMessage, response: ServerResponse): void {
+    const known = this.#connections.get(request.socket);
+    if (known === undefined) {
+      request.socket.destroy();
+      return;
+    }
+    known.began();
+    response.once('close', () => known.finished());
+    void new Exchange(this.#parts, known.connection, request, response).run();
+  }
+
+  /** Only WebSockets are let through; any other offer is one that a server may ignore (RFC 9110 §7.8), and we do. */
+  #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const known = this.#connections.get(socket);
+    if (known === undefined) {
+      socket.destroy();
+      return;
+    }
+    known.began();
+    socket.on('error', () => {});
+    const response = new ServerResponse(request);
+    response.shouldKeepAlive = false;
+    response.assignSocket(request.socket);
+    const webSocket = request.headers.upgrade?.trim().toLowerCase() === 'websocket';
+    if (!webSocket && (request.headers['content-length'] ?? '0') !== '0') {
+      refuse(socket, '501 Not Implemented');
+      return;
+    }
+    response.once('finish', () => socket.end(() => socket.destroy()));
+    void new Exchange(this.#parts, known.connection, request, response, webSocket ? { socket, head } : undefined).run();
+  }
+}
+
+function refuse(socket: Duplex, status: string): void {
+  socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`, () => socket.destroy());
+}
+
+/** Bounds the waits between requests, which slow senders of headers would stretch. */
+class HttpConnection implements Timed {
+  readonly connection: DeliveredConnection;
+  readonly #parts: ForwardParts;
+  deadline = Number.POSITIVE_INFINITY;
+  active = 0;
+
+  constructor(connection: DeliveredConnection, parts: ForwardParts) {
+    this.connection = connection;
+    this.#parts = parts;
+  }
+
+  awaitRequest(limitMs: number): void {
+    this.deadline = this.#parts.clock.monotonic() + limitMs;
+    this.#parts.deadlines.watch(this);
+  }
+
+  began(): void {
+    this.active += 1;
+    this.deadline = Number.POSITIVE_INFINITY;
+  }
+
+  finished(): void {
+    this.active -= 1;
+    if (this.active > 0) return;
+    if (this.#parts.draining()) this.connection.socket.end(() => this.connection.socket.destroy());
+    else this.awaitRequest(this.#parts.limits.keepAliveTimeoutMs);
+  }
+
+  expire(): void {
+    abortStream(this.connection.socket);
+  }
+
+  dispose(): void {
+    this.#parts.deadlines.forget(this);
+  }
+}

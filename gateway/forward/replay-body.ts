@@ -1,0 +1,80 @@
+import type { ClientRequest, IncomingMessage } from 'node:http';
+import { trailerPairs } from './headers.ts';
+
+/**
+ * A request's body on its way upstream, kept up to a limit so that it can be sent again. Holds the caller back while the
+ * current upstream is full. One sink at a time.
+ */
+export class ReplayBody {
+  readonly #source: IncomingMessage;
+  readonly #limit: number;
+  #kept: Buffer[] | undefined = [];
+  #keptBytes = 0;
+  #sink: ClientRequest | undefined;
+  #ended = false;
+  #started = false;
+  /** Body bytes that came in. */
+  bytes = 0;
+
+  constructor(source: IncomingMessage, limit: number) {
+    this.#source = source;
+    this.#limit = limit;
+  }
+
+  /** The whole of what came so far can be sent once more. */
+  get replayable(): boolean {
+    return this.#kept !== undefined;
+  }
+
+  /** Sends what is kept, then what comes. Only while `replayable`, or the first time. */
+  sendTo(sink: ClientRequest, onBytes: () => void): void {
+    this.#sink = sink;
+    for (const chunk of this.#kept ?? []) sink.write(chunk);
+    sink.on('drain', () => {
+      if (this.#sink === sink) this.#source.resume();
+    });
+    if (this.#ended) this.#end(sink);
+    else if (!this.#started) this.#start(onBytes);
+    else this.#source.resume();
+  }
+
+  /** Stops feeding the sink, which has failed. */
+  detach(): void {
+    this.#sink = undefined;
+    if (!this.#ended) this.#source.pause();
+  }
+
+  /** Nobody wants the rest: lets it run out, so that the connection can be used again. */
+  discard(): void {
+    this.#sink = undefined;
+    this.#kept = undefined;
+    this.#source.resume();
+  }
+
+  #start(onBytes: () => void): void {
+    this.#started = true;
+    this.#source.on('data', (chunk: Buffer) => {
+      this.bytes += chunk.length;
+      onBytes();
+      this.#keep(chunk);
+      if (this.#sink !== undefined && !this.#sink.write(chunk)) this.#source.pause();
+    });
+    this.#source.on('end', () => {
+      this.#ended = true;
+      if (this.#sink !== undefined) this.#end(this.#sink);
+    });
+  }
+
+  #keep(chunk: Buffer): void {
+    if (this.#kept === undefined) return;
+    this.#keptBytes += chunk.length;
+    if (this.#keptBytes > this.#limit) this.#kept = undefined;
+    else this.#kept.push(chunk);
+  }
+
+  #end(sink: ClientRequest): void {
+    const trailers = trailerPairs(this.#source.rawTrailers);
+    if (trailers.length > 0) sink.addTrailers(trailers);
+    sink.end();
+  }
+}

@@ -1,0 +1,18 @@
+export type { RestoredState } from './disk.ts';
+export { loadState, saveState } from './disk.ts';
+export { applyUpdate } from './reduce.ts';
+export { StateStore } from './store.ts';
+export type {
+  AssignmentState,
+  AuthzRuleState,
+  AuthzState,
+  ClusterState,
+  DataPlaneState,
+  EndpointState,
+  ListenerState,
+  OriginateListenerState,
+  RouteState,
+  ServiceListenerState,
+  UpstreamTls,
+} from './types.ts';
+export { emptyState } from './types.ts';

@@ -1,0 +1,68 @@
+import type { TrustBundle } from '../../core/identity/index.ts';
+import { formatViolation } from '../../core/validate.ts';
+import { decodeResource, type NativeResource, nativeTypeUrls, type ResourceRejection, type XdsUpdate } from '../../core/xds/index.ts';
+import { assignmentOf, authzOf, bundleOf, clusterOf, listenerOf, routeOf } from './convert.ts';
+import type { AssignmentState, AuthzState, ClusterState, DataPlaneState, ListenerState, RouteState } from './types.ts';
+
+/**
+ * The next state, and what of the update was refused: of that the last good version stays, and nothing else is held up by
+ * it. Pure; returns the same state when nothing changed.
+ */
+export function applyUpdate(
+  state: DataPlaneState,
+  update: XdsUpdate,
+): { readonly state: DataPlaneState; readonly rejections: readonly ResourceRejection[] } {
+  const rejections: ResourceRejection[] = [];
+  const accepted: NativeResource[] = [];
+  for (const { name, any } of update.changed) {
+    const decoded = decodeResource(any);
+    if (!decoded.ok) rejections.push({ name, reason: decoded.violations.map(formatViolation).join('; ') });
+    else if (decoded.value.name !== name) rejections.push({ name, reason: `is named ${decoded.value.name} inside` });
+    else accepted.push(decoded.value);
+  }
+  if (accepted.length === 0 && update.removed.length === 0) return { state, rejections };
+  const draft = draftOf(state, update.typeUrl);
+  if (draft === undefined) return { state, rejections };
+  for (const name of update.removed) draft.map.delete(name);
+  for (const resource of accepted) {
+    const value = stateOf(resource);
+    if (value !== undefined) draft.map.set(resource.name, value);
+  }
+  return { state: draft.state, rejections };
+}
+
+type Value = ListenerState | RouteState | ClusterState | AssignmentState | TrustBundle | AuthzState;
+
+function stateOf(resource: NativeResource): Value | undefined {
+  switch (resource.kind) {
+    case 'listener':
+      return listenerOf(resource.value);
+    case 'route':
+      return routeOf(resource.value);
+    case 'cluster':
+      return clusterOf(resource.value);
+    case 'loadAssignment':
+      return assignmentOf(resource.value);
+    case 'bundle':
+      return bundleOf(resource.value);
+    case 'authz':
+      return authzOf(resource.value);
+  }
+}
+
+const fields: ReadonlyMap<string, keyof DataPlaneState> = new Map([
+  [nativeTypeUrls.listener, 'listeners'],
+  [nativeTypeUrls.route, 'routes'],
+  [nativeTypeUrls.cluster, 'clusters'],
+  [nativeTypeUrls.loadAssignment, 'assignments'],
+  [nativeTypeUrls.bundle, 'bundles'],
+  [nativeTypeUrls.authz, 'authz'],
+]);
+
+/** One update is of one type: its map is copied once, whatever the update holds. Types that are not ours change nothing. */
+function draftOf(state: DataPlaneState, typeUrl: string): { readonly state: DataPlaneState; readonly map: Map<string, Value> } | undefined {
+  const field = fields.get(typeUrl);
+  if (field === undefined) return undefined;
+  const map = new Map<string, Value>(state[field]);
+  return { state: { ...state, [field]: map }, map };
+}

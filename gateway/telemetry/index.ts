@@ -1,0 +1,2 @@
+export { connectionEntry, requestEntry } from './access-log.ts';
+export { registerCertificateExpiry, TrafficMetrics } from './metrics.ts';

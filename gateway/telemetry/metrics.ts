@@ -1,0 +1,130 @@
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import type { ClusterTable, ConnectionReport, PeerIdentity, ResponseFlag } from '../engine/index.ts';
+import type { RequestReport } from '../forward/index.ts';
+import type { EndpointState } from '../state/index.ts';
+
+/** Istio's standard labels (Istio Standard Metrics) that a data plane without workload metadata can fill truthfully; the others are `unknown`, as Istio's own proxies say. */
+const labels = [
+  'reporter',
+  'source_workload',
+  'source_workload_namespace',
+  'source_principal',
+  'source_cluster',
+  'destination_workload',
+  'destination_workload_namespace',
+  'destination_principal',
+  'destination_service',
+  'destination_service_name',
+  'destination_service_namespace',
+  'destination_cluster',
+  'request_protocol',
+  'response_flags',
+  'connection_security_policy',
+] as const;
+
+const httpLabels = [...labels, 'response_code'] as const;
+
+type Label = (typeof labels)[number];
+
+export interface TrafficFacts {
+  readonly peer: PeerIdentity | undefined;
+  /** This data plane was the mTLS end. */
+  readonly inbound: boolean;
+  readonly cluster: ClusterTable | undefined;
+  readonly upstream: EndpointState | undefined;
+  readonly protocol: string;
+  readonly flags: readonly ResponseFlag[];
+}
+
+/** Istio's metrics, registered once per registry; several data planes of one process share them. */
+export class TrafficMetrics {
+  readonly #node: { readonly cluster: string; readonly spiffeId: () => string };
+  readonly #requests: Counter;
+  readonly #duration: Histogram;
+  readonly #requestBytes: Histogram;
+  readonly #responseBytes: Histogram;
+  readonly #opened: Counter;
+  readonly #closed: Counter;
+  readonly #sent: Counter;
+  readonly #received: Counter;
+  readonly #refused: Counter;
+
+  constructor(registry: Registry, node: { readonly cluster: string; readonly spiffeId: () => string }) {
+    this.#node = node;
+    const counter = (name: string, help: string, labelNames: readonly string[]) =>
+      (registry.getSingleMetric(name) as Counter | undefined) ??
+      new Counter({ name, help, labelNames: [...labelNames], registers: [registry] });
+    const histogram = (name: string, help: string, buckets: number[]) =>
+      (registry.getSingleMetric(name) as Histogram | undefined) ??
+      new Histogram({ name, help, labelNames: [...httpLabels], buckets, registers: [registry] });
+    const times = [0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000];
+    const sizes = [128, 1_024, 8_192, 65_536, 524_288, 4_194_304];
+    this.#requests = counter('istio_requests_total', 'HTTP requests handled', httpLabels);
+    this.#duration = histogram('istio_request_duration_milliseconds', 'From the first header to the last byte of the answer', times);
+    this.#requestBytes = histogram('istio_request_bytes', 'Size of request bodies', sizes);
+    this.#responseBytes = histogram('istio_response_bytes', 'Size of response bodies', sizes);
+    this.#opened = counter('istio_tcp_connections_opened_total', 'TCP connections opened', labels);
+    this.#closed = counter('istio_tcp_connections_closed_total', 'TCP connections closed', labels);
+    this.#sent = counter('istio_tcp_sent_bytes_total', 'Bytes sent in answer', labels);
+    this.#received = counter('istio_tcp_received_bytes_total', 'Bytes received', labels);
+    this.#refused = counter('isthmus_connections_refused_total', 'Connections that ended before they led anywhere, by reason', [
+      'listener',
+      'reason',
+    ]);
+  }
+
+  request(report: RequestReport, facts: TrafficFacts): void {
+    const set = { ...this.#labels(facts), response_code: String(report.status) };
+    this.#requests.inc(set);
+    this.#duration.observe(set, report.durationMs);
+    this.#requestBytes.observe(set, report.bytesReceived);
+    this.#responseBytes.observe(set, report.bytesSent);
+  }
+
+  connection(report: ConnectionReport, facts: TrafficFacts): void {
+    if (report.outcome === 'refused') this.#refused.inc({ listener: report.listener, reason: report.reason });
+    if (report.outcome !== 'forward') return;
+    const set = this.#labels(facts);
+    this.#opened.inc(set);
+    this.#closed.inc(set);
+    this.#sent.inc(set, report.bytesSent);
+    this.#received.inc(set, report.bytesReceived);
+  }
+
+  #labels({ peer, inbound, cluster, upstream, protocol, flags }: TrafficFacts): Record<Label, string> {
+    const own = this.#node.spiffeId();
+    const expected = upstream?.tls?.uriSans[0];
+    return {
+      reporter: inbound ? 'destination' : 'source',
+      source_workload: peer?.serviceAccount ?? 'unknown',
+      source_workload_namespace: peer?.namespace ?? 'unknown',
+      source_principal: peer?.spiffeId ?? (inbound || expected === undefined ? 'unknown' : own),
+      source_cluster: peer?.cluster ?? (inbound ? 'unknown' : this.#node.cluster),
+      destination_workload: upstream?.instance || 'unknown',
+      destination_workload_namespace: cluster?.namespace ?? 'unknown',
+      destination_principal: inbound ? own : (expected ?? 'unknown'),
+      destination_service: cluster?.host ?? 'unknown',
+      destination_service_name: cluster?.service ?? 'unknown',
+      destination_service_namespace: cluster?.namespace ?? 'unknown',
+      destination_cluster: inbound ? this.#node.cluster : upstream?.cluster || 'unknown',
+      request_protocol: protocol,
+      response_flags: flags.join(',') || '-',
+      connection_security_policy: inbound ? 'mutual_tls' : expected === undefined ? 'none' : 'mutual_tls',
+    };
+  }
+}
+
+/** When our certificate ends: the alert rule's input. */
+export function registerCertificateExpiry(registry: Registry, notAfterMs: () => number): void {
+  const name = 'isthmus_certificate_expiry_timestamp_seconds';
+  if (registry.getSingleMetric(name) !== undefined) return;
+  new Gauge({
+    name,
+    help: 'Unix time at which a certificate in use ends',
+    labelNames: ['kind'],
+    registers: [registry],
+    collect() {
+      this.set({ kind: 'svid' }, notAfterMs() / 1_000);
+    },
+  });
+}
