@@ -91,6 +91,17 @@ export class Exchange implements Timed {
     await this.#try(cluster, { method, path: checked.target.path, headers, body: this.#body, onBytes: () => this.#touch() });
   }
 
+  /** What should have been the rest of the body cannot be read. */
+  bodyIsBroken(): void {
+    if (this.#response.headersSent) {
+      this.#flags.add('DPE');
+      this.#break();
+      return;
+    }
+    this.#gone.abort();
+    this.#answer(badRequestReply(400, 'bad_request_body'), true);
+  }
+
   expire(): void {
     this.deadline = Number.POSITIVE_INFINITY;
     if (!this.#response.headersSent) {

@@ -31,7 +31,11 @@ export class HttpForwarder {
     this.#server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
     this.#server.on('connect', (_request, socket) => refuse(socket, '405 Method Not Allowed'));
     this.#server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+      const known = this.#connections.get(socket);
       if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy();
+      // What comes after a request is answered by its exchange, or by nobody: a second answer could be taken for another's.
+      else if (known?.exchange !== undefined) known.exchange.bodyIsBroken();
+      else if (known === undefined || known.begun) socket.end(() => socket.destroy());
       else refuse(socket, error.code === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : '400 Bad Request');
     });
   }
@@ -65,9 +69,10 @@ export class HttpForwarder {
       request.socket.destroy();
       return;
     }
-    known.began();
-    response.once('close', () => known.finished());
-    void new Exchange(this.#parts, known.connection, request, response).run();
+    const exchange = new Exchange(this.#parts, known.connection, request, response);
+    known.began(exchange);
+    response.once('close', () => known.finished(exchange));
+    void exchange.run();
   }
 
   /** Only WebSockets are let through; any other offer is one that a server may ignore (RFC 9110 §7.8), and we do. */
@@ -102,6 +107,10 @@ class HttpConnection implements Timed {
   readonly #parts: ForwardParts;
   deadline = Number.POSITIVE_INFINITY;
   active = 0;
+  /** A request came in already. */
+  begun = false;
+  /** The newest one that is not over. */
+  exchange: Exchange | undefined;
 
   constructor(connection: DeliveredConnection, parts: ForwardParts) {
     this.connection = connection;
@@ -113,14 +122,17 @@ class HttpConnection implements Timed {
     this.#parts.deadlines.watch(this);
   }
 
-  began(): void {
+  began(exchange?: Exchange): void {
+    this.exchange = exchange;
     this.active += 1;
+    this.begun = true;
     this.deadline = Number.POSITIVE_INFINITY;
   }
 
-  finished(): void {
+  finished(exchange: Exchange): void {
+    if (this.exchange === exchange) this.exchange = undefined;
     this.active -= 1;
-    if (this.active > 0) return;
+    if (this.active > 0 || this.connection.socket.destroyed) return;
     if (this.#parts.draining()) this.connection.socket.end(() => this.connection.socket.destroy());
     else this.awaitRequest(this.#parts.limits.keepAliveTimeoutMs);
   }

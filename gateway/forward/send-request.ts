@@ -56,21 +56,24 @@ export function sendRequest(connection: UpstreamConnection, send: SendRequest): 
       connection.destroy();
       fail('aborted', 'the caller went away');
     };
-    if (send.signal.aborted) return onGone();
     send.signal.addEventListener('abort', onGone, { once: true });
     request.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code?.startsWith('HPE_') === true) fail('protocol', error.code);
       else fail('early-close', error.code ?? error.message);
     });
     request.on('close', () => fail('early-close', 'closed before an answer'));
+    // It was dialled paused, so that nothing was lost before Node's parser listens; now it does.
+    request.on('socket', (socket) => socket.resume());
     request.on('continue', send.onContinue);
     request.on('upgrade', (response, socket, head) => settle({ kind: 'upgraded', request, response, socket, head }));
     request.on('response', (response) => {
       const local = connection.endpoint.tls === undefined ? undefined : headerOf(response.rawHeaders, localOriginHeader);
       if (local === undefined || response.statusCode !== 503) return settle({ kind: 'response', request, response });
       response.resume();
-      fail('local-origin', `its mesh end answered for it: ${local.slice(0, 8)}`, !undelivered.has(local));
+      if (undelivered.has(local)) fail('local-origin', `its mesh end could not reach it: ${local}`, false);
+      else fail('early-close', `its mesh end saw it break off: ${local.slice(0, 8)}`);
     });
-    send.body.sendTo(request, send.onBytes);
+    if (send.signal.aborted) onGone();
+    else send.body.sendTo(request, send.onBytes);
   });
 }

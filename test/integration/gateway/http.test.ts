@@ -88,15 +88,13 @@ describe('HTTP from a caller to an app, over two mTLS ends', () => {
     const bad = await planes.end(breaking.port);
     const end = await planes.end(good.port);
     const caller = await planes.caller([bad.endpoint, end.endpoint]);
-    for (const method of ['GET', 'PUT', 'DELETE', 'HEAD', 'OPTIONS', 'GET']) {
+    for (const method of ['GET', 'PUT', 'DELETE', 'HEAD']) {
       assert.equal((await call(caller.port, { method, ...(method === 'PUT' ? { body: 'kept' } : {}) })).status, 200, method);
     }
-    assert.ok(hits > 0);
-    const before = hits;
+    assert.equal(hits, 2);
     const statuses = [];
-    for (let i = 0; i < 6; i++) statuses.push((await call(caller.port, { method: 'POST', body: 'once' })).status);
-    assert.equal(statuses.filter((status) => status === 503).length, hits - before, 'one answer for each POST that the app has seen');
-    assert.ok(hits > before);
+    for (let i = 0; i < 2; i++) statuses.push((await call(caller.port, { method: 'POST', body: 'once' })).status);
+    assert.deepEqual([statuses.sort(), hits], [[200, 503], 3], 'the app saw one POST, and its caller was told that it broke off');
   });
 
   test('an app that is down: its mesh end says so, and any request goes elsewhere', async () => {
@@ -107,7 +105,7 @@ describe('HTTP from a caller to an app, over two mTLS ends', () => {
     const caller = await planes.caller([dead.endpoint, end.endpoint]);
     down.server.closeAllConnections();
     down.server.close();
-    for (let i = 0; i < 10; i++) assert.equal((await call(caller.port, { method: i % 2 === 0 ? 'POST' : 'GET', body: 'b' })).status, 200);
+    for (let i = 0; i < 10; i++) assert.equal((await call(caller.port, i % 2 === 0 ? { method: 'POST', body: 'b' } : {})).status, 200);
     put(caller.node.state, { endpoints: [dead.endpoint] });
     const answer = await call(caller.port);
     assert.equal(answer.status, 503);
