@@ -38,12 +38,11 @@ export const nativeOrder: readonly string[] = [
   nativeTypeUrls.authz,
 ];
 
-/** The sync mark is last: it says that everything before it was sent. */
+/** Sync marks are no part of the order: one is sent when everything else, removals too, was sent and answered. */
 export const peeringOrder: readonly string[] = [
   peeringTypeUrls.trust,
   peeringTypeUrls.gateway,
   peeringTypeUrls.service,
   peeringTypeUrls.endpoint,
   peeringTypeUrls.sourceState,
-  peeringTypeUrls.syncMark,
 ];
