@@ -13,7 +13,7 @@ import { addStatus } from './commands/status.ts';
 import { addUninstall } from './commands/uninstall.ts';
 import { addVersion } from './commands/version.ts';
 import { addVmList } from './commands/vm-list.ts';
-import { addGatewayToken, addVmToken } from './commands/vm-token.ts';
+import { addVmToken } from './commands/vm-token.ts';
 import { type ExitCode, exitCode, exitCodesHelp } from './exit-codes.ts';
 import type { Io } from './io.ts';
 
@@ -41,8 +41,6 @@ function programFor(io: Io): Command {
   addControlInit(group('control', 'the control plane of one cluster'), io);
   const ca = group('ca', 'the root of a trust domain, where its key is kept');
   for (const add of [addCaInit, addCaSign, addCaStatus]) add(ca, io);
-  const gateway = group('gateway', 'the east-west gateway of one network');
-  addGatewayToken(gateway, io);
   const vm = group('vm', 'VMs and the agent on them');
   addVmToken(vm, io);
   addVmList(vm, io);
