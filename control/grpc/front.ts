@@ -47,6 +47,8 @@ export class GrpcFront implements Service {
   readonly #gate: ConnectionGate;
   readonly #tls: TlsServer;
   readonly #sockets = new Set<Socket>();
+  /** Connections with a client certificate, by its serial. */
+  readonly #proven = new Map<TLSSocket, string>();
   readonly #timers = new Set<AbortController>();
   #identity: FrontIdentity;
   #disposed = false;
@@ -95,10 +97,11 @@ export class GrpcFront implements Service {
     return (this.#tls.address() as AddressInfo).port;
   }
 
-  /** From now on new connections get this; those that stand go on with what they began with. Denied serials count at once. */
+  /** From now on new connections get this; those that stand go on with what they began with, except callers that are denied now. */
   useIdentity(identity: FrontIdentity): void {
     this.#identity = identity;
     this.#tls.setSecureContext(tlsOptions(identity));
+    for (const [socket, serial] of this.#proven) if (identity.bundle.deniedSerials.includes(serial)) socket.destroy();
   }
 
   /** Who makes a call; undefined for a connection without a certificate. Certificates that do not hold never get as far. */
@@ -161,7 +164,12 @@ export class GrpcFront implements Service {
         socket.destroy();
         return;
       }
-      socket.once('close', this.#callers.add(leaf, verdict));
+      const release = this.#callers.add(leaf, verdict);
+      this.#proven.set(socket, verdict.serial);
+      socket.once('close', () => {
+        release();
+        this.#proven.delete(socket);
+      });
       this.#endAfter(socket, verdict.notAfter - now);
     }
     this.#injector.injectConnection(socket);

@@ -4,7 +4,14 @@ import { connect as connectTcp, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
-import { type ChannelCredentials, ChannelCredentials as Credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
+import {
+  type ChannelCredentials,
+  ChannelCredentials as Credentials,
+  connectivityState,
+  Metadata,
+  type ServiceError,
+  status,
+} from '@grpc/grpc-js';
 import { loadRoot } from '../../../control/ca/index.ts';
 import { type CallLike, GrpcFront } from '../../../control/grpc/index.ts';
 import { controlChannel, makeSvid, SettableSvidSource, type Svid, type SvidSource } from '../../../core/identity/index.ts';
@@ -76,6 +83,9 @@ function called<T>(call: (done: (error: ServiceError | null, reply: T) => void) 
 
 const renew = (client: IdentityClient, csr = createCsr(generateKey())) => called<SvidReply>((done) => client.renew({ csr }, done));
 const refused = (code: status) => (error: ServiceError) => error.code === code;
+
+/** Unlike `once`, takes an error on the way for granted. */
+const closed = (socket: Socket) => new Promise<void>((resolve) => socket.once('close', () => resolve()));
 
 test('renewal is for the identity held, whatever the request asks for', async (t) => {
   const plane = await control(t);
@@ -149,13 +159,34 @@ test('certificates of another trust domain, another cluster, without a cluster, 
   assert.match(plane.lines.join('\n'), /is denied/);
 });
 
-test('an identity that is denied loses the calls of the connections it has', async (t) => {
+test('an identity that is denied loses the connections it has', async (t) => {
   const plane = await control(t);
   const source = await attested(t, plane);
   const client = meshClient(t, plane, source);
   await renew(client);
+  assert.equal(client.getChannel().getConnectivityState(false), connectivityState.READY);
   plane.authority.setDenied([source.current().serial]);
-  await assert.rejects(renew(client), refused(status.UNAUTHENTICATED));
+  await until('the connection to go', () => client.getChannel().getConnectivityState(false) !== connectivityState.READY);
+  await assert.rejects(renew(client), refused(status.UNAVAILABLE));
+});
+
+test('garbage after the handshake, and messages that are too big, harm nobody else', async (t) => {
+  const plane = await control(t, { limits: { messageBytes: 64 * 1024 } });
+  const source = await attested(t, plane);
+  const client = meshClient(t, plane, source);
+  for (const bytes of [
+    Buffer.alloc(100_000, 0xff),
+    Buffer.concat([Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), Buffer.alloc(64, 0xff)]),
+    Buffer.from('GET / HTTP/1.1\r\n\r\n'),
+  ]) {
+    const socket = connectTls({ host: '127.0.0.1', port: plane.front.port, rejectUnauthorized: false, ALPNProtocols: ['h2'] });
+    socket.on('error', () => {});
+    socket.resume();
+    socket.once('secureConnect', () => socket.write(bytes));
+    await closed(socket);
+  }
+  await assert.rejects(renew(client, Buffer.alloc(100_000)), refused(status.RESOURCE_EXHAUSTED));
+  await renew(client);
 });
 
 test('an SVID of this mesh that no grant stands behind cannot be renewed', async (t) => {
@@ -203,9 +234,6 @@ test('the listener changes its certificate without dropping a connection', async
   assert.equal(client.getChannel().getConnectivityState(false), peer);
   await renew(client);
 });
-
-/** Unlike `once`, takes an error on the way for granted. */
-const closed = (socket: Socket) => new Promise<void>((resolve) => socket.once('close', () => resolve()));
 
 test('connections are limited by source, in handshake time, and to HTTP/2', async (t) => {
   const plane = await control(t, { limits: { connectionsPerSource: 3, handshakeMs: 300, anonymousMs: 300 } });
