@@ -31,7 +31,8 @@ export interface ControlApi {
   uninstallPlan(): Promise<UninstallPlan>;
 
   createToken(request: JoinTokenRequest): Promise<Changed<CreatedJoinToken>>;
-  invitePeer(ttlMs: number): Promise<Changed<Invite>>;
+  /** `dial`: HOST:PORT of the joiner, where this side cannot be dialled. */
+  invitePeer(ttlMs: number, dial?: string): Promise<Changed<Invite>>;
   joinPeer(request: JoinPeerRequest): Promise<Changed<JoinedPeer>>;
   removePeer(cluster: string): Promise<Changed<RemovedPeer>>;
   uninstall(): Promise<Changed<UninstallResult>>;

@@ -125,7 +125,7 @@ const peerRoutes: readonly Route[] = [
     params: none,
     body: InviteRequest,
     reply: Invite,
-    change: (api, { body }) => api.invitePeer(body.ttlMs ?? inviteTtlMs),
+    change: (api, { body }) => api.invitePeer(body.ttlMs ?? inviteTtlMs, body.dial),
   }),
   changing({
     method: 'POST',

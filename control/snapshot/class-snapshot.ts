@@ -1,5 +1,5 @@
 import type { ServiceKey } from '../../core/model/index.ts';
-import { PersistentMap } from '../catalog/persistent-map.ts';
+import { PersistentMap } from '../catalog/index.ts';
 import type { ClientClass, Resource, ResourceKind, Snapshot } from './ir.ts';
 import { resourceKinds } from './ir.ts';
 import { SetHash } from './seal.ts';

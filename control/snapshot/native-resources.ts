@@ -1,6 +1,6 @@
 import { networkId } from '../../core/model/index.ts';
 import type { ChangedNames, EncodedResource, ResourceSet, ResourceSource, ResourceView } from '../../core/xds/index.ts';
-import type { PersistentMap } from '../catalog/persistent-map.ts';
+import type { PersistentMap } from '../catalog/index.ts';
 import { encodeNative, nativeTypeUrlOf } from './encode-native.ts';
 import type { SnapshotBuilder } from './inputs.ts';
 import type { ClientClass, Resource, ResourceKind, Snapshot } from './ir.ts';

@@ -6,6 +6,8 @@ export const InviteRequest = Type.Object(
   {
     /** Default 15 min. */
     ttlMs: Type.Optional(Type.Integer({ minimum: 1000, maximum: 86_400_000 })),
+    /** HOST:PORT of the joiner, which this side then dials: for an inviter that cannot be dialled itself. */
+    dial: Type.Optional(Type.String({ minLength: 3, maxLength: 300 })),
   },
   { additionalProperties: false },
 );

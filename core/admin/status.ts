@@ -34,7 +34,15 @@ export const ServiceStatus = Type.Object({
   namespace: Type.String(),
   name: Type.String(),
   hosts: list(Type.String()),
-  ports: list(Type.Object({ name: Type.String(), port: Type.Integer(), protocol: Type.String() })),
+  ports: list(
+    Type.Object({
+      name: Type.String(),
+      port: Type.Integer(),
+      protocol: Type.String(),
+      /** Where callers without a sidecar find it on this cluster's gateways. */
+      gatewayPort: Type.Optional(Type.Integer()),
+    }),
+  ),
   /** Clusters that may see it; empty: not exported. */
   audience: list(Type.String()),
   endpoints: list(EndpointGroup),

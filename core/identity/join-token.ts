@@ -15,6 +15,8 @@ export interface JoinToken {
   readonly addresses: readonly string[];
   /** DER. */
   readonly root: Uint8Array;
+  /** Where the instance is taken to be unless it says otherwise; '' when the token does not say. */
+  readonly network?: string;
 }
 
 const prefix = 'isthmus-join-v1.';
@@ -22,11 +24,9 @@ const maxLength = 8_192;
 
 /** One line without spaces. Holds the secret: print it once, keep it in owner-only files. */
 export function formatJoinToken(token: JoinToken): string {
-  const { id, secret, trustDomain, cluster, addresses, root } = token;
-  return (
-    prefix +
-    Buffer.from(JSON.stringify([id, secret, trustDomain, cluster, addresses, Buffer.from(root).toString('base64')])).toString('base64url')
-  );
+  const { id, secret, trustDomain, cluster, addresses, root, network = '' } = token;
+  const parts = [id, secret, trustDomain, cluster, addresses, Buffer.from(root).toString('base64'), network];
+  return prefix + Buffer.from(JSON.stringify(parts)).toString('base64url');
 }
 
 /** Never throws; violations never repeat the input, which is mostly secret. */
@@ -41,8 +41,8 @@ export function parseJoinToken(text: string): Checked<JoinToken> {
   } catch {
     return fail('is damaged: copy the whole line that isthmus vm token printed');
   }
-  if (!Array.isArray(parts) || parts.length !== 6) return fail('is damaged');
-  const [id, secret, trustDomain, cluster, addresses, root] = parts as unknown[];
+  if (!Array.isArray(parts) || parts.length !== 7) return fail('is damaged');
+  const [id, secret, trustDomain, cluster, addresses, root, network] = parts as unknown[];
   const violations: Violation[] = [];
   const must = (held: boolean, path: string, message: string) => held || violations.push({ path: `token.${path}`, message });
   must(typeof id === 'string' && /^[a-f0-9]{16}$/.test(id), 'id', 'is not 16 hex digits');
@@ -50,10 +50,11 @@ export function parseJoinToken(text: string): Checked<JoinToken> {
   must(typeof trustDomain === 'string' && /^[a-z0-9._-]{1,255}$/.test(trustDomain), 'trustDomain', 'is no trust domain');
   must(typeof cluster === 'string' && isDnsLabel(cluster), 'cluster', 'is no cluster name');
   must(isAddresses(addresses), 'addresses', 'are not 1-16 of HOST:PORT');
+  must(network === '' || (typeof network === 'string' && isDnsLabel(network)), 'network', 'is no network name');
   const der = typeof root === 'string' ? Buffer.from(root, 'base64') : Buffer.alloc(0);
   must(parseCertificate(der).ok, 'root', 'is no certificate');
   if (violations.length > 0) return reject(violations);
-  return accept({ ...({ id, secret, trustDomain, cluster, addresses } as Omit<JoinToken, 'root'>), root: der });
+  return accept({ ...({ id, secret, trustDomain, cluster, addresses, network } as Omit<JoinToken, 'root'>), root: der });
 }
 
 function isAddresses(value: unknown): value is string[] {

@@ -1,0 +1,57 @@
+import { randomUUID } from 'node:crypto';
+import type { Clock } from '../../core/clock.ts';
+import type { MeshSpec } from '../../core/config/index.ts';
+import type { Log } from '../../core/log.ts';
+import type { Store } from '../../core/store.ts';
+import { IdentityService, RegistrationService } from '../../core/xds/gen/isthmus/agent/v1/agent.ts';
+import { ads, type ResourceSource } from '../../core/xds/index.ts';
+import { Issuance, JoinTokenAttestor, Ledger } from '../ca/index.ts';
+import { parseHostPort } from '../config/index.ts';
+import { GrpcFront, identityServer } from '../grpc/index.ts';
+import { Instances, Liveness, Presence, registrationServer } from '../registration/index.ts';
+import { createXdsServer, type XdsServer } from '../xds/index.ts';
+import type { ControlIdentity } from './control-identity.ts';
+
+export interface GrpcServicesOptions {
+  readonly mesh: MeshSpec;
+  readonly identity: ControlIdentity;
+  readonly store: Store;
+  readonly resources: ResourceSource;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Everything that agents and gateways talk to, on one listener. */
+export interface GrpcServices {
+  readonly front: GrpcFront;
+  readonly xds: XdsServer;
+  readonly ledger: Ledger;
+  readonly instances: Instances;
+  readonly liveness: Liveness;
+  /** Tells other replicas that this one is there. */
+  readonly presence: Presence;
+}
+
+export function createGrpcServices(options: GrpcServicesOptions): GrpcServices {
+  const { mesh, identity, store, resources, clock, log } = options;
+  const { authority } = identity;
+  const listen = parseHostPort(mesh.grpc.listen) ?? { host: '0.0.0.0', port: 15_012 };
+  const front = new GrpcFront({ ...listen, identity: identity.front(), clock, log });
+  identity.subscribe(() => front.useIdentity(identity.front()));
+  const callerOf = front.callerOf.bind(front);
+
+  const ledger = new Ledger(store);
+  const attestors = [new JoinTokenAttestor(store, mesh.cluster, mesh.trustDomain)];
+  const issuance = new Issuance({ authority, ledger, attestors, svidTtlMs: mesh.identity.svidTtlMs, clock, log });
+  front.addService(IdentityService, identityServer({ issuance, authority, callerOf, clock, log }));
+
+  const instances = new Instances(store);
+  const ttlMs = mesh.catalog.agentTtlMs;
+  const presence = new Presence(store, randomUUID());
+  const liveness = new Liveness({ instances, presence, ttlMs, clock, log });
+  front.addService(RegistrationService, registrationServer({ instances, liveness, ledger, callerOf, ttlMs, clock, log }));
+
+  const xds = createXdsServer({ source: resources, cluster: mesh.cluster, callerOf, clock, log });
+  front.addService(ads.AggregatedDiscoveryServiceService, { ...xds.handlers });
+  return { front, xds, ledger, instances, liveness, presence };
+}

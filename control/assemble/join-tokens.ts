@@ -1,0 +1,54 @@
+import type { CreatedJoinToken, JoinTokenRequest } from '../../core/admin/index.ts';
+import type { MeshSpec } from '../../core/config/index.ts';
+import { MeshError } from '../../core/errors.ts';
+import { formatJoinToken } from '../../core/identity/index.ts';
+import { formatSpiffeId, gatewayServiceAccount, systemNamespace } from '../../core/model/index.ts';
+import type { TrustBundle } from '../../core/pki/index.ts';
+import type { Store } from '../../core/store.ts';
+import { formatViolation } from '../../core/validate.ts';
+import type { Changed } from '../admin/index.ts';
+import { type Claims, createToken } from '../ca/index.ts';
+
+export interface JoinTokenContext {
+  readonly store: Store;
+  readonly mesh: MeshSpec;
+  readonly trust: TrustBundle;
+  /** HOST:PORT where agents dial this control plane. */
+  readonly addresses: readonly string[];
+  /** Unix ms. */
+  readonly now: number;
+}
+
+/** Makes a join token for one service, or for a gateway. CONFLICT before this cluster can sign, CONFIG_INVALID for a request that cannot be. */
+export async function makeJoinToken(request: JoinTokenRequest, context: JoinTokenContext): Promise<Changed<CreatedJoinToken>> {
+  const { store, mesh, trust, addresses, now } = context;
+  const [root] = trust.roots;
+  if (root === undefined) throw new MeshError('CONFLICT', 'this cluster has no root yet: run isthmus peer join, or set identity.rootDir');
+  if (addresses.length === 0) throw new MeshError('CONFLICT', 'agents cannot know where to dial: set grpc.advertise in the Mesh');
+  const claims = claimsOf(request);
+  const { ttlMs, maxUses, cidrs } = request;
+  const made = await createToken(store, { claims, ttlMs, maxUses, sources: cidrs }, now);
+  if (!made.ok) throw new MeshError('CONFIG_INVALID', made.violations.map(formatViolation).join('; '));
+  const { id, secret, expiresAt } = made.value;
+  const { cluster, trustDomain } = mesh;
+  const token = formatJoinToken({ id, secret, trustDomain, cluster, addresses, root, network: request.network ?? mesh.network });
+  const spiffeId = formatSpiffeId({ trustDomain, namespace: claims.namespace, serviceAccount: claims.serviceAccount });
+  const value = { token, id, spiffeId, expiresAt: new Date(expiresAt).toISOString(), maxUses };
+  return { value, diff: [{ subject: `token/${id}`, after: { spiffeId, role: claims.role, maxUses, expiresAt: value.expiresAt } }] };
+}
+
+function claimsOf(request: JoinTokenRequest): Claims {
+  if (request.role === 'gateway') {
+    return { role: 'gateway', namespace: systemNamespace, serviceAccount: gatewayServiceAccount, services: [], addresses: [] };
+  }
+  const [namespace = '', name = ''] = (request.service ?? '').split('/');
+  if (name === '') throw new MeshError('CONFIG_INVALID', 'a workload token names the service that it may register: service is missing');
+  const ports = request.port === undefined ? [] : [request.port];
+  return {
+    role: 'workload',
+    namespace,
+    serviceAccount: request.serviceAccount ?? name,
+    services: [{ namespace, name, ports }],
+    addresses: [],
+  };
+}

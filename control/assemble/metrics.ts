@@ -1,0 +1,47 @@
+import type { TrustBundle } from '../../core/pki/index.ts';
+import { parseCertificate } from '../../core/pki/index.ts';
+import type { SourceReport } from '../catalog/index.ts';
+import type { PeerReport } from '../peering/index.ts';
+import type { ControlMetrics } from '../telemetry/index.ts';
+import type { XdsClientStatus } from '../xds/index.ts';
+
+const states = ['unknown', 'live', 'stale', 'expired'] as const;
+
+export interface MetricsInput {
+  readonly sources: readonly SourceReport[];
+  readonly peers: readonly PeerReport[];
+  readonly clients: readonly XdsClientStatus[];
+  readonly trust: TrustBundle;
+}
+
+/** Brings the gauges to what is true now; called before each scrape. What is gone is not shown any more. */
+export function recordMetrics(metrics: ControlMetrics, input: MetricsInput): void {
+  for (const gauge of [
+    metrics.sourceState,
+    metrics.sourceAge,
+    metrics.endpoints,
+    metrics.peerConnected,
+    metrics.peerDataAge,
+    metrics.xdsClients,
+  ])
+    gauge.reset();
+  for (const source of input.sources) {
+    const labels = { cluster: source.cluster, source: source.source };
+    for (const state of states) metrics.sourceState.set({ ...labels, state }, source.state === state ? 1 : 0);
+    if (source.ageMs !== undefined) metrics.sourceAge.set(labels, source.ageMs / 1000);
+    metrics.endpoints.set(labels, source.endpoints);
+  }
+  for (const peer of input.peers) {
+    metrics.peerConnected.set({ peer: peer.cluster }, peer.state === 'connected' ? 1 : 0);
+    if (peer.dataAgeMs !== null) metrics.peerDataAge.set({ peer: peer.cluster }, peer.dataAgeMs / 1000);
+  }
+  for (const role of ['agent', 'gateway'] as const) metrics.xdsClients.set({ role }, input.clients.filter((c) => c.kind === role).length);
+  const { roots, intermediates, trustDomain } = input.trust;
+  for (const der of roots) recordExpiry(metrics, trustDomain, 'root', der);
+  for (const { cluster, certificate } of intermediates) recordExpiry(metrics, cluster, 'intermediate', certificate);
+}
+
+function recordExpiry(metrics: ControlMetrics, name: string, kind: string, der: Uint8Array): void {
+  const parsed = parseCertificate(der);
+  if (parsed.ok) metrics.certificateExpiry.set({ name, kind }, parsed.value.notAfter / 1000);
+}

@@ -1,0 +1,133 @@
+import { join } from 'node:path';
+import type { Clock } from '../../core/clock.ts';
+import type { MeshSpec } from '../../core/config/index.ts';
+import type { Log } from '../../core/log.ts';
+import { clusterId } from '../../core/model/index.ts';
+import type { Store } from '../../core/store.ts';
+import { AdminServer, type AuditLog, HealthServer, openAuditLog, svidCallers } from '../admin/index.ts';
+import { type Catalog, createCatalog } from '../catalog/index.ts';
+import { type LiveConfig, parseHostPort } from '../config/index.ts';
+import { callerPolicies } from '../policy/index.ts';
+import { GatewayList } from '../registration/index.ts';
+import { type ControlMetrics, createMetrics } from '../telemetry/index.ts';
+import { accessPoliciesOf, exportsOf } from './config-objects.ts';
+import { createControlApi } from './control-facade.ts';
+import { ControlIdentity } from './control-identity.ts';
+import { createGrpcServices, type GrpcServices } from './grpc-services.ts';
+import { recordMetrics } from './metrics.ts';
+import { Peers } from './peers.ts';
+import { Publishing } from './publishing.ts';
+import { resolveHost } from './resolve-host.ts';
+import { Snapshots } from './snapshots.ts';
+import { Sources } from './sources.ts';
+
+/** What every part is given. */
+export interface Surroundings {
+  readonly config: LiveConfig;
+  readonly store: Store;
+  readonly clock: Clock;
+  /** [0, 1). */
+  readonly random: () => number;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+}
+
+/** The parts of one control plane, made and joined but not started. */
+export interface ControlParts extends Surroundings {
+  readonly mesh: MeshSpec;
+  readonly metrics: ControlMetrics;
+  readonly identity: ControlIdentity;
+  readonly catalog: Catalog;
+  readonly snapshots: Snapshots;
+  readonly services: GrpcServices;
+  readonly sources: Sources;
+  readonly publishing: Publishing;
+  readonly peers: Peers;
+  readonly gateways: GatewayList;
+  readonly audit: AuditLog;
+  readonly admin: AdminServer;
+  readonly health: HealthServer;
+  /** Who may call what, made anew from exports and peers. */
+  readonly applyPolicies: () => void;
+}
+
+/** Opens what is durable; binds no port and reads no registry yet. */
+export async function buildParts(around: Surroundings): Promise<ControlParts> {
+  const { config, store, clock, random, log, signal } = around;
+  const mesh = config.current.mesh.spec;
+  const cluster = clusterId(mesh.cluster);
+  const metrics = createMetrics({ cluster });
+  const identity = await ControlIdentity.open({ mesh, clock, log, signal });
+  const onProblem = (message: string) => log.error({}, message);
+  const catalog = createCatalog({ cluster, store, clock, expireAfterMs: mesh.catalog.expireAfterMs, onProblem });
+  await catalog.start(signal);
+  const snapshots = new Snapshots({
+    view: catalog.current(),
+    hostSuffix: mesh.hostSuffix,
+    trust: identity.authority.bundle(),
+    policies: [],
+    gatewayPorts: [],
+    originateCidrs: mesh.originate.sources.flatMap((s) => s.cidrs),
+  });
+  identity.authority.subscribe(() => snapshots.set({ trust: identity.authority.bundle() }));
+  const services = createGrpcServices({ mesh, identity, store, resources: snapshots.resources, clock, log });
+  const sources = new Sources({ catalog, cluster, store, clock, random, log });
+  const onPorts: ConstructorParameters<typeof Publishing>[0]['onPorts'] = (gatewayPorts) => snapshots.set({ gatewayPorts });
+  const publishing = new Publishing({ mesh, catalog, sources, store, clock, random, log, onPorts });
+  const applyPolicies = () => {
+    const { trustDomain } = mesh;
+    snapshots.set({ policies: callerPolicies({ cluster, trustDomain, exports: exportsOf(config.current), peers: peers.namespaces() }) });
+  };
+  const peers = new Peers({ ...around, mesh, identity, catalog, front: services.front, onPeers: applyPolicies });
+  const gateways = new GatewayList({ store, instances: services.instances, cluster, resolve: resolveHost, clock, log });
+  const audit = await openAuditLog(join(mesh.stateDir, 'audit.jsonl'));
+  const inner = {
+    ...around,
+    mesh,
+    metrics,
+    identity,
+    catalog,
+    snapshots,
+    services,
+    sources,
+    publishing,
+    peers,
+    gateways,
+    audit,
+    applyPolicies,
+  };
+  return { ...inner, admin: adminOf(inner), health: healthOf(inner) };
+}
+
+type InnerParts = Omit<ControlParts, 'admin' | 'health'>;
+
+function adminOf(parts: InnerParts): AdminServer {
+  const { mesh, config, identity, services, peers, clock } = parts;
+  const { instances, xds } = services;
+  const api = createControlApi({ ...parts, instances, xds, addresses: () => peers.addresses() });
+  return new AdminServer({
+    ...parts,
+    listen: parseHostPort(mesh.api.listen) ?? { host: '0.0.0.0', port: 15_014 },
+    tls: identity.adminTls(),
+    api,
+    policies: () => accessPoliciesOf(config.current),
+    // Before this cluster has joined, nobody can hold an SVID that it could verify.
+    callerOfSocket: (socket) => (identity.svid === undefined ? undefined : svidCallers(identity.svid, () => clock.now())(socket)),
+  });
+}
+
+function healthOf(parts: InnerParts): HealthServer {
+  const { mesh, metrics, identity, catalog, snapshots, services, peers } = parts;
+  const { authority } = identity;
+  const readiness = () => {
+    const trust = authority.bundle();
+    recordMetrics(metrics, { sources: catalog.status(), peers: peers.report(), clients: services.xds.clients(), trust });
+    const joined = { name: 'identity', ok: authority.ready, reason: 'not joined yet: run isthmus peer join TOKEN' };
+    return [{ name: 'snapshot', ok: snapshots.started }, joined.ok ? { name: 'identity', ok: true } : joined];
+  };
+  return new HealthServer({
+    listen: parseHostPort(mesh.health.listen) ?? { host: '127.0.0.1', port: 15_021 },
+    readiness,
+    metrics: metrics.registry,
+  });
+}

@@ -1,0 +1,146 @@
+import type { Invite, JoinedPeer, PeerStatus } from '../../core/admin/index.ts';
+import type { Clock } from '../../core/clock.ts';
+import type { MeshSpec, PeerObject } from '../../core/config/index.ts';
+import { MeshError } from '../../core/errors.ts';
+import { controlChannel } from '../../core/identity/index.ts';
+import type { Log } from '../../core/log.ts';
+import { clusterId } from '../../core/model/index.ts';
+import type { Store } from '../../core/store.ts';
+import { version } from '../../core/version.ts';
+import { peering } from '../../core/xds/index.ts';
+import { type Catalog, exportService, type ServiceExport } from '../catalog/index.ts';
+import { type LiveConfig, parseHostPort } from '../config/index.ts';
+import type { GrpcFront } from '../grpc/index.ts';
+import { type ChangedServices, createPeering, type Peering, type PeerReport } from '../peering/index.ts';
+import { exportsOf, peersOf } from './config-objects.ts';
+import type { PeerOperations } from './control-facade.ts';
+import type { ControlIdentity } from './control-identity.ts';
+
+export interface PeersOptions {
+  readonly mesh: MeshSpec;
+  readonly config: LiveConfig;
+  readonly identity: ControlIdentity;
+  readonly catalog: Catalog;
+  readonly store: Store;
+  readonly front: GrpcFront;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly log: Log;
+  /** The set of peers, or what they may speak for, has changed. */
+  readonly onPeers: () => void;
+}
+
+/** The other clusters: what they are told, what they tell, and how they join. */
+export class Peers implements PeerOperations {
+  readonly #options: PeersOptions;
+  readonly #peering: Peering;
+  #specs: ReadonlyMap<string, PeerObject['spec']>;
+
+  constructor(options: PeersOptions) {
+    const { mesh, identity, catalog, store, front, clock, random, log } = options;
+    this.#options = options;
+    this.#specs = specsOf(peersOf(options.config.current));
+    this.#peering = createPeering({
+      cluster: clusterId(mesh.cluster),
+      version,
+      addresses: mesh.grpc.advertise,
+      store,
+      sink: catalog,
+      anchors: identity.authority,
+      security: (cluster) => this.#security(cluster),
+      clock,
+      random,
+      log,
+      namespacesOf: (cluster) => this.#specs.get(cluster)?.namespaces ?? ['*'],
+    });
+    front.addService(peering.PeeringService, { ...this.#peering.handlers(front.callerOf.bind(front)) });
+  }
+
+  /** HOST:PORT where agents and peers dial this control plane: what the Mesh advertises, else where it listens. */
+  addresses(): readonly string[] {
+    const { mesh, front } = this.#options;
+    if (mesh.grpc.advertise.length > 0) return mesh.grpc.advertise;
+    const { host } = parseHostPort(mesh.grpc.listen) ?? { host: '0.0.0.0' };
+    return host === '0.0.0.0' || host === '::' ? [] : [`${host.includes(':') ? `[${host}]` : host}:${front.port}`];
+  }
+
+  /** Restores what the peers told before, and begins to dial. */
+  async start(signal: AbortSignal): Promise<void> {
+    await this.#peering.start(signal);
+  }
+
+  get done(): Promise<void> {
+    return this.#peering.done;
+  }
+
+  /** Hands on what may be exported, until `signal` aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { catalog, identity } = this.#options;
+    const undo = identity.authority.subscribe(() => this.#export(new Set()));
+    try {
+      for await (const change of catalog.changes(signal)) this.#export(change.services);
+    } finally {
+      undo();
+    }
+  }
+
+  /** Peer objects have changed; so may have ExportPolicies. */
+  configure(peers: readonly PeerObject[]): void {
+    this.#specs = specsOf(peers);
+    for (const { cluster } of this.report())
+      this.#options.catalog.addPeer(clusterId(cluster), this.#specs.get(cluster)?.namespaces ?? ['*']);
+    this.#export(undefined);
+  }
+
+  /** Peer → namespaces whose identities it may present here. */
+  namespaces(): ReadonlyMap<string, readonly string[]> {
+    return new Map(this.report().map(({ cluster }) => [cluster, this.#specs.get(cluster)?.namespaces ?? ['*']]));
+  }
+
+  report(): readonly PeerReport[] {
+    return this.#peering.report();
+  }
+
+  status(): readonly PeerStatus[] {
+    return this.report().map((report) => ({ ...report, addresses: [...report.addresses] }));
+  }
+
+  async invite(ttlMs: number, dial?: string): Promise<Invite> {
+    throw new MeshError('NOT_FOUND', `${ttlMs} ${dial}`);
+  }
+
+  async join(token: string): Promise<JoinedPeer> {
+    throw new MeshError('NOT_FOUND', token);
+  }
+
+  async remove(cluster: string): Promise<void> {
+    await this.#peering.remove(cluster);
+    this.#options.onPeers();
+  }
+
+  #export(services: ChangedServices): void {
+    const { catalog, identity, config, mesh } = this.#options;
+    const view = catalog.current();
+    const policies = exportsOf(config.current);
+    const { roots, intermediates, trustDomain } = identity.authority.bundle();
+    this.#peering.updateExports(
+      {
+        view,
+        exportOf: (key, peer): ServiceExport | undefined => exportService(key, peer, view, policies),
+        trust: { trustDomain, roots, intermediates: intermediates.filter((i) => i.cluster === mesh.cluster).map((i) => i.certificate) },
+        sources: catalog.status(),
+      },
+      services,
+    );
+  }
+
+  #security(cluster: string) {
+    const { identity, clock } = this.#options;
+    if (identity.svid === undefined) throw new MeshError('IDENTITY_INVALID', 'this cluster has no identity yet', { retryable: true });
+    return controlChannel(identity.svid, { cluster, now: () => clock.now() });
+  }
+}
+
+function specsOf(peers: readonly PeerObject[]): ReadonlyMap<string, PeerObject['spec']> {
+  return new Map(peers.map((p) => [p.spec.cluster, p.spec]));
+}

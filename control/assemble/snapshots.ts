@@ -1,0 +1,57 @@
+import type { ServiceKey } from '../../core/model/index.ts';
+import type { Catalog } from '../catalog/index.ts';
+import { createSnapshotBuilder, NativeResources, type SnapshotInputs } from '../snapshot/index.ts';
+
+/** Joins the catalog's changes with everything else that snapshots are made from, and hands them to xDS. */
+export class Snapshots {
+  readonly resources: NativeResources;
+  /** Resolves with the first snapshot. */
+  readonly first: Promise<void>;
+  readonly #builder = createSnapshotBuilder();
+  #tellStarted: () => void = () => {};
+  #inputs: SnapshotInputs;
+  #started = false;
+
+  constructor(inputs: SnapshotInputs) {
+    this.#inputs = inputs;
+    this.resources = new NativeResources(this.#builder);
+    this.first = new Promise((resolve) => {
+      this.#tellStarted = resolve;
+    });
+  }
+
+  get inputs(): SnapshotInputs {
+    return this.#inputs;
+  }
+
+  /** Whether the first snapshot is served. */
+  get started(): boolean {
+    return this.#started;
+  }
+
+  /** Services whose newest resources contradict themselves; their last good ones are served. */
+  faults(): ReadonlyMap<ServiceKey, readonly string[]> {
+    return this.#builder.faults();
+  }
+
+  /** Trust, policies, gateway ports and the like; what the catalog says comes through `follow`. */
+  set(changed: Partial<Omit<SnapshotInputs, 'view'>>): void {
+    this.#inputs = { ...this.#inputs, ...changed };
+    if (this.#started) this.#update(new Set());
+  }
+
+  /** Serves nothing before the catalog's first view: unknown is never published as empty. Ends when `signal` aborts. */
+  async follow(catalog: Catalog, signal: AbortSignal): Promise<void> {
+    for await (const change of catalog.changes(signal)) {
+      this.#inputs = { ...this.#inputs, view: change.view };
+      this.#update(this.#started ? change.services : undefined);
+      this.#started = true;
+      this.#tellStarted();
+    }
+  }
+
+  #update(services: ReadonlySet<ServiceKey> | undefined): void {
+    this.#builder.update(this.#inputs, services);
+    this.resources.publish();
+  }
+}

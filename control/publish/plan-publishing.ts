@@ -1,0 +1,127 @@
+import { type Protocol, type ServiceKey, splitServiceKey } from '../../core/model/index.ts';
+import type { PublishedService } from '../../core/registry/index.ts';
+import type { CatalogView, MergedService } from '../catalog/index.ts';
+
+/** One (service, port) that callers without a sidecar find at a gateway port. Persisted: applications remember ports. */
+export interface PortRecord {
+  readonly service: ServiceKey;
+  readonly port: number;
+  readonly name: string;
+  readonly protocol: Protocol;
+  readonly gatewayPort: number;
+  /** Registries that it was published in. */
+  readonly publishers: readonly string[];
+}
+
+/** By `NAMESPACE/NAME:PORT`. */
+export type PortTable = ReadonlyMap<string, PortRecord>;
+
+export interface PublisherPlace {
+  readonly id: string;
+  /** Of its registry: whose gateways its callers reach. */
+  readonly network: string;
+}
+
+export interface PublishingInput {
+  readonly view: CatalogView;
+  readonly publishers: readonly PublisherPlace[];
+  readonly table: PortTable;
+  /** Gateway port → Unix ms when it was freed. */
+  readonly freed: ReadonlyMap<number, number>;
+  /** Inclusive. */
+  readonly range: readonly [number, number];
+  readonly now: number;
+}
+
+export interface PublishingPlan {
+  readonly table: PortTable;
+  readonly freed: ReadonlyMap<number, number>;
+  /** Services that got no port, as the range is used up. */
+  readonly exhausted: readonly string[];
+  /** By publisher id: exactly what its registry should hold. */
+  readonly published: ReadonlyMap<string, readonly PublishedService[]>;
+}
+
+/** A freed gateway port is not given to another service for this long, ms: callers without a sidecar cache addresses. */
+export const portRestMs = 24 * 3_600_000;
+
+/**
+ * Which services are published where and at which gateway port. Pure. While a source has not said anything since this control plane
+ * started, nothing is withdrawn: what is missing from the view may only not have been heard of yet.
+ */
+export function planPublishing(input: PublishingInput): PublishingPlan {
+  const wanted = wantedPorts(input);
+  const settled = input.view.sources.every((s) => s.state !== 'unknown' && !s.restored);
+  const table = new Map<string, PortRecord>();
+  const freed = new Map([...input.freed].filter(([, at]) => input.now - at < portRestMs));
+  for (const [key, record] of input.table) {
+    const now = wanted.get(key);
+    if (now !== undefined) table.set(key, { ...now, gatewayPort: record.gatewayPort });
+    else if (settled) freed.set(record.gatewayPort, input.now);
+    else table.set(key, record);
+  }
+  const used = new Set([...[...table.values()].map((r) => r.gatewayPort), ...freed.keys()]);
+  const exhausted: string[] = [];
+  let next = input.range[0];
+  for (const [key, candidate] of [...wanted].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    if (table.has(key)) continue;
+    while (used.has(next)) next += 1;
+    if (next > input.range[1]) {
+      exhausted.push(key);
+      continue;
+    }
+    used.add(next);
+    table.set(key, { ...candidate, gatewayPort: next });
+  }
+  return { table, freed, exhausted, published: publishedBy(input, table) };
+}
+
+/** Imported services, and those of other registries of this cluster wherever a registry is published to. */
+function wantedPorts({ view, publishers }: PublishingInput): Map<string, PortRecord> {
+  const wanted = new Map<string, PortRecord>();
+  for (const service of view.services.values()) {
+    const places = publishers.filter((p) => !isNative(service, p.id, view)).map((p) => p.id);
+    const imported = service.contributions.some((c) => c.cluster !== view.cluster);
+    if (!imported && places.length === 0) continue;
+    for (const { port, name, protocol } of service.ports) {
+      wanted.set(`${service.key}:${port}`, { service: service.key, port, name, protocol, gatewayPort: 0, publishers: places });
+    }
+  }
+  return wanted;
+}
+
+/** The registry knows the service itself: its callers have the native name. */
+function isNative(service: MergedService, publisher: string, view: CatalogView): boolean {
+  return service.contributions.some((c) => c.cluster === view.cluster && c.source === publisher);
+}
+
+function publishedBy({ view, publishers }: PublishingInput, table: PortTable): Map<string, readonly PublishedService[]> {
+  return new Map(
+    publishers.map(({ id, network }) => {
+      const gatewayAddresses = gatewayAddressesOf(view, network);
+      const services = new Map<ServiceKey, PortRecord[]>();
+      for (const record of table.values()) {
+        if (record.publishers.includes(id)) services.set(record.service, [...(services.get(record.service) ?? []), record]);
+      }
+      const list = [...services]
+        .sort(([a], [b]) => (a < b ? -1 : 1))
+        .map(([key, ports]) => ({
+          ...splitServiceKey(key),
+          ports: ports
+            .sort((a, b) => a.port - b.port)
+            .map(({ name, port, protocol, gatewayPort }) => ({ name, port, protocol, gatewayPort })),
+          gatewayAddresses,
+        }));
+      return [id, list];
+    }),
+  );
+}
+
+/** Addresses of this cluster's gateways on a network: healthy ones, or all when none is known to be. */
+function gatewayAddressesOf(view: CatalogView, network: string): readonly string[] {
+  const all = [...view.gateways]
+    .flatMap(([n, list]) => (n === network ? list : []))
+    .filter((g) => g.cluster === view.cluster && !g.draining);
+  const healthy = all.filter((g) => g.healthy);
+  return [...new Set((healthy.length > 0 ? healthy : all).flatMap((g) => g.addresses))].sort();
+}
