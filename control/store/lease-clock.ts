@@ -8,6 +8,7 @@ export class LeaseClock {
   readonly #deadlines = new Map<string, { readonly ttlMs: number; at: number }>();
   readonly #stop = new AbortController();
   #wake: AbortController | undefined;
+  #wakesAt = 0;
   #running: Promise<void> = Promise.resolve();
 
   /** `expire` removes the lease; when it fails it is called again a second later. */
@@ -27,8 +28,9 @@ export class LeaseClock {
 
   /** From now on; `ttlMs` after that the lease expires. */
   add(id: string, ttlMs: number): void {
-    this.#deadlines.set(id, { ttlMs, at: this.#clock.monotonic() + ttlMs });
-    this.#wake?.abort();
+    const at = this.#clock.monotonic() + ttlMs;
+    this.#deadlines.set(id, { ttlMs, at });
+    if (at < this.#wakesAt) this.#wake?.abort();
   }
 
   /** Leases found on disk: those not known get their full TTL. */
@@ -52,9 +54,11 @@ export class LeaseClock {
   async #run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       const now = this.#clock.monotonic();
-      const next = Math.min(now + 3_600_000, ...[...this.#deadlines.values()].map((l) => l.at));
+      let next = now + 3_600_000;
+      for (const lease of this.#deadlines.values()) next = Math.min(next, lease.at);
       const { controller, release } = childController(signal);
       this.#wake = controller;
+      this.#wakesAt = next;
       try {
         if (next > now) await this.#clock.sleep(next - now, controller.signal);
         await this.#expireDue();
@@ -68,10 +72,13 @@ export class LeaseClock {
 
   async #expireDue(): Promise<void> {
     const now = this.#clock.monotonic();
-    for (const [id, lease] of [...this.#deadlines]) {
-      if (lease.at > now) continue;
-      await this.#expire(id);
-      this.#deadlines.delete(id);
-    }
+    const due = [...this.#deadlines].filter(([, lease]) => lease.at <= now);
+    // Together, so that they share a sync.
+    await Promise.all(
+      due.map(async ([id]) => {
+        await this.#expire(id);
+        this.#deadlines.delete(id);
+      }),
+    );
   }
 }

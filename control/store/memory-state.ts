@@ -56,6 +56,7 @@ export class Draft {
   readonly #base: MemoryState;
   readonly #keys = new Map<string, KeyMeta | undefined>();
   readonly #leases = new Map<string, LeaseMeta | undefined>();
+  readonly #newKeysOfLease = new Map<string, string[]>();
   #digest: number;
   #count: number;
   revision: number;
@@ -89,7 +90,7 @@ export class Draft {
   endLease(id: string): void {
     const lease = this.#lease(id);
     if (lease === undefined) return;
-    const candidates = new Set([...(this.#base.keysOfLease.get(id) ?? []), ...this.#keys.keys()]);
+    const candidates = new Set([...(this.#base.keysOfLease.get(id) ?? []), ...(this.#newKeysOfLease.get(id) ?? [])]);
     const ops = [...candidates].filter((key) => this.#key(key)?.lease === id).map((key): StoreOp => ({ op: 'delete', key }));
     this.#apply(ops.sort((a, b) => Buffer.compare(Buffer.from(a.key), Buffer.from(b.key))));
     this.#count -= 1;
@@ -144,6 +145,7 @@ export class Draft {
     this.#digest ^= recordChecksum(bytes);
     this.#keys.set(key, { ...meta, checksum: recordChecksum(bytes) });
     this.writes.set(entryPrefix + key, bytes);
+    if (op.lease !== undefined) this.#newKeysOfLease.set(op.lease, [...(this.#newKeysOfLease.get(op.lease) ?? []), key]);
     this.bytes += bytes.length;
     return { kind: 'put', entry };
   }
