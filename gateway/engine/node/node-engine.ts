@@ -15,20 +15,11 @@ import type {
 import { Admission } from './admission.ts';
 import { Connection } from './connection.ts';
 import { dialEndpoint } from './dialer.ts';
+import type { EngineParts } from './engine-parts.ts';
 import { servePlain } from './serve-plain.ts';
 import { serveSni } from './serve-sni.ts';
 import { TlsContexts } from './tls-contexts.ts';
 import { TlsTerminator } from './tls-terminator.ts';
-
-/** What the two ways of serving a connection share. Private to the node engine. */
-export interface EngineParts {
-  readonly options: EngineOptions;
-  readonly balancer: Balancer;
-  readonly terminator: TlsTerminator;
-  readonly deadlines: Deadlines;
-  readonly tables: () => EngineTables;
-  readonly dial: (request: DialRequest) => Promise<DialResult>;
-}
 
 /** The engine in TypeScript. `tables` serve until the first `apply`. */
 export class NodeEngine implements Engine {

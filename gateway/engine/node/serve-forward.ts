@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream';
 import type { ClusterTable } from '../contract.ts';
 import { abortStream } from './abort-stream.ts';
 import type { Connection } from './connection.ts';
-import type { EngineParts } from './node-engine.ts';
+import type { EngineParts } from './engine-parts.ts';
 import { pump } from './pump.ts';
 import { reachUpstream } from './reach-upstream.ts';
 

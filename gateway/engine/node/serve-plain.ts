@@ -1,6 +1,6 @@
 import { abortStream } from './abort-stream.ts';
 import type { Connection } from './connection.ts';
-import type { EngineParts } from './node-engine.ts';
+import type { EngineParts } from './engine-parts.ts';
 import { serveForward } from './serve-forward.ts';
 import { sourceAllowed } from './source-allowed.ts';
 

@@ -5,8 +5,8 @@ import { evaluateAuthz } from '../evaluate-authz.ts';
 import { abortStream } from './abort-stream.ts';
 import type { ClientHello } from './client-hello.ts';
 import type { Connection } from './connection.ts';
+import type { EngineParts } from './engine-parts.ts';
 import { readHello } from './hello-reader.ts';
-import type { EngineParts } from './node-engine.ts';
 import { serveForward } from './serve-forward.ts';
 
 type TerminateRule = Extract<SniRule, { mode: 'terminate' }>;

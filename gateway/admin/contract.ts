@@ -1,0 +1,41 @@
+/** GET /v1/gateway. Holds no secret. */
+export interface GatewayStatus {
+  readonly instance: string;
+  readonly version: string;
+  /** Serves new connections, from the control plane's data or from disk. */
+  readonly ready: boolean;
+  /** Why not, or what holds, for people. */
+  readonly reason: string;
+  readonly network: string;
+  readonly listen: ListenAddress;
+  /** Absent before the first attestation. */
+  readonly identity?: {
+    readonly spiffeId: string;
+    readonly cluster: string;
+    /** RFC 3339. */
+    readonly notAfter: string;
+    readonly state: 'valid' | 'renewing' | 'expired';
+    readonly lastError?: string;
+  };
+  readonly registration: { readonly state: string; readonly generation: number; readonly lastError?: string } | undefined;
+  readonly data: {
+    readonly from: 'control-plane' | 'disk' | 'nothing';
+    readonly ageMs?: number;
+    readonly controlPlane: string;
+    readonly connected: boolean;
+    readonly rejected: readonly { readonly type: string; readonly name: string; readonly reason: string }[];
+  };
+  readonly connections: number;
+  readonly routes: number;
+  readonly originate: {
+    readonly open: readonly number[];
+    readonly failed: readonly { readonly port: number; readonly reason: string }[];
+  };
+  /** Endpoints held back for having refused connections. */
+  readonly ejected: readonly string[];
+}
+
+export interface ListenAddress {
+  readonly address: string;
+  readonly port: number;
+}

@@ -1,0 +1,4 @@
+export type { GatewayStatus, ListenAddress } from './contract.ts';
+export { healthPages, metricsPages } from './pages.ts';
+export type { PlainServer } from './server.ts';
+export { servePages } from './server.ts';

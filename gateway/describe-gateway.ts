@@ -1,0 +1,70 @@
+import type { ObtainedIdentity, RegistrationStatus } from '../core/identity/index.ts';
+import { formatSpiffeId } from '../core/model/index.ts';
+import { version } from '../core/version.ts';
+import type { GatewayStatus, ListenAddress } from './admin/index.ts';
+import type { DataPlane } from './data-plane.ts';
+import type { OriginateListeners } from './inbound/originate-listeners.ts';
+import type { GatewayOptions } from './options.ts';
+import type { StateFeed } from './state/index.ts';
+
+export interface GatewayParts {
+  readonly options: GatewayOptions;
+  readonly listen: ListenAddress;
+  readonly identity: ObtainedIdentity | undefined;
+  readonly registration: RegistrationStatus | undefined;
+  readonly feed: StateFeed | undefined;
+  readonly plane: DataPlane | undefined;
+  readonly originate: OriginateListeners | undefined;
+  readonly draining: boolean;
+}
+
+/** What `isthmus status` and probes are told. */
+export function describeGateway(parts: GatewayParts): GatewayStatus {
+  const { options, listen, registration, feed, plane, originate } = parts;
+  const reason = whyNotReady(parts);
+  const client = feed?.status();
+  const ageMs = feed?.ageMs();
+  return {
+    instance: options.instance,
+    version,
+    ready: reason === undefined,
+    reason: reason ?? `serving from ${feed?.from() === 'disk' ? 'disk' : 'the control plane'}`,
+    network: options.network,
+    listen: { address: listen.address, port: listen.port },
+    ...identityOf(parts.identity),
+    registration,
+    data: {
+      from: feed?.from() ?? 'nothing',
+      ...(ageMs === undefined ? {} : { ageMs }),
+      controlPlane: client?.address ?? '',
+      connected: client?.state === 'connected',
+      rejected: (client?.types ?? []).flatMap(({ typeUrl, rejected }) =>
+        rejected.map(({ name, reason: why }) => ({ type: typeUrl.slice(typeUrl.lastIndexOf('.') + 1), name, reason: why })),
+      ),
+    },
+    connections: plane?.openConnections ?? 0,
+    routes: plane?.tables.sni.size ?? 0,
+    originate: {
+      open: originate?.ports ?? [],
+      failed: [...(originate?.failed ?? [])].map(([port, why]) => ({ port, reason: why })),
+    },
+    ejected: [...(plane?.tables.ejected ?? [])],
+  };
+}
+
+function whyNotReady({ identity, feed, plane, draining }: GatewayParts): string | undefined {
+  if (draining) return 'draining';
+  if (identity === undefined) return 'no identity yet: no control plane has answered';
+  if (plane === undefined || feed === undefined) return 'starting';
+  if (feed.from() === 'nothing') return 'no configuration yet: none on disk, and no control plane has given any';
+  if (identity.status().state === 'expired') return 'the SVID has expired: nobody can be served until a control plane renews it';
+  return undefined;
+}
+
+function identityOf(identity: ObtainedIdentity | undefined): Pick<GatewayStatus, 'identity'> {
+  if (identity === undefined) return {};
+  const { spiffeId, cluster, notAfter } = identity.current();
+  const { state, lastError } = identity.status();
+  const error = lastError === undefined ? {} : { lastError };
+  return { identity: { spiffeId: formatSpiffeId(spiffeId), cluster, notAfter: new Date(notAfter).toISOString(), state, ...error } };
+}

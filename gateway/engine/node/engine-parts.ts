@@ -1,0 +1,14 @@
+import type { Deadlines } from '../../deadlines.ts';
+import type { Balancer } from '../balance.ts';
+import type { DialRequest, DialResult, EngineOptions, EngineTables } from '../contract.ts';
+import type { TlsTerminator } from './tls-terminator.ts';
+
+/** What the two ways of serving a connection share. Private to the node engine. */
+export interface EngineParts {
+  readonly options: EngineOptions;
+  readonly balancer: Balancer;
+  readonly terminator: TlsTerminator;
+  readonly deadlines: Deadlines;
+  readonly tables: () => EngineTables;
+  readonly dial: (request: DialRequest) => Promise<DialResult>;
+}

@@ -1,0 +1,245 @@
+import { join } from 'node:path';
+import { Registry } from 'prom-client';
+import { toMeshError } from '../core/errors.ts';
+import {
+  controlChannel,
+  type InstanceRegistration,
+  type ObtainedIdentity,
+  obtainIdentity,
+  registerInstance,
+} from '../core/identity/index.ts';
+import { systemClock } from '../core/system-clock.ts';
+import { version } from '../core/version.ts';
+import { buildNode } from '../core/xds/index.ts';
+import { type GatewayStatus, healthPages, type ListenAddress, metricsPages, type PlainServer, servePages } from './admin/index.ts';
+import type { GatewayDeps, RunningGateway } from './contract.ts';
+import { DataPlane } from './data-plane.ts';
+import { describeGateway } from './describe-gateway.ts';
+import type { EngineListener } from './engine/index.ts';
+import { OriginateListeners } from './inbound/originate-listeners.ts';
+import { defaultLimits } from './limits.ts';
+import type { GatewayOptions } from './options.ts';
+import { emptyState, StateFeed } from './state/index.ts';
+import { gatewayRules } from './tables.ts';
+import { createAccessLog, createGatewayLog } from './telemetry/index.ts';
+
+/** From saying goodbye until callers have heard of it, at most; a quarter of `drainMs` when that is less. */
+const farewellMs = 500;
+
+/** One east-west gateway: starts in order, ends in reverse. Everything it made is closed when `ended` settles or `start` rejects. */
+export class Gateway implements RunningGateway {
+  readonly ended: Promise<void>;
+  readonly #options: GatewayOptions;
+  readonly #deps: Required<GatewayDeps>;
+  /** Ends every loop. */
+  readonly #stop = new AbortController();
+  readonly #tasks: Promise<void>[] = [];
+  #settle: { resolve: () => void; reject: (error: Error) => void } = { resolve: () => {}, reject: () => {} };
+  #health: PlainServer | undefined;
+  #metrics: PlainServer | undefined;
+  #identity: ObtainedIdentity | undefined;
+  #feed: StateFeed | undefined;
+  #plane: DataPlane | undefined;
+  #eastWest: EngineListener | undefined;
+  #originate: OriginateListeners | undefined;
+  #registration: InstanceRegistration | undefined;
+  #finishing: Promise<void> | undefined;
+  #failure: Error | undefined;
+
+  constructor(options: GatewayOptions, deps: GatewayDeps) {
+    this.#options = options;
+    this.#deps = {
+      clock: deps.clock ?? systemClock,
+      random: deps.random ?? Math.random,
+      log: deps.log ?? createGatewayLog(options.instance),
+      accessLog: deps.accessLog ?? createAccessLog(options.instance),
+      metrics: deps.metrics ?? new Registry(),
+      limits: deps.limits ?? defaultLimits,
+    };
+    this.ended = new Promise((resolve, reject) => {
+      this.#settle = { resolve, reject };
+    });
+    this.ended.catch(() => undefined);
+  }
+
+  async start(signal: AbortSignal): Promise<this> {
+    let started = false;
+    signal.addEventListener('abort', () => (started ? void this.drain() : this.#stop.abort(signal.reason)), { once: true });
+    if (signal.aborted) this.#stop.abort(signal.reason);
+    try {
+      await this.#open();
+    } catch (error) {
+      await this.#dispose();
+      throw error;
+    }
+    started = true;
+    // The abort may have come between the last part and now.
+    if (signal.aborted) void this.drain();
+    return this;
+  }
+
+  get eastWest(): ListenAddress {
+    return this.#eastWest ?? this.#options.listen;
+  }
+
+  get health(): ListenAddress {
+    return this.#health ?? this.#options.health;
+  }
+
+  get metrics(): ListenAddress {
+    return this.#metrics ?? this.#options.metrics;
+  }
+
+  status(): GatewayStatus {
+    return describeGateway({
+      options: this.#options,
+      listen: this.eastWest,
+      identity: this.#identity,
+      registration: this.#registration?.status(),
+      feed: this.#feed,
+      plane: this.#plane,
+      originate: this.#originate,
+      draining: this.#finishing !== undefined,
+    });
+  }
+
+  drain(): Promise<void> {
+    this.#finishing ??= this.#finish();
+    return this.#finishing;
+  }
+
+  async #open(): Promise<void> {
+    const { health, metrics, listen, originateAddress } = this.#options;
+    const { log, metrics: registry } = this.#deps;
+    const { signal } = this.#stop;
+    // First, so that whoever asks sees what is waited for.
+    this.#health = await servePages(
+      'health',
+      health,
+      healthPages(
+        () => this.status(),
+        () => this.#feed?.store.current ?? emptyState,
+      ),
+    );
+    this.#metrics = await servePages('metrics', metrics, metricsPages(registry));
+    const identity = await this.#openIdentity();
+    const feed = await this.#openFeed(identity);
+    const plane = this.#openPlane(identity, feed);
+    this.#eastWest = await plane.listen({ name: 'east-west', ...listen, kind: 'sni' });
+    const originate = new OriginateListeners({ address: originateAddress, listen: (spec) => plane.listen(spec), log });
+    this.#originate = originate;
+    await originate.apply(feed.store.current);
+    feed.store.subscribe(() => {
+      if (!signal.aborted && this.#finishing === undefined) this.#run(originate.apply(feed.store.current));
+    });
+    identity.subscribe(() => feed.reconnect('the SVID was renewed'));
+    this.#registration = await this.#register(identity, this.#eastWest.port);
+    this.#run(this.#registration.ended);
+    this.#run(feed.run());
+    log.info({ address: this.#eastWest.address, port: this.#eastWest.port, from: feed.from() }, 'serving');
+  }
+
+  async #openIdentity(): Promise<ObtainedIdentity> {
+    const { stateDir, token, instance } = this.#options;
+    const { clock, random, log } = this.#deps;
+    const given = token === undefined ? {} : { token };
+    const identity = await obtainIdentity({
+      dir: join(stateDir, 'identity'),
+      ...given,
+      instance,
+      clock,
+      random,
+      log,
+      signal: this.#stop.signal,
+    });
+    this.#identity = identity;
+    return identity;
+  }
+
+  async #openFeed(identity: ObtainedIdentity): Promise<StateFeed> {
+    const { stateDir, instance, network, locality } = this.#options;
+    const { clock, random, log } = this.#deps;
+    const { spiffeId, cluster } = identity.current();
+    this.#feed = await StateFeed.open({
+      file: join(stateDir, 'state'),
+      addresses: identity.token.addresses,
+      security: () => controlChannel(identity, { cluster, now: () => clock.now() }),
+      node: buildNode({ kind: 'gateway', identity: spiffeId, instance, network, locality, version }),
+      clock,
+      random,
+      log,
+      signal: this.#stop.signal,
+    });
+    return this.#feed;
+  }
+
+  #openPlane(identity: ObtainedIdentity, feed: StateFeed): DataPlane {
+    const { clock, random, limits, metrics, accessLog } = this.#deps;
+    const node = { cluster: identity.current().cluster, instance: this.#options.instance };
+    const context = { state: feed.store, identity, clock, random, limits, metrics, accessLog, node };
+    this.#plane = new DataPlane(context, () => gatewayRules(feed.store.current));
+    return this.#plane;
+  }
+
+  #register(identity: ObtainedIdentity, boundPort: number): Promise<InstanceRegistration> {
+    const { stateDir, instance, network, locality, labels, advertise, advertisePort } = this.#options;
+    const { clock, random, log } = this.#deps;
+    return registerInstance({
+      source: identity,
+      dir: join(stateDir, 'identity'),
+      addresses: () => identity.token.addresses,
+      hello: {
+        instance,
+        network,
+        addresses: [...advertise],
+        role: { $case: 'gateway', value: { port: advertisePort ?? boundPort } },
+        labels,
+        locality,
+        version,
+      },
+      report: { draining: false, services: [] },
+      clock,
+      random,
+      log,
+      signal: this.#stop.signal,
+    });
+  }
+
+  /** A task that fails ends the gateway, with its error. */
+  #run(task: Promise<void>): void {
+    const running = task
+      .catch((error: unknown) => {
+        if (this.#stop.signal.aborted) return;
+        this.#failure ??= toMeshError(error);
+        void this.drain();
+      })
+      .finally(() => this.#tasks.splice(this.#tasks.indexOf(running), 1));
+    this.#tasks.push(running);
+  }
+
+  async #finish(): Promise<void> {
+    const { clock, log } = this.#deps;
+    const { drainMs } = this.#options;
+    const deadline = clock.monotonic() + drainMs;
+    log.info({ drainMs, connections: this.#plane?.openConnections ?? 0 }, 'draining');
+    try {
+      if (this.#registration?.status().state === 'registered') {
+        // Callers hear of it from the control plane; until they have, connections are still taken.
+        this.#registration.report({ draining: true, services: [] });
+        await clock.sleep(Math.min(farewellMs, drainMs / 4));
+      }
+      await this.#plane?.drain(Math.max(0, deadline - clock.monotonic()));
+    } catch (error) {
+      log.error({ error: String(error) }, 'the drain was cut short');
+    }
+    await this.#dispose();
+  }
+
+  async #dispose(): Promise<void> {
+    this.#stop.abort();
+    await Promise.all(this.#tasks);
+    await Promise.all([this.#plane?.dispose(), this.#health?.close(), this.#metrics?.close()]);
+    if (this.#failure === undefined) this.#settle.resolve();
+    else this.#settle.reject(this.#failure);
+  }
+}

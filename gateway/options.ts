@@ -1,0 +1,53 @@
+import { z } from 'zod';
+import { isDnsLabel, parseLocality } from '../core/model/index.ts';
+import { accept, type Checked, reject } from '../core/validate.ts';
+
+const ms = z.number().int().positive();
+const bindPort = z.number().int().min(0).max(65_535);
+const bind = z.strictObject({ address: z.union([z.ipv4(), z.ipv6()]), port: bindPort });
+const host = z.union([
+  z.ipv4(),
+  z.ipv6(),
+  z.string().regex(/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/i, 'must be an IP address or a host name'),
+]);
+
+const schema = z.strictObject({
+  /** Everything the gateway keeps: identity, generation, last good resources. 0700. */
+  stateDir: z.string().min(1),
+  /** From `isthmus gateway token`. Absent: the one kept in `stateDir`. */
+  token: z.string().min(1).optional(),
+  /** Unique among the gateways of a cluster, the same at every start; letters, digits, `.`, `_`, `-`. */
+  instance: z.string().regex(/^[A-Za-z0-9._-]{1,128}$/),
+  /** The network whose endpoints it leads to, and no other. */
+  network: z.string().refine(isDnsLabel, 'must be a DNS label'),
+  /** region/zone/subzone; default none. */
+  locality: z
+    .string()
+    .default('')
+    .refine((text) => text === '' || parseLocality(text).region !== '', 'must be region/zone/subzone'),
+  labels: z.record(z.string(), z.string()).default({}),
+  /** What gateways and callers of other networks dial: IPs or host names. At least one. */
+  advertise: z.array(host).min(1).max(16),
+  /** The port they dial; default: the one it listens on. */
+  advertisePort: z.number().int().min(1).max(65_535).optional(),
+  /** mTLS between networks. Default 0.0.0.0:15443. Port 0: any free one. */
+  listen: bind.default({ address: '0.0.0.0', port: 15_443 }),
+  /** Where callers without a sidecar connect; the ports come from the control plane. Default 0.0.0.0. */
+  originateAddress: z.union([z.ipv4(), z.ipv6()]).default('0.0.0.0'),
+  /** Liveness, readiness, status; plaintext. Default 0.0.0.0:15021. */
+  health: bind.default({ address: '0.0.0.0', port: 15_021 }),
+  /** Prometheus; plaintext. Default 0.0.0.0:15020. */
+  metrics: bind.default({ address: '0.0.0.0', port: 15_020 }),
+  /** From SIGTERM to the end of the last connection. Default 30 s. */
+  drainMs: ms.default(30_000),
+});
+
+export type GatewayOptions = z.output<typeof schema>;
+export type GatewayOptionsInput = z.input<typeof schema>;
+
+/** Everything that is wrong at once. Messages hold no value of `token`. */
+export function parseGatewayOptions(input: unknown): Checked<GatewayOptions> {
+  const parsed = schema.safeParse(input);
+  if (parsed.success) return accept(parsed.data);
+  return reject(parsed.error.issues.map((issue) => ({ path: issue.path.join('.'), message: issue.message })));
+}
