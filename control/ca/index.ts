@@ -5,7 +5,6 @@ export {
   inCidrs,
   JoinTokenAttestor,
   listTokens,
-  plainIp,
   revokeToken,
   voidOutstandingTokens,
 } from './attestor/join-token/index.ts';
@@ -14,7 +13,6 @@ export { Authority } from './authority.ts';
 export type { AttestInput, IssuanceOptions, IssuedSvid } from './issuance.ts';
 export { Issuance } from './issuance.ts';
 export { Ledger } from './ledger.ts';
-export { checkSvidTtl, defaultSvidTtlMs } from './lifetime.ts';
 export { ownSvidSource } from './own-svid.ts';
 export type { Root } from './root.ts';
 export { caInit, loadRoot, signIntermediate } from './root.ts';

@@ -1,7 +1,6 @@
 import { accept, type Checked, reject } from '../../core/validate.ts';
 
 const hour = 3_600_000;
-export const defaultSvidTtlMs = 24 * hour;
 const longestMs = 7 * 24 * hour;
 
 /** 1 h to 7 d; from 1 s where the trust domain ends in `.test`, because tests must see renewals. */

@@ -5,5 +5,4 @@ export { GrpcFront } from './front.ts';
 export type { IdentityServiceOptions } from './identity-service.ts';
 export { identityServer } from './identity-service.ts';
 export type { FrontLimits } from './limits.ts';
-export { defaultFrontLimits } from './limits.ts';
 export { toStatus } from './status.ts';

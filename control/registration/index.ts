@@ -1,4 +1,3 @@
-export { checkHello } from './check-hello.ts';
 export type { GatewayListOptions, RegisteredGateway } from './gateway-list.ts';
 export { GatewayList } from './gateway-list.ts';
 export { Instances } from './instances.ts';

@@ -6,7 +6,7 @@ export type { CertificateRequest } from './csr.ts';
 export { createCsr, parseCsr } from './csr.ts';
 export type { Issuer } from './issue.ts';
 export { issueBootstrap, issueIntermediate, issueLeaf, issueLeafWithNames, issueRoot } from './issue.ts';
-export { generateKey, isP256, keyFromPem, keyToPem, publicKeyFromSpki, sha256Hex, spkiOf } from './keys.ts';
+export { generateKey, keyFromPem, keyToPem, sha256Hex, spkiOf } from './keys.ts';
 export { issuerFault, signedBy } from './path.ts';
 export { certificatesToPem, csrToPem, pemBlocks } from './pem.ts';
 export type { PeerExpectation, PeerVerdict, VerifiedPeer } from './verify.ts';

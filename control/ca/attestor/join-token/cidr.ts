@@ -17,7 +17,7 @@ export function inCidrs(ip: string, cidrs: readonly string[]): boolean {
   return list.check(plain, family === 4 ? 'ipv4' : 'ipv6');
 }
 
-export function plainIp(ip: string): string {
+function plainIp(ip: string): string {
   return ip.startsWith('::ffff:') && isIP(ip.slice(7)) === 4 ? ip.slice(7) : ip;
 }
 
