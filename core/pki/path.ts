@@ -1,11 +1,21 @@
+import type { KeyObject } from 'node:crypto';
 import type { Certificate } from './certificate.ts';
 import { publicKeyFromSpki, signatureHolds } from './keys.ts';
+
+/** Reading a key costs as much as a third of a verification; issuers are few and meet many subjects. */
+const keys = new WeakMap<Certificate, KeyObject | 'unreadable'>();
+
+function keyOf(certificate: Certificate): KeyObject | 'unreadable' {
+  const known = keys.get(certificate) ?? publicKeyFromSpki(certificate.spki) ?? 'unreadable';
+  keys.set(certificate, known);
+  return known;
+}
 
 /** Whether `issuer` named and signed `subject`. Says nothing about whether it may. */
 export function signedBy(subject: Certificate, issuer: Certificate): boolean {
   if (!subject.issuer.equals(issuer.subject) || subject.der.equals(issuer.der)) return false;
-  const key = publicKeyFromSpki(issuer.spki);
-  return key !== undefined && signatureHolds(subject.signatureAlgorithm, subject.tbs, key, subject.signature);
+  const key = keyOf(issuer);
+  return key !== 'unreadable' && signatureHolds(subject.signatureAlgorithm, subject.tbs, key, subject.signature);
 }
 
 /**

@@ -1,7 +1,7 @@
 import { clusterSan, formatSpiffeId, isDnsLabel, parseSpiffeId, type SpiffeId } from '../model/index.ts';
 import type { TrustBundle } from './bundle.ts';
 import { type Certificate, parseCertificate } from './certificate.ts';
-import { type CompiledBundle, compileBundle } from './compiled-bundle.ts';
+import { anchor, type CompiledBundle, compileBundle } from './compiled-bundle.ts';
 import { oid } from './oids.ts';
 import { issuerFault, signedBy } from './path.ts';
 
@@ -112,11 +112,13 @@ function checkInForce(certificate: Certificate, bundle: CompiledBundle, now: num
 /** The candidates' first fault is what is reported: the true one is the best hint there is. */
 function findPath(leaf: Certificate, candidates: readonly Certificate[], bundle: CompiledBundle, san: string) {
   let fault: string | undefined;
-  for (const intermediate of candidates) {
+  for (const candidate of candidates) {
+    if (!leaf.issuer.equals(candidate.subject)) continue;
+    const anchored = anchor(bundle, candidate);
+    const intermediate = anchored?.certificate ?? candidate;
     if (!signedBy(leaf, intermediate)) continue;
-    const root = bundle.roots.find((each) => signedBy(intermediate, each));
-    const found = root === undefined ? 'its issuer does not chain to a root of the bundle' : (issuerFault(intermediate, san) ?? undefined);
-    if (root !== undefined && found === undefined) return { intermediate, root };
+    const found = anchored === undefined ? 'its issuer does not chain to a root of the bundle' : issuerFault(intermediate, san);
+    if (anchored !== undefined && found === undefined) return { intermediate, root: anchored.root };
     fault ??= found;
   }
   throw new Refusal(fault ?? 'no issuer of the leaf is known');
