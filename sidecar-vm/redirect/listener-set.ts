@@ -1,4 +1,4 @@
-import { type PlannedListener, type PortTaken, portTakenAdvice } from './plan-listeners.ts';
+import { noRightAdvice, type PlannedListener, type PortTaken, portTakenAdvice } from './plan-listeners.ts';
 
 /** An open listener; `close` stops accepting and lets running connections finish. */
 export interface OpenListener {
@@ -53,8 +53,10 @@ export class ListenerSet {
       try {
         this.#running.set(key, { planned: listener, listener: await this.#open(listener) });
       } catch (error) {
-        if (!isBindFailure(error)) throw error;
-        taken.push({ host: listener.host, port: listener.port, reason: portTakenAdvice(listener.host, listener.port) });
+        const code = bindFailure(error);
+        if (code === undefined) throw error;
+        const advise = code === 'EACCES' ? noRightAdvice : portTakenAdvice;
+        taken.push({ host: listener.host, port: listener.port, reason: advise(listener.host, listener.port) });
       }
     }
     this.#taken = taken;
@@ -65,10 +67,12 @@ function keyOf(l: PlannedListener): string {
   return `${l.address}:${l.port} ${l.protocol} ${l.clusterName}`;
 }
 
-function isBindFailure(error: unknown): boolean {
+/** The innermost code says most: a MeshError PORT_TAKEN has the bind error as its cause. */
+function bindFailure(error: unknown): string | undefined {
+  let found: string | undefined;
   for (let e: unknown = error; e instanceof Error; e = e.cause) {
     const code = 'code' in e ? e.code : undefined;
-    if (code === 'EADDRINUSE' || code === 'EACCES' || code === 'PORT_TAKEN') return true;
+    if (code === 'EADDRINUSE' || code === 'EACCES' || code === 'PORT_TAKEN') found = code;
   }
-  return false;
+  return found;
 }

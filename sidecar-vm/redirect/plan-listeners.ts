@@ -1,16 +1,17 @@
+import type { Protocol } from '../../core/model/index.ts';
 import type { AddressTable } from './allocate-addresses.ts';
 
 /** One mesh service as this VM may call it. */
 export interface OutboundService {
   /** Canonical name first; the address belongs to it. */
   readonly hosts: readonly [string, ...string[]];
-  readonly ports: readonly { readonly port: number; readonly protocol: string; readonly clusterName: string }[];
+  readonly ports: readonly { readonly port: number; readonly protocol: Protocol; readonly clusterName: string }[];
 }
 
 export interface PlannedListener {
   readonly address: string;
   readonly port: number;
-  readonly protocol: string;
+  readonly protocol: Protocol;
   readonly clusterName: string;
   readonly host: string;
 }
@@ -58,4 +59,8 @@ export function planListeners(
 
 export function portTakenAdvice(host: string, port: number): string {
   return `port ${port} belongs to a program of this machine; reach ${host} by an explicit port: --outbound ${host}:${port}=LOCAL_PORT`;
+}
+
+export function noRightAdvice(host: string, port: number): string {
+  return `the agent may not listen on port ${port} (give it CAP_NET_BIND_SERVICE), or reach ${host} by an explicit port: --outbound ${host}:${port}=LOCAL_PORT`;
 }

@@ -1,0 +1,118 @@
+import type { ObtainedIdentity, RegistrationStatus } from '../../core/identity/index.ts';
+import { formatSpiffeId } from '../../core/model/index.ts';
+import { version } from '../../core/version.ts';
+import type { DataPlaneState } from '../../gateway/index.ts';
+import type { AgentStatus, ListenAddress, StageVerdict } from '../contract.ts';
+import type { ServiceVerdict } from '../health/index.ts';
+import type { MeshFeed } from '../mesh/index.ts';
+import type { AgentOptions } from '../options.ts';
+import type { PlannedListener, PortTaken } from '../redirect/index.ts';
+
+/** What the agent knows at this moment; what has not come about yet is undefined. */
+export interface AgentFacts {
+  readonly options: AgentOptions;
+  readonly inbound: ListenAddress;
+  readonly dns: ListenAddress;
+  readonly identity: ObtainedIdentity | undefined;
+  readonly registration: RegistrationStatus | undefined;
+  readonly feed: MeshFeed | undefined;
+  readonly verdicts: readonly ServiceVerdict[];
+  readonly listeners: readonly PlannedListener[];
+  readonly taken: readonly PortTaken[];
+  /** It was registered once since the start, or had something to serve without: an outage later takes nothing of that away. */
+  readonly settled: boolean;
+  readonly draining: boolean;
+}
+
+export function describeAgent(facts: AgentFacts): AgentStatus {
+  const { options, inbound, dns, identity, feed, verdicts } = facts;
+  const { instance, network, address } = options;
+  const stages = stagesOf(facts);
+  const attested = stages.some((s) => s.stage === 'attested' && s.ok);
+  const refused = facts.registration?.state === 'refused' || facts.registration?.state === 'fenced';
+  return {
+    instance,
+    version,
+    ready: attested && facts.settled && feed !== undefined && feed.from() !== 'nothing' && !refused && !facts.draining,
+    stages,
+    network,
+    address,
+    inbound,
+    dns,
+    ...(identity === undefined ? {} : { identity: identityOf(identity) }),
+    data: dataOf(feed),
+    services: verdicts.map(({ namespace, name, state }) => ({ namespace, name, health: state.verdict, reason: state.reason })),
+    outbound: facts.listeners.map((l) => ({
+      host: l.host,
+      address: l.address,
+      port: l.port,
+      protocol: l.protocol,
+      endpoints: endpointsOf(feed?.store.current, l.clusterName),
+    })),
+    taken: facts.taken,
+  };
+}
+
+function stagesOf({ identity, registration, feed, verdicts }: AgentFacts): StageVerdict[] {
+  const state = identity?.status();
+  const attested: StageVerdict = {
+    stage: 'attested',
+    ok: state !== undefined && state.state !== 'expired',
+    reason:
+      state === undefined ? 'waiting for the control plane to redeem the token' : (state.lastError ?? `the identity is ${state.state}`),
+  };
+  const registered: StageVerdict = {
+    stage: 'registered',
+    ok: registration?.state === 'registered',
+    reason: registration === undefined ? 'not attested yet' : (registration.lastError ?? registration.state),
+  };
+  const from = feed?.from() ?? 'nothing';
+  const synced: StageVerdict = {
+    stage: 'synced',
+    ok: from !== 'nothing',
+    reason: {
+      'control-plane': 'fed by the control plane',
+      disk: 'from disk: no control plane has answered yet',
+      nothing: 'nothing is known of the mesh',
+    }[from],
+  };
+  const ill = verdicts.filter(({ state: { verdict } }) => verdict !== 'healthy');
+  const healthy: StageVerdict = {
+    stage: 'healthy',
+    ok: ill.length === 0,
+    reason:
+      ill.length === 0 ? 'all services pass' : ill.map(({ namespace, name, state: s }) => `${namespace}/${name}: ${s.reason}`).join('; '),
+  };
+  return [attested, registered, synced, healthy];
+}
+
+function identityOf(identity: ObtainedIdentity): NonNullable<AgentStatus['identity']> {
+  const { spiffeId, cluster, notAfter } = identity.current();
+  const { state, lastError } = identity.status();
+  return {
+    spiffeId: formatSpiffeId(spiffeId),
+    cluster,
+    notAfter: new Date(notAfter).toISOString(),
+    state,
+    ...(lastError === undefined ? {} : { lastError }),
+  };
+}
+
+function dataOf(feed: MeshFeed | undefined): AgentStatus['data'] {
+  if (feed === undefined) return { from: 'nothing', controlPlane: '', connected: false, rejected: [] };
+  const { address, state, types } = feed.status();
+  const ageMs = feed.ageMs();
+  return {
+    from: feed.from(),
+    ...(ageMs === undefined ? {} : { ageMs }),
+    controlPlane: address,
+    connected: state === 'connected',
+    rejected: types.flatMap(({ typeUrl, rejected }) =>
+      rejected.map(({ name, reason }) => ({ type: typeUrl.slice(typeUrl.lastIndexOf('.') + 1), name, reason })),
+    ),
+  };
+}
+
+function endpointsOf(state: DataPlaneState | undefined, clusterName: string): number {
+  return state?.assignments.get(clusterName)?.endpoints.filter((e) => e.weight > 0 && !e.draining).length ?? 0;
+}

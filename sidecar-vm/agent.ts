@@ -1,0 +1,208 @@
+import { toMeshError } from '../core/errors.ts';
+import type { InstanceRegistration, ObtainedIdentity } from '../core/identity/index.ts';
+import type { InboundService } from '../gateway/index.ts';
+import { type AdminServer, describeAgent, registerAgentMetrics, startAdmin } from './admin/index.ts';
+import type { AgentDeps, AgentStatus, ListenAddress, RunningAgent } from './contract.ts';
+import { withDefaults } from './defaults.ts';
+import { type DnsServer, startDnsServer } from './dns/index.ts';
+import { agentFiles, askToLeave, isToLeave, sayLeft } from './files.ts';
+import { HealthBoard } from './health/index.ts';
+import { inboundServices, type MeshFeed, OutboundKeeper } from './mesh/index.ts';
+import type { AgentOptions } from './options.ts';
+import { openFeed, openIdentity, openTraffic, register, type Traffic } from './start-parts.ts';
+import type { StateLock } from './state-lock.ts';
+import { suspectOf } from './suspicion.ts';
+
+/** From saying goodbye until nobody sends anything new, at most; a quarter of `drainMs` when that is less. */
+const farewellMs = 500;
+const leaveMs = 5_000;
+
+/** One VM agent: starts in order, ends in reverse. Everything it made is closed when `ended` settles or `start` rejects. */
+export class Agent implements RunningAgent {
+  readonly ended: Promise<void>;
+  readonly #options: AgentOptions;
+  readonly #deps: Required<AgentDeps>;
+  readonly #lock: StateLock;
+  readonly #board: HealthBoard;
+  /** Ends every loop. */
+  readonly #stop = new AbortController();
+  readonly #tasks: Promise<void>[] = [];
+  #settle: { resolve: () => void; reject: (error: Error) => void } = { resolve: () => {}, reject: () => {} };
+  #admin: AdminServer | undefined;
+  #dns: DnsServer | undefined;
+  #identity: ObtainedIdentity | undefined;
+  #registration: InstanceRegistration | undefined;
+  #feed: MeshFeed | undefined;
+  #keeper: OutboundKeeper | undefined;
+  #traffic: Traffic | undefined;
+  #served: readonly InboundService[] = [];
+  #settled = false;
+  #finishing: Promise<void> | undefined;
+  #failure: Error | undefined;
+
+  constructor(options: AgentOptions, deps: AgentDeps, lock: StateLock) {
+    this.#options = options;
+    this.#lock = lock;
+    this.#deps = withDefaults(options, deps);
+    this.ended = new Promise((resolve, reject) => {
+      this.#settle = { resolve, reject };
+    });
+    this.ended.catch(() => undefined);
+    const { clock, log } = this.#deps;
+    this.#board = new HealthBoard(options.services, { clock, log, onChange: () => this.#report() });
+  }
+
+  async start(signal: AbortSignal): Promise<this> {
+    let started = false;
+    signal.addEventListener('abort', () => (started ? void this.drain() : this.#stop.abort(signal.reason)), { once: true });
+    if (signal.aborted) this.#stop.abort(signal.reason);
+    try {
+      await this.#open();
+    } catch (error) {
+      await this.#dispose();
+      throw error;
+    }
+    started = true;
+    // The abort may have come between the last part and now.
+    if (signal.aborted) void this.drain();
+    return this;
+  }
+
+  get inbound(): ListenAddress {
+    return this.#traffic?.port ?? this.#options.inbound;
+  }
+
+  get dns(): ListenAddress {
+    return this.#dns ?? this.#options.dns;
+  }
+
+  get admin(): ListenAddress {
+    return this.#admin ?? this.#options.admin;
+  }
+
+  status(): AgentStatus {
+    return describeAgent({
+      options: this.#options,
+      inbound: this.inbound,
+      dns: this.dns,
+      identity: this.#identity,
+      registration: this.#registration?.status(),
+      feed: this.#feed,
+      verdicts: this.#board.verdicts(),
+      listeners: this.#keeper?.listeners ?? [],
+      taken: this.#keeper?.taken ?? [],
+      settled: this.#settled,
+      draining: this.#finishing !== undefined,
+    });
+  }
+
+  drain(): Promise<void> {
+    this.#finishing ??= this.#finish();
+    return this.#finishing;
+  }
+
+  async leave(): Promise<void> {
+    await askToLeave(this.#options.stateDir);
+    await this.drain();
+  }
+
+  async #open(): Promise<void> {
+    const options = this.#options;
+    const { signal } = this.#stop;
+    const deps = { ...this.#deps, accessLog: (entry: Readonly<Record<string, unknown>>) => this.#onAccess(entry) };
+    const { metrics, clock, log } = deps;
+    registerAgentMetrics(metrics, () => this.status());
+    // First, so that whoever asks sees what is waited for.
+    this.#admin = await startAdmin({ ...options.admin, status: () => this.status(), metrics });
+    const identity = await openIdentity(options, deps, signal);
+    this.#identity = identity;
+    const feed = await openFeed(options, identity, deps, signal);
+    this.#feed = feed;
+    this.#settled = feed.from() === 'disk';
+    const { inbound, outbound, port } = await openTraffic(options, identity, feed, deps);
+    this.#traffic = { inbound, outbound, port };
+    const keeper = new OutboundKeeper({
+      options,
+      addressFile: agentFiles(options.stateDir).addresses,
+      outbound,
+      onInterest: (clusters) => feed.setInterest(clusters),
+      onServices: (state) => {
+        this.#served = inboundServices(options.services, state);
+        inbound.serve(this.#served);
+      },
+      clock,
+      log,
+    });
+    this.#keeper = keeper;
+    await keeper.load();
+    await keeper.apply(feed.store.current, false);
+    this.#dns = await startDnsServer({ ...options.dns, zones: () => keeper.zones });
+    const registration = await register(options, port.port, identity, this.#board.report(false), deps, signal);
+    this.#registration = registration;
+    registration.subscribe(() => {
+      this.#settled ||= registration.status().state === 'registered';
+    });
+    identity.subscribe(() => feed.reconnect('the SVID was renewed'));
+    this.#run(registration.ended);
+    this.#run(feed.run());
+    this.#run(this.#board.run(signal));
+    this.#run(keeper.follow(feed.store, () => feed.from() !== 'nothing', signal));
+  }
+
+  /** A task that fails ends the agent, with its error. */
+  #run(task: Promise<void>): void {
+    this.#tasks.push(
+      task.catch((error: unknown) => {
+        if (this.#stop.signal.aborted) return;
+        this.#failure ??= toMeshError(error);
+        void this.drain();
+      }),
+    );
+  }
+
+  #report(): void {
+    this.#registration?.report(this.#board.report(this.#finishing !== undefined));
+  }
+
+  #onAccess(entry: Readonly<Record<string, unknown>>): void {
+    const suspect = suspectOf(entry, this.#served);
+    if (suspect !== undefined) this.#board.suspect(suspect.namespace, suspect.name);
+    this.#deps.accessLog(entry);
+  }
+
+  async #finish(): Promise<void> {
+    const { clock, log } = this.#deps;
+    const deadline = clock.monotonic() + this.#options.drainMs;
+    const left = () => Math.max(0, deadline - clock.monotonic());
+    log.info({ drainMs: this.#options.drainMs }, 'draining');
+    try {
+      await this.#farewell();
+      await this.#traffic?.inbound.drain(left());
+      await this.#traffic?.outbound.drain(left());
+    } catch (error) {
+      log.error({ error: String(error) }, 'the drain was cut short');
+    }
+    await this.#dispose();
+  }
+
+  /** Callers hear of it from the control plane; until they have, connections are still taken. */
+  async #farewell(): Promise<void> {
+    const registration = this.#registration;
+    const { stateDir, drainMs } = this.#options;
+    if (registration?.status().state !== 'registered') return;
+    if (await isToLeave(stateDir)) {
+      await registration.leave(leaveMs);
+      await sayLeft(stateDir, true);
+    } else this.#report();
+    await this.#deps.clock.sleep(Math.min(farewellMs, drainMs / 4));
+  }
+
+  async #dispose(): Promise<void> {
+    this.#stop.abort();
+    await Promise.all(this.#tasks);
+    await Promise.all([this.#dns?.close(), this.#admin?.close(), this.#traffic?.inbound.dispose(), this.#traffic?.outbound.dispose()]);
+    await this.#lock.release();
+    if (this.#failure === undefined) this.#settle.resolve();
+    else this.#settle.reject(this.#failure);
+  }
+}

@@ -1,0 +1,14 @@
+import { Registry } from 'prom-client';
+import { systemClock } from '../core/system-clock.ts';
+import { createAccessLog, createAgentLog } from './agent-log.ts';
+import type { AgentDeps } from './contract.ts';
+
+export function withDefaults(options: { readonly instance: string }, deps: AgentDeps): Required<AgentDeps> {
+  return {
+    clock: deps.clock ?? systemClock,
+    random: deps.random ?? Math.random,
+    log: deps.log ?? createAgentLog(options.instance),
+    accessLog: deps.accessLog ?? createAccessLog(options.instance),
+    metrics: deps.metrics ?? new Registry(),
+  };
+}

@@ -1,0 +1,31 @@
+import { version } from '../core/version.ts';
+import type { agent } from '../core/xds/index.ts';
+import type { AgentOptions } from './options.ts';
+
+/** What this machine registers as. `inboundPort`: the one that was bound. Pure. */
+export function helloOf(options: AgentOptions, inboundPort: number): Omit<agent.Hello, 'generation'> {
+  const { instance, network, address, labels, locality } = options;
+  const services = options.services.map(({ namespace, name, port, protocol }, index, all) => ({
+    namespace,
+    name,
+    port,
+    protocol,
+    portName: portName(protocol, port, all, index),
+  }));
+  return {
+    instance,
+    network,
+    addresses: [address],
+    role: { $case: 'workload', value: { services, inboundPort } },
+    labels,
+    locality,
+    version,
+  };
+}
+
+/** The protocol alone, as Istio names ports; with the port where one service speaks it on several. */
+function portName(protocol: string, port: number, all: AgentOptions['services'], index: number): string {
+  const self = all[index];
+  const alike = all.filter((s) => s.namespace === self?.namespace && s.name === self?.name && s.protocol === protocol);
+  return alike.length > 1 ? `${protocol}-${port}` : protocol;
+}

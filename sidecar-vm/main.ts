@@ -1,0 +1,44 @@
+import { rm } from 'node:fs/promises';
+import { ensureOwnerOnlyDir } from '../core/identity/index.ts';
+import { Agent } from './agent.ts';
+import type { AgentDeps, RunningAgent } from './contract.ts';
+import { agentFiles, saveAgentOptions } from './files.ts';
+import type { AgentOptions } from './options.ts';
+import { lockStateDir } from './state-lock.ts';
+
+export type { AgentDeps, AgentStatus, ListenAddress, RunningAgent, StageVerdict } from './contract.ts';
+export { loadAgentOptions } from './files.ts';
+export type { LeaveResult } from './leave-mesh.ts';
+export { leaveMesh } from './leave-mesh.ts';
+export type { AgentOptions, AgentOptionsInput } from './options.ts';
+export { parseAgentOptions } from './options.ts';
+
+/**
+ * Resolves when the agent serves: identity at hand (from disk, or as soon as a control plane answers), every listener open. Aborting
+ * `signal` drains it, or gives up while it still starts. Rejects, with everything closed, with MeshError CONFIG_INVALID (token unreadable,
+ * or this machine has left), IDENTITY_INVALID and PERMISSION_DENIED (token refused), PORT_TAKEN (inbound, DNS or admin), CONFLICT (another
+ * agent runs on the state directory), ABORTED.
+ */
+export async function startAgent(options: AgentOptions, deps: AgentDeps, signal: AbortSignal): Promise<RunningAgent> {
+  await ensureOwnerOnlyDir(options.stateDir);
+  const lock = await lockStateDir(options.stateDir);
+  return new Agent(options, deps, lock).start(signal);
+}
+
+/** Serves until `signal` aborts and the drain is over. Rejects as startAgent, and with MeshError FENCED when a newer start has taken over. */
+export async function runAgent(options: AgentOptions, signal: AbortSignal, deps: AgentDeps = {}): Promise<void> {
+  const agent = await startAgent(options, deps, signal);
+  await agent.ended;
+}
+
+/** Keeps what `vm join` was told for `isthmus agent`, and takes back an earlier leave. MeshError CONFLICT while an agent runs there. */
+export async function prepareJoin(options: AgentOptions): Promise<void> {
+  await ensureOwnerOnlyDir(options.stateDir);
+  const lock = await lockStateDir(options.stateDir);
+  try {
+    await saveAgentOptions(options);
+    await rm(agentFiles(options.stateDir).left, { force: true });
+  } finally {
+    await lock.release();
+  }
+}

@@ -1,0 +1,153 @@
+import type { Clock } from '../../core/clock.ts';
+import { isAborted } from '../../core/lifecycle.ts';
+import type { Log } from '../../core/log.ts';
+import type { DataPlaneState, Outbound, StateView } from '../../gateway/index.ts';
+import type { Zones } from '../dns/index.ts';
+import { Nudge } from '../nudge.ts';
+import type { AgentOptions } from '../options.ts';
+import {
+  type AddressTable,
+  allocateAddresses,
+  emptyAddressTable,
+  ListenerSet,
+  loadAddresses,
+  type PlannedListener,
+  type PortTaken,
+  planListeners,
+  saveAddresses,
+} from '../redirect/index.ts';
+import { meshSuffixes, meshZones, outboundServices } from './describe-mesh.ts';
+
+/** How soon a port that another program held is asked for again, ms. */
+const retryMs = 5_000;
+
+export interface OutboundKeeperOptions {
+  readonly options: AgentOptions;
+  readonly addressFile: string;
+  readonly outbound: Outbound;
+  /** All xDS clusters that listeners lead to. */
+  readonly onInterest: (clusters: ReadonlySet<string>) => void;
+  /** After services have changed. */
+  readonly onServices: (state: DataPlaneState) => void;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Keeps addresses, listeners and names in step with the services of the mesh. */
+export class OutboundKeeper {
+  readonly #parts: OutboundKeeperOptions;
+  readonly #listeners: ListenerSet;
+  readonly #explicit: ReadonlyMap<string, number>;
+  #addresses: AddressTable = emptyAddressTable;
+  #zones: Zones = { suffixes: meshSuffixes({ listeners: new Map() }), hosts: new Map() };
+  #reserved: readonly PortTaken[] = [];
+  #exhausted = 0;
+
+  constructor(parts: OutboundKeeperOptions) {
+    this.#parts = parts;
+    this.#explicit = new Map(Object.entries(parts.options.outbound.explicit).map(([key, port]) => [key.toLowerCase(), port]));
+    this.#listeners = new ListenerSet((planned) => parts.outbound.listen(planned));
+  }
+
+  get zones(): Zones {
+    return this.#zones;
+  }
+
+  get listeners(): readonly PlannedListener[] {
+    return this.#listeners.listeners;
+  }
+
+  get taken(): readonly PortTaken[] {
+    return [...this.#reserved, ...this.#listeners.taken];
+  }
+
+  async load(): Promise<void> {
+    const { addressFile, log } = this.#parts;
+    const { table, damaged } = await loadAddresses(addressFile);
+    if (damaged) log.warn({ file: addressFile }, 'the kept loopback addresses are damaged: services get new ones');
+    this.#addresses = table;
+  }
+
+  /**
+   * Takes the services of `state` over. `whole`: it holds all there are, so that addresses of others are freed. An address is on disk
+   * before anybody hears of it. Serial use only.
+   */
+  async apply(state: DataPlaneState, whole: boolean): Promise<void> {
+    const { options, onInterest, onServices, log } = this.#parts;
+    const services = outboundServices(state);
+    onServices(state);
+    if (options.outbound.loopbackAddresses)
+      await this.#allocate(
+        services.map((s) => s.hosts[0]),
+        whole,
+      );
+    const plan = planListeners(services, this.#addresses, {
+      reserved: new Set([...options.outbound.reservedPorts, ...ownPorts(options)]),
+      explicit: this.#explicit,
+      loopbackAddresses: options.outbound.loopbackAddresses,
+    });
+    // Endpoints are on their way before the first connection can come.
+    onInterest(new Set(plan.listeners.map((l) => l.clusterName)));
+    const before = new Set(this.taken.map(takenKey));
+    await this.#listeners.apply(plan.listeners);
+    this.#reserved = plan.taken;
+    for (const taken of this.taken) if (!before.has(takenKey(taken))) log.warn({ code: 'PORT_TAKEN', ...taken }, 'not listening');
+    this.#zones = meshZones(services, this.#addresses, meshSuffixes(state), this.#explicit);
+  }
+
+  /** Applies each new state until the signal aborts; asks again for ports that were taken. */
+  async follow(state: StateView, whole: () => boolean, signal: AbortSignal): Promise<void> {
+    const nudge = new Nudge();
+    const undo = state.subscribe(() => nudge.ask());
+    let applied: unknown;
+    try {
+      for (;;) {
+        const { listeners } = state.current;
+        if (listeners !== applied || this.#listeners.taken.length > 0)
+          applied = (await this.#attempt(state.current, whole())) ? listeners : undefined;
+        await nudge.wait(retryMs, this.#parts.clock, signal);
+      }
+    } catch (error) {
+      if (!isAborted(error)) throw error;
+    } finally {
+      undo();
+    }
+  }
+
+  async #attempt(state: DataPlaneState, whole: boolean): Promise<boolean> {
+    try {
+      await this.apply(state, whole);
+      return true;
+    } catch (error) {
+      this.#parts.log.error({ error: String(error) }, 'outbound listeners are not all in place: trying again');
+      return false;
+    }
+  }
+
+  async #allocate(hosts: readonly string[], whole: boolean): Promise<void> {
+    const { addressFile, clock, log } = this.#parts;
+    const wanted = whole ? hosts : [...new Set([...this.#addresses.assigned.keys(), ...hosts])];
+    const { table, exhausted } = allocateAddresses(this.#addresses, wanted, clock.now());
+    if (exhausted.length > 0 && exhausted.length !== this.#exhausted) {
+      log.error({ services: exhausted.length }, 'no loopback address is left in 127.64.0.0/10: these services need explicit ports');
+    }
+    this.#exhausted = exhausted.length;
+    if (sameAssignment(table, this.#addresses)) return;
+    await saveAddresses(addressFile, table);
+    this.#addresses = table;
+  }
+}
+
+/** Ports of this machine that no loopback address may take: of its apps, and of our own listeners on every address. */
+function ownPorts(options: AgentOptions): number[] {
+  const wildcard = [options.inbound, options.dns, options.admin].filter(({ address }) => address === '0.0.0.0' || address === '::');
+  return [...options.services.map((service) => service.appPort), ...wildcard.map(({ port }) => port)];
+}
+
+function sameAssignment(a: AddressTable, b: AddressTable): boolean {
+  return a.assigned.size === b.assigned.size && [...a.assigned].every(([host, address]) => b.assigned.get(host) === address);
+}
+
+function takenKey(taken: PortTaken): string {
+  return `${taken.host}:${taken.port}`;
+}

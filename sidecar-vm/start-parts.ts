@@ -1,0 +1,116 @@
+import { MeshError } from '../core/errors.ts';
+import {
+  controlChannel,
+  type InstanceRegistration,
+  type ObtainedIdentity,
+  obtainIdentity,
+  registerInstance,
+} from '../core/identity/index.ts';
+import { version } from '../core/version.ts';
+import { type agent, buildNode } from '../core/xds/index.ts';
+import { createInbound, createOutbound, type DataPlaneContext, defaultLimits, type Inbound, type Outbound } from '../gateway/index.ts';
+import type { AgentDeps, ListenAddress } from './contract.ts';
+import { agentFiles, isToLeave } from './files.ts';
+import { helloOf } from './hello.ts';
+import { inboundServices, MeshFeed } from './mesh/index.ts';
+import type { AgentOptions } from './options.ts';
+
+/** What an agent is made of, one function a part. `signal` ends the part. */
+
+export interface Traffic {
+  readonly inbound: Inbound;
+  readonly outbound: Outbound;
+  /** Where mTLS comes in. */
+  readonly port: ListenAddress;
+}
+
+/** From disk, or by redeeming the token as soon as a control plane answers. MeshErrors as obtainIdentity's. */
+export async function openIdentity(options: AgentOptions, deps: Required<AgentDeps>, signal: AbortSignal): Promise<ObtainedIdentity> {
+  if (await isToLeave(options.stateDir)) {
+    throw new MeshError('CONFIG_INVALID', 'this machine has left the mesh: isthmus vm join TOKEN brings it back');
+  }
+  const { clock, random, log } = deps;
+  return obtainIdentity({
+    dir: agentFiles(options.stateDir).identity,
+    token: options.token,
+    instance: options.instance,
+    clock,
+    random,
+    log,
+    signal,
+  });
+}
+
+export function openFeed(
+  options: AgentOptions,
+  identity: ObtainedIdentity,
+  deps: Required<AgentDeps>,
+  signal: AbortSignal,
+): Promise<MeshFeed> {
+  const { clock, random, log } = deps;
+  const { instance, network, locality } = options;
+  const { spiffeId, cluster } = identity.current();
+  return MeshFeed.open({
+    file: agentFiles(options.stateDir).state,
+    addresses: identity.token.addresses,
+    security: () => controlChannel(identity, { cluster, now: () => clock.now() }),
+    node: buildNode({ kind: 'agent', identity: spiffeId, instance, network, locality, version }),
+    services: [...new Set(options.services.map(({ namespace, name }) => `${namespace}/${name}`))],
+    clock,
+    random,
+    log,
+    signal,
+  });
+}
+
+/** MeshError PORT_TAKEN when inbound's port cannot be had. */
+export async function openTraffic(
+  options: AgentOptions,
+  identity: ObtainedIdentity,
+  feed: MeshFeed,
+  deps: Required<AgentDeps>,
+): Promise<Traffic> {
+  const { clock, random, metrics, accessLog } = deps;
+  const context: DataPlaneContext = {
+    state: feed.store,
+    identity,
+    clock,
+    random,
+    limits: defaultLimits,
+    metrics,
+    accessLog,
+    node: { cluster: identity.current().cluster, instance: options.instance },
+  };
+  const inbound = createInbound(context);
+  const outbound = createOutbound(context);
+  try {
+    inbound.serve(inboundServices(options.services, feed.store.current));
+    const { address, port } = await inbound.listen(options.inbound);
+    return { inbound, outbound, port: { address, port } };
+  } catch (error) {
+    await Promise.all([inbound.dispose(), outbound.dispose()]);
+    throw error;
+  }
+}
+
+export function register(
+  options: AgentOptions,
+  inboundPort: number,
+  identity: ObtainedIdentity,
+  report: agent.Report,
+  deps: Required<AgentDeps>,
+  signal: AbortSignal,
+): Promise<InstanceRegistration> {
+  const { clock, random, log } = deps;
+  return registerInstance({
+    source: identity,
+    dir: agentFiles(options.stateDir).identity,
+    addresses: () => identity.token.addresses,
+    hello: helloOf(options, inboundPort),
+    report,
+    clock,
+    random,
+    log,
+    signal,
+  });
+}
