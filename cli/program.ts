@@ -1,11 +1,10 @@
 import { Command, CommanderError } from 'commander';
 import { toCliError } from './cli-error.ts';
+import { addAgent } from './commands/agent.ts';
 import { addCaInit } from './commands/ca-init.ts';
 import { addCaSign } from './commands/ca-sign.ts';
 import { addCaStatus } from './commands/ca-status.ts';
 import { addControlInit } from './commands/control-init.ts';
-import { addControlRun } from './commands/control-run.ts';
-import { addDemo } from './commands/demo.ts';
 import { addExplain } from './commands/explain.ts';
 import { addPeerInvite } from './commands/peer-invite.ts';
 import { addPeerJoin } from './commands/peer-join.ts';
@@ -14,7 +13,10 @@ import { addPeerRemove } from './commands/peer-remove.ts';
 import { addStatus } from './commands/status.ts';
 import { addUninstall } from './commands/uninstall.ts';
 import { addVersion } from './commands/version.ts';
+import { addVmJoin } from './commands/vm-join.ts';
+import { addVmLeave } from './commands/vm-leave.ts';
 import { addVmList } from './commands/vm-list.ts';
+import { addVmStatus } from './commands/vm-status.ts';
 import { addVmToken } from './commands/vm-token.ts';
 import { type ExitCode, exitCode, exitCodesHelp } from './exit-codes.ts';
 import type { Io } from './io.ts';
@@ -34,24 +36,20 @@ export async function runCli(args: readonly string[], io: Io): Promise<ExitCode>
 function programFor(io: Io): Command {
   const program = new Command('isthmus')
     .description('joins Kubernetes, Consul, Nomad and bare VMs, in any number of clusters, into one mesh')
-    .enablePositionalOptions()
     .exitOverride()
     .configureOutput({ writeOut: (text) => io.out(text), writeErr: (text) => io.err(text) })
     .showHelpAfterError('(see --help)')
     .showSuggestionAfterError()
     .addHelpText('after', `\nEvery command takes --help and --output json.\n${exitCodesHelp}`);
   const group = (name: string, description: string) => program.command(name).description(description);
-  const control = group('control', 'the control plane of one cluster').enablePositionalOptions();
-  addControlRun(control, io);
-  addControlInit(control, io);
+  addControlInit(group('control', 'the control plane of one cluster'), io);
   const ca = group('ca', 'the root of a trust domain, where its key is kept');
   for (const add of [addCaInit, addCaSign, addCaStatus]) add(ca, io);
   const vm = group('vm', 'VMs and the agent on them');
-  addVmToken(vm, io);
-  addVmList(vm, io);
+  for (const add of [addVmToken, addVmJoin, addVmStatus, addVmList, addVmLeave]) add(vm, io);
   const peer = group('peer', 'other clusters of the mesh');
   for (const add of [addPeerInvite, addPeerJoin, addPeerList, addPeerRemove]) add(peer, io);
-  for (const add of [addDemo, addStatus, addExplain, addUninstall, addVersion]) add(program, io);
+  for (const add of [addAgent, addStatus, addExplain, addUninstall, addVersion]) add(program, io);
   return program;
 }
 

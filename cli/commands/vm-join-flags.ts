@@ -1,0 +1,109 @@
+import { hostname } from 'node:os';
+import { InvalidArgumentError } from 'commander';
+import type { AgentOptionsInput } from '../../sidecar-vm/main.ts';
+
+export interface JoinFlags {
+  readonly service?: string;
+  readonly port?: number;
+  readonly appPort?: number;
+  readonly appAddress: string;
+  readonly protocol: 'tcp' | 'http' | 'http2' | 'grpc' | 'tls';
+  readonly health: Probe;
+  readonly address: string;
+  readonly network?: string;
+  readonly locality: string;
+  readonly label: Readonly<Record<string, string>>;
+  readonly instance: string;
+  readonly stateDir: string;
+  readonly inbound?: Listen;
+  readonly outbound: Readonly<Record<string, number>>;
+  readonly reservedPorts: readonly number[];
+  readonly loopback: boolean;
+  readonly dns: Listen;
+  readonly dnsUpstream: readonly string[];
+  readonly admin: Listen;
+  readonly drain: number;
+}
+
+export interface Listen {
+  readonly address: string;
+  readonly port: number;
+}
+
+export type Probe = NonNullable<NonNullable<NonNullable<AgentOptionsInput['services']>[number]['health']>['probe']>;
+
+export const usualStateDir = '/var/lib/isthmus-agent';
+export const usualInstance = () => hostname().toLowerCase().split('.')[0] ?? 'vm';
+
+/** What the flags say, for parseAgentOptions to judge. */
+export function agentOptionsOf(token: string, flags: JoinFlags & { readonly network: string }): AgentOptionsInput {
+  const { address, network, locality, instance, stateDir, dns, admin } = flags;
+  return {
+    stateDir,
+    token,
+    instance,
+    address,
+    network,
+    locality,
+    labels: flags.label,
+    services: serviceOf(flags),
+    inbound: flags.inbound ?? { address, port: 15_006 },
+    outbound: {
+      explicit: flags.outbound,
+      reservedPorts: [...flags.reservedPorts],
+      ...(flags.loopback ? {} : { loopbackAddresses: false }),
+    },
+    dns: { ...dns, upstreams: [...flags.dnsUpstream] },
+    admin,
+    drainMs: flags.drain,
+  };
+}
+
+function serviceOf({ service, port, appPort, appAddress, protocol, health }: JoinFlags): AgentOptionsInput['services'] {
+  if (service === undefined || port === undefined) return [];
+  const [namespace = '', name = ''] = service.split('/');
+  return [{ namespace, name, port, protocol, appAddress, appPort: appPort ?? port, health: { probe: health } }];
+}
+
+/** `http:/path`, `tcp` or `exec:COMMAND ARGUMENT...`; a command's parts are separated by spaces, there is no shell. */
+export function probeFlag(text: string): Probe {
+  if (text === 'tcp') return { kind: 'tcp' };
+  if (/^http:\/\S*$/.test(text)) return { kind: 'http', path: text.slice('http:'.length) };
+  const [file, ...rest] = text.startsWith('exec:') ? text.slice('exec:'.length).split(' ').filter(Boolean) : [];
+  if (file === undefined) throw new InvalidArgumentError('It must be http:/PATH, tcp or exec:COMMAND.');
+  return { kind: 'exec', command: [file, ...rest] };
+}
+
+export function listenFlag(text: string): Listen {
+  const colon = text.lastIndexOf(':');
+  const port = Number(text.slice(colon + 1));
+  const address = text.slice(0, Math.max(0, colon)).replace(/^\[(.*)\]$/, '$1');
+  if (colon < 1 || !/^[0-9]{1,5}$/.test(text.slice(colon + 1)) || port > 65_535) {
+    throw new InvalidArgumentError('It must be ADDRESS:PORT; port 0 takes any free one.');
+  }
+  return { address, port };
+}
+
+/** `HOST:PORT=LOCAL`, several times. */
+export function outboundFlag(text: string, before: Readonly<Record<string, number>>): Readonly<Record<string, number>> {
+  const match = /^([A-Za-z0-9.-]+:[0-9]{1,5})=([0-9]{1,5})$/.exec(text);
+  const local = Number(match?.[2]);
+  if (match?.[1] === undefined || local < 1 || local > 65_535) {
+    throw new InvalidArgumentError('It must be HOST:PORT=LOCAL_PORT, such as payments.shop.mesh.internal:80=18080.');
+  }
+  return { ...before, [match[1].toLowerCase()]: local };
+}
+
+export function portsFlag(text: string, before: readonly number[]): readonly number[] {
+  const ports = text.split(',').map(Number);
+  if (ports.some((port) => !Number.isInteger(port) || port < 1 || port > 65_535)) {
+    throw new InvalidArgumentError('It must be ports, 1-65535, separated by commas.');
+  }
+  return [...before, ...ports];
+}
+
+export function labelFlag(text: string, before: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  const equals = text.indexOf('=');
+  if (equals < 1) throw new InvalidArgumentError('It must be KEY=VALUE.');
+  return { ...before, [text.slice(0, equals)]: text.slice(equals + 1) };
+}

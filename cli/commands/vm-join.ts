@@ -1,0 +1,99 @@
+import { type Command, Option } from 'commander';
+import { parseJoinToken } from '../../core/identity/index.ts';
+import { formatViolation, type Violation } from '../../core/validate.ts';
+import { collect, durationFlag, portFlag, serviceArgument } from '../arguments.ts';
+import { CliError } from '../cli-error.ts';
+import { exitCode } from '../exit-codes.ts';
+import { emit, type Io } from '../io.ts';
+import { type LeafOptions, leaf } from '../leaf.ts';
+import { serveAgent } from './agent.ts';
+import {
+  agentOptionsOf,
+  type JoinFlags,
+  labelFlag,
+  listenFlag,
+  outboundFlag,
+  portsFlag,
+  probeFlag,
+  usualInstance,
+  usualStateDir,
+} from './vm-join-flags.ts';
+
+type Flags = JoinFlags & LeafOptions & { readonly saveOnly?: boolean };
+
+export function addVmJoin(vm: Command, io: Io): void {
+  const command = leaf(vm, 'join', 'join this machine to the mesh, and run its agent until it is told to stop', [
+    'vm join TOKEN --service shop/orders --port 8080 --address 10.0.0.7',
+    'vm join - --service shop/orders --port 80 --app-port 8080 --health http:/healthz --address 10.0.0.7 < token',
+    'vm join TOKEN --address 10.0.0.7 --outbound payments.shop.mesh.internal:80=18080   # a caller only',
+    'vm join TOKEN --service shop/orders --port 8080 --address 10.0.0.7 --save-only && isthmus agent',
+  ])
+    .argument('<token>', 'what isthmus vm token printed; - reads it from standard input, which keeps it out of the process list')
+    .requiredOption('--address <ip>', 'IP of this machine, as others of its network dial it');
+  service(command);
+  place(command);
+  listeners(command)
+    .option('--save-only', 'write the agent’s configuration, and do not run it')
+    .action((token: string, flags: Flags) => join(io, token, flags));
+}
+
+function service(command: Command): Command {
+  return command
+    .option('--service <service>', 'NAMESPACE/NAME that runs here (default: none; this machine only calls)', serviceArgument)
+    .option('--port <port>', 'port of the service, as callers dial it', portFlag)
+    .option('--app-port <port>', 'port that the app listens on (default: --port)', portFlag)
+    .option('--app-address <ip>', 'where the app listens', '127.0.0.1')
+    .addOption(new Option('--protocol <protocol>', 'what is spoken').choices(['tcp', 'http', 'http2', 'grpc', 'tls']).default('http'))
+    .addOption(new Option('--health <probe>', 'http:/PATH, tcp or exec:COMMAND').argParser(probeFlag).default({ kind: 'tcp' }, 'tcp'));
+}
+
+function place(command: Command): Command {
+  return command
+    .option('--network <name>', "network that the address belongs to (default: named as the token's cluster)")
+    .option('--locality <place>', 'REGION/ZONE/SUBZONE', '')
+    .option('--label <key=value>', 'may be repeated', labelFlag, {})
+    .option('--instance <name>', 'unique among the VMs of a cluster (default: the host name)', usualInstance())
+    .option('--state-dir <dir>', 'what the agent keeps: keys, identity, last known mesh', usualStateDir);
+}
+
+function listeners(command: Command): Command {
+  return command
+    .option('--inbound <address:port>', 'mTLS from the mesh (default: --address, port 15006)', listenFlag)
+    .option('--outbound <host:port=local>', 'a port of 127.0.0.1 that leads to a mesh service; may be repeated', outboundFlag, {})
+    .option('--reserved-ports <ports>', 'ports that the agent leaves to programs of this machine, 80,443', portsFlag, [])
+    .option('--no-loopback', 'no address of 127.64.0.0/10 for each mesh service: explicit --outbound ports alone')
+    .addOption(listenOption('--dns', 'resolver for names of the mesh', { address: '127.0.0.1', port: 15_053 }))
+    .option('--dns-upstream <ip:port>', 'where other names are asked for; may be repeated (default: they are refused)', collect, [])
+    .addOption(listenOption('--admin', 'health, metrics and status', { address: '127.0.0.1', port: 15_021 }))
+    .option('--drain <duration>', 'from SIGTERM to the end of the last connection', durationFlag, 30_000);
+}
+
+function listenOption(flag: string, text: string, usual: { readonly address: string; readonly port: number }): Option {
+  return new Option(`${flag} <address:port>`, text).argParser(listenFlag).default(usual, `${usual.address}:${usual.port}`);
+}
+
+async function join(io: Io, argument: string, flags: Flags): Promise<void> {
+  if ((flags.service === undefined) !== (flags.port === undefined)) {
+    throw new CliError(
+      exitCode.invalid,
+      'USAGE',
+      '--service and --port belong together',
+      'give both, or none for a machine that only calls',
+    );
+  }
+  const text = (argument === '-' ? await io.input() : argument).trim();
+  const token = parseJoinToken(text);
+  if (!token.ok) throw invalid(token.violations);
+  const { parseAgentOptions, prepareJoin } = await import('../../sidecar-vm/main.ts');
+  const options = parseAgentOptions(agentOptionsOf(text, { network: token.value.cluster, ...flags }));
+  if (!options.ok) throw invalid(options.violations);
+  await prepareJoin(options.value);
+  if (flags.saveOnly !== true) return serveAgent(options.value, io, flags.output);
+  const { stateDir, instance } = options.value;
+  emit(io, flags.output, { stateDir, instance }, `Saved in ${stateDir}. Next: isthmus agent --state-dir ${stateDir}`);
+}
+
+function invalid(violations: readonly Violation[]): CliError {
+  const all = violations.map((v) => `  ${formatViolation(v)}`).join('\n');
+  return new CliError(exitCode.invalid, 'CONFIG_INVALID', `this is not valid:\n${all}`, 'correct it all, and run it again');
+}

@@ -1,0 +1,71 @@
+import type { Command } from 'commander';
+import type { AgentStatus } from '../../sidecar-vm/main.ts';
+import { CliError } from '../cli-error.ts';
+import { exitCode } from '../exit-codes.ts';
+import { emit, type Io } from '../io.ts';
+import { type LeafOptions, leaf } from '../leaf.ts';
+import { table } from '../text/table.ts';
+import { type Listen, listenFlag } from './vm-join-flags.ts';
+
+const answerMs = 5_000;
+const largestAnswer = 32 * 1024 * 1024;
+
+export function addVmStatus(vm: Command, io: Io): void {
+  leaf(vm, 'status', 'how far this machine has come, and what it can reach; asks the agent that runs here', [
+    'vm status',
+    'vm status --admin 127.0.0.1:15021 -o json',
+  ])
+    .option('--admin <address:port>', "the agent's --admin", listenFlag, { address: '127.0.0.1', port: 15_021 })
+    .action(async ({ admin, output }: LeafOptions & { readonly admin: Listen }) => {
+      const status = await askAgent(admin, io.signal);
+      emit(io, output, status, statusText(status));
+      if (!status.ready) throw new CliError(exitCode.failed, 'NOT_READY', 'this machine does not serve yet', 'see the stages above');
+    });
+}
+
+async function askAgent({ address, port }: Listen, signal: AbortSignal): Promise<AgentStatus> {
+  const host = address.includes(':') ? `[${address}]` : address;
+  const timeout = AbortSignal.timeout(answerMs);
+  try {
+    const response = await fetch(`http://${host}:${port}/v1/agent`, { signal: timeout });
+    const text = await response.text();
+    if (response.status !== 200 || text.length > largestAnswer) throw new Error(`answered ${response.status}`);
+    return JSON.parse(text) as AgentStatus;
+  } catch (error) {
+    signal.throwIfAborted();
+    const reason = error instanceof Error ? (error.cause instanceof Error ? error.cause.message : error.message) : String(error);
+    const next = 'is it running (isthmus agent), and is --admin where it listens?';
+    throw new CliError(exitCode.unreachable, 'PEER_UNREACHABLE', `no agent answers on ${host}:${port}: ${reason}`, next);
+  }
+}
+
+function statusText(status: AgentStatus): string {
+  const { identity, data, services, outbound, taken } = status;
+  const at = ({ address, port }: Listen) => `${address}:${port}`;
+  return [
+    `${status.instance} (${status.version}), network ${status.network}: ${status.ready ? 'ready' : 'not ready'}`,
+    identity === undefined ? 'no identity yet' : `${identity.spiffeId} of cluster ${identity.cluster}, until ${identity.notAfter}`,
+    `inbound ${at(status.inbound)}, DNS ${at(status.dns)}, control plane ${data.controlPlane || 'none yet'}`,
+    '',
+    table(
+      ['STAGE', 'OK', 'WHY'],
+      status.stages.map(({ stage, ok, reason }) => [stage, ok ? 'yes' : 'no', reason]),
+    ),
+    ...section(
+      ['SERVICE', 'HEALTH', 'WHY'],
+      services.map((s) => [`${s.namespace}/${s.name}`, s.health, s.reason]),
+    ),
+    ...section(
+      ['CALL', 'ON', 'PROTOCOL', 'ENDPOINTS'],
+      outbound.map((o) => [o.host, at(o), o.protocol, String(o.endpoints)]),
+    ),
+    ...section(
+      ['PORT_TAKEN', 'PORT', 'WHAT TO DO'],
+      taken.map((t) => [t.host, String(t.port), t.reason]),
+    ),
+  ].join('\n');
+}
+
+function section(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  return rows.length === 0 ? [] : ['', table(head, rows)];
+}
