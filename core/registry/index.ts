@@ -7,6 +7,7 @@ export type { BuiltServices, NativeInstance } from './build-services.ts';
 export { buildServices } from './build-services.ts';
 export type { PublishedService, PublishResult, RegistryEvent, RegistryPublisher, RegistrySource } from './contract.ts';
 export { deepEqual, diffServices, sameService } from './diff-services.ts';
+export { forEachBounded } from './for-each-bounded.ts';
 export { matchesGlob } from './glob.ts';
 export { isMeshOwned, ownerKey, ownerMetaKey, ownerOf, publishedName, publishedNodeName } from './ownership.ts';
 export { reportOnChange } from './report.ts';

@@ -1,6 +1,7 @@
 import { MeshError } from '../../core/errors.ts';
 import {
   type AdapterDeps,
+  forEachBounded,
   type OwningPublisher,
   ownerMetaKey,
   ownerOf,
@@ -76,11 +77,7 @@ class ConsulPublisher {
 
   async #readHolders(reader: ConsulClient, names: readonly string[], signal: AbortSignal): Promise<Map<string, CatalogEntry[]>> {
     const holders = new Map<string, CatalogEntry[]>();
-    const queue = names.values();
-    const worker = async () => {
-      for (const name of queue) holders.set(name, await reader.readCatalogService(name, signal));
-    };
-    await Promise.all(Array.from({ length: Math.min(8, names.length) }, worker));
+    await forEachBounded(names, 8, signal, async (name, inner) => void holders.set(name, await reader.readCatalogService(name, inner)));
     return holders;
   }
 

@@ -5,6 +5,7 @@ import {
   type AdapterDeps,
   blockingQuery,
   type Emit,
+  forEachBounded,
   isExcluded,
   nameService,
   type RegistryRules,
@@ -81,23 +82,11 @@ export class ConsulFollower {
     const listed = new Set(names);
     for (const name of this.#context.firstSeen.keys()) if (!listed.has(name)) this.#context.firstSeen.delete(name);
     const indexes = new Map<string, number>();
-    const queue = names.values();
-    const { controller, release } = childController(signal);
-    const worker = async () => {
-      for (const name of queue) {
-        const answer = await this.#context.client.readService(name, controller.signal);
-        indexes.set(name, answer.index);
-        this.#index.set(name, this.#translate(name, answer.value), '');
-      }
-    };
-    const workers = Array.from({ length: Math.min(this.#context.tuning.syncConcurrency, names.length) }, worker);
-    try {
-      await Promise.all(workers);
-    } finally {
-      controller.abort();
-      release();
-      await Promise.allSettled(workers);
-    }
+    await forEachBounded(names, this.#context.tuning.syncConcurrency, signal, async (name, inner) => {
+      const answer = await this.#context.client.readService(name, inner);
+      indexes.set(name, answer.index);
+      this.#index.set(name, this.#translate(name, answer.value), '');
+    });
     this.#reportCollisions();
     await this.#emit({ kind: 'snapshot', services: this.#index.services(), cursor: `${list.index}` });
     return indexes;

@@ -1,8 +1,8 @@
 import type { Clock } from '../../core/clock.ts';
 import { isAborted } from '../../core/lifecycle.ts';
+import { forEachBounded } from '../../core/registry/index.ts';
 import type { NomadClient } from './client.ts';
 import type { NomadTuning } from './config.ts';
-import { forEachBounded } from './read-all.ts';
 import type { NativeService, NomadState } from './state.ts';
 
 /** Allocations that showed no checks this many times in a row are asked every `quietMs` only. */
