@@ -6,6 +6,7 @@ import { addCaSign } from './commands/ca-sign.ts';
 import { addCaStatus } from './commands/ca-status.ts';
 import { addControlInit } from './commands/control-init.ts';
 import { addExplain } from './commands/explain.ts';
+import { addGatewayToken } from './commands/gateway-token.ts';
 import { addPeerInvite } from './commands/peer-invite.ts';
 import { addPeerJoin } from './commands/peer-join.ts';
 import { addPeerList } from './commands/peer-list.ts';
@@ -45,6 +46,8 @@ function programFor(io: Io): Command {
   addControlInit(group('control', 'the control plane of one cluster'), io);
   const ca = group('ca', 'the root of a trust domain, where its key is kept');
   for (const add of [addCaInit, addCaSign, addCaStatus]) add(ca, io);
+  const gateway = group('gateway', 'the east-west gateway of one network');
+  addGatewayToken(gateway, io);
   const vm = group('vm', 'VMs and the agent on them');
   for (const add of [addVmToken, addVmJoin, addVmStatus, addVmList, addVmLeave]) add(vm, io);
   const peer = group('peer', 'other clusters of the mesh');

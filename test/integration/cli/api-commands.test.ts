@@ -45,7 +45,7 @@ test('commands that change something reach the control plane, and tokens alone a
   assert.equal(token.code, 0, token.err);
   assert.match(token.out, /^isthmus-join-v1\.\S+\n$/);
   assert.match(token.err, /orders, 5 uses, until 2030/);
-  assert.match((await runCli(['vm', 'token', '--gateway'], env)).out, /^isthmus-join-v1/);
+  assert.match((await runCli(['gateway', 'token'], env)).out, /^isthmus-join-v1/);
   assert.match((await runCli(['peer', 'invite', '--ttl', '1h'], env)).out, /^isthmus-peer-v1\.\S+\n$/);
   assert.match((await runCli(['peer', 'join', 'isthmus-peer-v1.0123456789'], env)).out, /Joined west in trust domain mesh.test/);
   assert.match((await runCli(['peer', 'list'], env)).out, /^west +lost +- +1m15s/m);
@@ -66,8 +66,7 @@ test('the exit code says what went wrong, and the message what to do', async (t)
     [['status', '--frobnicate'], env, 2, /unknown option '--frobnicate'/],
     [['statsu'], env, 2, /Did you mean status\?/],
     [['vm', 'token', 'orders', '--port', '80'], env, 2, /NAMESPACE\/NAME/],
-    [['vm', 'token', 'default/orders'], env, 2, /give NAMESPACE\/NAME and --port PORT, or --gateway alone/],
-    [['vm', 'token', 'default/orders', '--port', '80', '--gateway'], env, 2, /--gateway alone/],
+    [['vm', 'token', 'default/orders'], env, 2, /required option '--port <port>' not specified/],
     [['vm', 'token', 'default/orders', '--port', '99999'], env, 2, /1-65535/],
     [['vm', 'token', 'default/orders', '--port', '80', '--cidr', 'all'], env, 2, /body\.cidrs\.0/],
     [['peer', 'invite', '--ttl', 'soon'], env, 2, /15m, 24h or 7d/],

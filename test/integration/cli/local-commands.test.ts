@@ -93,6 +93,7 @@ test('every command explains itself with examples and exit codes', async () => {
     'ca init',
     'ca sign',
     'ca status',
+    'gateway token',
     'vm token',
     'vm list',
     'peer invite',
