@@ -11,6 +11,7 @@ import { createConsulPublisher, createConsulSource } from '../../registries/cons
 import { Follower } from '../contract/registries/follower.ts';
 import type { RegistryHarness } from '../contract/registries/harness.ts';
 import { registryContract } from '../contract/registries/suite.ts';
+import { BreakingProxy } from '../fakes/breaking-proxy.ts';
 import { until } from '../support/until.ts';
 import { rulesWith } from '../unit/registry/records.ts';
 import { type RunningConsul, startConsul } from './servers/consul.ts';
@@ -20,11 +21,13 @@ const signal = new AbortController().signal;
 
 async function realConsul(): Promise<RegistryHarness> {
   const consul = await startConsul();
+  const proxy = new BreakingProxy(consul.url);
+  await proxy.server.start();
   const put = async (path: string, body?: unknown) => void (await consul.api('PUT', path, body));
   let how = '';
   return {
     source() {
-      const connection = { type: 'consul', url: consul.url } as const;
+      const connection = { type: 'consul', url: proxy.server.url } as const;
       const tuning = { waitMs: 2_000, marginMs: 1_500, backoff: { baseMs: 20, maxMs: 200 } };
       return createConsulSource({ type: 'consul', rules: rulesWith(), publish: false, connection }, deps, tuning);
     },
@@ -36,25 +39,32 @@ async function realConsul(): Promise<RegistryHarness> {
     },
     deregister: (service, instance) => put(`/v1/agent/service/deregister/${service}-${instance}`),
     setHealth: (service, instance, healthy) => put(`/v1/agent/check/${healthy ? 'pass' : 'fail'}/check-${service}-${instance}`),
-    breakages: ['silence', 'refused'],
+    breakages: ['errors', 'garbage', 'half-json', 'wrong-json', 'silence', 'refused', 'reset'],
+    // What a real server can do, it does itself; the rest a proxy before it does.
     break: async (breakage) => {
       how = breakage;
       if (how === 'silence') consul.suspend();
-      else await consul.kill9();
+      else if (how === 'refused') await consul.kill9();
+      else await proxy.server.break(breakage);
     },
     repair: async () => {
       if (how === 'silence') consul.resume();
       else if (how === 'refused') await consul.restart();
+      else await proxy.server.repair();
       how = '';
       await until('consul has its leader again', () => consul.api('GET', '/v1/health/service/consul?passing'));
     },
+    connections: () => proxy.server.connections,
     reset: async () => {
       await consul.kill9();
       await rm(join(consul.folder, 'data'), { recursive: true });
       await consul.restart();
     },
     bulk: 60,
-    stop: () => consul.stop(),
+    stop: async () => {
+      await proxy.server.stop();
+      await consul.stop();
+    },
   };
 }
 

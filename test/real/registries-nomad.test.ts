@@ -12,6 +12,7 @@ import { createNomadSource } from '../../registries/nomad/index.ts';
 import { Follower } from '../contract/registries/follower.ts';
 import type { RegistryHarness } from '../contract/registries/harness.ts';
 import { registryContract } from '../contract/registries/suite.ts';
+import { BreakingProxy } from '../fakes/breaking-proxy.ts';
 import { until } from '../support/until.ts';
 import { rulesWith } from '../unit/registry/records.ts';
 import { type RunningNomad, startNomad } from './servers/index.ts';
@@ -30,28 +31,37 @@ async function stopJob(nomad: RunningNomad, job: string, namespace = 'default'):
 
 async function realNomad(): Promise<RegistryHarness> {
   const nomad = await startNomad();
+  const proxy = new BreakingProxy(nomad.url);
+  await proxy.server.start();
   let how = '';
   return {
-    source: () => sourceOf(nomad.url),
+    source: () => sourceOf(proxy.server.url),
     register: (service, instance, port) => nomad.run({ job: `${service}-${instance}`, service, command: '/bin/sleep', args: ['1d'], port }),
     deregister: (service, instance) => stopJob(nomad, `${service}-${instance}`),
-    breakages: ['refused', 'silence'],
+    breakages: ['errors', 'garbage', 'half-json', 'wrong-json', 'silence', 'refused', 'reset'],
+    // What a real server can do, it does itself; the rest a proxy before it does.
     break: async (breakage) => {
       how = breakage;
       if (how === 'silence') nomad.server.suspend();
-      else await nomad.server.kill9();
+      else if (how === 'refused') await nomad.server.kill9();
+      else await proxy.server.break(breakage);
     },
     repair: async () => {
       if (how === 'silence') nomad.server.resume();
       else if (how === 'refused') await nomad.server.restart();
+      else await proxy.server.repair();
       how = '';
       await until('nomad has its leader and node again', async () => {
         const nodes = JSON.parse((await nomad.api('GET', '/v1/nodes')).body) as { Status: string }[];
         return nodes.length > 0 && nodes.every((n) => n.Status === 'ready');
       });
     },
+    connections: () => proxy.server.connections,
     bulk: 4,
-    stop: () => nomad.stop(),
+    stop: async () => {
+      await proxy.server.stop();
+      await nomad.stop();
+    },
   };
 }
 

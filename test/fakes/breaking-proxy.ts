@@ -1,0 +1,32 @@
+import { request as send } from 'node:http';
+import { BreakableServer } from './breakable-server.ts';
+
+/** Stands before a real server, so that it too can be broken in every way. */
+export class BreakingProxy {
+  readonly server: BreakableServer;
+
+  constructor(target: string) {
+    this.server = new BreakableServer((request, response, body) => {
+      const upstream = send(new URL(request.url ?? '/', target), { method: request.method, headers: request.headers });
+      const silent = () => this.server.broken === 'silence';
+      const unhook = this.server.whenBroken(() => {
+        upstream.destroy();
+        if (response.headersSent) response.destroy();
+        else this.server.reply(response, 200, { a: [1, 2, 3] });
+      });
+      upstream.on('response', (answer) => {
+        if (silent() || response.destroyed) return;
+        response.writeHead(answer.statusCode ?? 502, answer.headers);
+        answer.on('data', (chunk: Buffer) => silent() || response.write(chunk));
+        answer.on('end', () => silent() || response.end());
+        answer.on('error', () => response.destroy());
+      });
+      upstream.on('error', () => response.headersSent || this.server.broken !== undefined || response.destroy());
+      response.on('close', () => {
+        unhook();
+        upstream.destroy();
+      });
+      upstream.end(body);
+    });
+  }
+}
