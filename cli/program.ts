@@ -5,6 +5,8 @@ import { addCaInit } from './commands/ca-init.ts';
 import { addCaSign } from './commands/ca-sign.ts';
 import { addCaStatus } from './commands/ca-status.ts';
 import { addControlInit } from './commands/control-init.ts';
+import { addControlRun } from './commands/control-run.ts';
+import { addDemo } from './commands/demo.ts';
 import { addExplain } from './commands/explain.ts';
 import { addGatewayToken } from './commands/gateway-token.ts';
 import { addPeerInvite } from './commands/peer-invite.ts';
@@ -37,13 +39,16 @@ export async function runCli(args: readonly string[], io: Io): Promise<ExitCode>
 function programFor(io: Io): Command {
   const program = new Command('isthmus')
     .description('joins Kubernetes, Consul, Nomad and bare VMs, in any number of clusters, into one mesh')
+    .enablePositionalOptions()
     .exitOverride()
     .configureOutput({ writeOut: (text) => io.out(text), writeErr: (text) => io.err(text) })
     .showHelpAfterError('(see --help)')
     .showSuggestionAfterError()
     .addHelpText('after', `\nEvery command takes --help and --output json.\n${exitCodesHelp}`);
   const group = (name: string, description: string) => program.command(name).description(description);
-  addControlInit(group('control', 'the control plane of one cluster'), io);
+  const control = group('control', 'the control plane of one cluster').enablePositionalOptions();
+  addControlRun(control, io);
+  addControlInit(control, io);
   const ca = group('ca', 'the root of a trust domain, where its key is kept');
   for (const add of [addCaInit, addCaSign, addCaStatus]) add(ca, io);
   const gateway = group('gateway', 'the east-west gateway of one network');
@@ -52,7 +57,7 @@ function programFor(io: Io): Command {
   for (const add of [addVmToken, addVmJoin, addVmStatus, addVmList, addVmLeave]) add(vm, io);
   const peer = group('peer', 'other clusters of the mesh');
   for (const add of [addPeerInvite, addPeerJoin, addPeerList, addPeerRemove]) add(peer, io);
-  for (const add of [addAgent, addStatus, addExplain, addUninstall, addVersion]) add(program, io);
+  for (const add of [addAgent, addDemo, addStatus, addExplain, addUninstall, addVersion]) add(program, io);
   return program;
 }
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { Resolver } from 'node:dns/promises';
 import { type TestContext, test } from 'node:test';
+import { type EchoReply, startEchoApp } from '../../../cli/demo/echo-app.ts';
 import { AgentPlane, agentOptions, host, runTestAgent } from '../../support/agent-plane.ts';
 import { temporaryDir } from '../../support/control-plane.ts';
-import { type EchoReply, startEchoApp } from '../../support/echo-app.ts';
 import { deadPort } from '../../support/mesh-sockets.ts';
 import { until } from '../../support/until.ts';
 

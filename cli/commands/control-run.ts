@@ -1,0 +1,26 @@
+import type { Command } from 'commander';
+import { collect, durationFlag } from '../arguments.ts';
+import { emit, type Io } from '../io.ts';
+import type { LeafOptions } from '../leaf.ts';
+
+interface RunFlags extends LeafOptions {
+  readonly config?: string[];
+  readonly drain: number;
+}
+
+/** `isthmus control -c FILE` itself: the group's own action, so that units and manifests stay short. */
+export function addControlRun(control: Command, io: Io): void {
+  control
+    .option('-c, --config <path>', 'configuration file or folder; may be repeated', collect)
+    .option('--drain <duration>', 'from the signal to the end of the last connection', durationFlag, 30_000)
+    .addHelpText(
+      'after',
+      '\nExamples:\n  isthmus control init -c isthmus.yaml\n  isthmus control -c isthmus.yaml\n\nSIGHUP reads the configuration again; SIGTERM drains.',
+    )
+    .action(async (flags: RunFlags) => {
+      if (flags.config === undefined || flags.config.length === 0) return control.help({ error: true });
+      const { runControl } = await import('../../control/main.ts');
+      const onReady = (ports: object) => emit(io, 'json', { ready: true, ports }, '');
+      await runControl({ config: flags.config, drainMs: flags.drain, onReady }, io.signal);
+    });
+}
