@@ -33,7 +33,7 @@ export function addVmJoin(vm: Command, io: Io): void {
   service(command);
   place(command);
   listeners(command)
-    .option('--save-only', 'write the agent’s configuration, and do not run it')
+    .option('--save-only', "write the agent's configuration, and do not run it")
     .action((token: string, flags: Flags) => join(io, token, flags));
 }
 
@@ -88,7 +88,7 @@ async function join(io: Io, argument: string, flags: Flags): Promise<void> {
   const options = parseAgentOptions(agentOptionsOf(text, { network: token.value.cluster, ...flags }));
   if (!options.ok) throw invalid(options.violations);
   await prepareJoin(options.value);
-  if (flags.saveOnly !== true) return serveAgent(options.value, io, flags.output);
+  if (flags.saveOnly !== true) return serveAgent(options.value, io);
   const { stateDir, instance } = options.value;
   emit(io, flags.output, { stateDir, instance }, `Saved in ${stateDir}. Next: isthmus agent --state-dir ${stateDir}`);
 }
