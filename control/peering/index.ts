@@ -9,6 +9,8 @@ export type {
   PeerReport,
   PeerSink,
 } from './contract.ts';
-export { listPeers, putPeer } from './peer-store.ts';
+export { createJoining, type Joining } from './join-service.ts';
+export type { CreatedInvite, JoinAuthority, JoiningOptions, JoinResult } from './joining.ts';
+export { putPeer } from './peer-store.ts';
 export type { PeerCall, Peering } from './peering.ts';
 export { createPeering } from './peering.ts';

@@ -35,5 +35,4 @@ export {
   nativeTypeUrls,
   peeringOrder,
   peeringTypeUrls,
-  rejectionsTypeUrl,
 } from './type-urls.ts';

@@ -1,0 +1,126 @@
+import { connect } from 'node:tls';
+import { ChannelCredentials, type ChannelOptions, status as grpcStatus, Metadata, type ServiceError } from '@grpc/grpc-js';
+import { MeshError, type MeshErrorCode } from '../../core/errors.ts';
+import { attestChannel, controlSpiffeId, serverFault } from '../../core/identity/index.ts';
+import { clusterSan } from '../../core/model/index.ts';
+import { bundleOf, certificatesToPem } from '../../core/pki/index.ts';
+import { peering } from '../../core/xds/index.ts';
+import { sha256 } from './join-proof.ts';
+
+const deadlineMs = 10_000;
+
+/** One TLS connection for one exchange of joining, and what its server presented. */
+export interface JoinChannel {
+  readonly client: peering.PeerJoinClient;
+  /** SHA-256 of the server's certificate. */
+  readonly serverHash: () => Buffer;
+  close(): void;
+}
+
+export interface ServerToTrust {
+  readonly trustDomain: string;
+  readonly cluster: string;
+  /** DER. */
+  readonly root: Buffer;
+}
+
+/** To the inviter: it must be the control plane of that cluster under the invitation's root. MeshError PEER_UNREACHABLE (retryable). */
+export async function channelToInviter(address: string, server: ServerToTrust, now: () => number): Promise<JoinChannel> {
+  const bundle = bundleOf(server.trustDomain, [server.root]);
+  const demanded = { uriSans: [controlSpiffeId(server.trustDomain)], clusterSan: clusterSan(server.cluster, server.trustDomain) };
+  const { options } = attestChannel(bundle, { cluster: server.cluster, now });
+  let presented: Buffer | undefined;
+  const credentials = ChannelCredentials.createSsl(Buffer.from(certificatesToPem(bundle.roots)), null, null, {
+    checkServerIdentity: (_host, certificate) => {
+      presented = certificate.raw;
+      return serverFault(certificate, bundle, now(), demanded);
+    },
+  });
+  return open(address, credentials, options, () => presented);
+}
+
+/** To a joiner that has no identity yet: whatever certificate it presents now is pinned for the whole exchange; the HMACs prove it. */
+export async function channelToJoiner(address: string): Promise<JoinChannel> {
+  const pinned = await presentedAt(address);
+  const { options } = attestChannel(bundleOf('unused.test', []), { now: () => 0 });
+  const credentials = ChannelCredentials.createSsl(Buffer.from(certificatesToPem([pinned])), null, null, {
+    checkServerIdentity: (_host, certificate) =>
+      certificate.raw.equals(pinned) ? undefined : new Error('the joiner presents another certificate'),
+  });
+  return open(address, credentials, options, () => pinned);
+}
+
+/** One call with a deadline; MeshError for whatever goes wrong. */
+export function call<T>(
+  invoke: (metadata: Metadata, options: { deadline: number }, done: (error: ServiceError | null, reply: T) => void) => unknown,
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const done = (error: ServiceError | null, reply: T) => (error === null ? resolve(reply) : reject(joinError(error)));
+    invoke(new Metadata(), { deadline: Date.now() + deadlineMs }, done);
+  });
+}
+
+async function open(
+  address: string,
+  credentials: ChannelCredentials,
+  options: ChannelOptions,
+  presented: () => Buffer | undefined,
+): Promise<JoinChannel> {
+  const client = new peering.PeerJoinClient(address, credentials, { ...options, 'grpc.use_local_subchannel_pool': 1 });
+  await new Promise<void>((resolve, reject) => {
+    client.waitForReady(Date.now() + deadlineMs, (error) => (error === undefined ? resolve() : reject(error)));
+  }).catch((error: unknown) => {
+    client.close();
+    throw new MeshError('PEER_UNREACHABLE', `${address} was not reached, or is not the control plane that the invitation names`, {
+      retryable: true,
+      cause: error,
+    });
+  });
+  const serverHash = () => {
+    const certificate = presented();
+    if (certificate === undefined) throw new MeshError('INTERNAL', 'a TLS server without a certificate');
+    return sha256(certificate);
+  };
+  return { client, serverHash, close: () => client.close() };
+}
+
+function presentedAt(address: string): Promise<Buffer> {
+  const colon = address.lastIndexOf(':');
+  const host = address.slice(0, colon).replace(/^\[|\]$/g, '');
+  return new Promise((resolve, reject) => {
+    const unreachable = (why: string) => {
+      socket.destroy();
+      reject(new MeshError('PEER_UNREACHABLE', `${address}: ${why}`, { retryable: true }));
+    };
+    // Nothing is believed yet: the certificate is only asked for.
+    const socket = connect({
+      host,
+      port: Number(address.slice(colon + 1)),
+      rejectUnauthorized: false,
+      ALPNProtocols: ['h2'],
+      servername: 'control.isthmus',
+    });
+    socket.setTimeout(deadlineMs, () => unreachable('no TLS handshake in time'));
+    socket.on('error', (error) => unreachable(error.message));
+    socket.once('secureConnect', () => {
+      const raw = socket.getPeerCertificate()?.raw as Buffer | undefined;
+      if (raw === undefined) return unreachable('no certificate');
+      socket.destroy();
+      return resolve(Buffer.from(raw));
+    });
+  });
+}
+
+const codes: Readonly<Partial<Record<grpcStatus, MeshErrorCode>>> = {
+  [grpcStatus.UNAUTHENTICATED]: 'IDENTITY_INVALID',
+  [grpcStatus.PERMISSION_DENIED]: 'PERMISSION_DENIED',
+  [grpcStatus.INVALID_ARGUMENT]: 'PROTOCOL_ERROR',
+  [grpcStatus.RESOURCE_EXHAUSTED]: 'LIMIT_EXCEEDED',
+  [grpcStatus.NOT_FOUND]: 'NOT_FOUND',
+};
+
+function joinError(error: ServiceError): MeshError {
+  const code = codes[error.code];
+  const options = { retryable: code === undefined, cause: error };
+  return new MeshError(code ?? 'PEER_UNREACHABLE', error.details === '' ? error.message : error.details, options);
+}
