@@ -18,7 +18,7 @@ import {
 import type { MeshPki } from './mesh-pki.ts';
 
 /** A source whose every client gets the same, until the test says otherwise. */
-class TestSource implements ResourceSource {
+export class TestSource implements ResourceSource {
   #set: ResourceSet | undefined;
   readonly #listeners = new Set<() => void>();
 
