@@ -1,5 +1,12 @@
 import { connect } from 'node:tls';
-import { ChannelCredentials, type ChannelOptions, status as grpcStatus, Metadata, type ServiceError } from '@grpc/grpc-js';
+import {
+  ChannelCredentials,
+  type ChannelOptions,
+  connectivityState,
+  status as grpcStatus,
+  Metadata,
+  type ServiceError,
+} from '@grpc/grpc-js';
 import { MeshError, type MeshErrorCode } from '../../core/errors.ts';
 import { attestChannel, controlSpiffeId, serverFault } from '../../core/identity/index.ts';
 import { clusterSan } from '../../core/model/index.ts';
@@ -67,9 +74,7 @@ async function open(
   presented: () => Buffer | undefined,
 ): Promise<JoinChannel> {
   const client = new peering.PeerJoinClient(address, credentials, { ...options, 'grpc.use_local_subchannel_pool': 1 });
-  await new Promise<void>((resolve, reject) => {
-    client.waitForReady(Date.now() + deadlineMs, (error) => (error === undefined ? resolve() : reject(error)));
-  }).catch((error: unknown) => {
+  await ready(client, Date.now() + deadlineMs).catch((error: unknown) => {
     client.close();
     throw new MeshError('PEER_UNREACHABLE', `${address} was not reached, or is not the control plane that the invitation names`, {
       retryable: true,
@@ -82,6 +87,21 @@ async function open(
     return sha256(certificate);
   };
   return { client, serverHash, close: () => client.close() };
+}
+
+/** As waitForReady, but a first failure is one: what was refused is not tried until the deadline. */
+function ready(client: peering.PeerJoinClient, deadline: number): Promise<void> {
+  const channel = client.getChannel();
+  return new Promise((resolve, reject) => {
+    const look = (error?: Error) => {
+      const state = channel.getConnectivityState(true);
+      if (error !== undefined || state === connectivityState.TRANSIENT_FAILURE || state === connectivityState.SHUTDOWN) {
+        reject(error ?? new Error('the connection was refused, or its certificate'));
+      } else if (state === connectivityState.READY) resolve();
+      else channel.watchConnectivityState(state, deadline, look);
+    };
+    look();
+  });
 }
 
 function presentedAt(address: string): Promise<Buffer> {
