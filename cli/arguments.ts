@@ -31,3 +31,11 @@ export function serviceArgument(text: string): string {
 export function collect(value: string, before: readonly string[] | undefined): string[] {
   return [...(before ?? []), value];
 }
+
+/** ADDRESS:PORT to listen on; port 0 is any free one. */
+export function bindFlag(text: string): { readonly address: string; readonly port: number } {
+  const [, v6, v4, port] = /^(?:\[([0-9a-fA-F:.]+)\]|([0-9.]+)):([0-9]{1,5})$/.exec(text) ?? [];
+  const address = v6 ?? v4;
+  if (address === undefined || Number(port) > 65_535) throw new InvalidArgumentError('It must be ADDRESS:PORT, such as 0.0.0.0:15443.');
+  return { address, port: Number(port) };
+}

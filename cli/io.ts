@@ -17,3 +17,8 @@ export type OutputFormat = 'json' | 'text';
 export function emit(io: Io, format: OutputFormat, value: unknown, text: string): void {
   io.out(format === 'json' ? `${JSON.stringify(value, null, 2)}\n` : text.endsWith('\n') ? text : `${text}\n`);
 }
+
+/** What a long-running command prints once it serves: one line, so that whoever started it can wait for it and learn its ports. */
+export function emitReady(io: Io, where: object): void {
+  io.out(`${JSON.stringify({ ready: true, ...where })}\n`);
+}

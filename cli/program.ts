@@ -8,7 +8,7 @@ import { addControlInit } from './commands/control-init.ts';
 import { addControlRun } from './commands/control-run.ts';
 import { addDemo } from './commands/demo.ts';
 import { addExplain } from './commands/explain.ts';
-import { addGatewayToken } from './commands/gateway-token.ts';
+import { addGateway } from './commands/gateway.ts';
 import { addPeerInvite } from './commands/peer-invite.ts';
 import { addPeerJoin } from './commands/peer-join.ts';
 import { addPeerList } from './commands/peer-list.ts';
@@ -51,13 +51,11 @@ function programFor(io: Io): Command {
   addControlInit(control, io);
   const ca = group('ca', 'the root of a trust domain, where its key is kept');
   for (const add of [addCaInit, addCaSign, addCaStatus]) add(ca, io);
-  const gateway = group('gateway', 'the east-west gateway of one network');
-  addGatewayToken(gateway, io);
   const vm = group('vm', 'VMs and the agent on them');
   for (const add of [addVmToken, addVmJoin, addVmStatus, addVmList, addVmLeave]) add(vm, io);
   const peer = group('peer', 'other clusters of the mesh');
   for (const add of [addPeerInvite, addPeerJoin, addPeerList, addPeerRemove]) add(peer, io);
-  for (const add of [addAgent, addDemo, addStatus, addExplain, addUninstall, addVersion]) add(program, io);
+  for (const add of [addDemo, addGateway, addAgent, addStatus, addExplain, addUninstall, addVersion]) add(program, io);
   return program;
 }
 

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { collect, durationFlag } from '../arguments.ts';
-import { emit, type Io } from '../io.ts';
+import { emitReady, type Io } from '../io.ts';
 import type { LeafOptions } from '../leaf.ts';
 
 interface RunFlags extends LeafOptions {
@@ -20,7 +20,7 @@ export function addControlRun(control: Command, io: Io): void {
     .action(async (flags: RunFlags) => {
       if (flags.config === undefined || flags.config.length === 0) return control.help({ error: true });
       const { runControl } = await import('../../control/main.ts');
-      const onReady = (ports: object) => emit(io, 'json', { ready: true, ports }, '');
+      const onReady = (ports: object) => emitReady(io, { ports });
       await runControl({ config: flags.config, drainMs: flags.drain, onReady }, io.signal);
     });
 }

@@ -51,7 +51,7 @@ export async function startChild(options: ChildOptions): Promise<Child> {
   });
   const exited = exitOf(child);
   const ready = await Promise.race([
-    firstObject(child.stdout),
+    readyLine(child.stdout),
     exited.then((code) => {
       throw new MeshError('INTERNAL', `${options.name} ended with ${code}; its log says:\n${tail.join('\n')}`);
     }),
@@ -66,7 +66,6 @@ export async function startChild(options: ChildOptions): Promise<Child> {
     child.kill('SIGKILL');
     throw error;
   });
-  child.stdout.resume();
   return { name: options.name, pid: child.pid ?? 0, logFile, ready, stop: () => stopChild(child, exited) };
 }
 
@@ -78,18 +77,11 @@ async function stopChild(child: ChildProcess, exited: Promise<number | null>): P
   clearTimeout(timer);
 }
 
-/** The object may be spread over several lines. */
-function firstObject(stream: NodeJS.ReadableStream): Promise<Record<string, unknown>> {
+/** The line that a command prints once it serves. */
+function readyLine(stream: NodeJS.ReadableStream): Promise<Record<string, unknown>> {
   return new Promise((resolve) => {
-    let seen = '';
-    stream.on('data', (chunk: Buffer) => {
-      if (seen.length > 65_536) return;
-      seen += chunk.toString('utf8');
-      try {
-        resolve(JSON.parse(seen) as Record<string, unknown>);
-      } catch {
-        // Not whole yet.
-      }
+    createInterface({ input: stream }).on('line', (line) => {
+      if (line.startsWith('{"ready":true')) resolve(JSON.parse(line) as Record<string, unknown>);
     });
   });
 }

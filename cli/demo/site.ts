@@ -62,10 +62,11 @@ export class Site {
   async startGateway(): Promise<Child> {
     const token = await this.#tokenFile('gateway', await this.run('gateway', 'token'));
     const state = join(this.folder, 'gateway');
-    const args = ['gateway', 'run', '--token-file', token, '--state-dir', state, '--listen', '127.0.0.1:0', '--advertise', '127.0.0.1'];
+    const args = ['gateway', '--token-file', token, '--state-dir', state, '--listen', '127.0.0.1:0', '--advertise', '127.0.0.1'];
+    const ports = ['--health', '127.0.0.1:0', '--metrics', '127.0.0.1:0'];
     return startChild({
       name: `gateway-${this.cluster}`,
-      args: [...args, '--originate-address', '127.0.0.1', '--admin', '127.0.0.1:0', '--instance', `gw-${this.cluster}`],
+      args: [...args, ...ports, '--originate-address', '127.0.0.1', '--instance', `gw-${this.cluster}`],
       env: this.#env,
       folder: this.folder,
     });

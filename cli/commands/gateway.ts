@@ -1,0 +1,83 @@
+import { readFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import type { Command } from 'commander';
+import { MeshError } from '../../core/errors.ts';
+import { parseJoinToken } from '../../core/identity/index.ts';
+import { formatViolation } from '../../core/validate.ts';
+import { bindFlag, collect, durationFlag, portFlag } from '../arguments.ts';
+import { CliError } from '../cli-error.ts';
+import { exitCode } from '../exit-codes.ts';
+import { emitReady, type Io } from '../io.ts';
+import { type LeafOptions, leaf } from '../leaf.ts';
+import { addGatewayToken } from './gateway-token.ts';
+
+interface GatewayFlags extends LeafOptions {
+  readonly stateDir?: string;
+  readonly tokenFile?: string;
+  readonly advertise?: string[];
+  readonly advertisePort?: number;
+  readonly listen: { readonly address: string; readonly port: number };
+  readonly originateAddress: string;
+  readonly health: { readonly address: string; readonly port: number };
+  readonly metrics: { readonly address: string; readonly port: number };
+  readonly network?: string;
+  readonly instance: string;
+  readonly locality?: string;
+  readonly drain: number;
+}
+
+/** `isthmus gateway` runs one; `isthmus gateway token` is its child, and so no option here may be mandatory for commander. */
+export function addGateway(program: Command, io: Io): void {
+  const gateway = leaf(program, 'gateway', 'run the east-west gateway of one network', [
+    'gateway token > gateway.token',
+    'gateway --token-file gateway.token --state-dir /var/lib/isthmus-gateway --advertise gateway.east.example.org',
+  ])
+    .enablePositionalOptions()
+    .option('--state-dir <folder>', 'what it keeps: identity, and the last good configuration; owner-only (needed)')
+    .option('--advertise <host>', 'IP or host name that other networks dial; may be repeated (needed)', collect)
+    .option('--advertise-port <port>', 'port that they dial (default: the one it listens on)', portFlag)
+    .option('--token-file <file>', 'join token, from: isthmus gateway token (default: the one it keeps)')
+    .option('--listen <address:port>', 'mTLS between networks', bindFlag, { address: '0.0.0.0', port: 15_443 })
+    .option('--originate-address <ip>', 'where callers without a sidecar connect', '0.0.0.0')
+    .option('--health <address:port>', 'liveness, readiness and status, plaintext', bindFlag, { address: '127.0.0.1', port: 15_021 })
+    .option('--metrics <address:port>', 'Prometheus, plaintext', bindFlag, { address: '127.0.0.1', port: 15_020 })
+    .option('--network <name>', "network that it leads to (default: the token's)")
+    .option('--instance <name>', 'unique among the gateways of the cluster', hostname().split('.')[0]?.toLowerCase() ?? 'gateway')
+    .option('--locality <region/zone/subzone>', 'where it is')
+    .option('--drain <duration>', 'from SIGTERM to the end of the last connection', durationFlag, 30_000)
+    .action(async (flags: GatewayFlags) => {
+      const { parseGatewayOptions, startGateway } = await import('../../gateway/main.ts');
+      const parsed = parseGatewayOptions(await inputOf(flags));
+      if (!parsed.ok) {
+        const all = parsed.violations.map((v) => `  ${formatViolation(v)}`).join('\n');
+        throw new CliError(exitCode.invalid, 'INVALID_INPUT', `the gateway cannot start:\n${all}`, 'see isthmus gateway --help');
+      }
+      const running = await startGateway(parsed.value, {}, io.signal);
+      const { eastWest, health, metrics } = running;
+      emitReady(io, { listen: eastWest, health, metrics });
+      await running.ended;
+    });
+  addGatewayToken(gateway, io);
+}
+
+async function inputOf(flags: GatewayFlags): Promise<Record<string, unknown>> {
+  const { tokenFile, drain, output: _output, ...same } = flags;
+  if (flags.stateDir === undefined || flags.advertise === undefined) {
+    throw new CliError(exitCode.invalid, 'USAGE', '--state-dir FOLDER and --advertise HOST are needed', 'see isthmus gateway --help');
+  }
+  const token = tokenFile === undefined ? undefined : (await readToken(tokenFile)).trim();
+  const parsed = token === undefined ? undefined : parseJoinToken(token);
+  const network = flags.network ?? (parsed?.ok === true ? parsed.value.network : undefined);
+  if (network === undefined || network === '') {
+    throw new CliError(exitCode.invalid, 'INVALID_INPUT', 'the network is not known', 'give --network NAME, or --token-file FILE');
+  }
+  return { ...same, network, drainMs: drain, ...(token === undefined ? {} : { token }) };
+}
+
+async function readToken(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    throw new MeshError('CONFIG_INVALID', `the token cannot be read from ${path}: check the path and its rights`, { cause });
+  }
+}

@@ -1,0 +1,139 @@
+import { execFile } from 'node:child_process';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Status } from '../../../core/admin/index.ts';
+import type { Host, Running } from '../servers/index.ts';
+import { inNamespace } from '../servers/index.ts';
+import { startServer } from '../servers/server-process.ts';
+import { makeWorkFolder } from '../servers/work-folder.ts';
+
+export const cli = fileURLToPath(new URL('../../../cli/main.js', import.meta.url));
+const app = fileURLToPath(new URL('./app.js', import.meta.url));
+
+/** One control plane on a host of its own, driven by the commands that an operator has there. */
+export interface ControlHost {
+  readonly process: Running;
+  readonly host: Host;
+  run(...args: string[]): Promise<string>;
+  status(): Promise<Status>;
+}
+
+/** `isthmus ca init` (where it holds the root), `control init`, `control`. `config` is isthmus.yaml; `{state}` and `{root}` stand for its folders. */
+export async function startControl(host: Host, config: string, root: string | undefined): Promise<ControlHost> {
+  const folder = await makeWorkFolder(`control-${host.site}`);
+  const file = join(folder, 'isthmus.yaml');
+  await writeFile(file, config.replaceAll('{state}', join(folder, 'state')).replaceAll('{root}', join(folder, 'root')), { mode: 0o600 });
+  const env = { ISTHMUS_CONTEXT_FILE: join(folder, 'context.yaml') };
+  const run = (...args: string[]) => runCli(host, args, { ...env, HOME: folder });
+  if (root !== undefined) await run('ca', 'init', '--dir', join(folder, 'root'), '--trust-domain', root);
+  await run('control', 'init', '-c', file);
+  const process_ = await startServer({
+    name: `control-${host.site}`,
+    command: process.execPath,
+    args: [cli, 'control', '-c', file],
+    env,
+    netns: host.netns,
+    folder,
+    // Live, not ready: a joiner is ready only once it has joined.
+    ready: async (reach) => (await reach.request({ url: 'http://127.0.0.1:15021/healthz' })).status === 200,
+  });
+  return { process: process_, host, run, status: async () => JSON.parse(await run('status', '--output', 'json')) as Status };
+}
+
+export interface GatewayHost {
+  readonly process: Running;
+  /** Ends it and starts it on the host's present address. */
+  moved(): Promise<void>;
+}
+
+export async function startGateway(host: Host, control: ControlHost): Promise<GatewayHost> {
+  const token = await control.run('gateway', 'token', '--max-uses', '1');
+  const folder = await makeWorkFolder(`gateway-${host.site}`);
+  await writeFile(join(folder, 'token'), token, { mode: 0o600 });
+  const start = () =>
+    startServer({
+      name: `gateway-${host.site}`,
+      command: process.execPath,
+      args: [
+        cli,
+        'gateway',
+        '--token-file',
+        join(folder, 'token'),
+        '--state-dir',
+        join(folder, 'state'),
+        '--advertise',
+        host.address,
+        '--instance',
+        host.name,
+      ],
+      netns: host.netns,
+      folder,
+      ready: async (reach) => (await reach.request({ url: 'http://127.0.0.1:15021/healthz/ready' })).status === 200,
+    });
+  let running = await start();
+  return {
+    get process() {
+      return running;
+    },
+    moved: async () => {
+      await running.kill9();
+      running = await start();
+    },
+  };
+}
+
+export interface VmOptions {
+  readonly service: string;
+  readonly port: number;
+  readonly appPort: number;
+}
+
+export async function joinVm(host: Host, control: ControlHost, vm: VmOptions): Promise<Running> {
+  const token = await control.run('vm', 'token', vm.service, '--port', String(vm.port), '--max-uses', '1');
+  const folder = await makeWorkFolder(`agent-${host.name}`);
+  const service = ['--service', vm.service, '--port', String(vm.port), '--app-port', String(vm.appPort), '--health', 'http:/healthz'];
+  return startServer({
+    name: `agent-${host.name}`,
+    command: process.execPath,
+    args: [cli, 'vm', 'join', token, ...service, '--address', host.address, '--instance', host.name, '--state-dir', join(folder, 'state')],
+    netns: host.netns,
+    folder,
+    ready: async (reach) => (await reach.request({ url: 'http://127.0.0.1:15021/healthz/ready' })).status === 200,
+  });
+}
+
+/** The echo application as a process of a host. */
+export async function startApp(host: Host, name: string, address: string, port: number): Promise<Running> {
+  const folder = await makeWorkFolder(`app-${name}`);
+  return startServer({
+    name: `app-${name}`,
+    command: process.execPath,
+    args: [app, name, address, String(port)],
+    netns: host.netns,
+    folder,
+    ready: async (reach) => (await reach.request({ url: `http://${address}:${port}/healthz` })).status === 200,
+  });
+}
+
+export const appCommand = { command: process.execPath, script: app };
+
+function runCli(host: Host, args: readonly string[], env: Readonly<Record<string, string>>): Promise<string> {
+  const [command, full] = inNamespace(host.netns, process.execPath, [cli, ...args]);
+  return new Promise((resolve, reject) => {
+    execFile(
+      command,
+      full,
+      { env: { PATH: process.env['PATH'] ?? '', ...env }, timeout: 60_000, maxBuffer: 64 * 1024 * 1024 },
+      (error, stdout, stderr) => {
+        if (error === null) resolve(stdout.trim());
+        else
+          reject(new Error(`isthmus ${args.slice(0, 2).join(' ')} on ${host.name}: ${stderr.trim() || error.message}`, { cause: error }));
+      },
+    );
+  });
+}
+
+export async function logOf(running: Running): Promise<string> {
+  return readFile(running.logFile, 'utf8').catch(() => '');
+}
