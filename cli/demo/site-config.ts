@@ -6,6 +6,8 @@ export interface SiteConfig {
   readonly folder: string;
   /** This cluster holds the root of the trust domain. */
   readonly root: boolean;
+  /** Fixed, as agents and the peer come back to it after a restart. */
+  readonly grpcPort: number;
   readonly portRange: readonly [number, number];
   /** Of the user's own, read-only. */
   readonly registries: readonly OwnRegistry[];
@@ -29,7 +31,7 @@ export function siteConfig(site: SiteConfig): string {
       trustDomain,
       network: cluster,
       stateDir: `${folder}/state`,
-      grpc: { listen: '127.0.0.1:0' },
+      grpc: { listen: `127.0.0.1:${site.grpcPort}` },
       api: { listen: '127.0.0.1:0' },
       health: { listen: '127.0.0.1:0' },
       ...(site.root ? { identity: { rootDir: `${folder}/root` } } : {}),

@@ -49,7 +49,7 @@ export class Site {
     const { cluster, folder } = this;
     await mkdir(folder, { recursive: true, mode: 0o700 });
     const file = join(folder, 'isthmus.yaml');
-    await writeFile(file, siteConfig({ cluster, folder, ...this.#options }));
+    await writeFile(file, siteConfig({ cluster, folder, grpcPort: await freePort(), ...this.#options }));
     if (this.#options.root) await this.run('ca', 'init', '--dir', join(folder, 'root'), '--trust-domain', trustDomain);
     await this.run('control', 'init', '-c', file);
     const child = await startChild({ name: `control-${cluster}`, args: ['control', '-c', file], env: this.#env, folder });

@@ -8,10 +8,11 @@ import { clusterId } from '../../core/model/index.ts';
 import type { Store } from '../../core/store.ts';
 import { version } from '../../core/version.ts';
 import { peering } from '../../core/xds/index.ts';
+import { loadRoot, signIntermediate } from '../ca/index.ts';
 import { type Catalog, exportService, type ServiceExport } from '../catalog/index.ts';
 import { type LiveConfig, parseHostPort } from '../config/index.ts';
 import type { GrpcFront } from '../grpc/index.ts';
-import { type ChangedServices, createPeering, type Peering, type PeerReport } from '../peering/index.ts';
+import { type ChangedServices, createJoining, createPeering, type Joining, type Peering, type PeerReport } from '../peering/index.ts';
 import { exportsOf, peersOf } from './config-objects.ts';
 import type { PeerOperations } from './control-facade.ts';
 import type { ControlIdentity } from './control-identity.ts';
@@ -34,6 +35,7 @@ export interface PeersOptions {
 export class Peers implements PeerOperations {
   readonly #options: PeersOptions;
   readonly #peering: Peering;
+  readonly #joining: Joining;
   #specs: ReadonlyMap<string, PeerObject['spec']>;
 
   constructor(options: PeersOptions) {
@@ -43,7 +45,7 @@ export class Peers implements PeerOperations {
     this.#peering = createPeering({
       cluster: clusterId(mesh.cluster),
       version,
-      addresses: mesh.grpc.advertise,
+      addresses: this.addresses(),
       store,
       sink: catalog,
       anchors: identity.authority,
@@ -54,14 +56,29 @@ export class Peers implements PeerOperations {
       namespacesOf: (cluster) => this.#specs.get(cluster)?.namespaces ?? ['*'],
     });
     front.addService(peering.PeeringService, { ...this.#peering.handlers(front.callerOf.bind(front)) });
+    this.#joining = createJoining({
+      authority: identity.authority,
+      addresses: this.addresses(),
+      store,
+      signIntermediate: (csr, joiner) => this.#sign(csr, joiner),
+      presented: () => presentedBy(identity),
+      onJoined: (record) => {
+        this.#peering.added(record);
+        options.onPeers();
+      },
+      clock,
+      random,
+      log,
+    });
+    front.addService(peering.PeerJoinService, { ...this.#joining.handlers });
   }
 
-  /** HOST:PORT where agents and peers dial this control plane: what the Mesh advertises, else where it listens. */
+  /** HOST:PORT where agents and peers dial this control plane: what the Mesh advertises, else where it listens. Empty: nobody can know. */
   addresses(): readonly string[] {
-    const { mesh, front } = this.#options;
-    if (mesh.grpc.advertise.length > 0) return mesh.grpc.advertise;
-    const { host } = parseHostPort(mesh.grpc.listen) ?? { host: '0.0.0.0' };
-    return host === '0.0.0.0' || host === '::' ? [] : [`${host.includes(':') ? `[${host}]` : host}:${front.port}`];
+    const { grpc } = this.#options.mesh;
+    if (grpc.advertise.length > 0) return grpc.advertise;
+    const { host, port } = parseHostPort(grpc.listen) ?? { host: '0.0.0.0', port: 0 };
+    return host === '0.0.0.0' || host === '::' || port === 0 ? [] : [grpc.listen];
   }
 
   /** Restores what the peers told before, and begins to dial. */
@@ -77,10 +94,12 @@ export class Peers implements PeerOperations {
   async run(signal: AbortSignal): Promise<void> {
     const { catalog, identity } = this.#options;
     const undo = identity.authority.subscribe(() => this.#export(new Set()));
+    const joining = this.#joining.run(signal);
     try {
       for await (const change of catalog.changes(signal)) this.#export(change.services);
     } finally {
       undo();
+      await joining;
     }
   }
 
@@ -106,11 +125,14 @@ export class Peers implements PeerOperations {
   }
 
   async invite(ttlMs: number, dial?: string): Promise<Invite> {
-    throw new MeshError('NOT_FOUND', `${ttlMs} ${dial}`);
+    const { id, token, expiresAt } = await this.#joining.invite({ ttlMs, ...(dial === undefined ? {} : { dial }) });
+    return { id, token, expiresAt: new Date(expiresAt).toISOString() };
   }
 
   async join(token: string): Promise<JoinedPeer> {
-    throw new MeshError('NOT_FOUND', token);
+    const joined = await this.#joining.join(token);
+    this.#options.onPeers();
+    return joined;
   }
 
   async remove(cluster: string): Promise<void> {
@@ -134,11 +156,25 @@ export class Peers implements PeerOperations {
     );
   }
 
+  /** Undefined where the root is not online: the joiner waits for `isthmus ca sign`. */
+  async #sign(csr: Uint8Array, joiner: string): Promise<Uint8Array | undefined> {
+    const { mesh, clock } = this.#options;
+    if (mesh.identity.rootDir === undefined) return undefined;
+    const root = await loadRoot(mesh.identity.rootDir, mesh.trustDomain);
+    return signIntermediate(root, csr, joiner, clock.now(), mesh.identity.intermediateTtlMs).der;
+  }
+
   #security(cluster: string) {
     const { identity, clock } = this.#options;
     if (identity.svid === undefined) throw new MeshError('IDENTITY_INVALID', 'this cluster has no identity yet', { retryable: true });
     return controlChannel(identity.svid, { cluster, now: () => clock.now() });
   }
+}
+
+/** Leaf certificates that the listener may be showing: its SVID, or what stood in for it until it joined. */
+function presentedBy(identity: ControlIdentity): readonly Uint8Array[] {
+  const leaf = identity.svid?.current().chainDer[0];
+  return leaf === undefined ? [identity.bootstrap.certificate] : [leaf, identity.bootstrap.certificate];
 }
 
 function specsOf(peers: readonly PeerObject[]): ReadonlyMap<string, PeerObject['spec']> {
