@@ -45,7 +45,9 @@ export class Peers implements PeerOperations {
     this.#peering = createPeering({
       cluster: clusterId(mesh.cluster),
       version,
-      addresses: this.addresses(),
+      addresses: () => this.addresses(),
+      addressesOf: (cluster) => this.#specs.get(cluster)?.addresses ?? [],
+      knownSources: (cluster) => catalog.status().flatMap((s) => (s.cluster === cluster ? [s.source] : [])),
       store,
       sink: catalog,
       anchors: identity.authority,
@@ -58,7 +60,7 @@ export class Peers implements PeerOperations {
     front.addService(peering.PeeringService, { ...this.#peering.handlers(front.callerOf.bind(front)) });
     this.#joining = createJoining({
       authority: identity.authority,
-      addresses: this.addresses(),
+      addresses: () => this.addresses(),
       store,
       signIntermediate: (csr, joiner) => this.#sign(csr, joiner),
       presented: () => presentedBy(identity),

@@ -59,8 +59,10 @@ export interface PeeringTiming {
 export interface PeeringOptions {
   readonly cluster: ClusterId;
   readonly version: string;
-  /** Where peers can dial this control plane, HOST:PORT; may be empty. */
-  readonly addresses: readonly string[];
+  /** Where peers can dial this control plane, HOST:PORT; may be empty. Asked for at each hello. */
+  readonly addresses: () => readonly string[];
+  /** What the configuration (PeerSpec) says of a peer's addresses: tried first, besides those that joining and the peer itself said. */
+  readonly addressesOf?: (cluster: string) => readonly string[];
   readonly store: Store;
   readonly sink: PeerSink;
   readonly anchors: PeerAnchorsSink;

@@ -36,7 +36,8 @@ export class Inviter {
 
   /** MeshError IDENTITY_INVALID when this cluster belongs to no trust domain yet, CONFIG_INVALID when a joiner could not find it. */
   async invite(options: { readonly ttlMs?: number; readonly dial?: string } = {}): Promise<CreatedInvite> {
-    const { authority, addresses, clock, store } = this.#options;
+    const { authority, clock, store } = this.#options;
+    const addresses = this.#options.addresses();
     const [root] = authority.bundle().roots;
     if (!authority.ready || root === undefined) {
       throw new MeshError('IDENTITY_INVALID', 'this cluster has no signing certificate yet: it can only join, not invite');
@@ -154,7 +155,7 @@ export class Inviter {
       roots: authority.bundle().roots.map((root) => Buffer.from(root)),
       intermediate,
       inviterIntermediate: Buffer.from(authority.intermediate?.der ?? []),
-      addresses: [...addresses],
+      addresses: [...addresses()],
     });
     return { ...reply, proof: replyProof(Buffer.from(invite.secret, 'base64'), reply, request.csr) };
   }

@@ -104,7 +104,7 @@ export class Joiner {
     const { authority, addresses } = this.#options;
     // Under the same root already: only the peering is new.
     const csr = authority.ready ? Buffer.alloc(0) : Buffer.from(await authority.intermediateCsr());
-    const request = peering.JoinRequest.create({ invite: token.id, cluster: authority.cluster, csr, addresses: [...addresses] });
+    const request = peering.JoinRequest.create({ invite: token.id, cluster: authority.cluster, csr, addresses: [...addresses()] });
     return { ...request, proof: joinProof(token.secret, request, serverHash) };
   }
 

@@ -20,8 +20,8 @@ export interface JoinAuthority {
 
 export interface JoiningOptions {
   readonly authority: JoinAuthority;
-  /** Where this control plane can be dialled; may be empty. */
-  readonly addresses: readonly string[];
+  /** Where this control plane can be dialled, HOST:PORT; may be empty. */
+  readonly addresses: () => readonly string[];
   readonly store: Store;
   /**
    * Signs a joiner's intermediate; undefined when the root is not online here, then the joiner waits for `isthmus ca sign`.

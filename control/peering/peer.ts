@@ -59,7 +59,8 @@ export class Peer {
     const { clock, random, fullTiming: timing } = this.#context;
     const backoff = exponentialBackoff({ baseMs: timing.backoffBaseMs, maxMs: timing.backoffMaxMs, random });
     for (let attempt = 0; !this.#stop.signal.aborted; attempt += 1) {
-      const address = this.#record.addresses[attempt % Math.max(1, this.#record.addresses.length)];
+      const addresses = this.#addresses();
+      const address = addresses[attempt % Math.max(1, addresses.length)];
       if (this.#session === undefined && address !== undefined && (await this.#dial(address))) backoff.reset();
       if (this.#session !== undefined) {
         await this.#untilLost();
@@ -96,7 +97,7 @@ export class Peer {
       state,
       dialledBy: this.#session?.dialledBy ?? 'nobody',
       dataAgeMs: this.#imports.dataAgeMs ?? null,
-      addresses: this.#record.addresses,
+      addresses: this.#addresses(),
       ...(this.#version === undefined ? {} : { version: this.#version }),
       ...(connected || this.#error === undefined ? {} : { error: this.#error }),
     };
@@ -125,6 +126,10 @@ export class Peer {
     }
   }
 
+  #addresses(): readonly string[] {
+    return mergeAddresses(this.#context.addressesOf?.(this.cluster) ?? [], this.#record.addresses);
+  }
+
   #failed(error: MeshError): void {
     this.#error = error.message;
     this.#context.log.warn({ peer: this.cluster, error: error.message }, 'peer not reached');
@@ -132,7 +137,7 @@ export class Peer {
 
   #begin(stream: PeerStream, dialledBy: 'us' | 'them', hangUp: (reason: string) => void, settled: (used: boolean) => void): void {
     const { clock, fullTiming: timing, cluster, version, epoch, addresses, process } = this.#context;
-    const hello = peering.PeerHello.create({ cluster, version, epoch, addresses: [...addresses], process });
+    const hello = peering.PeerHello.create({ cluster, version, epoch, addresses: [...addresses()], process });
     new PeerSession({
       stream,
       hangUp,

@@ -97,7 +97,7 @@ export class JoinSite {
     authority.subscribe(identify);
     await front.start(stop.signal);
     const address = `127.0.0.1:${front.port}`;
-    const addresses = options.addresses ?? [address];
+    const addresses = () => options.addresses ?? [address];
     const sink = new RecordingSink();
     const peering = createPeering({
       cluster: clusterId(cluster),

@@ -205,7 +205,7 @@ export class PeerSite {
     this.peering = createPeering({
       cluster: clusterId(cluster),
       version: 'test',
-      addresses: options.addresses ?? [],
+      addresses: () => options.addresses ?? [],
       store,
       sink: this.sink,
       anchors: {
