@@ -33,7 +33,8 @@ export async function tunnel(
     onBytes: (direction, length) => (direction === 'down' ? on.onBytes(length) : on.touch()),
     onHalfClosed: on.touch,
   });
-  downstream.socket.destroy();
-  upstream.socket.destroy();
+  const close = end.broken === 'none' ? (stream: Duplex) => stream.destroy() : abortStream;
+  close(downstream.socket);
+  close(upstream.socket);
   return end.broken === 'none' ? undefined : end.broken === 'downstream' ? 'DC' : 'UC';
 }

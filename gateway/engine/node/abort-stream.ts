@@ -2,7 +2,15 @@ import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 
+/** TLS socket → the TCP socket under it. */
 const beneath = new WeakMap<TLSSocket, Socket>();
+/** TCP sockets that a TLS socket reads and writes by. */
+const wrapped = new WeakSet<Socket>();
+
+/** To be called before the handshake begins. */
+export function markTransport(transport: Socket): void {
+  wrapped.add(transport);
+}
 
 /** Remembers the TCP socket under a TLS one, so that `abortStream` can reset it. */
 export function rememberTransport(secure: TLSSocket, transport: Socket): void {
@@ -15,10 +23,25 @@ export function rememberTransport(secure: TLSSocket, transport: Socket): void {
  */
 export function abortStream(stream: Duplex): void {
   const transport = stream instanceof TLSSocket ? beneath.get(stream) : stream;
+  if (!(transport instanceof Socket) || transport instanceof TLSSocket) {
+    stream.destroy();
+    return;
+  }
+  if (!wrapped.has(transport)) {
+    reset(stream, transport);
+    return;
+  }
+  // We may be in a callback of OpenSSL's, which goes on to use the descriptor: resetting it there corrupts memory (Node 20).
+  stream.pause();
+  setImmediate(() => {
+    reset(stream, transport);
+    stream.destroy();
+  });
+}
+
+function reset(stream: Duplex, transport: Socket): void {
   // libuv refuses to reset while a shutdown is under way, and Node would then leak the descriptor.
   const shuttingDown = stream.writableEnded && !stream.writableFinished;
-  if (transport instanceof Socket && !(transport instanceof TLSSocket) && !transport.destroyed && !shuttingDown) {
-    transport.resetAndDestroy();
-  }
-  stream.destroy();
+  if (shuttingDown) transport.destroy();
+  else if (!transport.destroyed) transport.resetAndDestroy();
 }

@@ -72,7 +72,8 @@ class OneWay {
   start(owed: Buffer | undefined, ended: boolean): void {
     this.#to.on('drain', () => this.#from.resume());
     if (owed !== undefined && owed.length > 0) this.#move(owed);
-    if (ended) {
+    // The end may have been emitted between the last chunk's reading and now, paused or not.
+    if (ended || this.#from.readableEnded) {
       this.#end();
       return;
     }

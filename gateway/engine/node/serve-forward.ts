@@ -49,8 +49,9 @@ export async function serveForward(
   });
   if (end.broken === 'downstream') connection.fault('downstream-reset', end.detail, 'DC');
   if (end.broken === 'upstream') connection.fault('upstream-reset', end.detail, 'UC');
-  downstream.destroy();
-  reached.socket.destroy();
+  const close = end.broken === 'none' ? (stream: Duplex) => stream.destroy() : abortStream;
+  close(downstream);
+  close(reached.socket);
 }
 
 export function clusterOrFault(connection: Connection, clusterName: string, parts: EngineParts): ClusterTable | undefined {

@@ -4,7 +4,7 @@ import { type PeerExpectation, type PeerVerdict, type TrustBundle, verifyPeerSoc
 import { formatSpiffeId, principalOf } from '../../../core/model/index.ts';
 import type { UpstreamTls } from '../../state/types.ts';
 import type { PeerIdentity } from '../contract.ts';
-import { rememberTransport } from './abort-stream.ts';
+import { abortStream, markTransport, rememberTransport } from './abort-stream.ts';
 
 /** `fault`: `handshake` when TLS itself broke, `identity` when it held but the peer is not who it must be. */
 export type TlsEnd =
@@ -54,6 +54,7 @@ export function settleTls(
     };
     const onClose = () => resolve({ ok: false, fault: 'handshake', reason });
     transport.on('error', note);
+    markTransport(transport);
     transport.once('close', onClose);
     begin((secure) => {
       transport.off('close', onClose);
@@ -66,8 +67,7 @@ export function settleTls(
         resolve({ ok: true, socket: secure, peer: identityOf(secure, verdict), alpn: secure.alpnProtocol || '' });
         return;
       }
-      secure.destroy();
-      transport.destroy();
+      abortStream(secure);
       resolve({ ok: false, fault: 'identity', reason: verdict.reason });
     }, note);
   });

@@ -149,6 +149,8 @@ export async function call(
     path: options.path ?? '/',
     headers: { host, ...options.headers },
   });
+  // A break after the head is the response's to say.
+  sent.on('error', () => {});
   sent.end(options.body);
   const [response] = (await once(sent, 'response')) as [import('node:http').IncomingMessage];
   const chunks: Buffer[] = [];

@@ -1,0 +1,368 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { afterEach, describe, test } from 'node:test';
+import { connect as connectTls } from 'node:tls';
+import { makeSvid, type Svid } from '../../../core/identity/index.ts';
+import { systemClock } from '../../../core/system-clock.ts';
+import type { ConnectionReport, EngineTables } from '../../../gateway/engine/contract.ts';
+import type { AuthzRuleState } from '../../../gateway/state/types.ts';
+import { helloMessage, inRecords } from '../../support/client-hello-bytes.ts';
+import { MeshPki } from '../../support/mesh-pki.ts';
+import { deadPort, readAll } from '../../support/mesh-sockets.ts';
+import { until } from '../../support/until.ts';
+import { allowAll, clusterName, EngineHarness, endpoint, type MakeEngine, sni } from './harness.ts';
+
+const end = { namespace: 'shop', service: 'orders' };
+const rule = (more: Partial<AuthzRuleState>): AuthzRuleState => ({
+  action: 'allow',
+  name: 'r',
+  principals: [],
+  namespaces: [],
+  clusters: [],
+  ...more,
+});
+const terminating = (rules = allowAll.rules): Pick<EngineTables, 'sni'> => ({
+  sni: new Map([[sni, { mode: 'terminate', clusterName, protocol: 'tcp', authz: { name: 'shop/orders', rules }, end }]]),
+});
+const plain = (allow: readonly string[] | 'any' = 'any') => new Map([['plain', { clusterName, protocol: 'tcp' as const, allow }]]);
+
+/** Who and what is let in and out. */
+export function borderSuite(name: string, make: MakeEngine): void {
+  describe(`engine ${name}: border`, () => {
+    let harness: EngineHarness;
+    afterEach(() => harness.close());
+
+    const lastReport = (count = 1): Promise<ConnectionReport> => until('report', () => harness.reports[count - 1]);
+    const echo = async () => {
+      const { port } = await harness.sockets.serve((socket) => socket.pipe(socket));
+      harness.endpoints(endpoint(port));
+    };
+    /** What an mTLS end behind `sni` makes of this caller. */
+    const knock = async (port: number, svid: Svid, text = 'ping'): Promise<string> => {
+      const client = await harness.sockets.connectMtls(port, svid, harness.bundle, harness.target);
+      client.end(text);
+      return (await readAll(client)).toString();
+    };
+
+    /** A reset that comes together with session tickets looks like an end to Node, so what counts is that nothing came. */
+    const nothing = (answer: Promise<string | Buffer>): Promise<string> => answer.then(String, () => '');
+
+    test('hellos that are none, unknown names, no name: closed, counted by reason', async () => {
+      harness = new EngineHarness(make, { helloTimeoutMs: 300, maxHelloBytes: 2_000 });
+      const port = await harness.listenSni();
+      const cases: readonly [bytes: Buffer, reason: string, ends: boolean][] = [
+        [Buffer.from('GET / HTTP/1.1\r\n\r\n'), 'hello-not-tls', false],
+        [inRecords(helloMessage({ names: ['unknown.example'] }), [5, 6, 7]), 'unknown-sni', false],
+        [inRecords(helloMessage({})), 'no-sni', false],
+        [inRecords(helloMessage({ names: [sni, 'b'] })), 'hello-multiple-names', false],
+        [inRecords(helloMessage({ names: [sni], others: [[9_999, Buffer.alloc(4_000)]] })), 'hello-oversized', false],
+        [inRecords(helloMessage({ names: [sni] })).subarray(0, 60), 'hello-incomplete', true],
+        [inRecords(helloMessage({ names: [sni] })).subarray(0, 60), 'hello-timeout', false],
+        [Buffer.alloc(0), 'hello-timeout', false],
+      ];
+      for (const [i, [bytes, reason, ends]] of cases.entries()) {
+        const client = await harness.sockets.connect(port);
+        client.write(bytes);
+        if (ends) client.end();
+        await assert.rejects(readAll(client));
+        const report = await lastReport(i + 1);
+        assert.deepEqual([report.reason, report.outcome], [reason, 'refused']);
+      }
+      assert.equal(harness.engine.counters().ended.get('hello-timeout'), 2);
+      assert.equal(harness.engine.counters().open, 0);
+    });
+
+    test('callers who do not prove who they are, never reach the app', async () => {
+      harness = new EngineHarness(make);
+      let reached = 0;
+      const { port: app } = await harness.sockets.serve((socket) => {
+        reached += 1;
+        socket.end('app');
+      });
+      harness.endpoints(endpoint(app));
+      harness.apply(terminating());
+      const port = await harness.listenSni();
+      const { pki } = harness;
+      const svidOf = (names: { uris: string[]; dns: string[] }) => {
+        const { chain, key } = pki.forged('west', names);
+        const made = makeSvid(chain, key);
+        return made.ok ? made.value : { ...harness.caller, chainPem: '', chainDer: chain, key };
+      };
+      const uri = 'spiffe://mesh.test/ns/web/sa/front';
+      const stranger = new MeshPki('mesh.test');
+      const callers: readonly [string, Svid][] = [
+        ['another trust domain', new MeshPki('other.test').svid('west', 'web', 'front')],
+        ['the same name under another root', stranger.svid('west', 'web', 'front')],
+        ["another cluster's name", svidOf({ uris: [uri], dns: ['east.cluster.mesh.test'] })],
+        ['two URI SANs', svidOf({ uris: [uri, 'spiffe://mesh.test/ns/ops/sa/admin'], dns: ['west.cluster.mesh.test'] })],
+        ['expired', pki.svid('west', 'web', 'front', { now: Date.now() - 7_200_000, lifetimeMs: 60_000 })],
+      ];
+      for (const [what, svid] of callers) assert.equal(await nothing(knock(port, svid)), '', what);
+      assert.equal(await nothing(knockWithout(port, 'dns')), '');
+      assert.equal(await nothing(knockWithout(port, 'certificate')), '');
+      await until('reports', () => harness.reports.length === callers.length + 2);
+      assert.deepEqual([...new Set(harness.reports.map((r) => r.reason))], ['peer-refused']);
+      assert.equal(reached, 0);
+      assert.equal(await knock(port, harness.caller), 'app');
+    });
+
+    async function knockWithout(port: number, what: 'dns' | 'certificate'): Promise<Buffer> {
+      const transport = await harness.sockets.connect(port);
+      const { certificatesToPem, keyToPem } = await import('../../../core/pki/index.ts');
+      const forged = harness.pki.forged('west', { uris: ['spiffe://mesh.test/ns/web/sa/front'], dns: [] });
+      const own = what === 'dns' ? { cert: certificatesToPem(forged.chain), key: keyToPem(forged.key) } : {};
+      const client = connectTls({ socket: transport, servername: sni, rejectUnauthorized: false, ...own });
+      harness.sockets.track(client);
+      client.end('ping');
+      return readAll(client);
+    }
+
+    test('servers who do not prove who they are get not a byte', async () => {
+      harness = new EngineHarness(make);
+      const { pki } = harness;
+      let got = 0;
+      const serve = async (svid: Svid, bundle = harness.bundle) =>
+        (
+          await harness.sockets.serveMtls(svid, bundle, (socket) => {
+            socket.on('data', (chunk) => {
+              got += chunk.length;
+            });
+          })
+        ).port;
+      const foreign = new MeshPki('other.test');
+      const twin = new MeshPki('mesh.test');
+      const wrong: readonly [string, number][] = [
+        ['another service account', await serve(pki.svid('east', 'shop', 'other'))],
+        ['another cluster', await serve(pki.svid('west', 'shop', 'orders'))],
+        ['another trust domain', await serve(foreign.svid('east', 'shop', 'orders'), foreign.bundle)],
+        ['another root', await serve(twin.svid('east', 'shop', 'orders'), twin.bundle)],
+        ['plaintext', (await harness.sockets.serve((socket) => socket.end('hello'))).port],
+      ];
+      harness.apply({ plain: plain() });
+      const port = await harness.listenPlain();
+      for (const [i, [what, server]] of wrong.entries()) {
+        harness.endpoints(endpoint(server, { tls: harness.target }));
+        const client = await harness.sockets.connect(port);
+        client.write('secret');
+        await assert.rejects(readAll(client), what);
+        assert.equal((await lastReport(i + 1)).reason, 'upstream-tls', what);
+      }
+      assert.equal(got, 0);
+    });
+
+    test('authorisation by principal, namespace and cluster; DENY wins; nobody without a rule', async () => {
+      harness = new EngineHarness(make);
+      await echo();
+      const port = await harness.listenSni();
+      const cases: readonly [rules: readonly AuthzRuleState[], allowed: boolean][] = [
+        [[], false],
+        [[rule({})], true],
+        [[rule({ principals: ['mesh.test/ns/web/sa/front'] })], true],
+        [[rule({ principals: ['*/sa/front'], namespaces: ['web'], clusters: ['west'] })], true],
+        [[rule({ principals: ['mesh.test/ns/web/*'], clusters: ['east'] })], false],
+        [[rule({ namespaces: ['we'] })], false],
+        [[rule({}), rule({ action: 'deny', name: 'no-west', clusters: ['west'] })], false],
+      ];
+      for (const [i, [rules, allowed]] of cases.entries()) {
+        harness.apply(terminating(rules));
+        if (allowed) assert.equal(await knock(port, harness.caller), 'ping');
+        else assert.equal(await nothing(knock(port, harness.caller)), '');
+        assert.equal((await lastReport(i + 1)).reason, allowed ? '' : 'rbac-denied');
+      }
+      assert.match(harness.reports.at(-1)?.detail ?? '', /rbac_access_denied_matched_policy\[no-west\]/);
+    });
+
+    test('a session is never resumed', async () => {
+      harness = new EngineHarness(make);
+      await echo();
+      harness.apply(terminating());
+      const port = await harness.listenSni();
+      for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
+        const { mtlsClientOptions } = await import('../../../core/identity/index.ts');
+        const options = { ...mtlsClientOptions(harness.caller, harness.bundle, harness.target, Date.now), maxVersion };
+        let session: Buffer | undefined;
+        for (let i = 0; i < 2; i++) {
+          const transport = await harness.sockets.connect(port);
+          const client = harness.sockets.track(
+            connectTls({ ...options, socket: transport, ...(session === undefined ? {} : { session }) }),
+          );
+          client.on('session', (each: Buffer) => {
+            session = each;
+          });
+          await once(client, 'secureConnect');
+          assert.equal(client.isSessionReused(), false);
+          session ??= client.getSession();
+          client.end('x');
+          await readAll(client);
+        }
+      }
+    });
+
+    test('denied serials and changed trust hold for the next connection', async () => {
+      harness = new EngineHarness(make);
+      await echo();
+      harness.apply(terminating());
+      const port = await harness.listenSni();
+      const running = await harness.sockets.connectMtls(port, harness.caller, harness.bundle, harness.target);
+      harness.apply({ trust: { ...harness.bundle, deniedSerials: [harness.caller.serial] } });
+      assert.equal(await nothing(knock(port, harness.caller)), '');
+      assert.equal(await knock(port, harness.pki.svid('west', 'web', 'front')), 'ping');
+      running.end('still here');
+      assert.equal((await readAll(running)).toString(), 'still here');
+    });
+
+    test('plain listeners take named sources only', async () => {
+      harness = new EngineHarness(make);
+      await echo();
+      harness.apply({ plain: plain([]) });
+      const port = await harness.listenPlain();
+      const call = async (address?: string) => {
+        const client = await harness.sockets.connect(port, address);
+        client.end('hi');
+        return (await readAll(client)).toString();
+      };
+      await assert.rejects(call());
+      harness.apply({ plain: plain(['10.0.0.0/8', 'nonsense', 'fd00::/8']) });
+      await assert.rejects(call());
+      assert.equal((await lastReport(2)).reason, 'source-denied');
+      harness.apply({ plain: plain(['10.0.0.0/8', '127.0.0.0/8']) });
+      assert.equal(await call(), 'hi');
+    });
+
+    test('caps in all and by source', async () => {
+      harness = new EngineHarness(make, { maxConnections: 3, maxConnectionsPerSource: 2 });
+      await echo();
+      harness.apply({ plain: plain() });
+      const port = await harness.listenPlain();
+      const one = await harness.sockets.connect(port);
+      const two = await harness.sockets.connect(port);
+      await until('both in', () => harness.engine.counters().open === 2);
+      const third = harness.sockets.connect(port).then(readAll);
+      await assert.rejects(third);
+      assert.deepEqual([(await lastReport()).reason, harness.reports[0]?.flags], ['too-many-from-source', ['UO']]);
+      one.end();
+      await readAll(one);
+      await until('a place', () => harness.engine.counters().open === 1);
+      const three = await harness.sockets.connect(port);
+      three.end('in');
+      assert.equal((await readAll(three)).toString(), 'in');
+      two.destroy();
+    });
+
+    test('configuration changes under running connections touch none of them', async () => {
+      harness = new EngineHarness(make);
+      await echo();
+      harness.apply({ ...terminating(), plain: plain() });
+      const mtls = await harness.sockets.connectMtls(await harness.listenSni(), harness.caller, harness.bundle, harness.target);
+      const tcp = await harness.sockets.connect(await harness.listenPlain());
+      const got: string[] = ['', ''];
+      for (const [i, socket] of [mtls, tcp].entries()) {
+        socket.on('data', (chunk) => {
+          got[i] += chunk;
+        });
+      }
+      for (let i = 0; i < 20; i++) {
+        mtls.write(`${i} `);
+        tcp.write(`${i} `);
+        if (i % 3 === 0) harness.apply({ sni: new Map(), plain: new Map(), clusters: new Map() });
+        else harness.apply({ ...terminating([]), plain: plain([]), svid: harness.pki.svid('east', 'shop', 'orders') });
+        await until(`echo ${i}`, () => got[0]?.endsWith(`${i} `) && got[1]?.endsWith(`${i} `));
+      }
+      assert.equal(harness.reports.length, 0);
+    });
+
+    test('drain: nothing new, what runs ends by itself or is forced at the deadline', async () => {
+      harness = new EngineHarness(make);
+      await echo();
+      harness.apply({ plain: plain() });
+      const port = await harness.listenPlain();
+      const quick = await harness.sockets.connect(port);
+      const stuck = await harness.sockets.connect(port);
+      await until('both in', () => harness.engine.counters().open === 2);
+      const drained = harness.engine.drain(400);
+      const late = await harness.sockets.connect(port).catch(() => undefined);
+      if (late !== undefined) await assert.rejects(readAll(late));
+      quick.end('finish');
+      assert.equal((await readAll(quick)).toString(), 'finish');
+      const broken = assert.rejects(readAll(stuck));
+      await drained;
+      await broken;
+      await until('reports', () => harness.reports.length === 2);
+      assert.deepEqual(
+        harness.reports.map((r) => r.reason),
+        ['', 'drain-forced'],
+      );
+    });
+
+    test('a port that is taken is said, with its cause', async () => {
+      harness = new EngineHarness(make);
+      const { port } = await harness.sockets.serve(() => {});
+      await assert.rejects(
+        harness.engine.listen({ name: 'x', address: '127.0.0.1', port, kind: 'sni' }),
+        (error: Error & { code?: string }) => error.code === 'PORT_TAKEN' && (error.cause as NodeJS.ErrnoException).code === 'EADDRINUSE',
+      );
+    });
+
+    test('half-closed and silent, or idle: ended at the limit', async () => {
+      harness = new EngineHarness(make, { idleTimeoutMs: 300, halfCloseTimeoutMs: 200 });
+      const { port: silent } = await harness.sockets.serve((socket) => socket.resume());
+      harness.endpoints(endpoint(silent));
+      harness.apply({ plain: plain() });
+      const port = await harness.listenPlain();
+      const half = await harness.sockets.connect(port);
+      half.end('that was all');
+      await assert.rejects(readAll(half));
+      const idle = await harness.sockets.connect(port);
+      await assert.rejects(readAll(idle));
+      await until('reports', () => harness.reports.length === 2);
+      assert.deepEqual(
+        harness.reports.map((r) => r.reason),
+        ['idle-timeout', 'idle-timeout'],
+      );
+    });
+
+    test('an app that is down: once known, a byte stream is refused before the handshake', async () => {
+      harness = new EngineHarness(make);
+      const dead = endpoint(await deadPort());
+      harness.endpoints(dead);
+      harness.apply({ ...terminating(), ejected: new Set([`${clusterName} 127.0.0.1:${dead.port}`]) });
+      const transport = await harness.sockets.connect(await harness.listenSni());
+      transport.write(inRecords(helloMessage({ names: [sni] })));
+      let bytes = 0;
+      transport.on('data', (chunk) => {
+        bytes += chunk.length;
+      });
+      await until('the end', () => transport.destroyed);
+      assert.equal(bytes, 0, 'so that the gateway in front may try another endpoint');
+      assert.equal((await lastReport()).reason, 'upstream-connect');
+    });
+
+    test('dial: each way to fail is a result', async () => {
+      harness = new EngineHarness(make, { handshakeTimeoutMs: 300 });
+      const dial = (port: number, tls = true, signal?: AbortSignal) =>
+        harness.engine.dial({
+          clusterName,
+          endpoint: endpoint(port, tls ? { tls: harness.target } : {}),
+          connectTimeoutMs: 2_000,
+          ...(signal === undefined ? {} : { signal }),
+        });
+      const refused = await dial(await deadPort());
+      assert.equal(refused.ok ? '' : refused.failure, 'connect');
+      const { port: mute } = await harness.sockets.serve(() => {});
+      const slow = await dial(mute);
+      assert.deepEqual(slow.ok ? '' : [slow.failure, slow.reason], ['tls', 'handshake timeout']);
+      const given = new AbortController();
+      const pending = dial(mute, true, given.signal);
+      await systemClock.sleep(20);
+      given.abort();
+      const aborted = await pending;
+      assert.equal(aborted.ok ? '' : aborted.failure, 'aborted');
+      const { port: good } = await harness.sockets.serveMtls(harness.server, harness.bundle, (socket) => socket.end('hi'));
+      const connected = await dial(good);
+      assert.ok(connected.ok);
+      assert.equal(connected.peer?.spiffeId, 'spiffe://mesh.test/ns/shop/sa/orders');
+      assert.equal(connected.peer?.cluster, 'east');
+      connected.socket.destroy();
+    });
+  });
+}
