@@ -1,6 +1,6 @@
 import type { MeshObject } from '../../core/config/index.ts';
 import type { Violation } from '../../core/validate.ts';
-import { violation } from './issues.ts';
+import { violation } from '../../core/yaml/index.ts';
 import type { Located } from './parse-object.ts';
 import { parseHostPort } from './schema/fields.ts';
 

@@ -2,8 +2,8 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import type { ConfigObject, MeshObject } from '../../core/config/index.ts';
 import { accept, type Checked, reject, type Violation } from '../../core/validate.ts';
+import { parseDocuments } from '../../core/yaml/index.ts';
 import { crossCheck } from './cross-check.ts';
-import { parseDocuments } from './documents.ts';
 import { type Located, parseObject } from './parse-object.ts';
 
 /** Frozen. `objects` holds the Mesh too, in the order of files and documents. */

@@ -1,10 +1,9 @@
 import { z } from 'zod';
 import type { ConfigObject, MeshObject, RegistryObject } from '../../core/config/index.ts';
 import type { Violation } from '../../core/validate.ts';
-import type { ConfigDocument } from './documents.ts';
-import { toViolations } from './issues.ts';
+import { type ConfigDocument, fields, oneOf, toViolations } from '../../core/yaml/index.ts';
 import { accessPolicySchema, peerSchema } from './schema/access.ts';
-import { dnsLabel, fields, oneOf, textMap } from './schema/fields.ts';
+import { dnsLabel, textMap } from './schema/fields.ts';
 import { meshSchema } from './schema/mesh.ts';
 import { exportPolicySchema, registrySchema, registryType } from './schema/registry.ts';
 
@@ -99,7 +98,7 @@ function parseRegistry(raw: unknown, baseDir: string): SpecResult {
     return { issues: type.success ? result.error.issues : result.error.issues.filter((i) => i.path[0] !== 'connection') };
   }
   const { type: parsed, mapping, publish, connection } = result.data;
-  const namespaceFrom = mapping.namespaceFrom ?? (parsed === 'kubernetes' ? 'native' : undefined);
+  const namespaceFrom = mapping.namespaceFrom ?? (parsed === 'kubernetes' || parsed === 'file' ? 'native' : undefined);
   const rules = { ...mapping, network: mapping.network ?? '', ...(namespaceFrom === undefined ? {} : { namespaceFrom }) };
   const value = { type: parsed, rules, publish, connection: { ...defined(connection), type: parsed } };
   return { value: value as RegistryObject['spec'], issues: [] };

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { dialAddress, dnsLabel, fields, oneOf } from './fields.ts';
+import { fields, oneOf } from '../../../core/yaml/index.ts';
+import { dialAddress, dnsLabel } from './fields.ts';
 
 const namespaceOrAll = z.union([dnsLabel, z.literal('*')], { error: () => 'must be a namespace, or *' });
 const someNamespace = z.array(namespaceOrAll).min(1, { error: 'must name at least one namespace; * for all' });

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
-import { dialAddress, dnsLabel, dnsName, duration, fields, filePath, httpUrl, listenAddress, oneOf } from './fields.ts';
+import { fields, oneOf } from '../../../core/yaml/index.ts';
+import { dialAddress, dnsLabel, dnsName, duration, filePath, httpUrl, listenAddress } from './fields.ts';
 
 const hour = 3_600_000;
 const day = 24 * hour;

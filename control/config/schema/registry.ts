@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { dnsLabel, fields, filePath, httpUrl, oneOf, textMap } from './fields.ts';
+import { fields, oneOf } from '../../../core/yaml/index.ts';
+import { dnsLabel, filePath, httpUrl, textMap } from './fields.ts';
 
 const claim = z
   .string()

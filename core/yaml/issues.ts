@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { Violation } from '../../core/validate.ts';
+import type { Violation } from '../validate.ts';
 import type { ConfigDocument } from './documents.ts';
 
 /** Everything a schema found, with the line it stands on and without the words of the schema library. */

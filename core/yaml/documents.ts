@@ -1,5 +1,5 @@
 import { isCollection, isMap, isPair, isScalar, LineCounter, type Node, type Pair, parseAllDocuments } from 'yaml';
-import type { Violation } from '../../core/validate.ts';
+import type { Violation } from '../validate.ts';
 
 /** One YAML document, and where its parts stand. */
 export interface ConfigDocument {

@@ -1,0 +1,2 @@
+export type { FileSpec } from './source.ts';
+export { createFileSource } from './source.ts';
