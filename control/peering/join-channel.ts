@@ -46,11 +46,14 @@ export async function channelToInviter(address: string, server: ServerToTrust, n
   return open(address, credentials, options, () => presented);
 }
 
-/** To a joiner that has no identity yet: whatever certificate it presents now is pinned for the whole exchange; the HMACs prove it. */
-export async function channelToJoiner(address: string): Promise<JoinChannel> {
+/**
+ * To a joiner that has no identity yet, or one under `roots`: whatever certificate it presents now is pinned for the whole exchange;
+ * the HMACs prove it.
+ */
+export async function channelToJoiner(address: string, roots: readonly Uint8Array[]): Promise<JoinChannel> {
   const pinned = await presentedAt(address);
   const { options } = attestChannel(bundleOf('unused.test', []), { now: () => 0 });
-  const credentials = ChannelCredentials.createSsl(Buffer.from(certificatesToPem([pinned])), null, null, {
+  const credentials = ChannelCredentials.createSsl(Buffer.from(certificatesToPem([pinned, ...roots])), null, null, {
     checkServerIdentity: (_host, certificate) =>
       certificate.raw.equals(pinned) ? undefined : new Error('the joiner presents another certificate'),
   });

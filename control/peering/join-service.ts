@@ -62,15 +62,15 @@ async function run(inviter: Inviter, joiner: Joiner, options: JoiningOptions, si
     };
     await attempt('joining goes on', () => joiner.resume());
     for (const invite of await inviter.toDial().catch(() => []))
-      await attempt('the invited cluster was not reached', () => offer(inviter, invite));
+      await attempt('the invited cluster was not reached', () => offer(inviter, invite, options));
     if (!failed) backoff.reset();
     await clock.sleep(backoff.next(), signal).catch(() => undefined);
   }
 }
 
 /** The inviter's way to a joiner that cannot dial it: fetch its request, bring the reply, over one pinned connection. */
-async function offer(inviter: Inviter, invite: Invite): Promise<void> {
-  const channel = await channelToJoiner(invite.dial ?? '');
+async function offer(inviter: Inviter, invite: Invite, { authority }: JoiningOptions): Promise<void> {
+  const channel = await channelToJoiner(invite.dial ?? '', authority.bundle().roots);
   try {
     await exchange(inviter, invite, channel);
   } catch (error) {

@@ -53,6 +53,11 @@ test('one token, one command: the joiner gets its signing certificate, both stor
   assert.equal((await north.joining.join((await west.joining.invite()).token)).state, 'joined');
   assert.equal(north.authority.intermediate?.serial, before);
   await peered(west, north);
+
+  // Who has an identity already can be dialled by an inviter as well.
+  await Promise.all([north.peering.remove('west'), west.peering.remove('north')]);
+  await north.joining.join((await west.joining.invite({ dial: north.address })).token);
+  await peered(west, north);
   await Promise.all([east.stop(), west.stop(), north.stop()]);
 });
 
