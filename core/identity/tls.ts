@@ -1,6 +1,13 @@
 import { constants } from 'node:crypto';
 import type { ConnectionOptions, DetailedPeerCertificate, PeerCertificate, TLSSocket, TlsOptions } from 'node:tls';
-import { certificatesToPem, type PeerExpectation, type PeerVerdict, type TrustBundle, verifySvid } from '../pki/index.ts';
+import {
+  certificatesToPem,
+  type PeerExpectation,
+  type PeerVerdict,
+  type TrustBundle,
+  verifyHandshakenLeaf,
+  verifySvid,
+} from '../pki/index.ts';
 import { type Svid, svidKeyPem } from './svid.ts';
 
 /**
@@ -19,12 +26,17 @@ export function mtlsServerOptions(svid: Svid, bundle: TrustBundle, alpn: readonl
   };
 }
 
-/** Who is at the other end of a handshaken socket, at `now` (Unix ms). Never throws. A refused socket is for the caller to destroy. */
+/**
+ * Who is at the other end of a handshaken socket, at `now` (Unix ms). The socket's own trust must have been this bundle's roots. Never
+ * throws. A refused socket is for the caller to destroy.
+ */
 export function verifyPeerSocket(socket: TLSSocket, bundle: TrustBundle, now: number, expectation: PeerExpectation = {}): PeerVerdict {
   if (socket.isSessionReused()) return { ok: false, reason: 'the session was resumed, so the peer proved nothing' };
   const chain = chainOf(socket.getPeerCertificate(true));
   if (chain.length === 0) return { ok: false, reason: 'no certificate' };
   if (!socket.authorized) return { ok: false, reason: `TLS refused the certificate: ${String(socket.authorizationError)}` };
+  const [leaf] = chain;
+  if (leaf !== undefined && chain.length === 1) return verifyHandshakenLeaf(leaf, bundle, now, expectation);
   return verifySvid(chain, bundle, now, expectation);
 }
 

@@ -10,4 +10,4 @@ export { generateKey, keyFromPem, keyToPem, sha256Hex, spkiOf } from './keys.ts'
 export { issuerFault, signedBy } from './path.ts';
 export { certificatesToPem, csrToPem, pemBlocks } from './pem.ts';
 export type { PeerExpectation, PeerVerdict, VerifiedPeer } from './verify.ts';
-export { verifySvid } from './verify.ts';
+export { verifyHandshakenLeaf, verifySvid } from './verify.ts';

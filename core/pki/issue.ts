@@ -41,7 +41,7 @@ export function issueIntermediate(
 ): Certificate {
   return issue({
     issuerName: raw(root.certificate.subject),
-    subject: distinguishedName(`${cluster} of ${trustDomain}`),
+    subject: distinguishedName(signerName(cluster, trustDomain)),
     spki,
     signer: root.key,
     notBefore: Math.max(now - backdateMs, root.certificate.notBefore),
@@ -116,6 +116,13 @@ export function issueBootstrap(key: KeyObject, dnsName: string, now: number, lif
       subjectAltName({ uris: [], dns: [dnsName] }),
     ],
   });
+}
+
+const signerName = (cluster: string, trustDomain: string) => `${cluster} of ${trustDomain}`;
+
+/** DER of the name under which a cluster's intermediate issues: what a root signed, so no cluster can choose another's. */
+export function intermediateName(cluster: string, trustDomain: string): Buffer {
+  return encode(distinguishedName(signerName(cluster, trustDomain)));
 }
 
 interface Content {

@@ -2,6 +2,7 @@ import { clusterSan, formatSpiffeId, isDnsLabel, parseSpiffeId, type SpiffeId } 
 import type { TrustBundle } from './bundle.ts';
 import { type Certificate, parseCertificate } from './certificate.ts';
 import { anchor, type CompiledBundle, compileBundle } from './compiled-bundle.ts';
+import { intermediateName } from './issue.ts';
 import { oid } from './oids.ts';
 import { issuerFault, signedBy } from './path.ts';
 
@@ -38,8 +39,21 @@ const longestChain = 4;
  * Never throws, whatever the bytes.
  */
 export function verifySvid(chain: readonly Uint8Array[], bundle: TrustBundle, now: number, expectation: PeerExpectation = {}): PeerVerdict {
+  return guarded(() => verify(chain, compileBundle(bundle), now, expectation, false));
+}
+
+/**
+ * The same for a peer whose handshake OpenSSL has verified against the bundle's roots, when all that can be seen of its chain is the leaf: servers
+ * on Node 24.21 (nodejs/node#65579). Path, path length and name constraints were OpenSSL's then; everything about the leaf is checked here, and
+ * that its issuer goes by the name that roots give to that cluster's intermediate. An issuer that the bundle has is used as ever.
+ */
+export function verifyHandshakenLeaf(leaf: Uint8Array, bundle: TrustBundle, now: number, expectation: PeerExpectation = {}): PeerVerdict {
+  return guarded(() => verify([leaf], compileBundle(bundle), now, expectation, true));
+}
+
+function guarded(judge: () => PeerVerdict): PeerVerdict {
   try {
-    return verify(chain, compileBundle(bundle), now, expectation);
+    return judge();
   } catch (error) {
     return refuse(error instanceof Refusal ? error.message : 'certificate could not be read');
   }
@@ -49,14 +63,22 @@ class Refusal extends Error {}
 
 const refuse = (reason: string): PeerVerdict => ({ ok: false, reason });
 
-function verify(chain: readonly Uint8Array[], bundle: CompiledBundle, now: number, expectation: PeerExpectation): PeerVerdict {
+function verify(
+  chain: readonly Uint8Array[],
+  bundle: CompiledBundle,
+  now: number,
+  expectation: PeerExpectation,
+  handshaken: boolean,
+): PeerVerdict {
   if (chain.length === 0) return refuse('no certificate');
   if (chain.length > longestChain) return refuse(`chain of more than ${longestChain} certificates`);
   const [leaf, ...others] = chain.map(parsed) as [Certificate, ...Certificate[]];
   const names = leafNames(leaf, bundle.trustDomain);
   checkLeafUse(leaf);
-  const path = findPath(leaf, [...others, ...bundle.intermediates], bundle, names.san);
-  for (const certificate of [leaf, path.intermediate, path.root]) checkInForce(certificate, bundle, now);
+  const candidates = [...others, ...bundle.intermediates].filter((each) => leaf.issuer.equals(each.subject));
+  const unseen = handshaken && candidates.length === 0 && leaf.issuer.equals(intermediateName(names.cluster, bundle.trustDomain));
+  const path = unseen ? [] : findPath(leaf, candidates, bundle, names.san);
+  for (const certificate of [leaf, ...path]) checkInForce(certificate, bundle, now);
   const uri = formatSpiffeId(names.spiffeId);
   if (expectation.clusterSan !== undefined && expectation.clusterSan !== names.san)
     return refuse(`is ${names.san}, expected ${expectation.clusterSan}`);
@@ -68,7 +90,7 @@ function verify(chain: readonly Uint8Array[], bundle: CompiledBundle, now: numbe
     spiffeId: names.spiffeId,
     cluster: names.cluster,
     serial: leaf.serial,
-    notAfter: Math.min(leaf.notAfter, path.intermediate.notAfter),
+    notAfter: Math.min(...[leaf, ...path].map((each) => each.notAfter)),
   };
 }
 
@@ -110,15 +132,14 @@ function checkInForce(certificate: Certificate, bundle: CompiledBundle, now: num
 }
 
 /** The candidates' first fault is what is reported: the true one is the best hint there is. */
-function findPath(leaf: Certificate, candidates: readonly Certificate[], bundle: CompiledBundle, san: string) {
+function findPath(leaf: Certificate, candidates: readonly Certificate[], bundle: CompiledBundle, san: string): Certificate[] {
   let fault: string | undefined;
   for (const candidate of candidates) {
-    if (!leaf.issuer.equals(candidate.subject)) continue;
     const anchored = anchor(bundle, candidate);
     const intermediate = anchored?.certificate ?? candidate;
     if (!signedBy(leaf, intermediate)) continue;
     const found = anchored === undefined ? 'its issuer does not chain to a root of the bundle' : issuerFault(intermediate, san);
-    if (anchored !== undefined && found === undefined) return { intermediate, root: anchored.root };
+    if (anchored !== undefined && found === undefined) return [intermediate, anchored.root];
     fault ??= found;
   }
   throw new Refusal(fault ?? 'no issuer of the leaf is known');

@@ -9,6 +9,7 @@ import {
   issueRoot,
   type PeerVerdict,
   spkiOf,
+  verifyHandshakenLeaf,
   verifySvid,
 } from '../../../core/pki/index.ts';
 import { MeshPki } from '../../support/mesh-pki.ts';
@@ -125,4 +126,23 @@ test('garbage is refused in words', () => {
     /more than 4/,
   );
   refused(verifySvid([leaf], bundleOf('mesh.test', [Buffer.from('no root')]), now), /no issuer/);
+});
+
+test('a leaf whose path only OpenSSL saw is still judged by name, issuer, time and denial', () => {
+  const { chainDer, serial } = mesh.svid('east', 'shop', 'orders');
+  const [leaf = Buffer.alloc(0)] = chainDer;
+  assert.equal(verifyHandshakenLeaf(leaf, mesh.bundle, now).ok, true);
+  refused(verifyHandshakenLeaf(leaf, mesh.bundle, now, { clusterSan: 'west.cluster.mesh.test' }), /expected west/);
+  refused(verifyHandshakenLeaf(leaf, mesh.bundle, now + 2 * hour), /expired/);
+  refused(verifyHandshakenLeaf(leaf, { ...mesh.bundle, deniedSerials: [serial] }, now), /denied/);
+  const east = mesh.cluster('east').certificate;
+  const knowing = { ...mesh.bundle, intermediates: [{ cluster: 'east', certificate: east.der }], deniedSerials: [east.serial] };
+  refused(verifyHandshakenLeaf(leaf, knowing, now), /denied/);
+  const nameless = mesh.forged('west', { uris: [orders], dns: [] }).chain[0] ?? Buffer.alloc(0);
+  refused(verifyHandshakenLeaf(nameless, mesh.bundle, now), /exactly one DNS SAN/);
+  const stolen = mesh.forged('west', { uris: [orders], dns: ['east.cluster.mesh.test'] }).chain[0] ?? Buffer.alloc(0);
+  refused(verifyHandshakenLeaf(stolen, mesh.bundle, now), /no issuer/);
+  const names = { uris: [orders], dns: ['east.cluster.mesh.test'] };
+  const byRoot = issueLeafWithNames(mesh.root, spkiOf(generateKey()), names, now, hour);
+  refused(verifyHandshakenLeaf(byRoot.der, mesh.bundle, now), /no issuer/);
 });
