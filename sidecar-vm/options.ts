@@ -1,4 +1,6 @@
+import { isIP } from 'node:net';
 import { z } from 'zod';
+import { isDnsLabel } from '../core/model/index.ts';
 import { accept, type Checked, reject } from '../core/validate.ts';
 
 /**
@@ -6,7 +8,16 @@ import { accept, type Checked, reject } from '../core/validate.ts';
  * (the token included, owner-only), so that `isthmus agent --state-dir DIR` starts the same agent after a reboot.
  */
 const ms = z.number().int().positive();
-const port = z.number().int().min(1).max(65_535);
+const port = z.number('must be a port').int('must be a port').min(1, 'must be 1-65535').max(65_535, 'must be 1-65535');
+const bindPort = z.number('must be a port').int('must be a port').min(0, 'must be 0-65535').max(65_535, 'must be 0-65535');
+const ip = z.union([z.ipv4(), z.ipv6()], 'must be an IP address');
+const label = z.string().refine(isDnsLabel, 'must be a DNS label: a-z, 0-9 and -, at most 63');
+
+/** `IP`, `IP:PORT`, `[IPV6]:PORT`. */
+const upstream = z.string().refine((text) => {
+  const [, bracketed, plain] = /^(?:\[([^\]]+)\](?::[0-9]{1,5})?|([0-9.]+)(?::[0-9]{1,5})?)$/.exec(text) ?? [];
+  return isIP(bracketed ?? plain ?? text) !== 0;
+}, 'must be IP or IP:PORT');
 
 const health = z.strictObject({
   probe: z.discriminatedUnion('kind', [
@@ -25,13 +36,13 @@ const health = z.strictObject({
 });
 
 const service = z.strictObject({
-  namespace: z.string(),
-  name: z.string(),
+  namespace: label,
+  name: label,
   /** The service port that callers dial. */
   port,
   protocol: z.enum(['tcp', 'http', 'http2', 'grpc', 'tls']).default('http'),
   /** Default 127.0.0.1. */
-  appAddress: z.string().default('127.0.0.1'),
+  appAddress: ip.default('127.0.0.1'),
   appPort: port,
   /** Default: tcp on the app's port. */
   health: health.default({ probe: { kind: 'tcp' }, intervalMs: 1_000, timeoutMs: 1_000, healthy: 1, unhealthy: 2 }),
@@ -42,29 +53,39 @@ const schema = z.strictObject({
   stateDir: z.string().min(1),
   /** From `isthmus vm token`. */
   token: z.string().min(1),
-  /** Unique among the VMs of a cluster; default the host name. */
-  instance: z.string().min(1),
+  /** Unique among the VMs of a cluster, the same at every start; default the host name. */
+  instance: z.string().regex(/^[A-Za-z0-9._-]{1,128}$/, 'must be 1-128 letters, digits and . _ -'),
   /** IP that others of its network dial. */
-  address: z.union([z.ipv4(), z.ipv6()]),
-  network: z.string().min(1),
+  address: ip,
+  network: label,
   /** region/zone/subzone; default none. */
-  locality: z.string().default(''),
-  labels: z.record(z.string(), z.string()).default({}),
-  services: z.array(service).default([]),
+  locality: z
+    .string()
+    .regex(/^[a-z0-9-]*(\/[a-z0-9-]*){0,2}$/, 'must be REGION/ZONE/SUBZONE')
+    .default(''),
+  labels: z.record(z.string().min(1).max(256), z.string().max(256)).default({}),
+  services: z
+    .array(service)
+    .max(64)
+    .default([])
+    .refine((all) => new Set(all.map((s) => `${s.namespace}/${s.name}:${s.port}`)).size === all.length, 'one of them is there twice'),
   /** mTLS from the mesh. Default `address`:15006. Port 0: any free one. */
-  inbound: z.strictObject({ address: z.string(), port: z.number().int().min(0).max(65_535) }),
+  inbound: z.strictObject({ address: ip, port: bindPort }),
   outbound: z.strictObject({
     /** Give each mesh service a loopback address out of 127.64.0.0/10. Default true on Linux. */
     loopbackAddresses: z.boolean().default(process.platform === 'linux'),
     /** `HOST:PORT` → port of 127.0.0.1. */
-    explicit: z.record(z.string(), port).default({}),
+    explicit: z
+      .record(z.string().regex(/^[a-z0-9.-]+:[0-9]{1,5}$/i, 'must be HOST:PORT'), port)
+      .default({})
+      .refine((all) => new Set(Object.values(all)).size === Object.keys(all).length, 'two of them have the same local port'),
     /** Ports that the agent never binds on loopback addresses, besides those of its own services. */
     reservedPorts: z.array(port).default([]),
   }),
   /** Default 127.0.0.1:15053, forwarding nothing. Port 0: any free one. */
-  dns: z.strictObject({ address: z.string(), port: z.number().int().min(0).max(65_535), upstreams: z.array(z.string()).default([]) }),
+  dns: z.strictObject({ address: ip, port: bindPort, upstreams: z.array(upstream).max(8).default([]) }),
   /** Health, readiness, metrics, status (plaintext). Default 127.0.0.1:15021. Port 0: any free one. */
-  admin: z.strictObject({ address: z.string(), port: z.number().int().min(0).max(65_535) }),
+  admin: z.strictObject({ address: ip, port: bindPort }),
   /** From SIGTERM to the end of the last connection. Default 30 s. */
   drainMs: ms.default(30_000),
 });

@@ -30,15 +30,14 @@ export async function openIdentity(options: AgentOptions, deps: Required<AgentDe
     throw new MeshError('CONFIG_INVALID', 'this machine has left the mesh: isthmus vm join TOKEN brings it back');
   }
   const { clock, random, log } = deps;
-  return obtainIdentity({
-    dir: agentFiles(options.stateDir).identity,
-    token: options.token,
-    instance: options.instance,
-    clock,
-    random,
-    log,
-    signal,
-  });
+  const { token, instance } = options;
+  try {
+    return await obtainIdentity({ dir: agentFiles(options.stateDir).identity, token, instance, clock, random, log, signal });
+  } catch (error) {
+    if (!(error instanceof MeshError) || (error.code !== 'IDENTITY_INVALID' && error.code !== 'PERMISSION_DENIED')) throw error;
+    const next = 'make a new one with isthmus vm token, and join with it';
+    throw new MeshError(error.code, `the join token was refused: ${error.message}; ${next}`, { cause: error });
+  }
 }
 
 export function openFeed(

@@ -1,5 +1,5 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
-import { createServer, type Server, type Socket as TcpSocket } from 'node:net';
+import { createServer, isIPv6, type Server, type Socket as TcpSocket } from 'node:net';
 import { decode, encode, type Packet } from 'dns-packet';
 import { MeshError } from '../../core/errors.ts';
 import { answerQuery, refuse, type Zones } from './answer-query.ts';
@@ -27,7 +27,7 @@ const tcpIdleMs = 5_000;
 
 /** UDP and TCP on one port. A packet that does not parse is dropped: answering garbage would make the agent a reflector. */
 export async function startDnsServer(options: DnsServerOptions): Promise<DnsServer> {
-  const udp = createSocket('udp4');
+  const udp = createSocket(isIPv6(options.address) ? 'udp6' : 'udp4');
   const tcp = createServer();
   tcp.maxConnections = maxTcpConnections;
   const answer = (message: Buffer) => respond(message, options);
@@ -40,11 +40,9 @@ export async function startDnsServer(options: DnsServerOptions): Promise<DnsServ
     return { address: options.address, port, close: () => closeBoth(udp, tcp) };
   } catch (cause) {
     await closeBoth(udp, tcp);
-    throw new MeshError(
-      'PORT_TAKEN',
-      `DNS cannot listen on ${options.address}:${options.port}: free it or choose another with --dns-listen`,
-      { cause },
-    );
+    throw new MeshError('PORT_TAKEN', `DNS cannot listen on ${options.address}:${options.port}: free it or choose another with --dns`, {
+      cause,
+    });
   }
 }
 
