@@ -4,11 +4,14 @@ import { Deadlines } from './deadlines.ts';
 import {
   Balancer,
   type ConnectionReport,
+  type DeliveredConnection,
+  denialOf,
   type Engine,
   type EngineListener,
   type EngineListenerSpec,
   type EngineTables,
   NodeEngine,
+  sourceAllowed,
 } from './engine/index.ts';
 import { HttpForwarder, type RequestReport, UpstreamPool } from './forward/index.ts';
 import { Outliers } from './health/outliers.ts';
@@ -63,6 +66,7 @@ export class DataPlane {
       pool: this.#pool,
       deadlines: new Deadlines(clock),
       tables: () => ({ clusters: this.#tables.clusters, ejected: this.#tables.ejected, spiffeId: this.#spiffeId() }),
+      denied: (connection) => this.#denied(connection),
       onAttempt: (attempt) => this.#outliers.record(attempt),
       onRequest: (report) => this.#onRequest(report),
     });
@@ -114,6 +118,14 @@ export class DataPlane {
     this.#balancer.keepOnly(tables.clusters);
     this.#pool.keepOnly(tables.clusters);
     this.#engine.apply(tables);
+  }
+
+  /** Requests are judged by the policy of their moment, byte streams by that of their beginning. */
+  #denied({ sni, peer, denied, listener, source }: DeliveredConnection): string | undefined {
+    const rule = this.#tables.sni.get(sni);
+    if (peer !== undefined) return rule?.mode === 'terminate' ? denialOf(rule.authz, peer) : denied;
+    const plain = this.#tables.plain.get(listener);
+    return plain === undefined || sourceAllowed(plain.allow, source.address) ? denied : 'source_not_allowed';
   }
 
   #spiffeId(): string {

@@ -183,7 +183,7 @@ export interface DeliveredConnection {
   /** Absent on plain listeners. */
   readonly peer?: PeerIdentity;
   readonly end?: MeshEnd;
-  /** HTTP only: authorisation refused the peer, so each request must be answered 403; why, for logs. */
+  /** HTTP only: authorisation refused the peer, so its requests are to be answered 403; why, for logs. */
   readonly denied?: string;
   readonly source: ConnectionSource;
   readonly destination: ConnectionSource;

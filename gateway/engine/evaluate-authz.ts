@@ -2,17 +2,23 @@ import type { AuthzRuleState, AuthzState } from '../state/types.ts';
 import type { PeerIdentity } from './contract.ts';
 
 /** `rule`: the one that decided; `none` when no ALLOW rule matched. */
-export interface AuthzVerdict {
+interface AuthzVerdict {
   readonly allowed: boolean;
   readonly rule: string;
 }
 
 /** DENY rules first; then any ALLOW rule that matches lets the peer in; otherwise it is refused. Pure. */
-export function evaluateAuthz(authz: AuthzState, peer: PeerIdentity): AuthzVerdict {
+function evaluateAuthz(authz: AuthzState, peer: PeerIdentity): AuthzVerdict {
   const denied = authz.rules.find((rule) => rule.action === 'deny' && matches(rule, peer));
   if (denied !== undefined) return { allowed: false, rule: denied.name };
   const allowed = authz.rules.find((rule) => rule.action === 'allow' && matches(rule, peer));
   return allowed === undefined ? { allowed: false, rule: 'none' } : { allowed: true, rule: allowed.name };
+}
+
+/** In Envoy's words; undefined: allowed. */
+export function denialOf(authz: AuthzState, peer: PeerIdentity): string | undefined {
+  const { allowed, rule } = evaluateAuthz(authz, peer);
+  return allowed ? undefined : `rbac_access_denied_matched_policy[${rule}]`;
 }
 
 /** All non-empty fields must match; a rule without any matches everybody the mesh knows. */

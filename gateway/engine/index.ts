@@ -23,7 +23,8 @@ export type {
   SniRule,
 } from './contract.ts';
 export { ejectionKey } from './contract.ts';
-export { evaluateAuthz } from './evaluate-authz.ts';
+export { denialOf } from './evaluate-authz.ts';
 export { abortStream } from './node/abort-stream.ts';
 export { NodeEngine } from './node/node-engine.ts';
 export { pump } from './node/pump.ts';
+export { sourceAllowed } from './source-allowed.ts';

@@ -22,6 +22,8 @@ export interface ForwardParts {
   readonly tables: () => ForwardTables;
   /** No exchange after this one on its connection. */
   readonly draining: () => boolean;
+  /** Why this connection's peer may not call now; policy may have changed since the connection was admitted. */
+  readonly denied: (connection: DeliveredConnection) => string | undefined;
   readonly onAttempt: (attempt: EndpointAttempt) => void;
   readonly onRequest: (report: RequestReport) => void;
 }

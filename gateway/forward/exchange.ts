@@ -70,7 +70,7 @@ export class Exchange implements Timed {
 
   /** Never rejects. */
   async run(): Promise<void> {
-    const { denied } = this.#connection;
+    const denied = this.#parts.denied(this.#connection);
     const { method = '', url = '', httpVersion, rawHeaders } = this.#request;
     const checked = checkRequest(method, url, httpVersion, rawHeaders, this.#parts.limits.maxHeaders);
     if (!checked.ok) return this.#answer(badRequestReply(checked.status, checked.detail), true);

@@ -33,7 +33,8 @@ export class UpstreamPool {
   /** `fresh`: not one that was used before, because that may lead to the same backend again, or may be dying. */
   async acquire(cluster: ClusterTable, endpoint: EndpointState, fresh: boolean, signal: AbortSignal): Promise<Acquired> {
     const key = this.#keyOf(cluster.name, endpoint);
-    for (let idle = fresh ? undefined : this.#idle.get(key)?.pop(); idle !== undefined; idle = this.#idle.get(key)?.pop()) {
+    // The one that waited longest: connections through one gateway lead to different backends, and all of them should serve.
+    for (let idle = fresh ? undefined : this.#idle.get(key)?.shift(); idle !== undefined; idle = this.#idle.get(key)?.shift()) {
       this.#deadlines.forget(idle);
       if (idle.take()) return { ok: true, connection: idle, reused: true };
     }

@@ -1,8 +1,8 @@
+import { sourceAllowed } from '../source-allowed.ts';
 import { abortStream } from './abort-stream.ts';
 import type { Connection } from './connection.ts';
 import type { EngineParts } from './engine-parts.ts';
 import { serveForward } from './serve-forward.ts';
-import { sourceAllowed } from './source-allowed.ts';
 
 /** A connection in the clear: by its listener's rule, if its source is allowed. Nothing is read before the protocol is known, so servers may speak first. */
 export async function servePlain(connection: Connection, parts: EngineParts): Promise<void> {

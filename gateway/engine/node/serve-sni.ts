@@ -1,7 +1,7 @@
 import type { TLSSocket } from 'node:tls';
 import type { Protocol } from '../../../core/model/index.ts';
 import { ejectionKey, type PeerIdentity, type SniRule } from '../contract.ts';
-import { evaluateAuthz } from '../evaluate-authz.ts';
+import { denialOf } from '../evaluate-authz.ts';
 import { abortStream } from './abort-stream.ts';
 import type { ClientHello } from './client-hello.ts';
 import type { Connection } from './connection.ts';
@@ -78,8 +78,7 @@ async function terminate(
   connection.disowns(connection.socket);
   connection.owns(end.socket);
   connection.peer = end.peer;
-  const verdict = evaluateAuthz(rule.authz, end.peer);
-  const denied = verdict.allowed ? undefined : `rbac_access_denied_matched_policy[${verdict.rule}]`;
+  const denied = denialOf(rule.authz, end.peer);
   if (rule.protocol !== 'http') {
     if (denied !== undefined) return refuse(connection, end.socket, end.peer, denied);
     return serveForward(connection, end.socket, rule.clusterName, undefined, parts);
