@@ -34,8 +34,11 @@ export class ReplayBody {
       if (this.#sink === sink) this.#source.resume();
     });
     if (this.#ended) this.#end(sink);
-    else if (!this.#started) this.#start(onBytes);
-    else this.#source.resume();
+    else {
+      if (!this.#started) this.#start(onBytes);
+      // Also the first time: an attempt that failed before it sent anything has paused the source.
+      this.#source.resume();
+    }
   }
 
   /** Stops feeding the sink, which has failed. */
