@@ -41,6 +41,8 @@ export class OutboundKeeper {
   #addresses: AddressTable = emptyAddressTable;
   #zones: Zones = { suffixes: meshSuffixes({ listeners: new Map() }), hosts: new Map() };
   #reserved: readonly PortTaken[] = [];
+  /** Listeners whose xDS cluster has not come yet: until then they could only refuse. */
+  #pending = 0;
   #exhausted = 0;
 
   constructor(parts: OutboundKeeperOptions) {
@@ -89,7 +91,10 @@ export class OutboundKeeper {
     // Endpoints are on their way before the first connection can come.
     onInterest(new Set(plan.listeners.map((l) => l.clusterName)));
     const before = new Set(this.taken.map(takenKey));
-    await this.#listeners.apply(plan.listeners);
+    const open = new Set(this.#listeners.listeners.map((l) => l.clusterName));
+    const known = plan.listeners.filter((l) => state.clusters.has(l.clusterName) || open.has(l.clusterName));
+    this.#pending = plan.listeners.length - known.length;
+    await this.#listeners.apply(known);
     this.#reserved = plan.taken;
     for (const taken of this.taken) if (!before.has(takenKey(taken))) log.warn({ code: 'PORT_TAKEN', ...taken }, 'not listening');
     this.#zones = meshZones(services, this.#addresses, meshSuffixes(state), this.#explicit);
@@ -103,7 +108,7 @@ export class OutboundKeeper {
     try {
       for (;;) {
         const { listeners } = state.current;
-        if (listeners !== applied || this.#listeners.taken.length > 0)
+        if (listeners !== applied || this.#pending > 0 || this.#listeners.taken.length > 0)
           applied = (await this.#attempt(state.current, whole())) ? listeners : undefined;
         await nudge.wait(retryMs, this.#parts.clock, signal);
       }
