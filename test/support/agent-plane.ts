@@ -18,7 +18,7 @@ import { startControlPlane, type TestControlPlane, temporaryDir } from './contro
 import { TestSource } from './xds-plane.ts';
 
 export const host = (service: string) => `${service}.shop.mesh.internal`;
-export const clusterName = (service: string, port: number) => `outbound|${port}||${host(service)}`;
+const clusterName = (service: string, port: number) => `outbound|${port}||${host(service)}`;
 
 /** One service of the mesh as the test wants agents to see it. */
 export interface MeshService {
