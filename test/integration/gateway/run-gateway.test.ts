@@ -77,14 +77,10 @@ test('a service without a sidecar: the gateway is its mTLS end, and says who cal
   site.serve({ ...world, extra: { [nativeTypeUrls.authz]: [encoded(native.Authz, 'shop/orders', nobody)] } });
   await until('a refusal', async () => (await fetch(`http://127.0.0.1:${port}/`)).status === 403);
   site.serve({ ...world, originate: [{ port, cidrs: [] }] });
-  await until(
-    'default deny',
-    async () =>
-      !(await fetch(`http://127.0.0.1:${port}/`).then(
-        () => true,
-        () => false,
-      )),
-  );
+  await until('default deny, also for a connection that stands', async () => (await fetch(`http://127.0.0.1:${port}/`)).status === 403);
+  const sockets = new TestSockets();
+  t.after(() => sockets.close());
+  await assert.rejects(sockets.connect(port).then(readAll));
   assert.match((await get('/metrics')).body, /isthmus_connections_refused_total\{listener="originate\|\d+",reason="source-denied"\} \d/);
 });
 
