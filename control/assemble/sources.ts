@@ -19,7 +19,7 @@ export interface SourcesOptions {
 }
 
 /** Agents' registrations are a source of every cluster; what they may claim is decided when they attest. */
-export const vmSource = sourceId('vm/agents');
+const vmSource = sourceId('vm/agents');
 
 const runtimes: Readonly<Record<RegistryObject['spec']['type'], Runtime>> = {
   consul: 'consul',
@@ -77,6 +77,6 @@ export class Sources {
 }
 
 /** `TYPE/NAME`, or the name itself where it says so already. */
-export function idOf(object: RegistryObject): string {
+function idOf(object: RegistryObject): string {
   return object.name.includes('/') ? object.name : `${object.spec.type}/${object.name}`;
 }

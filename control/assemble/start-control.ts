@@ -1,10 +1,11 @@
 import type { Clock } from '../../core/clock.ts';
 import { MeshError } from '../../core/errors.ts';
 import { ensureOwnerOnlyDir } from '../../core/identity/index.ts';
-import { isAborted, runGroup } from '../../core/lifecycle.ts';
+import { runGroup } from '../../core/lifecycle.ts';
 import type { Log } from '../../core/log.ts';
 import { networkId } from '../../core/model/index.ts';
 import { formatViolation } from '../../core/validate.ts';
+import { keepAuthority } from '../ca/index.ts';
 import { openLiveConfig } from '../config/index.ts';
 import type { RegisteredGateway } from '../registration/index.ts';
 import { openStore } from '../store/index.ts';
@@ -33,8 +34,6 @@ export interface RunningControl {
   /** Resolves after `stop`; rejects when a part of it failed for good. */
   readonly ended: Promise<void>;
 }
-
-const hourMs = 3_600_000;
 
 /**
  * Builds one control plane out of its parts and starts it: what was persisted is served first, then it catches up. Rejects with
@@ -121,22 +120,12 @@ function runTasks(parts: ControlParts, stop: AbortController): Promise<void> {
     (signal) => services.xds.run(signal),
     (signal) => services.presence.keep(clock, log, signal),
     (signal) => services.liveness.run(signal),
-    (signal) => services.ledger.followDenied((serials) => identity.authority.setDenied(serials), signal),
+    (signal) => keepAuthority({ authority: identity.authority, ledger: services.ledger, clock, log, signal }),
     async () => {
       for await (const next of config.changes) {
         await sources.apply(registriesOf(next));
         peers.configure(peersOf(next));
         parts.applyPolicies();
-      }
-    },
-    async (signal) => {
-      while (!signal.aborted) {
-        await clock.sleep(hourMs, signal).catch((error: unknown) => {
-          if (!isAborted(error)) throw error;
-        });
-        if (signal.aborted) return;
-        await identity.authority.maintain();
-        await services.ledger.sweep(clock.now());
       }
     },
   ]);

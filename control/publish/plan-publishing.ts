@@ -43,7 +43,7 @@ export interface PublishingPlan {
 }
 
 /** A freed gateway port is not given to another service for this long, ms: callers without a sidecar cache addresses. */
-export const portRestMs = 24 * 3_600_000;
+const portRestMs = 24 * 3_600_000;
 
 /**
  * Which services are published where and at which gateway port. Pure. While a source has not said anything since this control plane

@@ -1,4 +1,3 @@
-export { didYouMean } from './did-you-mean.ts';
 export type { ConfigDocument, ParsedDocuments } from './documents.ts';
 export { parseDocuments } from './documents.ts';
 export { fields, oneOf } from './fields.ts';

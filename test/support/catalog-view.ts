@@ -22,7 +22,7 @@ export interface EndpointSketch extends Partial<Omit<EndpointRecord, 'network'>>
 export const httpPort: ServicePort = { name: 'http', port: 8080, protocol: 'http' };
 
 /** One endpoint of a service in cluster east, network a, with a sidecar, unless the sketch says otherwise. */
-export function endpointOf(sketch: EndpointSketch): CatalogEndpoint {
+function endpointOf(sketch: EndpointSketch): CatalogEndpoint {
   const cluster = clusterId(sketch.cluster ?? 'east');
   const source = sourceId('file/test');
   const record = {
