@@ -2,6 +2,7 @@ import type { RegistryObject } from '../core/config/index.ts';
 import type { AdapterDeps, OwningPublisher, RegistrySource } from '../core/registry/index.ts';
 import { createConsulPublisher, createConsulSource } from './consul/index.ts';
 import { createFileSource } from './file/index.ts';
+import { createKubernetesSource } from './kubernetes/index.ts';
 import { createNomadSource } from './nomad/index.ts';
 
 /** The source of a Registry object; undefined for types that no adapter here reads. Opens nothing until it is watched. */
@@ -10,6 +11,8 @@ export function createSource(registry: RegistryObject, deps: AdapterDeps): Regis
   switch (spec.connection.type) {
     case 'consul':
       return createConsulSource({ ...spec, connection: spec.connection }, deps);
+    case 'kubernetes':
+      return createKubernetesSource({ ...spec, connection: spec.connection }, deps);
     case 'nomad':
       return createNomadSource({ ...spec, connection: spec.connection }, deps);
     case 'file':

@@ -56,7 +56,9 @@ export class KubernetesClient {
     } catch {
       // Proxies answer in HTML; then the status says more than the parser.
       if (answer.status >= 400) return { status: answer.status, body: undefined };
-      throw new MeshError('PROTOCOL_ERROR', `${method} ${path}: the answer is not JSON; check that the server is a Kubernetes API server`);
+      throw new MeshError('PROTOCOL_ERROR', `${method} ${path}: the answer is not JSON; check that the server is a Kubernetes API server`, {
+        retryable: true,
+      });
     }
   }
 

@@ -1,5 +1,5 @@
 import type { ServiceRecord } from '../../core/model/index.ts';
-import { deepEqual, type RegistryEvent, type RegistryRules, ServiceIndex } from '../../core/registry/index.ts';
+import { deepEqual, type RegistryEvent, type RegistryRules, ServiceIndex, type ServicePart } from '../../core/registry/index.ts';
 import type { Violation } from '../../core/validate.ts';
 import { type NodeObject, type ObjectName, objectKey, type PodObject, type ServiceObject, type SliceObject } from './objects.ts';
 import { translateService } from './translate.ts';
@@ -14,12 +14,8 @@ export interface Kinds {
 
 export type Kind = keyof Kinds;
 
-/** A service that is not in the mesh, and why. */
-export interface Skipped {
-  readonly service: string;
-  readonly reason: string;
-  readonly violation?: Violation;
-}
+/** Told what is wrong with a service after each of its translations; empty: nothing. */
+export type Report = (service: string, violations: readonly Violation[]) => void;
 
 /**
  * The objects of one cluster as far as they were seen, and the services they make. Every change returns the events it causes, at the
@@ -37,23 +33,16 @@ export class ClusterState {
   readonly #slicesOf = new Map<string, Set<string>>();
   readonly #usersOf = { pods: new Map<string, Set<string>>(), nodes: new Map<string, Set<string>>() };
   readonly #linksOf = new Map<string, { readonly pods: readonly string[]; readonly nodes: readonly string[] }>();
-  readonly #skipped = new Map<string, Skipped>();
+  readonly #report: Report;
   readonly #index = new ServiceIndex();
 
-  constructor(rules: RegistryRules) {
+  constructor(rules: RegistryRules, report: Report) {
     this.#rules = rules;
+    this.#report = report;
   }
 
   services(): ServiceRecord[] {
     return this.#index.services();
-  }
-
-  skipped(): Skipped[] {
-    return [...this.#skipped.values()].sort((a, b) => (a.service < b.service ? -1 : 1));
-  }
-
-  violations(): Violation[] {
-    return [...this.skipped().flatMap((s) => s.violation ?? []), ...this.#index.violations()];
   }
 
   put<K extends Kind>(kind: K, object: Kinds[K], cursor: string): RegistryEvent[] {
@@ -87,7 +76,10 @@ export class ClusterState {
       touch(key);
     }
     if (kind === 'slices') for (const service of touched) this.#relink(service);
-    return this.#retranslate(touched, cursor);
+    const events = this.#retranslate(touched, cursor);
+    // Names collide or part when services come, go or are relabelled, not with their endpoints.
+    if (kind === 'services' && events.length > 0) this.#report('(names)', this.#index.violations());
+    return events;
   }
 
   #store<K extends Kind>(kind: K, key: string, object: Kinds[K] | undefined): void {
@@ -138,17 +130,20 @@ export class ClusterState {
 
   #retranslate(services: ReadonlySet<string>, cursor: string): RegistryEvent[] {
     return [...services].flatMap((key) => {
-      const service = this.#objects.services.get(key);
-      this.#skipped.delete(key);
-      if (service === undefined) return this.#index.set(key, [], cursor);
-      const pod = (name: string) => this.#objects.pods.get(`${service.namespace}/${name}`);
-      const node = (name: string) => this.#objects.nodes.get(`/${name}`);
-      const translation = translateService({ service, slices: this.#slices(key), pod, node }, this.#rules);
-      if (translation.kind === 'service') return this.#index.set(key, [translation.part], cursor);
-      const { reason, violation } = translation;
-      this.#skipped.set(key, { service: key, reason, ...(violation === undefined ? {} : { violation }) });
-      return this.#index.set(key, [], cursor);
+      const { part, violations } = this.#translate(key);
+      this.#report(key, violations);
+      return this.#index.set(key, part, cursor);
     });
+  }
+
+  #translate(key: string): { readonly part: readonly ServicePart[]; readonly violations: readonly Violation[] } {
+    const service = this.#objects.services.get(key);
+    if (service === undefined) return { part: [], violations: [] };
+    const pod = (name: string) => this.#objects.pods.get(`${service.namespace}/${name}`);
+    const node = (name: string) => this.#objects.nodes.get(`/${name}`);
+    const translation = translateService({ service, slices: this.#slices(key), pod, node }, this.#rules);
+    if (translation.kind === 'service') return { part: [translation.part], violations: [] };
+    return { part: [], violations: translation.violation === undefined ? [] : [translation.violation] };
   }
 }
 

@@ -1,15 +1,14 @@
 import type { KubernetesConnection, RegistrySpec } from '../../core/config/index.ts';
-import type { AdapterDeps } from '../../core/registry/index.ts';
-import { KubernetesClient } from './client.ts';
+import type { AdapterDeps, RegistrySource } from '../../core/registry/index.ts';
+import { type ClientLimits, defaultClientLimits, KubernetesClient } from './client.ts';
 import { KubernetesAccess } from './config.ts';
 import { KubernetesSource, type ReflectorLimits } from './watch.ts';
 
 type KubernetesSpec = RegistrySpec & { readonly connection: KubernetesConnection };
+type KubernetesLimits = ReflectorLimits & Partial<ClientLimits>;
 
-/** A source over one Kubernetes API; connects when watched. `limits`: for tests. */
-export function createKubernetesSource(spec: KubernetesSpec, deps: AdapterDeps, limits: ReflectorLimits = {}): KubernetesSource {
-  return new KubernetesSource(spec.connection, spec.rules, new KubernetesClient(new KubernetesAccess(spec.connection)), deps, limits);
+/** A source over one Kubernetes API; connects when watched. `limits`: shorter ones for tests. */
+export function createKubernetesSource(spec: KubernetesSpec, deps: AdapterDeps, limits: KubernetesLimits = {}): RegistrySource {
+  const client = new KubernetesClient(new KubernetesAccess(spec.connection), { ...defaultClientLimits, ...limits });
+  return new KubernetesSource(spec.connection, spec.rules, client, deps, limits);
 }
-
-export type { Skipped } from './cluster-state.ts';
-export type { KubernetesSource } from './watch.ts';

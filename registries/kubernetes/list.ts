@@ -45,6 +45,17 @@ export async function listAll<T>(
   }
 }
 
+/** At most one object, and the version the server is at now. */
+export function listFirst<T>(
+  client: KubernetesClient,
+  path: string,
+  query: Query,
+  project: (raw: unknown) => T | undefined,
+  signal: AbortSignal,
+): Promise<Listed<T>> {
+  return listPage(client, path, { ...query, limit: 1 }, project, signal);
+}
+
 async function listPages<T>(
   client: KubernetesClient,
   path: string,
@@ -57,24 +68,34 @@ async function listPages<T>(
   const seen = new Set<string>();
   let next = '';
   for (;;) {
-    const page = fieldsOf(await client.get(path, { ...query, continue: next }, signal));
-    const metadata = fieldsIn(page, 'metadata');
-    const raw = page['items'];
-    const resourceVersion = textIn(metadata, 'resourceVersion');
-    // `items: null` is how Go writes an empty list.
-    if (resourceVersion === '' || !(Array.isArray(raw) || raw === null)) {
-      throw new MeshError('PROTOCOL_ERROR', `GET ${path}: the answer is no list; check that the server is a Kubernetes API server`);
-    }
-    for (const item of raw ?? []) {
-      const kept = project(item);
-      if (kept !== undefined) items.push(kept);
-    }
+    const page = await listPage(client, path, { ...query, continue: next }, project, signal);
+    for (const item of page.items) items.push(item);
     if (items.length > maxObjects) {
       throw new MeshError('LIMIT_EXCEEDED', `GET ${path}: more than ${maxObjects} objects; narrow connection.namespaces`);
     }
-    next = textIn(metadata, 'continue');
-    if (next === '') return { items, resourceVersion };
-    if (seen.has(next)) throw new MeshError('PROTOCOL_ERROR', `GET ${path}: the same continue token twice`);
+    next = page.next;
+    if (next === '') return { items, resourceVersion: page.resourceVersion };
+    if (seen.has(next)) throw new MeshError('PROTOCOL_ERROR', `GET ${path}: the same continue token twice`, { retryable: true });
     seen.add(next);
   }
+}
+
+async function listPage<T>(
+  client: KubernetesClient,
+  path: string,
+  query: Query,
+  project: (raw: unknown) => T | undefined,
+  signal: AbortSignal,
+): Promise<Listed<T> & { readonly next: string }> {
+  const page = fieldsOf(await client.get(path, query, signal));
+  const metadata = fieldsIn(page, 'metadata');
+  const raw = page['items'];
+  const resourceVersion = textIn(metadata, 'resourceVersion');
+  // `items: null` is how Go writes an empty list.
+  if (resourceVersion === '' || !(Array.isArray(raw) || raw === null)) {
+    const message = `GET ${path}: the answer is no list; check that the server is a Kubernetes API server`;
+    throw new MeshError('PROTOCOL_ERROR', message, { retryable: true });
+  }
+  const items = (raw ?? []).flatMap((item) => project(item) ?? []);
+  return { items, resourceVersion, next: textIn(metadata, 'continue') };
 }

@@ -3,7 +3,7 @@ import { MeshError } from '../../core/errors.ts';
 import { isAborted } from '../../core/lifecycle.ts';
 import { type KubernetesClient, type Query, refusal, statusCode } from './client.ts';
 import { fieldsIn, fieldsOf, textIn } from './fields.ts';
-import { type ListLimits, listAll } from './list.ts';
+import { type ListLimits, listAll, listFirst } from './list.ts';
 import type { ObjectName } from './objects.ts';
 import { type LineLimits, parseWatchLine, readLines } from './watch-stream.ts';
 
@@ -45,6 +45,8 @@ export const defaultReflectorLimits = {
 const shortLivedMs = 1_000;
 const shortLivedTries = 5;
 
+const decimal = /^[0-9]{1,19}$/;
+
 /**
  * Follows one resource: a paged list, then watches that resume at the last version seen. It remembers that version across runs, so
  * that an outage costs a new watch and not a new list, unless the server has forgotten (410) or gone back in time.
@@ -63,21 +65,21 @@ export class Reflector<T> {
 
   /** Runs until `signal` aborts (then returns) or the API cannot be read (then throws; call again to go on). */
   async run(sink: ReflectorSink<T>, signal: AbortSignal): Promise<void> {
-    let quick = 0;
     try {
       let announce = this.#resourceVersion !== undefined && !(await this.#wentBack(signal));
-      if (!announce) this.#resourceVersion = undefined;
+      let quick = 0;
       while (!signal.aborted) {
         if (this.#resourceVersion === undefined) await this.#list(sink, signal);
         const started = this.#options.clock.monotonic();
-        const progressed = await this.#watch(sink, announce, signal);
+        const ended = await this.#watch(sink, announce, signal);
         announce = false;
-        const lived = this.#options.clock.monotonic() - started >= shortLivedMs;
-        quick = progressed || lived ? 0 : quick + 1;
+        const shortLived = this.#options.clock.monotonic() - started < Math.min(shortLivedMs, this.#options.idleMs);
+        quick = ended.progressed || !shortLived ? 0 : quick + 1;
         if (quick >= shortLivedTries) {
           throw new MeshError('REGISTRY_UNREACHABLE', `watch of ${this.#resource.path} is cut again and again`, { retryable: true });
         }
         await this.#options.clock.sleep(this.#options.random() * 50 * 2 ** quick, signal);
+        if (ended.broken && this.#resourceVersion !== undefined) await this.#wentBack(signal);
       }
     } catch (error) {
       if (signal.aborted || isAborted(error)) return;
@@ -93,38 +95,40 @@ export class Reflector<T> {
   }
 
   /**
-   * A server restored from a backup would take our version for one of the future and say nothing until it gets there. Versions are
-   * compared as numbers, which etcd's are; where they are none, nothing is concluded.
+   * Forgets the version and returns true when the server is behind it: one that was restored from a backup would take it for one of
+   * the future and say nothing until it gets there. Versions are compared as numbers, which etcd's are; where they are
+   * none, nothing is concluded.
    */
   async #wentBack(signal: AbortSignal): Promise<boolean> {
-    const probe = await this.#client.get(this.#resource.path, { limit: 1, labelSelector: this.#resource.labelSelector }, signal);
-    const current = textIn(fieldsIn(fieldsOf(probe), 'metadata'), 'resourceVersion');
+    const { path, labelSelector, project } = this.#resource;
+    const { resourceVersion: current } = await listFirst(this.#client, path, { labelSelector }, project, signal);
     const mine = this.#resourceVersion ?? '';
-    const decimal = /^[0-9]{1,19}$/;
-    return decimal.test(current) && decimal.test(mine) && BigInt(current) < BigInt(mine);
+    if (!decimal.test(current) || !decimal.test(mine) || BigInt(current) >= BigInt(mine)) return false;
+    this.#resourceVersion = undefined;
+    return true;
   }
 
-  /** One stream to its end; true when it brought anything. */
-  async #watch(sink: ReflectorSink<T>, announce: boolean, signal: AbortSignal): Promise<boolean> {
+  /** One stream to its end: whether it brought anything, and whether it broke rather than ended. */
+  async #watch(sink: ReflectorSink<T>, announce: boolean, signal: AbortSignal): Promise<{ progressed: boolean; broken: boolean }> {
     const { path, labelSelector } = this.#resource;
     const { watchMs, random, clock } = this.#options;
     const timeoutSeconds = Math.max(1, Math.ceil((watchMs * (1 + random())) / 1_000));
     const query: Query = { watch: true, allowWatchBookmarks: true, resourceVersion: this.#resourceVersion, timeoutSeconds, labelSelector };
     const stream = await this.#open(path, query, signal);
-    if (stream === undefined) return true;
+    if (stream === undefined) return { progressed: true, broken: false };
     if (announce) await sink.resumed(this.#resourceVersion ?? '');
     let progressed = false;
     try {
       for await (const line of readLines(stream, this.#options, clock)) {
-        if (signal.aborted) return true;
-        if (!(await this.#apply(line, sink))) return true;
+        if (signal.aborted || !(await this.#apply(line, sink))) break;
         progressed = true;
       }
     } catch (error) {
+      // A broken stream alone is no outage: the next request says whether the server is there.
       if (!(error instanceof MeshError) || error.code !== 'REGISTRY_UNREACHABLE') throw error;
-      // A broken stream alone is no outage: the next open says whether the server is there.
+      return { progressed, broken: true };
     }
-    return progressed;
+    return { progressed, broken: false };
   }
 
   /** Undefined when the version is no longer known. */

@@ -108,7 +108,7 @@ function endpointOf(
   const health = healthOf(endpoint);
   const family = Math.max(0, service.ipFamilies.indexOf(slice.addressType));
   return {
-    instance: `${service.namespace}/${service.name}/${endpoint.pod ?? endpoint.address}`,
+    instance: `${service.namespace}/${service.name}/${endpoint.pod ?? locationOf(endpoint, targets)}`,
     network: networkId(rules.network),
     address: endpoint.address,
     ports: targets,
@@ -124,6 +124,11 @@ function endpointOf(
     // The service's first address family, and within one the healthiest record.
     rank: family * 10 + ['healthy', 'unknown', 'draining', 'unhealthy'].indexOf(health),
   };
+}
+
+/** Without a pod, what listens on another port of an address is another endpoint, as it is to kube-proxy. */
+function locationOf(endpoint: SliceEndpoint, targets: Readonly<Record<string, number>>): string {
+  return `${endpoint.address}:${[...new Set(Object.values(targets))].sort((a, b) => a - b).join('+')}`;
 }
 
 function targetPorts(slice: SliceObject, ports: readonly NamedPort[]): Record<string, number> {

@@ -40,7 +40,7 @@ export async function* readLines(stream: Readable, limits: LineLimits, clock: Cl
       rest.push(chunk.subarray(start));
       restBytes += chunk.length - start;
       if (restBytes > limits.maxLineBytes)
-        throw new MeshError('PROTOCOL_ERROR', `watch: a line is longer than ${limits.maxLineBytes} bytes`);
+        throw new MeshError('PROTOCOL_ERROR', `watch: a line is longer than ${limits.maxLineBytes} bytes`, { retryable: true });
     }
   } finally {
     stream.on('error', () => {});
@@ -78,7 +78,7 @@ export function parseWatchLine(line: string): WatchLine {
   try {
     event = JSON.parse(line);
   } catch {
-    throw new MeshError('PROTOCOL_ERROR', 'watch: a line is not JSON; check that no proxy changes the stream');
+    throw new MeshError('PROTOCOL_ERROR', 'watch: a line is not JSON; check that no proxy changes the stream', { retryable: true });
   }
   const fields = fieldsOf(event);
   const type = textIn(fields, 'type');
@@ -86,9 +86,9 @@ export function parseWatchLine(line: string): WatchLine {
   if (type === 'ERROR') return { kind: 'error', status: object };
   const resourceVersion = textIn(fieldsIn(fieldsOf(object), 'metadata'), 'resourceVersion');
   if (resourceVersion === '')
-    throw new MeshError('PROTOCOL_ERROR', `watch: a ${type.slice(0, 20) || 'nameless'} event has no resourceVersion`);
+    throw new MeshError('PROTOCOL_ERROR', `watch: a ${type.slice(0, 20) || 'nameless'} event has no resourceVersion`, { retryable: true });
   if (type === 'BOOKMARK') return { kind: 'bookmark', resourceVersion };
   if (type === 'ADDED' || type === 'MODIFIED') return { kind: 'put', object, resourceVersion };
   if (type === 'DELETED') return { kind: 'remove', object, resourceVersion };
-  throw new MeshError('PROTOCOL_ERROR', `watch: unknown event type "${type.slice(0, 20)}"`);
+  throw new MeshError('PROTOCOL_ERROR', `watch: unknown event type "${type.slice(0, 20)}"`, { retryable: true });
 }

@@ -3,10 +3,9 @@ import { MeshError } from '../../core/errors.ts';
 import { runGroup } from '../../core/lifecycle.ts';
 import type { SourceId } from '../../core/model/index.ts';
 import type { AdapterDeps, Emit, RegistryEvent, RegistryRules, RegistrySource } from '../../core/registry/index.ts';
-import { runSource } from '../../core/registry/index.ts';
-import type { Violation } from '../../core/validate.ts';
+import { reportOnChange, runSource } from '../../core/registry/index.ts';
 import type { KubernetesClient } from './client.ts';
-import { ClusterState, type Kind, type Kinds, type Skipped } from './cluster-state.ts';
+import { ClusterState, type Kind, type Kinds } from './cluster-state.ts';
 import { projectNode, projectPod, projectService, projectSlice, serviceNameLabel } from './objects.ts';
 import { defaultReflectorLimits, Reflector, type ReflectorOptions, type ReflectorSink, type Resource } from './reflector.ts';
 
@@ -43,7 +42,7 @@ export class KubernetesSource implements RegistrySource {
     this.id = deps.id;
     this.#deps = deps;
     this.#client = client;
-    this.#state = new ClusterState(rules);
+    this.#state = new ClusterState(rules, reportOnChange(deps));
     const options: ReflectorOptions = { ...defaultReflectorLimits, ...limits, clock: deps.clock, random: deps.random };
     const scopes = connection.namespaces.length === 0 ? [undefined] : connection.namespaces;
     const follow = <K extends Kind>(kind: K, scope: string | undefined, resource: Resource<Kinds[K]>) => {
@@ -70,16 +69,6 @@ export class KubernetesSource implements RegistrySource {
     } finally {
       await this.#client.close();
     }
-  }
-
-  /** Services that are not in the mesh, with the reason of each. */
-  skipped(): readonly Skipped[] {
-    return this.#state.skipped();
-  }
-
-  /** What somebody should correct. */
-  violations(): readonly Violation[] {
-    return this.#state.violations();
   }
 
   async #session(emit: Emit, signal: AbortSignal): Promise<void> {

@@ -1,24 +1,23 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type ApiObject, FakeStorage, matchesSelector, type StorageEvent, type StoredObject } from './kubernetes-storage.ts';
-
-/** A request as the fake understood it. */
-export interface ApiRequest {
-  readonly method: string;
-  readonly path: string;
-  readonly query: URLSearchParams;
-  /** `services`, `endpointslices`, ... */
-  readonly collection: string;
-  readonly namespace: string;
-  readonly name: string;
-  readonly watch: boolean;
-}
+import { BreakableServer, type Breakage } from './breakable-server.ts';
+import {
+  type ApiAnswer,
+  type ApiRequest,
+  createObject,
+  deleteObject,
+  failure,
+  getObject,
+  listObjects,
+  replaceObject,
+  selects,
+} from './kubernetes-calls.ts';
+import { type ApiObject, FakeStorage, type StorageEvent } from './kubernetes-storage.ts';
 
 /** Answers in the server's place and returns true, or leaves the request to it. */
-type Fault = (request: ApiRequest, response: ServerResponse, socket: Socket) => boolean;
+type Fault = (request: ApiRequest, response: ServerResponse) => boolean;
 
 interface Watcher {
   readonly request: ApiRequest;
@@ -34,19 +33,25 @@ export class FakeKubernetes {
   readonly requests: ApiRequest[] = [];
   token = 'fake-token';
   fault: Fault | undefined;
-  #server: Server | undefined;
-  #port = 0;
+  readonly server: BreakableServer;
   #folder = '';
-  readonly #sockets = new Set<Socket>();
   readonly #watchers = new Set<Watcher>();
+  #bookmarks: NodeJS.Timeout | undefined;
 
-  static async start(): Promise<FakeKubernetes> {
+  constructor() {
+    this.server = new BreakableServer((request, response, body) => this.#handle(request, response, body));
+    this.server.whenBroken(() => this.#breakWatches());
+    this.storage.onChange((event) => this.#broadcast(event));
+    this.storage.put('namespaces', { metadata: { name: 'default' } });
+  }
+
+  /** `bookmarkMs`: how often watches get a bookmark; 0: only when `bookmark` is called. */
+  static async start(bookmarkMs = 0): Promise<FakeKubernetes> {
     const fake = new FakeKubernetes();
     fake.#folder = await mkdtemp(join(tmpdir(), 'fake-kubernetes-'));
-    fake.storage.onChange((event) => fake.#broadcast(event));
-    fake.storage.put('namespaces', { metadata: { name: 'default' } });
-    await fake.up();
+    await fake.server.start();
     await fake.writeKubeconfig(fake.token);
+    if (bookmarkMs > 0) fake.#bookmarks = setInterval(() => fake.bookmark(), bookmarkMs);
     return fake;
   }
 
@@ -63,46 +68,30 @@ export class FakeKubernetes {
       apiVersion: 'v1',
       kind: 'Config',
       'current-context': 'fake',
-      clusters: [{ name: 'fake', cluster: { server: `http://127.0.0.1:${this.#port}`, 'insecure-skip-tls-verify': true } }],
+      clusters: [{ name: 'fake', cluster: { server: this.server.url, 'insecure-skip-tls-verify': true } }],
       users: [{ name: 'isthmus', user: { token } }],
       contexts: [{ name: 'fake', context: { cluster: 'fake', user: 'isthmus' } }],
     };
     await writeFile(this.kubeconfig, JSON.stringify(config), { mode: 0o600 });
   }
 
-  /** Listens (again), on the port it had before. */
-  async up(): Promise<void> {
-    const server = createServer((request, response) => void this.#handle(request, response));
-    server.on('connection', (socket) => {
-      this.#sockets.add(socket);
-      socket.on('close', () => this.#sockets.delete(socket));
-    });
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen(this.#port, '127.0.0.1', resolve);
-    });
-    this.#port = (server.address() as AddressInfo).port;
-    this.#server = server;
-  }
-
-  async down(): Promise<void> {
-    const server = this.#server;
-    this.#server = undefined;
-    if (server === undefined) return;
-    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-    this.resetConnections();
-    await closed;
-  }
-
   async stop(): Promise<void> {
-    await this.down();
+    clearInterval(this.#bookmarks);
+    await this.server.stop();
     await rm(this.#folder, { recursive: true, force: true });
   }
 
-  /** As a crash of the server or of something in between does it: a TCP reset in the midst of everything. */
-  resetConnections(): void {
-    for (const socket of this.#sockets) socket.resetAndDestroy();
-    this.#watchers.clear();
+  /** A TCP reset in the midst of everything; the server itself stays up. */
+  async resetConnections(): Promise<void> {
+    await this.server.break('reset');
+    await this.server.repair();
+  }
+
+  /** Restored from an empty backup: no data, and versions that start over. */
+  async reset(): Promise<void> {
+    this.storage.clear();
+    this.storage.put('namespaces', { metadata: { name: 'default' } });
+    await this.resetConnections();
   }
 
   /** Forgets all history, as etcd's compaction does. */
@@ -111,6 +100,7 @@ export class FakeKubernetes {
   }
 
   bookmark(): void {
+    if (this.server.broken !== undefined) return;
     for (const { request, response } of this.#watchers) {
       const object = { kind: request.collection, metadata: { resourceVersion: String(this.storage.version), creationTimestamp: null } };
       response.write(`${JSON.stringify({ type: 'BOOKMARK', object })}\n`);
@@ -127,31 +117,40 @@ export class FakeKubernetes {
     this.#watchers.clear();
   }
 
-  async #handle(message: IncomingMessage, response: ServerResponse): Promise<void> {
-    const request = parseRequest(message);
-    if (request === undefined) return status(response, 404, 'NotFound', 'the server could not find the requested resource');
-    this.requests.push(request);
-    if (this.fault?.(request, response, message.socket) === true) return;
-    if (message.headers.authorization !== `Bearer ${this.token}`) return status(response, 401, 'Unauthorized', 'Unauthorized');
-    if (request.method === 'GET' && request.watch) return this.#watch(request, response);
-    if (request.method === 'GET' && request.name === '') return this.#list(request, response);
-    if (request.method === 'GET') return answer(response, 200, this.storage.get(request.collection, request.namespace, request.name), request);
-    const body = await readBody(message);
-    if (request.method === 'POST') return this.#create(request, body as ApiObject, response);
-    if (request.method === 'PUT') return this.#replace(request, body as ApiObject, response);
-    if (request.method === 'DELETE') return this.#delete(request, body, response);
-    return status(response, 405, 'MethodNotAllowed', 'the fake does not do this');
+  /** What a stream that is open says when the server breaks. */
+  #breakWatches(): void {
+    const how: Breakage | undefined = this.server.broken;
+    for (const { response } of this.#watchers) {
+      if (how === 'garbage') response.write('<html>welcome to the captive portal</html>\n');
+      if (how === 'wrong-json') response.write('{"a":[1,2,3]}\n');
+      if (how === 'half-json') response.write('{"type":"MODIFIED","object":{"metadata":', () => response.destroy());
+      if (how === 'errors') response.destroy();
+    }
+    this.#watchers.clear();
   }
 
-  #list(request: ApiRequest, response: ServerResponse): void {
-    const limit = Number(request.query.get('limit') ?? 0);
-    const token = request.query.get('continue');
-    const all = this.storage.list(request.collection).filter((object) => selects(request, object));
-    const [version, start] = token === null ? [this.storage.version, 0] : decodeToken(token);
-    if (version < this.storage.compactedAt) return status(response, 410, 'Expired', 'The provided continue parameter is too old');
-    const end = limit === 0 ? all.length : Math.min(all.length, start + limit);
-    const metadata = { resourceVersion: String(version), ...(end < all.length ? { continue: encodeToken(version, end) } : {}) };
-    json(response, 200, { kind: 'List', apiVersion: 'v1', metadata, items: end === start ? null : all.slice(start, end) });
+  #handle(message: IncomingMessage, response: ServerResponse, text: string): void {
+    const request = parseRequest(message);
+    if (request !== undefined) this.requests.push(request);
+    if (request !== undefined && this.fault?.(request, response) === true) return;
+    if (request?.watch === true && this.#knows(message)) this.#watch(request, response);
+    else send(response, this.#answer(message, request, text));
+  }
+
+  #answer(message: IncomingMessage, request: ApiRequest | undefined, text: string): ApiAnswer {
+    if (request === undefined) return failure(404, 'NotFound', 'the server could not find the requested resource');
+    if (!this.#knows(message)) return failure(401, 'Unauthorized', 'Unauthorized');
+    const { storage } = this;
+    if (request.method === 'GET') return request.name === '' ? listObjects(storage, request) : getObject(storage, request);
+    const body = text === '' ? undefined : (JSON.parse(text) as unknown);
+    if (request.method === 'POST') return createObject(storage, request, body as ApiObject);
+    if (request.method === 'PUT') return replaceObject(storage, request, body as ApiObject);
+    if (request.method === 'DELETE') return deleteObject(storage, request, body);
+    return failure(405, 'MethodNotAllowed', 'the fake does not do this');
+  }
+
+  #knows(message: IncomingMessage): boolean {
+    return message.headers.authorization === `Bearer ${this.token}`;
   }
 
   #watch(request: ApiRequest, response: ServerResponse): void {
@@ -164,64 +163,24 @@ export class FakeKubernetes {
       return;
     }
     const watcher = { request, response };
-    for (const event of this.storage.history) if (event.version > from) send(watcher, event);
+    for (const event of this.storage.history) if (event.version > from) tell(watcher, event);
     this.#watchers.add(watcher);
     response.on('close', () => this.#watchers.delete(watcher));
   }
 
   #broadcast(event: StorageEvent): void {
-    for (const watcher of this.#watchers) send(watcher, event);
-  }
-
-  #create(request: ApiRequest, object: ApiObject, response: ServerResponse): void {
-    const { collection, namespace } = request;
-    if (namespace !== '' && this.storage.get('namespaces', '', namespace) === undefined) {
-      return status(response, 404, 'NotFound', `namespaces "${namespace}" not found`);
-    }
-    if (this.storage.get(collection, namespace, object.metadata.name) !== undefined) {
-      return status(response, 409, 'AlreadyExists', `${collection} "${object.metadata.name}" already exists`);
-    }
-    if (!/^[a-z]([-a-z0-9]*[a-z0-9])?$/.test(object.metadata.name)) {
-      return status(response, 422, 'Invalid', `Service "${object.metadata.name}" is invalid: metadata.name: Invalid value`);
-    }
-    json(response, 201, this.storage.put(collection, { ...object, metadata: { ...object.metadata, namespace } }));
-  }
-
-  #replace(request: ApiRequest, object: ApiObject, response: ServerResponse): void {
-    const { collection, namespace, name } = request;
-    const live = this.storage.get(collection, namespace, name);
-    if (live === undefined) return status(response, 404, 'NotFound', `${collection} "${name}" not found`);
-    const version = object.metadata['resourceVersion'];
-    if (version !== undefined && version !== live.metadata.resourceVersion) {
-      return status(response, 409, 'Conflict', `Operation cannot be fulfilled on ${collection} "${name}": the object has been modified`);
-    }
-    json(response, 200, this.storage.put(collection, { ...object, metadata: { ...object.metadata, namespace } }));
-  }
-
-  #delete(request: ApiRequest, body: unknown, response: ServerResponse): void {
-    const { collection, namespace, name } = request;
-    const live = this.storage.get(collection, namespace, name);
-    if (live === undefined) return status(response, 404, 'NotFound', `${collection} "${name}" not found`);
-    const wanted = (body as { preconditions?: { uid?: string; resourceVersion?: string } } | undefined)?.preconditions ?? {};
-    if ((wanted.uid ?? live.metadata.uid) !== live.metadata.uid || (wanted.resourceVersion ?? live.metadata.resourceVersion) !== live.metadata.resourceVersion) {
-      return status(response, 409, 'Conflict', `Precondition failed on ${collection} "${name}"`);
-    }
-    json(response, 200, this.storage.delete(collection, namespace, name));
+    if (this.server.broken !== undefined) return;
+    for (const watcher of this.#watchers) tell(watcher, event);
   }
 }
 
-function send({ request, response }: Watcher, event: StorageEvent): void {
+function tell({ request, response }: Watcher, event: StorageEvent): void {
   if (event.collection !== request.collection) return;
   const now = event.type !== 'DELETED' && selects(request, event.object);
   const before = event.before !== undefined && selects(request, event.before);
   if (!now && !before) return;
   const type = now ? (before ? 'MODIFIED' : 'ADDED') : 'DELETED';
   response.write(`${JSON.stringify({ type, object: event.object })}\n`);
-}
-
-function selects(request: ApiRequest, object: StoredObject): boolean {
-  if (request.namespace !== '' && object.metadata.namespace !== request.namespace) return false;
-  return matchesSelector(object, request.query.get('labelSelector') ?? '');
 }
 
 function parseRequest(message: IncomingMessage): ApiRequest | undefined {
@@ -234,30 +193,7 @@ function parseRequest(message: IncomingMessage): ApiRequest | undefined {
   return { method: message.method ?? 'GET', path: url.pathname, query, collection, namespace, name, watch };
 }
 
-async function readBody(message: IncomingMessage): Promise<unknown> {
-  let text = '';
-  for await (const chunk of message) text += String(chunk);
-  return text === '' ? undefined : (JSON.parse(text) as unknown);
-}
-
-function answer(response: ServerResponse, code: number, object: StoredObject | undefined, request: ApiRequest): void {
-  if (object === undefined) return status(response, 404, 'NotFound', `${request.collection} "${request.name}" not found`);
-  json(response, code, object);
-}
-
-function json(response: ServerResponse, code: number, body: unknown): void {
+function send(response: ServerResponse, { code, body }: ApiAnswer): void {
   response.writeHead(code, { 'content-type': 'application/json' });
   response.end(JSON.stringify(body));
-}
-
-export function status(response: ServerResponse, code: number, reason: string, message: string): void {
-  json(response, code, { kind: 'Status', apiVersion: 'v1', status: 'Failure', reason, message, code });
-}
-
-function encodeToken(version: number, start: number): string {
-  return Buffer.from(JSON.stringify([version, start])).toString('base64url');
-}
-
-function decodeToken(token: string): [number, number] {
-  return JSON.parse(Buffer.from(token, 'base64url').toString()) as [number, number];
 }

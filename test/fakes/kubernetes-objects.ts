@@ -7,7 +7,12 @@ export function service(name: string, options: { namespace?: string; labels?: Re
     apiVersion: 'v1',
     kind: 'Service',
     metadata: { name, namespace: options.namespace ?? 'default', labels: options.labels ?? {} },
-    spec: { type: 'ClusterIP', ipFamilies: ['IPv4'], ports: [{ name: 'http', port: 80, protocol: 'TCP', targetPort: 8080 }], ...options.spec },
+    spec: {
+      type: 'ClusterIP',
+      ipFamilies: ['IPv4'],
+      ports: [{ name: 'http', port: 80, protocol: 'TCP', targetPort: 8080 }],
+      ...options.spec,
+    },
   };
 }
 
@@ -50,7 +55,10 @@ export function slice(
   };
 }
 
-export function pod(name: string, options: { namespace?: string; labels?: Record<string, string>; serviceAccount?: string } = {}): ApiObject {
+export function pod(
+  name: string,
+  options: { namespace?: string; labels?: Record<string, string>; serviceAccount?: string } = {},
+): ApiObject {
   return {
     apiVersion: 'v1',
     kind: 'Pod',

@@ -68,6 +68,13 @@ export class FakeStorage {
     return before;
   }
 
+  clear(): void {
+    this.#collections.clear();
+    this.history.length = 0;
+    this.version = 1;
+    this.compactedAt = 0;
+  }
+
   onChange(listener: (event: StorageEvent) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
