@@ -104,19 +104,15 @@ export class DataPlane {
 
   #build(): EngineTables {
     const { identity, state } = this.#context;
-    return {
-      ...this.#rules(),
-      ejected: this.#outliers.ejected,
-      svid: identity.current(),
-      trust: trustOf(state.current, identity.bundle()),
-    };
+    const rules = this.#rules();
+    this.#outliers.keepOnly(rules.clusters);
+    return { ...rules, ejected: this.#outliers.ejected, svid: identity.current(), trust: trustOf(state.current, identity.bundle()) };
   }
 
   #apply(tables: EngineTables): void {
     this.#tables = tables;
-    this.#outliers.keepOnly(tables.clusters);
     this.#balancer.keepOnly(tables.clusters);
-    this.#pool.keepOnly(tables.clusters);
+    this.#pool.keepOnly(tables.clusters, tables.ejected);
     this.#engine.apply(tables);
   }
 

@@ -144,12 +144,17 @@ export class Exchange implements Timed {
     fresh: boolean,
   ): Promise<SendOutcome> {
     const send = { ...request, signal: this.#gone.signal, onContinue: () => this.#passContinue() };
-    const acquired = await this.#parts.pool.acquire(cluster, endpoint, fresh, this.#gone.signal);
+    const acquired = await this.#parts.pool.acquire(cluster, endpoint, fresh ? 0 : this.#maxIdleMs(), this.#gone.signal);
     if (!acquired.ok) return { kind: 'failed', failure: acquired.failure, reason: acquired.reason, delivered: false };
     const outcome = await sendRequest(acquired.connection, send);
     if (outcome.kind !== 'failed' || !acquired.reused || outcome.failure !== 'early-close' || !this.#mayRetry(outcome)) return outcome;
     this.#body.detach();
     return this.#send(cluster, endpoint, request, true);
+  }
+
+  /** What cannot be sent twice goes by a connection that its server has no reason to be closing just now. */
+  #maxIdleMs(): number {
+    return isIdempotent(this.#request.method ?? '') ? this.#parts.limits.idleConnectionMs : 1_000;
   }
 
   #mayRetry(outcome: Extract<SendOutcome, { kind: 'failed' }>): boolean {

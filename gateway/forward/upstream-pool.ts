@@ -2,7 +2,7 @@ import { Agent } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Clock } from '../../core/clock.ts';
 import { Deadlines, type Timed } from '../deadlines.ts';
-import type { AttemptFailure, ClusterTable, DialRequest, DialResult } from '../engine/index.ts';
+import { type AttemptFailure, type ClusterTable, type DialRequest, type DialResult, ejectionKey } from '../engine/index.ts';
 import type { EndpointState } from '../state/index.ts';
 
 export type Acquired =
@@ -30,13 +30,20 @@ export class UpstreamPool {
     this.#deadlines = new Deadlines(options.clock);
   }
 
-  /** `fresh`: not one that was used before, because that may lead to the same backend again, or may be dying. */
-  async acquire(cluster: ClusterTable, endpoint: EndpointState, fresh: boolean, signal: AbortSignal): Promise<Acquired> {
+  /**
+   * `maxIdleMs`: no connection that has been idle for longer; 0: a new one, because one that was used may lead to the same
+   * backend again, or may be dying.
+   */
+  async acquire(cluster: ClusterTable, endpoint: EndpointState, maxIdleMs: number, signal: AbortSignal): Promise<Acquired> {
     const key = this.#keyOf(cluster.name, endpoint);
     // The one that waited longest: connections through one gateway lead to different backends, and all of them should serve.
-    for (let idle = fresh ? undefined : this.#idle.get(key)?.shift(); idle !== undefined; idle = this.#idle.get(key)?.shift()) {
-      this.#deadlines.forget(idle);
-      if (idle.take()) return { ok: true, connection: idle, reused: true };
+    const since = maxIdleMs > 0 ? this.#options.clock.monotonic() - maxIdleMs : Number.POSITIVE_INFINITY;
+    const idle = this.#idle.get(key) ?? [];
+    for (let at = idle.findIndex((each) => each.idleSince >= since); at >= 0; at = idle.findIndex((each) => each.idleSince >= since)) {
+      const [connection] = idle.splice(at, 1);
+      if (connection === undefined) break;
+      this.#deadlines.forget(connection);
+      if (connection.take()) return { ok: true, connection, reused: true };
     }
     const { connectTimeoutMs, name: clusterName } = cluster;
     const dialled = await this.#options.dial({ clusterName, endpoint, connectTimeoutMs, alpn: ['http/1.1'], signal });
@@ -45,11 +52,16 @@ export class UpstreamPool {
     return { ok: true, connection, reused: false };
   }
 
-  /** Closes idle connections to what is gone, and all when our identity changed; those in use close when they are done. */
-  keepOnly(clusters: ReadonlyMap<string, ClusterTable>): void {
+  /**
+   * Closes idle connections to what is gone or refuses new ones (those that stand may be cut off without knowing), and all when
+   * our identity changed; those in use close when they are done.
+   */
+  keepOnly(clusters: ReadonlyMap<string, ClusterTable>, ejected: ReadonlySet<string>): void {
     if (this.#idle.size === 0) return;
     const wanted = new Set<string>();
-    for (const [name, { endpoints }] of clusters) for (const each of endpoints) if (!each.draining) wanted.add(this.#keyOf(name, each));
+    for (const [name, { endpoints }] of clusters) {
+      for (const each of endpoints) if (!each.draining && !ejected.has(ejectionKey(name, each))) wanted.add(this.#keyOf(name, each));
+    }
     for (const [key, idle] of this.#idle) {
       if (wanted.has(key)) continue;
       this.#idle.delete(key);
@@ -60,7 +72,7 @@ export class UpstreamPool {
   /** Closes idle connections, and the others when they are done. Idempotent. */
   close(): void {
     this.#closed = true;
-    this.keepOnly(new Map());
+    this.keepOnly(new Map(), new Set());
   }
 
   #park(key: string, connection: UpstreamConnection): void {
@@ -69,7 +81,7 @@ export class UpstreamPool {
       this.#discard(connection);
       return;
     }
-    connection.park(this.#options.clock.monotonic() + this.#options.idleConnectionMs, () => {
+    connection.park(this.#options.clock.monotonic(), this.#options.idleConnectionMs, () => {
       this.#deadlines.forget(connection);
       const left = (this.#idle.get(key) ?? []).filter((each) => each !== connection);
       if (left.length === 0) this.#idle.delete(key);
@@ -95,6 +107,8 @@ export class UpstreamConnection implements Timed {
   readonly agent: Agent;
   readonly endpoint: EndpointState;
   deadline = Number.POSITIVE_INFINITY;
+  /** Monotonic ms. */
+  idleSince = 0;
   #onGone: (() => void) | undefined;
 
   constructor(socket: Duplex, endpoint: EndpointState, onFree: (self: UpstreamConnection) => void) {
@@ -108,8 +122,9 @@ export class UpstreamConnection implements Timed {
   }
 
   /** Idle from now on. `onGone`: it closed by itself. */
-  park(deadline: number, onGone: () => void): void {
-    this.deadline = deadline;
+  park(now: number, idleMs: number, onGone: () => void): void {
+    this.idleSince = now;
+    this.deadline = now + idleMs;
     this.#onGone = onGone;
     for (const event of ['data', 'end', 'close']) this.socket.on(event, this.#gone);
     this.socket.resume();

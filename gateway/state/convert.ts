@@ -7,7 +7,7 @@ import type { AssignmentState, AuthzState, ClusterState, EndpointState, Listener
 
 const defaultConnectTimeoutMs = 5_000;
 
-export function protocolOf(protocol: native.Protocol): Protocol {
+function protocolOf(protocol: native.Protocol): Protocol {
   switch (protocol) {
     case native.Protocol.HTTP:
       return 'http';

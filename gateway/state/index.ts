@@ -2,7 +2,6 @@ export type { RestoredState } from './disk.ts';
 export { loadState, saveState } from './disk.ts';
 export type { StateFeedOptions } from './feed.ts';
 export { StateFeed } from './feed.ts';
-export { applyUpdate } from './reduce.ts';
 export { StateStore } from './store.ts';
 export type {
   AssignmentState,

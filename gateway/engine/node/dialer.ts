@@ -5,6 +5,9 @@ import type { DialRequest, DialResult, EngineTables } from '../contract.ts';
 import type { TlsContexts } from './tls-contexts.ts';
 import { originateTls } from './tls-ends.ts';
 
+/** Idle connections to machines that have vanished end some 10 s after this. */
+export const keepAliveAfterMs = 15_000;
+
 export interface DialerOptions {
   readonly clock: Clock;
   readonly deadlines: Deadlines;
@@ -16,7 +19,14 @@ export interface DialerOptions {
 export async function dialEndpoint(request: DialRequest, tables: EngineTables, options: DialerOptions): Promise<DialResult> {
   const { endpoint, signal } = request;
   if (isAborted(signal)) return { ok: false, failure: 'aborted', reason: 'aborted' };
-  const socket = connect({ host: endpoint.address, port: endpoint.port, allowHalfOpen: true, noDelay: true, keepAlive: true });
+  const socket = connect({
+    host: endpoint.address,
+    port: endpoint.port,
+    allowHalfOpen: true,
+    noDelay: true,
+    keepAlive: true,
+    keepAliveInitialDelay: keepAliveAfterMs,
+  });
   const limit = new DialDeadline(options, socket, request.connectTimeoutMs);
   const onAbort = () => socket.destroy();
   signal?.addEventListener('abort', onAbort, { once: true });

@@ -14,7 +14,7 @@ import type {
 } from '../contract.ts';
 import { Admission } from './admission.ts';
 import { Connection } from './connection.ts';
-import { dialEndpoint } from './dialer.ts';
+import { dialEndpoint, keepAliveAfterMs } from './dialer.ts';
 import type { EngineParts } from './engine-parts.ts';
 import { servePlain } from './serve-plain.ts';
 import { serveSni } from './serve-sni.ts';
@@ -58,8 +58,9 @@ export class NodeEngine implements Engine {
   }
 
   listen(spec: EngineListenerSpec): Promise<EngineListener> {
-    const server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true, keepAlive: true }, (socket) =>
-      this.#accept(spec, socket),
+    const server = createServer(
+      { allowHalfOpen: true, pauseOnConnect: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: keepAliveAfterMs },
+      (socket) => this.#accept(spec, socket),
     );
     return new Promise((resolve, reject) => {
       server.once('error', (cause) =>

@@ -54,7 +54,7 @@ export async function serveForward(
   close(reached.socket);
 }
 
-export function clusterOrFault(connection: Connection, clusterName: string, parts: EngineParts): ClusterTable | undefined {
+function clusterOrFault(connection: Connection, clusterName: string, parts: EngineParts): ClusterTable | undefined {
   connection.clusterName = clusterName;
   const cluster = parts.tables().clusters.get(clusterName);
   if (cluster === undefined) connection.fault('no-cluster', `cluster ${clusterName} is not known here`, 'NC');

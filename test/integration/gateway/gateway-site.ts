@@ -6,10 +6,10 @@ import { type GatewayOptionsInput, parseGatewayOptions, type RunningGateway, sta
 import { AgentPlane } from '../../support/agent-plane.ts';
 import { temporaryDir } from '../../support/control-plane.ts';
 
-export const host = 'orders.shop.mesh.internal';
+const host = 'orders.shop.mesh.internal';
 const trustDomain = 'mesh.test';
 export const sniOf = (subset: string) => `outbound_.80_.${subset}_.${host}`;
-export const outboundCluster = `outbound|80||${host}`;
+const outboundCluster = `outbound|80||${host}`;
 
 type Endpoint = Partial<native.Endpoint>;
 

@@ -3,7 +3,7 @@ import { createServer, type RequestListener, request, type Server } from 'node:h
 import type { AddressInfo } from 'node:net';
 import { Registry } from 'prom-client';
 import type { SettableSvidSource } from '../../../core/identity/index.ts';
-import { clusterSan, formatSpiffeId } from '../../../core/model/index.ts';
+import { clusterSan, formatSpiffeId, type Protocol } from '../../../core/model/index.ts';
 import { systemClock } from '../../../core/system-clock.ts';
 import { Authz, Cluster, Endpoint, LoadAssignment } from '../../../core/xds/gen/isthmus/native/v1/native.ts';
 import type { native } from '../../../core/xds/index.ts';
@@ -20,8 +20,8 @@ import { MeshPki } from '../../support/mesh-pki.ts';
 import { TestSockets } from '../../support/mesh-sockets.ts';
 
 export const host = 'orders.shop.mesh.internal';
-export const clusterName = `outbound|80||${host}`;
-export const sni = `outbound_.80_._.${host}`;
+const clusterName = `outbound|80||${host}`;
+const sni = `outbound_.80_._.${host}`;
 
 type Entry = Readonly<Record<string, unknown>>;
 
@@ -71,7 +71,7 @@ export class Planes {
   }
 
   /** The mTLS end of `orders` in front of `appPort`, and the endpoint by which callers reach it. */
-  async end(appPort: number, protocol: 'http' | 'tcp' = 'http', node = this.node('east', 'shop', 'orders')) {
+  async end(appPort: number, protocol: Protocol = 'http', node = this.node('east', 'shop', 'orders')) {
     const inbound = createInbound(node.context);
     this.#closers.push(() => inbound.dispose());
     inbound.serve([{ namespace: 'shop', service: 'orders', hosts: [host], port: 80, protocol, appPort }]);
@@ -87,7 +87,7 @@ export class Planes {
   }
 
   /** A caller's outbound port to `orders`. */
-  async caller(endpoints: readonly native.Endpoint[], protocol: 'http' | 'tcp' = 'http', node = this.node('west', 'web', 'front')) {
+  async caller(endpoints: readonly native.Endpoint[], protocol: Protocol = 'http', node = this.node('west', 'web', 'front')) {
     const outbound = createOutbound(node.context);
     this.#closers.push(() => outbound.dispose());
     put(node.state, { cluster: clusterName }, { endpoints });
@@ -103,7 +103,7 @@ export class Planes {
 
 type Resource = { readonly cluster: string } | { readonly endpoints: readonly native.Endpoint[] } | { readonly authz: native.Authz };
 
-export const allowEverybody: Resource = { authz: Authz.fromPartial({ name: 'shop/orders', rules: [{ action: 1, name: 'everybody' }] }) };
+const allowEverybody: Resource = { authz: Authz.fromPartial({ name: 'shop/orders', rules: [{ action: 1, name: 'everybody' }] }) };
 
 let version = 0;
 
