@@ -72,7 +72,7 @@ test('reads each kind of registry', () => {
   );
   assert.deepEqual(
     specs.map((s) => s.rules.namespaceFrom),
-    [undefined, { meta: 'ns' }, 'native', undefined],
+    [undefined, { meta: 'ns' }, 'native', 'native'],
   );
   assert.deepEqual(specs[0]?.rules, {
     namespace: 'default',
