@@ -4,7 +4,7 @@ WORKDIR /src
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci
 COPY . .
-RUN npm run build && npm prune --omit=dev
+RUN npm run build && rm -rf build/test build/bench && npm prune --omit=dev
 
 FROM node:24-bookworm-slim
 ENV NODE_ENV=production
@@ -12,9 +12,11 @@ WORKDIR /opt/isthmus
 COPY --from=build /src/package.json ./
 COPY --from=build /src/node_modules ./node_modules
 COPY --from=build /src/build ./build
-RUN ln -s /opt/isthmus/build/cli/main.js /usr/local/bin/isthmus && chmod +x build/cli/main.js \
-  && mkdir -p /var/lib/isthmus && chown node:node /var/lib/isthmus && chmod 700 /var/lib/isthmus
-USER node
+COPY deploy/container/first-start.sh /usr/local/bin/isthmus-first-start
+RUN ln -s /opt/isthmus/build/cli/main.js /usr/local/bin/isthmus && chmod 755 build/cli/main.js /usr/local/bin/isthmus-first-start \
+  && for d in isthmus isthmus-exchange; do mkdir -p /var/lib/$d && chown 1000:1000 /var/lib/$d && chmod 700 /var/lib/$d; done
+# By number: Kubernetes' runAsNonRoot cannot judge a name.
+USER 1000:1000
 VOLUME /var/lib/isthmus
 EXPOSE 15012 15014 15020 15021 15443
 ENTRYPOINT ["isthmus"]

@@ -9,6 +9,7 @@ need nft nftables           # the firewall between the sites
 need nsenter util-linux     # runs a server inside a namespace
 need setpriv util-linux     # ends a server with its test
 need cc gcc                 # Nomad needs cgo
+need systemd-analyze systemd # judges the units; nothing of it runs
 [ -e /usr/include/stdlib.h ] || missing+=(libc6-dev)
 if [ "${#missing[@]}" -gt 0 ]; then
   command -v apt-get >/dev/null || { echo "missing, and no apt-get here to install them: ${missing[*]}" >&2; exit 1; }

@@ -1,5 +1,5 @@
 /** The servers that the real tests run against. */
-export type ServerName = 'etcd' | 'consul' | 'nomad' | 'kubernetes' | 'envoy';
+export type ServerName = 'etcd' | 'consul' | 'nomad' | 'kubernetes' | 'envoy' | 'compose';
 
 /** A program that is compiled from the Go module that publishes it. */
 export interface GoBinary {
@@ -114,6 +114,16 @@ export const recipes: Readonly<Record<ServerName, Recipe>> = {
     ],
     cgo: false,
     minutes: 8,
+  },
+  // Not a server: the Compose Specification's own loader, which tells whether a docker-compose.yml is one.
+  compose: {
+    kind: 'go',
+    version: '2.9.1',
+    binaries: [{ name: 'compose-spec', package: 'github.com/compose-spec/compose-go/v2/cmd' }],
+    goMod: [],
+    linkValues: [],
+    cgo: false,
+    minutes: 1,
   },
   nomad: {
     kind: 'go',
