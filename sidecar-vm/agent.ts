@@ -36,6 +36,8 @@ export class Agent implements RunningAgent {
   #keeper: OutboundKeeper | undefined;
   #traffic: Traffic | undefined;
   #served: readonly InboundService[] = [];
+  /** Lets go of the signal of the start. */
+  #release: () => void = () => {};
   #settled = false;
   #finishing: Promise<void> | undefined;
   #failure: Error | undefined;
@@ -54,7 +56,9 @@ export class Agent implements RunningAgent {
 
   async start(signal: AbortSignal): Promise<this> {
     let started = false;
-    signal.addEventListener('abort', () => (started ? void this.drain() : this.#stop.abort(signal.reason)), { once: true });
+    const onAbort = () => (started ? void this.drain() : this.#stop.abort(signal.reason));
+    signal.addEventListener('abort', onAbort, { once: true });
+    this.#release = () => signal.removeEventListener('abort', onAbort);
     if (signal.aborted) this.#stop.abort(signal.reason);
     try {
       await this.#open();
@@ -202,6 +206,7 @@ export class Agent implements RunningAgent {
     await Promise.all(this.#tasks);
     await Promise.all([this.#dns?.close(), this.#admin?.close(), this.#traffic?.inbound.dispose(), this.#traffic?.outbound.dispose()]);
     await this.#lock.release();
+    this.#release();
     if (this.#failure === undefined) this.#settle.resolve();
     else this.#settle.reject(this.#failure);
   }

@@ -50,22 +50,29 @@ function service(command: Command): Command {
 function place(command: Command): Command {
   return command
     .option('--network <name>', "network that the address belongs to (default: named as the token's cluster)")
-    .option('--locality <place>', 'REGION/ZONE/SUBZONE', '')
-    .option('--label <key=value>', 'may be repeated', labelFlag, {})
-    .option('--instance <name>', 'unique among the VMs of a cluster (default: the host name)', usualInstance())
+    .addOption(new Option('--locality <place>', 'REGION/ZONE/SUBZONE').default('', 'none'))
+    .addOption(flag('--label <key=value>', 'may be repeated', labelFlag, {}, 'none'))
+    .addOption(new Option('--instance <name>', 'unique among the VMs of a cluster').default(usualInstance(), 'the host name'))
     .option('--state-dir <dir>', 'what the agent keeps: keys, identity, last known mesh', usualStateDir);
 }
 
 function listeners(command: Command): Command {
   return command
     .option('--inbound <address:port>', 'mTLS from the mesh (default: --address, port 15006)', listenFlag)
-    .option('--outbound <host:port=local>', 'a port of 127.0.0.1 that leads to a mesh service; may be repeated', outboundFlag, {})
-    .option('--reserved-ports <ports>', 'ports that the agent leaves to programs of this machine, 80,443', portsFlag, [])
+    .addOption(
+      flag('--outbound <host:port=local>', 'a port of 127.0.0.1 that leads to a mesh service; may be repeated', outboundFlag, {}, 'none'),
+    )
+    .addOption(flag('--reserved-ports <ports>', 'ports that the agent leaves to programs of this machine, 80,443', portsFlag, [], 'none'))
     .option('--no-loopback', 'no address of 127.64.0.0/10 for each mesh service: explicit --outbound ports alone')
     .addOption(listenOption('--dns', 'resolver for names of the mesh', { address: '127.0.0.1', port: 15_053 }))
-    .option('--dns-upstream <ip:port>', 'where other names are asked for; may be repeated (default: they are refused)', collect, [])
+    .addOption(flag('--dns-upstream <ip:port>', 'where other names are asked for; may be repeated', collect, [], 'they are refused'))
     .addOption(listenOption('--admin', 'health, metrics and status', { address: '127.0.0.1', port: 15_021 }))
-    .option('--drain <duration>', 'from SIGTERM to the end of the last connection', durationFlag, 30_000);
+    .addOption(flag('--drain <duration>', 'from SIGTERM to the end of the last connection', durationFlag, 30_000, '30s'));
+}
+
+/** `shown`: the default in words. */
+function flag<T>(flags: string, text: string, parse: (value: string, before: T) => T, usual: T, shown: string): Option {
+  return new Option(flags, text).argParser(parse).default(usual, shown);
 }
 
 function listenOption(flag: string, text: string, usual: { readonly address: string; readonly port: number }): Option {

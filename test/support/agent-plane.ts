@@ -15,6 +15,7 @@ import {
   startAgent,
 } from '../../sidecar-vm/main.ts';
 import { startControlPlane, type TestControlPlane, temporaryDir } from './control-plane.ts';
+import { onEnd } from './on-end.ts';
 import { TestSource } from './xds-plane.ts';
 
 export const host = (service: string) => `${service}.shop.mesh.internal`;
@@ -48,7 +49,7 @@ export class AgentPlane {
   static async start(t: TestContext, options: { svidTtlMs?: number; agentTtlMs?: number } = {}): Promise<AgentPlane> {
     const plane = new AgentPlane(await temporaryDir(t), options);
     await plane.start();
-    t.after(() => plane.stop());
+    onEnd(t, () => plane.stop());
     return plane;
   }
 
@@ -123,7 +124,7 @@ export function agentOptions(input: Partial<AgentOptionsInput> & Pick<AgentOptio
     outbound: { loopbackAddresses: false },
     dns: any,
     admin: any,
-    drainMs: 2_000,
+    drainMs: 400,
     ...input,
   });
   if (!parsed.ok) throw new Error(parsed.violations.map((v) => `${v.path} ${v.message}`).join('; '));
@@ -146,7 +147,7 @@ export async function runTestAgent(t: TestContext, options: AgentOptions, deps: 
   const log = { debug() {}, info: write, warn: write, error: write };
   const accessLog = (entry: Readonly<Record<string, unknown>>) => void access.push(entry);
   const agent = await startAgent(options, { log, accessLog, metrics: new Registry(), ...deps }, new AbortController().signal);
-  t.after(() => agent.drain());
+  onEnd(t, () => agent.drain());
   return {
     agent,
     options,

@@ -34,6 +34,7 @@ import { clusterId } from '../../core/model/index.ts';
 import type { Store } from '../../core/store.ts';
 import { systemClock } from '../../core/system-clock.ts';
 import { IdentityService, RegistrationService } from '../../core/xds/gen/isthmus/agent/v1/agent.ts';
+import { onEnd } from './on-end.ts';
 
 export interface TestControlPlane {
   readonly store: Store;
@@ -65,10 +66,10 @@ export interface TestControlPlaneOptions {
   readonly extend?: (parts: { store: Store; authority: Authority; ledger: Ledger; front: GrpcFront; log: Log }) => void | Promise<void>;
 }
 
-/** A folder that goes with the test. */
+/** A folder that goes with the test, after all that `onEnd` was told of later. */
 export async function temporaryDir(t: TestContext): Promise<string> {
   const dir = await mkdtemp(join(tmpdir(), 'isthmus-'));
-  t.after(() => rm(dir, { recursive: true, force: true }));
+  onEnd(t, () => rm(dir, { recursive: true, force: true }));
   return dir;
 }
 

@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { startEchoApp } from '../../../cli/demo/echo-app.ts';
 import { AgentPlane } from '../../support/agent-plane.ts';
 import { temporaryDir } from '../../support/control-plane.ts';
+import { onEnd } from '../../support/on-end.ts';
 import { runCli } from '../../support/run-cli.ts';
 import { until } from '../../support/until.ts';
 
@@ -23,7 +24,7 @@ interface Started {
 /** Runs a command that stays; resolves when it has said its ports. Killed with the test if it is still there. */
 async function start(t: TestContext, args: readonly string[], input = ''): Promise<Started> {
   const child = spawn(process.execPath, [main, ...args], { stdio: ['pipe', 'pipe', 'pipe'] });
-  t.after(() => child.kill('SIGKILL'));
+  onEnd(t, () => child.kill('SIGKILL'));
   const code = once(child, 'exit').then(([exit]) => exit as number | null);
   let out = '';
   let err = '';
@@ -44,7 +45,7 @@ async function start(t: TestContext, args: readonly string[], input = ''): Promi
 test('vm join, status, agent after a restart, leave: each command does what its page says', async (t) => {
   const plane = await AgentPlane.start(t);
   const app = await startEchoApp('orders');
-  t.after(() => app.close());
+  onEnd(t, () => app.close());
   const state = await temporaryDir(t);
   const token = await plane.token('orders');
   const where = ['--address', '127.0.0.1', '--state-dir', state, '--instance', 'vm-cli', ...anyPort];

@@ -14,16 +14,18 @@ import { systemClock } from '../../../core/system-clock.ts';
 import { temporaryDir } from '../../support/control-plane.ts';
 import { readBlocks } from '../../support/docs-blocks.ts';
 import { deadPort } from '../../support/mesh-sockets.ts';
+import { onEnd } from '../../support/on-end.ts';
 import { until } from '../../support/until.ts';
 
 const main = fileURLToPath(new URL('../../../cli/main.js', import.meta.url));
 
 test('docs/join-a-vm.md: every command, in order, against a control plane of its own', async (t) => {
   const folder = await temporaryDir(t);
-  const api = await startControl(folder, t.signal, (end) => t.after(end));
+  const api = await startControl(folder, t.signal, (end) => onEnd(t, end));
   const app = await startEchoApp('orders');
-  t.after(() => app.close());
-  const [inbound, admin, local] = [await deadPort(), await deadPort(), await deadPort()];
+  onEnd(t, () => app.close());
+  const local = await deadPort();
+  let admin = 0;
   // The page is for a machine of its own; here its addresses, ports and folders are the test's.
   const here = (command: string) =>
     command
@@ -31,13 +33,13 @@ test('docs/join-a-vm.md: every command, in order, against a control plane of its
       .replaceAll('18080', String(local))
       .replace(
         /vm join - /,
-        `$&--state-dir ${folder}/vm --inbound 127.0.0.1:${inbound} --dns 127.0.0.1:0 --admin 127.0.0.1:${admin} --app-port ${app.port} --no-loopback --instance vm-1 `,
+        `$&--state-dir ${folder}/vm --inbound 127.0.0.1:0 --dns 127.0.0.1:0 --admin 127.0.0.1:0 --app-port ${app.port} --no-loopback --instance vm-1 `,
       )
       .replace(/vm status/, `$& --admin 127.0.0.1:${admin}`)
       .replace(/vm leave/, `$& --state-dir ${folder}/vm`);
   const path = await tools(folder);
   const started: ChildProcess[] = [];
-  t.after(() => {
+  onEnd(t, () => {
     for (const child of started) child.kill('SIGKILL');
   });
   const begin = (command: string) => {
@@ -64,6 +66,14 @@ test('docs/join-a-vm.md: every command, in order, against a control plane of its
   assert.deepEqual(more, [], 'a command of the page is not run here');
   await run(token);
   const first = begin(join1 ?? '');
+  admin = await until('the ports', () => {
+    if (first.child.exitCode !== null) throw new Error(first.said());
+    const line = first
+      .said()
+      .split('\n')
+      .find((each) => each.startsWith('{"ready":true'));
+    return (JSON.parse(line ?? '') as { ports: { admin: number } }).ports.admin;
+  });
   const verdict = await until('a ready and healthy machine', async () => {
     if (first.child.exitCode !== null) throw new Error(first.said());
     const text = await run(status);

@@ -5,6 +5,7 @@ import { type EchoReply, startEchoApp } from '../../../cli/demo/echo-app.ts';
 import { AgentPlane, agentOptions, host, runTestAgent } from '../../support/agent-plane.ts';
 import { temporaryDir } from '../../support/control-plane.ts';
 import { deadPort } from '../../support/mesh-sockets.ts';
+import { onEnd } from '../../support/on-end.ts';
 import { until } from '../../support/until.ts';
 
 const quick = { probe: { kind: 'tcp' as const }, intervalMs: 50, timeoutMs: 500 };
@@ -13,7 +14,7 @@ const quick = { probe: { kind: 'tcp' as const }, intervalMs: 50, timeoutMs: 500 
 async function ordersAndWeb(t: TestContext) {
   const plane = await AgentPlane.start(t);
   const app = await startEchoApp('orders');
-  t.after(() => app.close());
+  onEnd(t, () => app.close());
   const services = [{ namespace: 'shop', name: 'orders', port: 8080, appPort: app.port, health: quick }];
   const orders = await runTestAgent(
     t,
@@ -93,7 +94,7 @@ test('an app that dies is reported at once, found by traffic too, and comes back
   // Only the control plane takes it out: who still comes is told by the mTLS end that the app is gone.
   assert.equal((await fetch(`http://127.0.0.1:${local}/`)).status, 503);
   const again = await startEchoApp('orders', '127.0.0.1', app.port);
-  t.after(() => again.close());
+  onEnd(t, () => again.close());
   await until('a healthy registration', async () => (await plane.healthOf('vm-orders')) === true);
   assert.equal((await until('an answer', () => call(local))).app, 'orders');
 });
@@ -127,7 +128,7 @@ test('names of the mesh resolve to loopback addresses that lead there; the app k
   if (process.platform !== 'linux') return t.skip('127.64.0.0/10 is loopback without further ado on Linux alone');
   const plane = await AgentPlane.start(t);
   const app = await startEchoApp('orders', '0.0.0.0');
-  t.after(() => app.close());
+  onEnd(t, () => app.close());
   const port = await deadPort();
   const reserved = await deadPort();
   const { agent, get } = await runTestAgent(

@@ -11,6 +11,7 @@ import { startAgent } from '../../../sidecar-vm/main.ts';
 import { AgentPlane, agentOptions, host, runTestAgent } from '../../support/agent-plane.ts';
 import { temporaryDir } from '../../support/control-plane.ts';
 import { deadPort, TestSockets } from '../../support/mesh-sockets.ts';
+import { onEnd } from '../../support/on-end.ts';
 import { until } from '../../support/until.ts';
 
 const quick = { probe: { kind: 'tcp' as const }, intervalMs: 50, timeoutMs: 500 };
@@ -19,7 +20,7 @@ const quick = { probe: { kind: 'tcp' as const }, intervalMs: 50, timeoutMs: 500 
 async function selfCaller(t: TestContext, more: { svidTtlMs?: number; agentTtlMs?: number } = {}) {
   const plane = await AgentPlane.start(t, more);
   const app = await startEchoApp('orders');
-  t.after(() => app.close());
+  onEnd(t, () => app.close());
   const [inbound, local] = [await deadPort(), await deadPort()];
   const options = agentOptions({
     stateDir: await temporaryDir(t),
@@ -132,7 +133,7 @@ test('two starts of one instance: the newer fences the older, which ends and say
 test('draining: the control plane hears of it, a running request ends well, new ones are not taken, the registration stays', async (t) => {
   const { plane, options, inbound, local } = await selfCaller(t);
   const sockets = new TestSockets();
-  t.after(() => sockets.close());
+  onEnd(t, () => sockets.close());
   const slow: Socket[] = [];
   const app = await sockets.serve((socket) => void slow.push(socket));
   const services = options.services.map((s) => ({ ...s, appPort: app.port, health: { ...s.health, intervalMs: 3_600_000 } }));
@@ -198,7 +199,7 @@ test('tokens that are refused end the start with their code; a taken inbound por
     }
   });
   const holder = new TestSockets();
-  t.after(() => holder.close());
+  onEnd(t, () => holder.close());
   const { port } = await holder.serve(() => {});
   await assert.rejects(runTestAgent(t, { ...options, inbound: { address: '127.0.0.1', port } }), { code: 'PORT_TAKEN' });
   // The lock, the admin port and the state directory are free again.
