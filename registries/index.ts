@@ -2,7 +2,7 @@ import type { RegistryObject } from '../core/config/index.ts';
 import type { AdapterDeps, OwningPublisher, RegistrySource } from '../core/registry/index.ts';
 import { createConsulPublisher, createConsulSource } from './consul/index.ts';
 import { createFileSource } from './file/index.ts';
-import { createKubernetesSource } from './kubernetes/index.ts';
+import { createKubernetesPublisher, createKubernetesSource } from './kubernetes/index.ts';
 import { createNomadSource } from './nomad/index.ts';
 
 /** The source of a Registry object; undefined for types that no adapter here reads. Opens nothing until it is watched. */
@@ -32,6 +32,8 @@ export function createPublisher(registry: RegistryObject, deps: AdapterDeps): Ow
   switch (spec.connection.type) {
     case 'consul':
       return createConsulPublisher({ ...spec, connection: spec.connection }, deps);
+    case 'kubernetes':
+      return createKubernetesPublisher({ ...spec, connection: spec.connection }, deps);
     default:
       return undefined;
   }

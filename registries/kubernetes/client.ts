@@ -16,8 +16,6 @@ export interface ApiAnswer {
 export interface SendOptions {
   readonly query?: Query;
   readonly body?: unknown;
-  /** PATCH bodies need the type that says how they apply; without one the server takes JSON Patch. */
-  readonly contentType?: string;
 }
 
 export interface ClientLimits {
@@ -42,12 +40,7 @@ export class KubernetesClient {
     this.#limits = limits;
   }
 
-  async send(
-    method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE',
-    path: string,
-    options: SendOptions,
-    signal: AbortSignal,
-  ): Promise<ApiAnswer> {
+  async send(method: 'GET' | 'POST' | 'PUT' | 'DELETE', path: string, options: SendOptions, signal: AbortSignal): Promise<ApiAnswer> {
     const answer = await this.#exchange(method, path, options, this.#limits.answerTimeoutMs, signal);
     const text = await this.#translate(path, signal, () => readText(answer.body, this.#limits.maxBodyBytes, path));
     if (text === '') return { status: answer.status, body: undefined };
@@ -82,7 +75,7 @@ export class KubernetesClient {
   }
 
   async #exchange(
-    method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE',
+    method: 'GET' | 'POST' | 'PUT' | 'DELETE',
     path: string,
     options: SendOptions,
     bodyTimeout: number,
@@ -98,7 +91,7 @@ export class KubernetesClient {
           ...access.headers,
           accept: 'application/json',
           'user-agent': 'isthmus',
-          ...(options.body === undefined ? {} : { 'content-type': options.contentType ?? 'application/json' }),
+          ...(options.body === undefined ? {} : { 'content-type': 'application/json' }),
         },
         body: options.body === undefined ? null : JSON.stringify(options.body),
         headersTimeout: this.#limits.answerTimeoutMs,
@@ -125,9 +118,9 @@ export class KubernetesClient {
   }
 }
 
-/** What a non-2xx answer means. `message` of a Status object is quoted; it names resources and users, never credentials. */
+/** What a non-2xx answer means. */
 export function refusal(method: string, path: string, answer: ApiAnswer): MeshError {
-  const said = textIn(fieldsOf(answer.body), 'message').slice(0, 500);
+  const said = statusMessage(answer.body);
   const message = `${method} ${path}: ${answer.status}${said === '' ? '' : `: ${said}`}`;
   if (answer.status === 410) return new MeshError('COMPACTED', message, { retryable: true });
   if (answer.status === 401) return new MeshError('REGISTRY_REFUSED', `${message}; check the kubeconfig's user`, { retryable: true });
@@ -142,6 +135,11 @@ export function refusal(method: string, path: string, answer: ApiAnswer): MeshEr
 /** `reason` of a Status object, or ''. */
 export function statusReason(body: unknown): string {
   return textIn(fieldsOf(body), 'reason');
+}
+
+/** `message` of a Status object, or ''; names resources and users, never credentials. */
+export function statusMessage(body: unknown): string {
+  return textIn(fieldsOf(body), 'message').slice(0, 500);
 }
 
 /** `code` of a Status object, or 0. */

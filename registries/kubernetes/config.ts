@@ -1,8 +1,11 @@
 import { createHash } from 'node:crypto';
 import type { KubeConfig } from '@kubernetes/client-node';
 import { Agent, type Dispatcher, ProxyAgent } from 'undici';
-import type { KubernetesConnection } from '../../core/config/index.ts';
+import type { KubernetesConnection, RegistrySpec } from '../../core/config/index.ts';
 import { MeshError } from '../../core/errors.ts';
+
+/** A Registry object's spec whose connection is Kubernetes'. */
+export type KubernetesSpec = RegistrySpec & { readonly connection: KubernetesConnection };
 
 /** How to reach the API server now. Credentials rotate, so ask for it before every request. */
 export interface ApiAccess {

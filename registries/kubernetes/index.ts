@@ -1,10 +1,8 @@
-import type { KubernetesConnection, RegistrySpec } from '../../core/config/index.ts';
 import type { AdapterDeps, RegistrySource } from '../../core/registry/index.ts';
 import { type ClientLimits, defaultClientLimits, KubernetesClient } from './client.ts';
-import { KubernetesAccess } from './config.ts';
+import { KubernetesAccess, type KubernetesSpec } from './config.ts';
 import { KubernetesSource, type ReflectorLimits } from './watch.ts';
 
-type KubernetesSpec = RegistrySpec & { readonly connection: KubernetesConnection };
 type KubernetesLimits = ReflectorLimits & Partial<ClientLimits>;
 
 /** A source over one Kubernetes API; connects when watched. `limits`: shorter ones for tests. */
@@ -12,3 +10,5 @@ export function createKubernetesSource(spec: KubernetesSpec, deps: AdapterDeps, 
   const client = new KubernetesClient(new KubernetesAccess(spec.connection), { ...defaultClientLimits, ...limits });
   return new KubernetesSource(spec.connection, spec.rules, client, deps, limits);
 }
+
+export { createKubernetesPublisher } from './publish.ts';

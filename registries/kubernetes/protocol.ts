@@ -40,3 +40,8 @@ export function protocolOf(port: { readonly name: string; readonly appProtocol: 
   const name = port.name.toLowerCase();
   return byPrefix.find(([prefix]) => name === prefix || name.startsWith(`${prefix}-`))?.[1] ?? fallback;
 }
+
+/** The appProtocol that says `protocol` to others in Kubernetes. */
+export function appProtocolOf(protocol: string): string {
+  return protocol === 'http2' ? 'kubernetes.io/h2c' : protocol;
+}
