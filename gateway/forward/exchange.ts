@@ -93,6 +93,8 @@ export class Exchange implements Timed {
 
   /** What should have been the rest of the body cannot be read. */
   bodyIsBroken(): void {
+    // All was said, and that this connection ends.
+    if (this.#response.writableEnded) return;
     if (this.#response.headersSent) {
       this.#flags.add('DPE');
       this.#break();

@@ -5,6 +5,8 @@ import { abortStream, type DeliveredConnection } from '../engine/index.ts';
 import type { ForwardParts } from './contract.ts';
 import { Exchange } from './exchange.ts';
 
+const lingerMs = 1_000;
+
 /** Speaks HTTP/1.1 on delivered connections and forwards each request by itself. */
 export class HttpForwarder {
   readonly #parts: Omit<ForwardParts, 'draining'> & { draining: () => boolean };
@@ -29,14 +31,20 @@ export class HttpForwarder {
     this.#server.on('request', (request, response) => this.#exchange(request, response));
     this.#server.on('checkContinue', (request, response) => this.#exchange(request, response));
     this.#server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
-    this.#server.on('connect', (_request, socket) => refuse(socket, '405 Method Not Allowed'));
+    this.#server.on('connect', (request, socket) => {
+      this.#connections.get(request.socket)?.linger();
+      refuse(socket, '405 Method Not Allowed');
+    });
     this.#server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
       const known = this.#connections.get(socket);
       if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy();
       // What comes after a request is answered by its exchange, or by nobody: a second answer could be taken for another's.
       else if (known?.exchange !== undefined) known.exchange.bodyIsBroken();
       else if (known === undefined || known.begun) socket.end(() => socket.destroy());
-      else refuse(socket, error.code === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : '400 Bad Request');
+      else {
+        known.linger();
+        refuse(socket, error.code === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : '400 Bad Request');
+      }
     });
   }
 
@@ -89,6 +97,7 @@ export class HttpForwarder {
     response.assignSocket(request.socket);
     const webSocket = request.headers.upgrade?.trim().toLowerCase() === 'websocket';
     if (!webSocket && (request.headers['content-length'] ?? '0') !== '0') {
+      known.linger();
       refuse(socket, '501 Not Implemented');
       return;
     }
@@ -98,7 +107,19 @@ export class HttpForwarder {
 }
 
 function refuse(socket: Duplex, status: string): void {
-  socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`, () => socket.destroy());
+  socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
+  lingerClose(socket);
+}
+
+/**
+ * Ends the connection without taking the answer back: closing a socket with unread bytes resets it, and the caller would lose what it was
+ * told (RFC 9112 §9.6). The connection's own deadline bounds the wait for the caller's end.
+ */
+function lingerClose(socket: Duplex): void {
+  socket.removeAllListeners('data');
+  socket.on('data', () => {});
+  socket.once('end', () => socket.destroy());
+  socket.resume();
 }
 
 /** Bounds the waits between requests, which slow senders of headers would stretch. */
@@ -135,6 +156,12 @@ class HttpConnection implements Timed {
     if (this.active > 0 || this.connection.socket.destroyed) return;
     if (this.#parts.draining()) this.connection.socket.end(() => this.connection.socket.destroy());
     else this.awaitRequest(this.#parts.limits.keepAliveTimeoutMs);
+  }
+
+  /** Its last answer is out; what the caller still sends is not read by anybody. */
+  linger(): void {
+    this.deadline = this.#parts.clock.monotonic() + lingerMs;
+    this.#parts.deadlines.watch(this);
   }
 
   expire(): void {
