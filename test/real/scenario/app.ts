@@ -13,6 +13,8 @@ export interface EchoBody {
 
 /** How a program without a sidecar finds its target: its registry's own way, never an address of a gateway. */
 export type Discovery =
+  /** On a VM: the agent's resolver. */
+  | { readonly kind: 'mesh-dns'; readonly server: string; readonly name: string; readonly port: number }
   | { readonly kind: 'consul-dns'; readonly server: string; readonly name: string }
   | { readonly kind: 'consul-api'; readonly url: string; readonly service: string }
   | {
@@ -36,6 +38,12 @@ let healthy = true;
 
 async function discover(how: Discovery): Promise<{ host: string; port: number }> {
   switch (how.kind) {
+    case 'mesh-dns': {
+      const resolver = new Resolver({ timeout: 2_000, tries: 2 });
+      resolver.setServers([how.server]);
+      const [host = ''] = await resolver.resolve4(how.name);
+      return { host, port: how.port };
+    }
     case 'consul-dns': {
       const resolver = new Resolver({ timeout: 2_000, tries: 2 });
       resolver.setServers([how.server]);
