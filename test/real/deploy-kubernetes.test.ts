@@ -1,46 +1,40 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { chown, mkdir, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
+import { parseConfig } from '../../control/config/index.ts';
 import type { Status } from '../../core/admin/index.ts';
-import { kubernetesManifests, type Manifest, type PodSpec, readManifests, repositoryRoot } from '../support/deploy-files.ts';
+import type { RegistryObject } from '../../core/config/index.ts';
+import { silentLog } from '../../core/log.ts';
+import { clusterId, sourceId } from '../../core/model/index.ts';
+import { systemClock } from '../../core/system-clock.ts';
+import { createPublisher } from '../../registries/index.ts';
+import { kubernetesManifests, type Manifest, readManifests, repositoryRoot } from '../support/deploy-files.ts';
 import { until } from '../support/until.ts';
 import { runContainer, startContainer } from './containers/container.ts';
-import { type PodPlace, podContainer, probeUrl } from './containers/pods.ts';
-import { createNetwork, type Host, inNamespace, type RunningKubernetes, startKubernetes } from './servers/index.ts';
-import { makeWorkFolder, removeWorkFolder } from './servers/work-folder.ts';
+import { kubelet, place, podOf } from './containers/kubelet.ts';
+import { podContainer, probeUrl } from './containers/pods.ts';
+import { createNetwork, type RunningKubernetes, startKubernetes } from './servers/index.ts';
 
 const run = promisify(execFile);
+async function onLoopback(t: TestContext): Promise<RunningKubernetes> {
+  const kubernetes = await startKubernetes();
+  t.after(() => kubernetes.stop());
+  await kubectlOf(kubernetes)('apply', '-f', 'deploy/kubernetes/rbac.yaml');
+  return kubernetes;
+}
+
+function kubectlOf({ kubectl, kubeconfig }: RunningKubernetes): (...args: string[]) => Promise<string> {
+  return async (...args) => (await run(kubectl, ['--kubeconfig', kubeconfig, ...args], { cwd: repositoryRoot })).stdout;
+}
+
 const account = 'system:serviceaccount:isthmus-system:isthmus-control';
 
-interface Place {
-  readonly kubernetes: RunningKubernetes;
-  /** The node of the gateway, on whose own network that is. */
-  readonly node: Host;
-  /** The control plane's pod. */
-  readonly pod: Host;
-  kubectl(...args: string[]): Promise<string>;
-}
-
-/** The API server on a node of its own, with the manifests' namespace, accounts and roles in it. */
-async function place(t: TestContext): Promise<Place> {
-  const network = await createNetwork({ sites: { west: ['api', 'node', 'pod'] } });
-  t.after(() => network.remove());
-  const api = network.host('west', 'api');
-  const kubernetes = await startKubernetes({ netns: api.netns, address: api.address });
-  t.after(() => kubernetes.stop());
-  const kubectl = async (...args: string[]): Promise<string> => {
-    const [command, line] = inNamespace(api.netns, kubernetes.kubectl, ['--kubeconfig', kubernetes.kubeconfig, ...args]);
-    return (await run(command, line, { cwd: repositoryRoot })).stdout;
-  };
-  await kubectl('apply', '-f', 'deploy/kubernetes/rbac.yaml');
-  return { kubernetes, node: network.host('west', 'node'), pod: network.host('west', 'pod'), kubectl };
-}
-
 test('the API server takes every manifest, without a field that it does not know', async (t) => {
-  const { kubectl } = await place(t);
+  const kubernetes = await onLoopback(t);
+  const kubectl = kubectlOf(kubernetes);
   for (const path of kubernetesManifests) {
     const said = await kubectl('apply', '--dry-run=server', '--validate=strict', '-f', path);
     const objects = await readManifests(path);
@@ -53,7 +47,8 @@ const readable = ['services', 'pods', 'nodes', 'endpointslices.discovery.k8s.io'
 const writable = ['services', 'endpointslices.discovery.k8s.io'];
 
 test('the service account may do what its control plane does, and nothing beside it', async (t) => {
-  const { kubectl } = await place(t);
+  const kubernetes = await onLoopback(t);
+  const kubectl = kubectlOf(kubernetes);
   const may = async (verb: string, resource: string): Promise<boolean> => {
     const said = kubectl('auth', 'can-i', verb, resource, '--all-namespaces', `--as=${account}`);
     return (await said.catch((error: { stdout: string }) => error.stdout)).trim() === 'yes';
@@ -77,53 +72,43 @@ test('the service account may do what its control plane does, and nothing beside
   }
   const roles = (await readManifests('deploy/kubernetes/rbac.yaml')).flatMap((m) => m.rules ?? []);
   assert.ok(!JSON.stringify(roles).includes('*'), 'a role with a wildcard');
+
+  // What it publishes, with its own token and no other.
+  await kubernetes.api.ensureNamespace('shop');
+  const token = (await kubectl('create', 'token', '-n', 'isthmus-system', 'isthmus-control')).trim();
+  const kubeconfig = join(kubernetes.apiserver.folder, 'isthmus.kubeconfig');
+  const text = JSON.parse(await readFile(kubernetes.kubeconfig, 'utf8')) as { users: unknown[] };
+  await writeFile(kubeconfig, JSON.stringify({ ...text, users: [{ name: 'admin', user: { token } }] }), { mode: 0o600 });
+  const publisher = createPublisher(await registryWith(kubeconfig), deps);
+  const ports = [{ name: 'http', port: 80, protocol: 'http', gatewayPort: 16_000 }];
+  const service = { namespace: 'shop', name: 'catalog', ports, gatewayAddresses: ['10.0.0.9'] };
+  const { signal } = new AbortController();
+  assert.deepEqual(await publisher?.reconcile([service], signal), { written: 2, removed: 0, conflicts: [] });
+  const moved = await publisher?.reconcile([{ ...service, gatewayAddresses: ['10.0.0.10'] }], signal);
+  assert.deepEqual(moved, { written: 1, removed: 0, conflicts: [] });
+  assert.equal((await publisher?.removeAll(signal))?.removed, 2);
 });
 
-/** The pod template of a StatefulSet. */
-async function podOf(path: string): Promise<PodSpec> {
-  const pods = (await readManifests(path)).flatMap((m) => m.spec?.template?.spec ?? []);
-  assert.ok(pods[0] !== undefined);
-  return pods[0];
-}
+const deps = { id: sourceId('kubernetes/kubernetes'), cluster: clusterId('west'), clock: systemClock, random: Math.random, log: silentLog };
 
-/** What a kubelet and its volumes would put there. The state is made as a new volume is under `fsGroup`: root's, writable for the group. */
-async function kubelet(t: TestContext, { kubernetes, node, pod, kubectl }: Place, config: string): Promise<PodPlace> {
-  const folder = await makeWorkFolder('kubelet');
-  t.after(() => removeWorkFolder(folder));
-  const volumes = {
-    config: join(folder, 'config'),
-    state: join(folder, 'state'),
-    gateway: join(folder, 'gateway'),
-    token: join(folder, 'token'),
-  };
-  for (const path of Object.values(volumes)) {
-    await mkdir(path, { mode: 0o2775 });
-    await chown(path, 0, 1000);
-    await run('chmod', ['2775', path]);
-  }
-  await writeFile(join(volumes.config, 'isthmus.yaml'), config);
-  const account = join(folder, 'account');
-  await mkdir(account);
-  await writeFile(join(account, 'token'), (await kubectl('create', 'token', '-n', 'isthmus-system', 'isthmus-control')).trim());
-  await writeFile(join(account, 'ca.crt'), kubernetes.ca);
-  await writeFile(join(account, 'namespace'), 'isthmus-system');
-  const hosts = join(folder, 'hosts');
-  await writeFile(hosts, `127.0.0.1 localhost\n${pod.address} isthmus-control.isthmus-system.svc\n`);
-  const { hostname, port } = new URL(kubernetes.url);
-  return {
-    netns: pod.netns,
-    volumes,
-    fields: { 'metadata.name': 'isthmus-gateway-0', 'status.hostIP': node.address },
-    mounts: [
-      { from: account, to: '/var/run/secrets/kubernetes.io/serviceaccount', readOnly: true },
-      { from: hosts, to: '/etc/hosts', readOnly: true },
-    ],
-    env: { KUBERNETES_SERVICE_HOST: hostname, KUBERNETES_SERVICE_PORT: port },
-  };
+/** The manifest's own Registry object, from outside the cluster. */
+async function registryWith(kubeconfig: string): Promise<RegistryObject> {
+  const manifests = await readManifests('deploy/kubernetes/control.yaml');
+  const text = manifests
+    .flatMap((m) => m.data?.['isthmus.yaml'] ?? [])
+    .join('')
+    .replace('connection: {}', `connection: {kubeconfig: ${kubeconfig}}`);
+  const parsed = parseConfig([{ file: '/etc/isthmus/isthmus.yaml', text }]);
+  const registry = parsed.ok ? parsed.value.objects.find((o) => o.kind === 'Registry') : undefined;
+  assert.ok(registry?.kind === 'Registry', JSON.stringify(parsed));
+  return registry;
 }
 
 test('control plane and gateway run as their manifests say, on the rights that these give', { timeout: 300_000 }, async (t) => {
-  const here = await place(t);
+  const network = await createNetwork({ sites: { west: ['api', 'node', 'pod'] } });
+  t.after(() => network.remove());
+  const here = await place(t, network);
+  await here.kubectl('apply', '-f', 'deploy/kubernetes/rbac.yaml');
   const { node, pod: podHost, kubernetes } = here;
   await kubernetes.api.ensureNamespace('shop');
   await kubernetes.api.apply({

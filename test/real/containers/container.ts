@@ -15,8 +15,11 @@ export interface ContainerMount {
 
 export interface ContainerSpec {
   readonly name: string;
-  /** Of the images that the deployments name: each has the programs that it has there, and its user. */
-  readonly image: 'isthmus' | 'consul' | 'nomad';
+  /**
+   * Of the images that the deployments name: each has the programs that it has there, and its user. `machine`: no image but a Debian
+   * with Node, where root installs what is in /opt/isthmus.
+   */
+  readonly image: 'isthmus' | 'consul' | 'nomad' | 'machine';
   /** Whole: entry point and arguments. */
   readonly command: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
@@ -38,6 +41,12 @@ export async function startContainer(spec: ContainerSpec, ready: (reach: Reach) 
   const { command, args, env } = await commandOf(spec, folder);
   const netns = spec.netns === 'none' ? undefined : spec.netns;
   return startServer({ name: spec.name, command, args, env, folder, ready, netns });
+}
+
+/** A command line that runs in a container that runs already, as its user or another one. */
+export function commandInside(running: Running, user: number, command: readonly string[]): [string, string[]] {
+  const as = ['setpriv', `--reuid=${user}`, `--regid=${user}`, '--clear-groups', '--'];
+  return ['nsenter', [`--target=${running.pid}`, '--mount', '--net', '--root', '--wdns=/', '--', ...as, ...command]];
 }
 
 export interface Finished {
@@ -74,8 +83,9 @@ mount -t tmpfs -o mode=755 tmpfs "$root"
 for part in /*; do
   case $part in /usr|/bin|/sbin|/lib*) ;; /dev|/proc|/sys) ;; *) continue ;; esac
   if [ -L "$part" ]; then cp -P "$part" "$root$part"; else mkdir "$root$part"; mount --rbind "$part" "$root$part"; fi
+  case $part in /dev|/proc|/sys) ;; *) [ -L "$part" ] || mount -o remount,bind,ro "$root$part" ;; esac
 done
-mkdir -p "$root/etc" "$root/tmp" "$root/run" "$root/var/lib" "$root/home/node" "$root/opt/isthmus"
+mkdir -p "$root/etc/systemd/system" "$root/root" "$root/tmp" "$root/run" "$root/var/lib" "$root/home/node" "$root/opt/isthmus"
 for file in passwd group nsswitch.conf; do cp "/etc/$file" "$root/etc/"; done
 for part in build node_modules package.json; do
   if [ -d "$repository$part" ]; then mkdir "$root/opt/isthmus/$part"; else touch "$root/opt/isthmus/$part"; fi
@@ -114,6 +124,9 @@ async function commandOf(spec: ContainerSpec, folder: string): Promise<{ command
 }
 
 async function programsOf(image: ContainerSpec['image']): Promise<string[]> {
+  if (image === 'machine') {
+    return [`node=${process.execPath}`, `systemctl=${join(repository, 'test/real/containers/systemctl.sh')}`];
+  }
   if (image !== 'isthmus') return [`${image}=${(await install(image)).binary(image)}`];
   return [
     `node=${process.execPath}`,
