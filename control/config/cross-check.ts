@@ -19,6 +19,7 @@ export function crossCheck(all: readonly Located[], files: readonly string[], br
     found.push(violation(extra.document, ['kind'], `a second Mesh: the first is ${meshes[0] === undefined ? '' : place(meshes[0])}`));
   }
   found.push(...duplicates(all), ...duplicatePeers(all, meshes[0]?.object.spec.cluster));
+  found.push(...publishers(all));
   for (const mesh of meshes) found.push(...lifetimes(mesh), ...ports(mesh), ...etcdFiles(mesh));
   return found;
 }
@@ -52,6 +53,18 @@ function duplicatePeers(all: readonly Located[], own: string | undefined): Viola
     if (first !== undefined) return at(`has a Peer object already, ${place(first)}`);
     seen.set(cluster, located);
     return [];
+  });
+}
+
+/** Where nothing can be registered from outside, `publish` would be a promise that nobody keeps. */
+function publishers(all: readonly Located[]): Violation[] {
+  return all.flatMap(({ object, document }) => {
+    if (object.kind !== 'Registry' || !object.spec.publish || (object.spec.type !== 'nomad' && object.spec.type !== 'file')) return [];
+    const why =
+      object.spec.type === 'nomad'
+        ? 'Nomad takes no registrations from outside: publish in the Consul that its tasks ask'
+        : 'a folder is only read: publish in a Consul or Kubernetes Registry';
+    return [violation(document, ['spec', 'publish'], why)];
   });
 }
 

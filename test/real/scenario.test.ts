@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { dirname } from 'node:path';
 import { describe, test } from 'node:test';
+import { readBlocks } from '../support/docs-blocks.ts';
 import { until } from '../support/until.ts';
 import type { CallOutcome, Discovery, EchoBody } from './scenario/app.ts';
 import { logOf } from './scenario/isthmus-process.ts';
@@ -108,6 +110,7 @@ describe('one request, four runtimes, two clusters, real registries', { timeout:
       });
     await step('both clusters know all services of the other', settled);
     await step('requests cross in every direction, and each end sees the caller', crossings);
+    await step('docs/call-without-sidecar.md: every command on it', pageCommands);
     await step('an EndpointSlice loses its endpoint: traffic leaves within 2 s, nothing fails', sliceLosesEndpoint);
     await step('a Nomad allocation is stopped: traffic leaves within 2 s, nothing fails', allocationStops);
     await step('a Consul check goes critical: traffic leaves within 2 s, nothing fails', checkGoesCritical);
@@ -152,6 +155,21 @@ async function crossings(t: Topology): Promise<void> {
   );
   assert.match(fromTask.app, /^orders-/);
   assert.equal(fromTask.principal, gatewayId);
+}
+
+/** The page's commands, each where its reader would type it; what the page calls Consul's port 8500 is the test's here. */
+async function pageCommands(t: Topology): Promise<void> {
+  const blocks = await readBlocks('docs/call-without-sidecar.md', 'sh');
+  const [status = '', consul = '', kubectl = '', explain = '', uninstall = '', ...more] = blocks;
+  assert.equal(more.length, 0);
+  const { east, west } = t;
+  assert.match(await east.control.shell(status), /payments/);
+  const url = `http://${t.host('east', 'consul').address}:${new URL(east.consul.url).port}`;
+  assert.match(await east.control.shell(consul.replace('http://127.0.0.1:8500', url)), /"Service":"orders-mesh"/);
+  const kubernetes = { KUBECONFIG: west.kubernetes.kubeconfig, PATH: `${dirname(west.kubernetes.kubectl)}:${process.env['PATH'] ?? ''}` };
+  assert.match(await west.control.shell(kubectl, kubernetes), /orders-mesh/);
+  assert.match(await east.control.shell(explain), /verdict|allowed|reaches/i);
+  assert.match(await east.control.shell(uninstall), /orders-mesh/);
 }
 
 /** Steady requests of a VM to a service of the mesh, by the address that the agent's resolver gives. */

@@ -17,6 +17,8 @@ export interface ControlHost {
   readonly host: Host;
   run(...args: string[]): Promise<string>;
   status(): Promise<Status>;
+  /** Commands as a person types them on that host, `isthmus` among them; what they print. */
+  shell(commands: string, env?: Readonly<Record<string, string>>): Promise<string>;
 }
 
 /** `isthmus ca init` (where it holds the root), `control init`, `control`. `config` is isthmus.yaml; `{state}` and `{root}` stand for its folders. */
@@ -38,7 +40,9 @@ export async function startControl(host: Host, config: string, root: string | un
     // Live, not ready: a joiner is ready only once it has joined.
     ready: async (reach) => (await reach.request({ url: 'http://127.0.0.1:15021/healthz' })).status === 200,
   });
-  return { process: process_, host, run, status: async () => JSON.parse(await run('status', '--output', 'json')) as Status };
+  const shell = (commands: string, more: Readonly<Record<string, string>> = {}) =>
+    runShell(host, commands, { ...env, HOME: folder, ...more });
+  return { process: process_, host, run, shell, status: async () => JSON.parse(await run('status', '--output', 'json')) as Status };
 }
 
 export interface GatewayHost {
@@ -131,6 +135,17 @@ function runCli(host: Host, args: readonly string[], env: Readonly<Record<string
           reject(new Error(`isthmus ${args.slice(0, 2).join(' ')} on ${host.name}: ${stderr.trim() || error.message}`, { cause: error }));
       },
     );
+  });
+}
+
+function runShell(host: Host, commands: string, env: Readonly<Record<string, string>>): Promise<string> {
+  const script = `isthmus() { "${process.execPath}" "${cli}" "$@"; }\n${commands}`;
+  const [command, args] = inNamespace(host.netns, 'bash', ['-euo', 'pipefail', '-c', script]);
+  return new Promise((resolve, reject) => {
+    execFile(command, args, { env: { PATH: process.env['PATH'] ?? '', ...env }, timeout: 60_000 }, (error, stdout, stderr) => {
+      if (error === null) resolve(stdout);
+      else reject(new Error(`${commands.trim()}: ${stderr.trim() || error.message}`, { cause: error }));
+    });
   });
 }
 

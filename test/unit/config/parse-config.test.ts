@@ -223,3 +223,10 @@ test('one bad document hides no mistake of another, and no file hides another', 
     ['/a.yaml:10:', '/b.yaml:6:spec.cluster', '/b.yaml:7:spec.adresses'],
   );
 });
+
+test('publish where nothing can be registered from outside is a mistake, with what to do instead', () => {
+  const nomad = object('Registry', 'r', '  type: nomad\n  publish: true\n  connection: {url: "http://127.0.0.1:4646"}\n');
+  assert.match(lines(mesh() + nomad).join(), /spec\.publish: Nomad takes no registrations.*publish in the Consul/);
+  const file = object('Registry', 'r', '  type: file\n  publish: true\n  connection: {path: ./services}\n');
+  assert.match(lines(mesh() + file).join(), /spec\.publish: a folder is only read/);
+});
