@@ -21,7 +21,7 @@ export function addDemo(program: Command, io: Io): void {
     .option('--kubeconfig <file>', 'read your own Kubernetes cluster too')
     .addHelpText(
       'after',
-      '\nExamples:\n  $ isthmus demo\n  $ isthmus demo --once\n  $ isthmus demo --consul http://127.0.0.1:8500 --nomad http://127.0.0.1:4646',
+      '\nExamples:\n  $ isthmus demo\n  $ isthmus demo --once\n  $ isthmus demo --consul http://127.0.0.1:8500 --nomad http://127.0.0.1:4646\n\nTokens for Consul and Nomad come from CONSUL_HTTP_TOKEN and NOMAD_TOKEN.',
     )
     .action(async (flags: DemoFlags) => {
       const { runDemo } = await import('../demo/demo.ts');

@@ -30,9 +30,12 @@ interface Demo {
 export async function runDemo(options: DemoOptions, io: Io): Promise<boolean> {
   const script = new Script(io);
   const folder = await mkdtemp(join(tmpdir(), 'isthmus-demo-'));
-  const base = await freeRange(200);
-  const east = new Site('east', join(folder, 'east'), { root: true, portRange: [base, base + 99], registries: options.registries });
-  const west = new Site('west', join(folder, 'west'), { root: false, portRange: [base + 100, base + 199], registries: [] });
+  // Each imported (service, port) takes one.
+  const ports = options.registries.length > 0 ? 1_000 : 100;
+  const base = await freeRange(2 * ports);
+  const registries = await Promise.all(options.registries.map((registry) => withTokenFile(registry, folder)));
+  const east = new Site('east', join(folder, 'east'), { root: true, portRange: [base, base + ports - 1], registries });
+  const west = new Site('west', join(folder, 'west'), { root: false, portRange: [base + ports, base + 2 * ports - 1], registries: [] });
   const demo: Demo = { script, folder, east, west, apps: [], children: [] };
   script.say(`Isthmus: two clusters on loopback, east and west; state and logs in ${folder}`);
   try {
@@ -47,8 +50,19 @@ export async function runDemo(options: DemoOptions, io: Io): Promise<boolean> {
   } finally {
     for (const child of demo.children.reverse()) await child.stop();
     await Promise.all(demo.apps.map((app) => app.close()));
+    for (const registry of registries) if ('tokenFile' in registry) await rm(registry.tokenFile ?? '', { force: true });
     if (script.failed === 0) await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** A registry's token comes by the variable that its own tools read, and is kept for this run in a file of its owner's. */
+async function withTokenFile(registry: OwnRegistry, folder: string): Promise<OwnRegistry> {
+  if (registry.type === 'kubernetes') return registry;
+  const token = process.env[registry.type === 'consul' ? 'CONSUL_HTTP_TOKEN' : 'NOMAD_TOKEN'];
+  if (token === undefined || token === '') return registry;
+  const tokenFile = join(folder, `${registry.type}.token`);
+  await writeFile(tokenFile, token, { mode: 0o600 });
+  return { ...registry, tokenFile };
 }
 
 interface Tour {

@@ -28,12 +28,34 @@ export async function showOwnServices(script: Script, east: Site, west: Site, re
     script.say(`  ${s.namespace}/${s.name}  ports ${s.ports.map((p) => p.port).join(', ') || 'none'}  ${places}`);
   }
   script.say('\nThose that answer, called in west through both gateways:');
-  for (const s of own) {
-    for (const { port } of s.ports) {
-      const gatewayPort = await west.gatewayPort(`${s.namespace}/${s.name}`, port);
+  const ports = own.flatMap((s) => s.ports.map(({ port }) => ({ service: `${s.namespace}/${s.name}`, port })));
+  const gatewayPorts = await gatewayPortsOf(west, ports);
+  // All at once: each that does not answer costs seconds, and there may be hundreds.
+  const lines = await Promise.all(
+    ports.map(async ({ service, port }) => {
+      const gatewayPort = gatewayPorts.get(`${service}:${port}`);
       const reply = gatewayPort === undefined ? undefined : await httpGet(gatewayPort, '/', 3_000).catch(() => undefined);
-      if (reply !== undefined && reply.status < 500)
-        script.say(`  curl http://127.0.0.1:${gatewayPort}/   # ${s.namespace}/${s.name}:${port}, answered ${reply.status}`);
-    }
-  }
+      if (reply === undefined || reply.status >= 500) return undefined;
+      return `  curl http://127.0.0.1:${gatewayPort}/   # ${service}:${port}, answered ${reply.status}`;
+    }),
+  );
+  const answering = lines.filter((line) => line !== undefined);
+  for (const line of answering) script.say(line);
+  script.say(`  ${answering.length} of ${ports.length} ports answered HTTP`);
+}
+
+/** Gateway ports of west by `SERVICE:PORT`. East's services take a moment to get there; what has none after a while is left out. */
+async function gatewayPortsOf(west: Site, ports: readonly { service: string; port: number }[]): Promise<ReadonlyMap<string, number>> {
+  let known = new Map<string, number>();
+  await until(
+    'west has a gateway port for each',
+    async () => {
+      const { services } = await west.status();
+      const all = services.flatMap((s) => s.ports.map((p) => [`${s.namespace}/${s.name}:${p.port}`, p.gatewayPort] as const));
+      known = new Map(all.flatMap(([name, port]) => (port === undefined ? [] : [[name, port] as const])));
+      return ports.every(({ service, port }) => known.has(`${service}:${port}`));
+    },
+    10_000,
+  ).catch(() => undefined);
+  return known;
 }

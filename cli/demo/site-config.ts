@@ -14,7 +14,7 @@ export interface SiteConfig {
 }
 
 export type OwnRegistry =
-  | { readonly type: 'consul' | 'nomad'; readonly url: string }
+  | { readonly type: 'consul' | 'nomad'; readonly url: string; readonly tokenFile?: string }
   | { readonly type: 'kubernetes'; readonly kubeconfig: string };
 
 export const trustDomain = 'demo.test';
@@ -49,7 +49,10 @@ export function siteConfig(site: SiteConfig): string {
 }
 
 function ownRegistry(registry: OwnRegistry): object {
-  const connection = registry.type === 'kubernetes' ? { kubeconfig: registry.kubeconfig } : { url: registry.url };
+  const connection =
+    registry.type === 'kubernetes'
+      ? { kubeconfig: registry.kubeconfig }
+      : { url: registry.url, ...(registry.tokenFile === undefined ? {} : { tokenFile: registry.tokenFile }) };
   const mapping = { claims: ['*/*'], protocol: 'http', ...(registry.type === 'kubernetes' ? { namespaceFrom: 'native' } : {}) };
   return kind('Registry', { type: registry.type, connection, publish: false, mapping }, { name: `own-${registry.type}` });
 }
@@ -74,10 +77,14 @@ export function serviceEntry(namespace: string, name: string, port: number, endp
 export function rightsNeeded(registry: OwnRegistry): readonly string[] {
   switch (registry.type) {
     case 'consul':
-      return ['Consul ACL policy (read only):', '  node_prefix "" { policy = "read" }', '  service_prefix "" { policy = "read" }'];
+      return [
+        'Consul ACL policy (read only), its token in CONSUL_HTTP_TOKEN:',
+        '  node_prefix "" { policy = "read" }',
+        '  service_prefix "" { policy = "read" }',
+      ];
     case 'nomad':
       return [
-        'Nomad ACL policy (read only):',
+        'Nomad ACL policy (read only), its token in NOMAD_TOKEN:',
         '  namespace "*" { capabilities = ["list-jobs", "read-job"] }',
         '  node { policy = "read" }',
       ];
