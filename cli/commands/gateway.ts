@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import type { Command } from 'commander';
 import { MeshError } from '../../core/errors.ts';
 import { parseJoinToken } from '../../core/identity/index.ts';
-import { formatViolation } from '../../core/validate.ts';
+import { formatViolation, type Violation } from '../../core/validate.ts';
 import { bindFlag, collect, durationFlag, portFlag } from '../arguments.ts';
 import { CliError } from '../cli-error.ts';
 import { exitCode } from '../exit-codes.ts';
@@ -48,10 +48,7 @@ export function addGateway(program: Command, io: Io): void {
     .action(async (flags: GatewayFlags) => {
       const { parseGatewayOptions, startGateway } = await import('../../gateway/main.ts');
       const parsed = parseGatewayOptions(await inputOf(flags));
-      if (!parsed.ok) {
-        const all = parsed.violations.map((v) => `  ${formatViolation(v)}`).join('\n');
-        throw new CliError(exitCode.invalid, 'INVALID_INPUT', `the gateway cannot start:\n${all}`, 'see isthmus gateway --help');
-      }
+      if (!parsed.ok) throw invalid(parsed.violations);
       const running = await startGateway(parsed.value, {}, io.signal);
       const { eastWest, health, metrics } = running;
       emitReady(io, { listen: eastWest, health, metrics });
@@ -67,11 +64,17 @@ async function inputOf(flags: GatewayFlags): Promise<Record<string, unknown>> {
   }
   const token = tokenFile === undefined ? undefined : (await readToken(tokenFile)).trim();
   const parsed = token === undefined ? undefined : parseJoinToken(token);
-  const network = flags.network ?? (parsed?.ok === true ? parsed.value.network : undefined);
+  if (parsed?.ok === false) throw invalid(parsed.violations);
+  const network = flags.network ?? parsed?.value.network;
   if (network === undefined || network === '') {
     throw new CliError(exitCode.invalid, 'INVALID_INPUT', 'the network is not known', 'give --network NAME, or --token-file FILE');
   }
   return { ...same, network, drainMs: drain, ...(token === undefined ? {} : { token }) };
+}
+
+function invalid(violations: readonly Violation[]): CliError {
+  const all = violations.map((v) => `  ${formatViolation(v)}`).join('\n');
+  return new CliError(exitCode.invalid, 'INVALID_INPUT', `the gateway cannot start:\n${all}`, 'see isthmus gateway --help');
 }
 
 async function readToken(path: string): Promise<string> {
