@@ -15,7 +15,10 @@ const app = fileURLToPath(new URL('./app.js', import.meta.url));
 export interface ControlHost {
   readonly process: Running;
   readonly host: Host;
+  /** Rejects with what the command said when it fails. */
   run(...args: string[]): Promise<string>;
+  /** The same, however it ends. */
+  tryRun(...args: string[]): Promise<CliRun>;
   status(): Promise<Status>;
   /** Commands as a person types them on that host, `isthmus` among them; what they print. */
   shell(commands: string, env?: Readonly<Record<string, string>>): Promise<string>;
@@ -40,9 +43,11 @@ export async function startControl(host: Host, config: string, root: string | un
     // Live, not ready: a joiner is ready only once it has joined.
     ready: async (reach) => (await reach.request({ url: 'http://127.0.0.1:15021/healthz' })).status === 200,
   });
+  const tryRun = (...args: string[]) => runIsthmus(host, args, { ...env, HOME: folder });
   const shell = (commands: string, more: Readonly<Record<string, string>> = {}) =>
     runShell(host, commands, { ...env, HOME: folder, ...more });
-  return { process: process_, host, run, shell, status: async () => JSON.parse(await run('status', '--output', 'json')) as Status };
+  const status = async () => JSON.parse(await run('status', '--output', 'json')) as Status;
+  return { process: process_, host, run, tryRun, shell, status };
 }
 
 export interface GatewayHost {
@@ -120,21 +125,21 @@ export async function startApp(host: Host, name: string, address: string, port: 
   });
 }
 
-export const appCommand = { command: process.execPath, script: app };
+export interface CliRun {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
 
-function runCli(host: Host, args: readonly string[], env: Readonly<Record<string, string>>): Promise<string> {
+/** `isthmus ARGS` on a host, to its end; one that is still there after 60 s is killed and counts as failed. */
+export function runIsthmus(host: Host, args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<CliRun> {
   const [command, full] = inNamespace(host.netns, process.execPath, [cli, ...args]);
-  return new Promise((resolve, reject) => {
-    execFile(
-      command,
-      full,
-      { env: { PATH: process.env['PATH'] ?? '', ...env }, timeout: 60_000, maxBuffer: 64 * 1024 * 1024 },
-      (error, stdout, stderr) => {
-        if (error === null) resolve(stdout.trim());
-        else
-          reject(new Error(`isthmus ${args.slice(0, 2).join(' ')} on ${host.name}: ${stderr.trim() || error.message}`, { cause: error }));
-      },
-    );
+  const options = { env: { PATH: process.env['PATH'] ?? '', ...env }, timeout: 60_000, maxBuffer: 64 * 1024 * 1024 };
+  return new Promise((resolve) => {
+    execFile(command, full, options, (error, stdout, stderr) => {
+      const code = error === null ? 0 : typeof error.code === 'number' ? error.code : -1;
+      resolve({ code, stdout, stderr: stderr.trim() || (error?.message ?? '') });
+    });
   });
 }
 
@@ -147,6 +152,12 @@ function runShell(host: Host, commands: string, env: Readonly<Record<string, str
       else reject(new Error(`${commands.trim()}: ${stderr.trim() || error.message}`, { cause: error }));
     });
   });
+}
+
+async function runCli(host: Host, args: readonly string[], env: Readonly<Record<string, string>>): Promise<string> {
+  const { code, stdout, stderr } = await runIsthmus(host, args, env);
+  if (code !== 0) throw new Error(`isthmus ${args.slice(0, 2).join(' ')} on ${host.name} ended with ${code}: ${stderr}`);
+  return stdout.trim();
 }
 
 export async function logOf(running: Running): Promise<string> {
