@@ -1,0 +1,31 @@
+import type { BenchCase } from '../bench-case.ts';
+import { BenchMesh } from '../bench-mesh.ts';
+import { least, most, reportGrowth } from '../growth.ts';
+import { costOf } from '../measure.ts';
+
+const changes = 400;
+
+export const catalog: BenchCase = {
+  name: 'catalog',
+  about: 'one upsert from a registry: merged, the view after it, and its record for the store',
+  async run(bench) {
+    const [small, large] = await Promise.all([BenchMesh.start(least), BenchMesh.start(most)]);
+    const round = async (mesh: BenchMesh) => {
+      const next = mesh.nextChanges(changes);
+      const { cpuUs } = await costOf(async () => {
+        await mesh.apply(next);
+      });
+      return cpuUs / changes;
+    };
+    try {
+      return await reportGrowth(
+        bench,
+        'catalog upsert',
+        () => round(small),
+        () => round(large),
+      );
+    } finally {
+      await Promise.all([small.stop(), large.stop()]);
+    }
+  },
+};

@@ -1,0 +1,9 @@
+import type { BenchCase } from '../bench-case.ts';
+import { catalog } from './catalog.ts';
+import { sign } from './sign.ts';
+import { snapshot } from './snapshot.ts';
+import { store } from './store.ts';
+import { verify } from './verify.ts';
+
+/** In the order in which they run. */
+export const benchCases: readonly BenchCase[] = [sign, verify, catalog, snapshot, store];

@@ -1,0 +1,58 @@
+import { writeFile } from 'node:fs/promises';
+import { formatViolation } from '../core/validate.ts';
+import type { BenchCase, BenchRun } from './bench-case.ts';
+import { benchCases } from './cases/index.ts';
+import { type BenchOptions, parseBenchOptions } from './options.ts';
+import { type CaseReport, formatJson, formatTable, machineLine } from './report.ts';
+
+const help = `Measures what Isthmus costs, beside a peer in the same run where there is one.
+
+npm run bench -- [--quick] [--only NAME]... [--json FILE]
+
+  --quick       short rounds, under a minute in all; figures are rougher
+  --only NAME   this case alone; may be given again
+  --json FILE   writes {machine, cases} there, too
+  --help        this
+
+Cases:
+${benchCases.map(({ name, about }) => `  ${name.padEnd(13)} ${about}`).join('\n')}
+
+Examples:
+  npm run bench -- --quick
+  npm run bench -- --only sign --only verify
+  npm run bench -- --json bench.json
+`;
+
+async function main(args: readonly string[]): Promise<number> {
+  const names = benchCases.map((each) => each.name);
+  const parsed = parseBenchOptions(args, names);
+  if (!parsed.ok) {
+    process.stderr.write(`${parsed.violations.map(formatViolation).join('\n')}\nSee npm run bench -- --help\n`);
+    return 2;
+  }
+  const options = parsed.value;
+  if (options.help) {
+    process.stdout.write(help);
+    return 0;
+  }
+  const chosen = benchCases.filter(({ name }) => options.only.length === 0 || options.only.includes(name));
+  await measure(chosen, options);
+  return 0;
+}
+
+async function measure(chosen: readonly BenchCase[], options: BenchOptions): Promise<void> {
+  const notes: string[] = [];
+  const note = (text: string) => void (notes.includes(text) || notes.push(text));
+  const bench: BenchRun = options.quick ? { rounds: 5, roundMs: 200, note } : { rounds: 7, roundMs: 1_000, note };
+  const cases: CaseReport[] = [];
+  for (const each of chosen) {
+    process.stderr.write(`${each.name}: ${each.about}\n`);
+    cases.push(...(await each.run(bench)));
+  }
+  const report = { machine: machineLine(), cases };
+  process.stdout.write(`${[formatTable(report), ...notes].join('\n')}\n`);
+  if (options.json !== undefined) await writeFile(options.json, formatJson(report));
+}
+
+// A goal that is not met is in the report; only what cannot be measured is a failure.
+process.exitCode = await main(process.argv.slice(2));

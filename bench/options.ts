@@ -1,0 +1,36 @@
+import { parseArgs } from 'node:util';
+import { accept, type Checked, reject, type Violation } from '../core/validate.ts';
+
+export interface BenchOptions {
+  readonly help: boolean;
+  readonly quick: boolean;
+  /** Where the JSON goes; absent: nowhere. */
+  readonly json?: string;
+  /** Names of cases; empty: all. */
+  readonly only: readonly string[];
+}
+
+/** Everything that is wrong with the arguments at once. */
+export function parseBenchOptions(args: readonly string[], names: readonly string[]): Checked<BenchOptions> {
+  try {
+    const { values } = parseArgs({
+      args: [...args],
+      options: {
+        help: { type: 'boolean', short: 'h' },
+        quick: { type: 'boolean' },
+        json: { type: 'string' },
+        only: { type: 'string', multiple: true },
+      },
+    });
+    const { help = false, quick = false, json, only = [] } = values;
+    const unknown = only.filter((name) => !names.includes(name));
+    if (unknown.length > 0) return reject(unknown.map((name) => violation('--only', `no case ${name}: one of ${names.join(', ')}`)));
+    return accept({ help, quick, only, ...(json === undefined ? {} : { json }) });
+  } catch (error) {
+    return reject([violation('arguments', error instanceof Error ? error.message : String(error))]);
+  }
+}
+
+function violation(path: string, message: string): Violation {
+  return { path, message };
+}
