@@ -11,6 +11,9 @@ import { defaultReflectorLimits, Reflector, type ReflectorOptions, type Reflecto
 
 export type ReflectorLimits = Partial<Omit<ReflectorOptions, 'clock' | 'random'>>;
 
+/** How soon missing rights to nodes are tried again, plus up to as much, ms. */
+const rightsRetryMs = 60_000;
+
 /** One kind in one scope: followed by one reflector, which keeps its place between sessions. */
 interface Follower {
   readonly label: string;
@@ -29,6 +32,7 @@ export class KubernetesSource implements RegistrySource {
   readonly #followers: Follower[] = [];
   readonly #synced = new Map<string, string>();
   #announced = false;
+  #toldOfNodes = false;
   /** Changes are applied and handed on one at a time, so that two streams never tell of one service in the wrong order. */
   #turn: Promise<void> = Promise.resolve();
 
@@ -94,19 +98,24 @@ export class KubernetesSource implements RegistrySource {
         put: (item, version) => this.#inTurn(() => this.#emitAll(this.#state.put(kind, item, cursor(version)), emit)),
         remove: (name, version) => this.#inTurn(() => this.#emitAll(this.#state.remove(kind, name, cursor(version)), emit)),
       };
-      return kind === 'nodes' ? this.#unlessForbidden(() => reflector.run(sink, signal), label, emit) : reflector.run(sink, signal);
+      return kind === 'nodes' ? this.#unlessForbidden(() => reflector.run(sink, signal), label, emit, signal) : reflector.run(sink, signal);
     };
     return { label, run };
   }
 
-  /** Nodes only add localities; users without rights to the whole cluster go without. */
-  async #unlessForbidden(run: () => Promise<void>, label: string, emit: Emit): Promise<void> {
-    try {
-      await run();
-    } catch (error) {
-      if (!(error instanceof MeshError) || error.code !== 'REGISTRY_REFUSED') throw error;
-      this.#deps.log.info({ source: this.id }, `nodes cannot be read, so endpoints have no region or zone of their own: ${error.message}`);
-      await this.#inTurn(() => this.#resynced(label, '', emit));
+  /** Nodes only add localities; users without rights to the whole cluster go without, until they are given some. */
+  async #unlessForbidden(run: () => Promise<void>, label: string, emit: Emit, signal: AbortSignal): Promise<void> {
+    const { clock, random, log } = this.#deps;
+    while (!signal.aborted) {
+      try {
+        return await run();
+      } catch (error) {
+        if (!(error instanceof MeshError) || error.code !== 'REGISTRY_REFUSED') throw error;
+        if (!this.#toldOfNodes) log.info({ source: this.id }, `nodes cannot be read, so endpoints get no region: ${error.message}`);
+        this.#toldOfNodes = true;
+      }
+      if (!this.#synced.has(label)) await this.#inTurn(() => this.#resynced(label, '', emit));
+      await clock.sleep(rightsRetryMs * (1 + random()), signal);
     }
   }
 

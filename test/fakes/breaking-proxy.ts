@@ -1,13 +1,16 @@
-import { request as send } from 'node:http';
+import { request as sendPlain } from 'node:http';
+import { request as sendTls } from 'node:https';
 import { BreakableServer } from './breakable-server.ts';
 
-/** Stands before a real server, so that it too can be broken in every way. */
+/** Stands before a real server, so that it too can be broken in every way. Ends TLS where the server speaks it; `ca` is its authority's PEM. */
 export class BreakingProxy {
   readonly server: BreakableServer;
 
-  constructor(target: string) {
+  constructor(target: string, ca?: string) {
     this.server = new BreakableServer((request, response, body) => {
-      const upstream = send(new URL(request.url ?? '/', target), { method: request.method, headers: request.headers });
+      const call = { method: request.method, headers: request.headers };
+      const url = new URL(request.url ?? '/', target);
+      const upstream = url.protocol === 'https:' ? sendTls(url, { ...call, ...(ca && { ca }) }) : sendPlain(url, call);
       const silent = () => this.server.broken === 'silence';
       const unhook = this.server.whenBroken(() => {
         upstream.destroy();
@@ -17,6 +20,8 @@ export class BreakingProxy {
       upstream.on('response', (answer) => {
         if (silent() || response.destroyed) return;
         response.writeHead(answer.statusCode ?? 502, answer.headers);
+        // A watch may say nothing for long after its headers.
+        response.flushHeaders();
         answer.on('data', (chunk: Buffer) => silent() || response.write(chunk));
         answer.on('end', () => silent() || response.end());
         answer.on('error', () => response.destroy());
