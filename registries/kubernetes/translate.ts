@@ -51,15 +51,15 @@ interface NamedPort extends ServicePort {
   readonly native: string;
 }
 
+/** Names and numbers are unique in what an API server accepts; of two that are not, the first counts. */
 function tcpPorts(service: ServiceObject, rules: RegistryRules): NamedPort[] {
-  return service.ports
-    .filter((port) => port.protocol === 'TCP')
-    .map((port) => ({
-      name: port.name === '' ? `port-${port.port}` : port.name,
-      native: port.name,
-      port: port.port,
-      protocol: protocolOf(port, rules.protocol),
-    }));
+  const ports: NamedPort[] = [];
+  for (const said of service.ports) {
+    const name = said.name === '' ? `port-${said.port}` : said.name;
+    if (said.protocol !== 'TCP' || ports.some((p) => p.name === name || p.port === said.port)) continue;
+    ports.push({ name, native: said.name, port: said.port, protocol: protocolOf(said, rules.protocol) });
+  }
+  return ports;
 }
 
 interface Candidate {

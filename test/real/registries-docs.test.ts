@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { stat, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { parseConfig } from '../../control/config/index.ts';
 import type { RegistryObject } from '../../core/config/index.ts';
+import { MeshError } from '../../core/errors.ts';
 import { silentLog } from '../../core/log.ts';
 import { clusterId, sourceId } from '../../core/model/index.ts';
 import { systemClock } from '../../core/system-clock.ts';
@@ -12,14 +13,15 @@ import { createPublisher, createSource } from '../../registries/index.ts';
 import { Follower } from '../contract/registries/follower.ts';
 import { readBlocks } from '../support/docs-blocks.ts';
 import { until } from '../support/until.ts';
-import { install, startConsul, startNomad } from './servers/index.ts';
+import { install, startConsul, startKubernetes, startNomad } from './servers/index.ts';
 
 const deps = { id: sourceId('docs/one'), cluster: clusterId('east'), clock: systemClock, random: Math.random, log: silentLog };
 const signal = new AbortController().signal;
 
 /** Runs a page's commands as a reader would: in a folder with the page's files, the product on the PATH. */
 async function runPage(commands: string, folder: string, product: string, env: Record<string, string>): Promise<void> {
-  const path = `${dirname((await install(product as 'consul')).binary(product))}:${dirname(process.execPath)}:${process.env['PATH'] ?? ''}`;
+  const binary = (await install(product as 'consul')).binary(product === 'kubernetes' ? 'kubectl' : product);
+  const path = `${dirname(binary)}:${dirname(process.execPath)}:${process.env['PATH'] ?? ''}`;
   const child = spawn('bash', ['-euo', 'pipefail', '-c', commands], { cwd: folder, env: { ...process.env, PATH: path, ...env } });
   let said = '';
   child.stdout.on('data', (chunk: Buffer) => {
@@ -94,4 +96,45 @@ test('docs/connect-nomad.md: its policy, commands and object, on a Nomad with AC
   } finally {
     await follower.stop();
   }
+});
+
+test('docs/connect-kubernetes.md: its rights, commands and object, on a real API server', async (t) => {
+  const kubernetes = await startKubernetes();
+  t.after(() => kubernetes.stop());
+  const page = 'docs/connect-kubernetes.md';
+  const { folder } = kubernetes.apiserver;
+  await mkdir(join(folder, 'deploy/kubernetes'), { recursive: true });
+  await copyFile('deploy/kubernetes/rbac.yaml', join(folder, 'deploy/kubernetes/rbac.yaml'));
+  const blocks = await readBlocks(page, 'sh');
+  const env = { KUBECONFIG: kubernetes.kubeconfig };
+  await runPage(blocks.join('\n'), folder, 'kubernetes', env);
+  assert.equal((await stat(join(folder, 'isthmus.kubeconfig'))).mode & 0o777, 0o600);
+  const registry = await registryOf(page, folder, kubernetes.url);
+  const service = (namespace: string, name: string, selector: object) => {
+    const spec = { ...selector, ports: [{ name: 'http-web', port: 80, targetPort: 8080 }] };
+    return kubernetes.api.apply({ apiVersion: 'v1', kind: 'Service', metadata: { name, namespace }, spec });
+  };
+  const pod = { namespace: 'shop', name: 'orders-1', labels: { app: 'orders' }, ip: '10.2.0.1', serviceAccount: 'orders' };
+  await kubernetes.api.writePod(pod);
+  await service('shop', 'orders-v1', { selector: { app: 'orders' } });
+  await service('shop', 'unrelated', {});
+  await service('default', 'orders', {});
+  const source = createSource(registry, deps);
+  assert.ok(source !== undefined);
+  const follower = new Follower(source);
+  try {
+    await until('the pod is in the mesh', () => follower.state.get('shop/orders-v1')?.endpoints[0]?.serviceAccount === 'orders');
+    assert.deepEqual([...follower.state.keys()], ['shop/orders-v1']);
+    assert.equal(follower.state.get('shop/orders-v1')?.ports[0]?.protocol, 'http');
+  } finally {
+    await follower.stop();
+  }
+  const publisher = createPublisher({ ...registry, spec: { ...registry.spec, publish: true } }, deps);
+  const ports = [{ name: 'http', port: 80, protocol: 'http', gatewayPort: 16_000 }];
+  const imported = [{ namespace: 'shop', name: 'payments', ports, gatewayAddresses: ['10.9.0.1'] }];
+  const refused = (e: unknown) => e instanceof MeshError && e.code === 'REGISTRY_REFUSED';
+  await assert.rejects(async () => publisher?.reconcile(imported, signal), refused, 'the page took the right to publish away');
+  await runPage(blocks[0] ?? '', folder, 'kubernetes', env);
+  assert.deepEqual(await publisher?.reconcile(imported, signal), { written: 2, removed: 0, conflicts: [] });
+  assert.equal((await publisher?.removeAll(signal))?.removed, 2);
 });
