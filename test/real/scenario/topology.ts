@@ -81,7 +81,7 @@ export async function startTopology(ending: Ending): Promise<Topology> {
   await nomad.run({
     job: 'inventory',
     command: process.execPath,
-    args: [script, 'inventory', '0.0.0.0', `\${NOMAD_PORT_main}`],
+    args: [script, `inventory-\${NOMAD_SHORT_ALLOC_ID}`, '0.0.0.0', `\${NOMAD_PORT_main}`],
     count: 2,
     tags: ['isthmus.dev/port=80', 'isthmus.dev/protocol=http'],
     check: { http: '/healthz' },
