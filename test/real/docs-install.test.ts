@@ -173,7 +173,7 @@ exec ${real} "$@"
 
 async function shell(folder: string, script: string, env: Readonly<Record<string, string>> = {}): Promise<string> {
   const options = { cwd: folder, env: { PATH: `${join(folder, 'bin')}:${process.env['PATH']}`, HOME: folder, ...env } };
-  const { stdout } = await run('bash', ['-euo', 'pipefail', '-c', script], options);
+  const { stdout } = await run('bash', ['--norc', '-euo', 'pipefail', '-c', script], options);
   return stdout;
 }
 

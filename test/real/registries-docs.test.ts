@@ -22,7 +22,7 @@ const signal = new AbortController().signal;
 async function runPage(commands: string, folder: string, product: string, env: Record<string, string>): Promise<void> {
   const binary = (await install(product as 'consul')).binary(product === 'kubernetes' ? 'kubectl' : product);
   const path = `${dirname(binary)}:${dirname(process.execPath)}:${process.env['PATH'] ?? ''}`;
-  const child = spawn('bash', ['-euo', 'pipefail', '-c', commands], { cwd: folder, env: { ...process.env, PATH: path, ...env } });
+  const child = spawn('bash', ['--norc', '-euo', 'pipefail', '-c', commands], { cwd: folder, env: { ...process.env, PATH: path, ...env } });
   let said = '';
   child.stdout.on('data', (chunk: Buffer) => {
     said += chunk.toString();

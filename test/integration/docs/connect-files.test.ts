@@ -34,7 +34,7 @@ test(`${page}: every file and command on it`, async () => {
     const PATH = `${join(folder, 'bin')}:${dirname(process.execPath)}:${process.env['PATH'] ?? ''}`;
     const env = { ...process.env, PATH, ISTHMUS_CONTEXT_FILE: join(folder, 'context.yaml') };
     const run = async (commands: string) =>
-      (await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', commands], { cwd: folder, env })).stdout;
+      (await promisify(execFile)('bash', ['--norc', '-euo', 'pipefail', '-c', commands], { cwd: folder, env })).stdout;
 
     const [mesh = '', service = ''] = await readBlocks(page, 'yaml');
     // The page uses the usual ports; a test cannot know that they are free.
@@ -43,7 +43,7 @@ test(`${page}: every file and command on it`, async () => {
     await writeFile(join(folder, 'services', 'payments.yaml'), service);
     const [init = '', start = '', status = ''] = await readBlocks(page, 'sh');
     await run(init);
-    daemon = spawn('bash', ['-c', `exec ${start.trim()}`], { cwd: folder, env, stdio: 'ignore' });
+    daemon = spawn('bash', ['--norc', '-c', `exec ${start.trim()}`], { cwd: folder, env, stdio: 'ignore' });
     const seen = await until('the service in status', async () => {
       const text = await run(status);
       return /payments/.test(text) ? text : undefined;

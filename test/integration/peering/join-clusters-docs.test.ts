@@ -35,7 +35,7 @@ class Reader {
   }
 
   async run(commands: string): Promise<string> {
-    const child = spawn('bash', ['-euo', 'pipefail', '-c', commands], { cwd: this.folder, env: this.#env });
+    const child = spawn('bash', ['--norc', '-euo', 'pipefail', '-c', commands], { cwd: this.folder, env: this.#env });
     let said = '';
     for (const stream of [child.stdout, child.stderr]) {
       stream.on('data', (chunk: Buffer) => {
@@ -49,7 +49,7 @@ class Reader {
 
   /** A command that does not end. */
   start(command: string): void {
-    this.#daemon = spawn('bash', ['-c', `exec ${command.trim()}`], { cwd: this.folder, env: this.#env, stdio: 'ignore' });
+    this.#daemon = spawn('bash', ['--norc', '-c', `exec ${command.trim()}`], { cwd: this.folder, env: this.#env, stdio: 'ignore' });
   }
 
   reload(): void {

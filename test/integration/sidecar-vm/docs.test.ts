@@ -44,7 +44,7 @@ test('docs/join-a-vm.md: every command, in order, against a control plane of its
   });
   const begin = (command: string) => {
     const env = { PATH: path, HOME: folder, XDG_CONFIG_HOME: folder, ...api };
-    const child = spawn('bash', ['-euo', 'pipefail', '-c', `exec ${here(command).trim()}`], {
+    const child = spawn('bash', ['--norc', '-euo', 'pipefail', '-c', `exec ${here(command).trim()}`], {
       cwd: folder,
       env,
       stdio: ['ignore', 'pipe', 'pipe'],

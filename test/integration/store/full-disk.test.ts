@@ -16,7 +16,7 @@ test('a full disk is STORE_UNAVAILABLE, reads go on, and writes return when ther
 }, async (t) => {
   const dir = await mkdtemp(join(tmpdir(), 'isthmus-full-'));
   // A file larger than 512 KiB cannot be written: the limit on size stands for the limit of a disk.
-  const running = spawn('bash', ['-c', 'ulimit -S -f 512 && exec "$0" "$@"', process.execPath, child, dir], {
+  const running = spawn('bash', ['--norc', '-c', 'ulimit -S -f 512 && exec "$0" "$@"', process.execPath, child, dir], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   t.after(() => {

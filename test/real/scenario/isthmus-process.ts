@@ -145,7 +145,7 @@ export function runIsthmus(host: Host, args: readonly string[], env: Readonly<Re
 
 function runShell(host: Host, commands: string, env: Readonly<Record<string, string>>): Promise<string> {
   const script = `isthmus() { "${process.execPath}" "${cli}" "$@"; }\n${commands}`;
-  const [command, args] = inNamespace(host.netns, 'bash', ['-euo', 'pipefail', '-c', script]);
+  const [command, args] = inNamespace(host.netns, 'bash', ['--norc', '-euo', 'pipefail', '-c', script]);
   return new Promise((resolve, reject) => {
     execFile(command, args, { env: { PATH: process.env['PATH'] ?? '', ...env }, timeout: 60_000 }, (error, stdout, stderr) => {
       if (error === null) resolve(stdout);
