@@ -23,7 +23,7 @@ test('docker-compose.yml is what the Compose Specification allows, with the vers
   }
 });
 
-test('docker-compose.yml: what it starts is a mesh in which a caller of west finds a service of east by name', {
+test('docker-compose.yml starts a mesh in which a caller of west without a sidecar finds and calls a service of east', {
   timeout: 600_000,
 }, async (t) => {
   const model = await loadCompose();
@@ -50,29 +50,26 @@ test('docker-compose.yml: what it starts is a mesh in which a caller of west fin
     ready: async (reach) => (await reach.request({ url: at('east-consul', 9090, '/') })).status === 200,
   });
   t.after(() => app.stop());
-  const body = JSON.stringify({
-    Name: 'catalog',
-    ID: 'catalog-1',
-    Address: consul.address,
-    Port: 9090,
-    Check: { HTTP: at('east-consul', 9090, '/'), Interval: '1s' },
-  });
-  const registered = await consul.reach.request({ url: at('east-consul', 8500, '/v1/agent/service/register'), method: 'PUT', body });
-  assert.equal(registered.status, 200, registered.body);
+  const register = async (host: string, service: object): Promise<void> => {
+    const body = JSON.stringify(service);
+    const reply = await network
+      .host('mesh', host)
+      .reach.request({ url: at(host, 8500, '/v1/agent/service/register'), method: 'PUT', body });
+    assert.equal(reply.status, 200, reply.body);
+  };
+  const check = { HTTP: at('east-consul', 9090, '/'), Interval: '1s' };
+  await register('east-consul', { Name: 'catalog', ID: 'catalog-1', Address: consul.address, Port: 9090, Check: check });
+  await register('west-consul', { Name: 'web', ID: 'web-1', Address: network.host('mesh', 'west-consul').address, Port: 8080 });
 
-  const caller = network.host('mesh', 'west-nomad');
-  const reply = await until(
-    'west answers',
-    async () => {
-      const found = await caller.reach.request({ url: at('west-consul', 8500, '/v1/health/service/catalog-mesh?passing=true') });
-      const [entry] = JSON.parse(found.body) as { Service: { Address: string; Port: number } }[];
-      if (entry === undefined) return undefined;
-      const answered = await caller.reach.request({ url: at(entry.Service.Address, entry.Service.Port, '/') });
-      return answered.status === 200 ? answered : undefined;
-    },
-    60_000,
-  );
-  assert.match(reply.body, /URI=spiffe:\/\/mesh\.example\.com\//);
+  const find = 'curl -sf "http://127.0.0.1:8500/v1/health/service/catalog-mesh?passing=true"';
+  const on = (service: string, script: string) => project.exec(service, 'bash', '-euo', 'pipefail', '-c', script);
+  const { Address, Port } = await until('catalog-mesh is in the Consul of west', async () => {
+    const [entry] = JSON.parse(await on('west-consul', find)) as { Service: { Address: string; Port: number } }[];
+    return entry?.Service;
+  });
+  const answer = await until('it answers', () => on('west-consul', `curl -sf http://${Address}:${Port}/`));
+  assert.match(answer, /^catalog for .*URI=spiffe:\/\/mesh\.example\.com\/ns\/isthmus-system\/sa\/gateway/);
+  assert.match(await on('west-control', 'isthmus explain shop/web shop/catalog'), /the principal is the gateway[\s\S]*ALLOWED/);
 
   // A second `docker compose up` runs them again, and they find nothing to do.
   for (const name of ['east-first-start', 'east-invite', 'west-join', 'west-gateway-token']) await project.again(name);
