@@ -2,6 +2,8 @@ import { writeFile } from 'node:fs/promises';
 import { formatViolation } from '../core/validate.ts';
 import type { BenchCase, BenchRun } from './bench-case.ts';
 import { benchCases } from './cases/index.ts';
+import { serveGateway } from './data-plane/gateway-process.ts';
+import { gatewayProcessArgument } from './data-plane/start-gateway.ts';
 import { type BenchOptions, parseBenchOptions } from './options.ts';
 import { type CaseReport, formatJson, formatTable, machineLine } from './report.ts';
 
@@ -15,12 +17,13 @@ npm run bench -- [--quick] [--only NAME]... [--json FILE]
   --help        this
 
 Cases:
-${benchCases.map(({ name, about }) => `  ${name.padEnd(13)} ${about}`).join('\n')}
+${benchCases.map(({ name, about }) => `  ${name.padEnd(20)} ${about}`).join('\n')}
 
 Examples:
   npm run bench -- --quick
   npm run bench -- --only sign --only verify
   npm run bench -- --json bench.json
+  ISTHMUS_ENVOY=/usr/local/bin/envoy npm run bench -- --only gateway-http
 `;
 
 async function main(args: readonly string[]): Promise<number> {
@@ -55,4 +58,6 @@ async function measure(chosen: readonly BenchCase[], options: BenchOptions): Pro
 }
 
 // A goal that is not met is in the report; only what cannot be measured is a failure.
-process.exitCode = await main(process.argv.slice(2));
+const [, , ...given] = process.argv;
+if (given[0] === gatewayProcessArgument) await serveGateway();
+else process.exitCode = await main(given);

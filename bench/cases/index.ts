@@ -1,9 +1,10 @@
 import type { BenchCase } from '../bench-case.ts';
 import { catalog } from './catalog.ts';
+import { gatewayHttp, gatewayPassthrough } from './gateway.ts';
 import { sign } from './sign.ts';
 import { snapshot } from './snapshot.ts';
 import { store } from './store.ts';
 import { verify } from './verify.ts';
 
 /** In the order in which they run. */
-export const benchCases: readonly BenchCase[] = [sign, verify, catalog, snapshot, store];
+export const benchCases: readonly BenchCase[] = [sign, verify, catalog, snapshot, gatewayHttp, gatewayPassthrough, store];
