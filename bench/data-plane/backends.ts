@@ -4,7 +4,7 @@ import type { AddressInfo, Server, Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import { mtlsServerOptions, type Svid, type TrustBundle } from '../../core/identity/index.ts';
 
-export const replyBytes = 1_024;
+const replyBytes = 1_024;
 
 /** What stands behind the gateway: a plain HTTP app, and a workload's mTLS end that echoes. */
 export interface Backends {
