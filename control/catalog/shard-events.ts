@@ -8,32 +8,38 @@ import { editServices, replaceServices } from './shard.ts';
 /** What was read from disk stands until the source's first full snapshot. Too late once the source has spoken. */
 export function restored(shard: Shard, services: readonly ServiceRecord[], ageMs: number, at: number): Shard {
   if (shard.epoch > 0 || shard.state !== 'unknown') return shard;
-  const change = replaceServices(shard, services);
+  const change = replaceServices(shard, services, false);
   return { ...shard, ...contents(change), state: 'stale', restored: true, since: at, dataAt: at - ageMs };
 }
 
-/** `local`: the source's own watch tells when it is lost, so until then its data was current. */
+/** `local`: the source's own watch tells when it is lost, so until then its data was current; ages of services are kept here. */
 export function observed(shard: Shard, event: RegistryEvent, at: number, local: boolean): Shard {
   switch (event.kind) {
     case 'snapshot': {
-      const next = live(shard, replaceServices(shard, event.services), event.cursor, at);
+      const next = live(shard, replaceServices(shard, event.services, local), event.cursor, at);
       return { ...next, restored: false, epoch: shard.epoch + 1 };
     }
     case 'upsert': {
       const key = serviceKey(event.service.namespace, event.service.name);
-      return delta(shard, new Map([[key, event.service]]), event.cursor, at);
+      return delta(shard, new Map([[key, event.service]]), event.cursor, at, local);
     }
     case 'delete':
-      return delta(shard, new Map([[event.id, undefined]]), event.cursor, at);
+      return delta(shard, new Map([[event.id, undefined]]), event.cursor, at, local);
     case 'stale':
       return lost(shard, event.error.message, at, local);
   }
 }
 
 /** A delta needs a base: before the first snapshot, and while a lost source has not resynced, it says nothing of the rest. */
-function delta(shard: Shard, edits: ReadonlyMap<ServiceKey, ServiceRecord | undefined>, cursor: string, at: number): Shard {
+function delta(
+  shard: Shard,
+  edits: ReadonlyMap<ServiceKey, ServiceRecord | undefined>,
+  cursor: string,
+  at: number,
+  local: boolean,
+): Shard {
   if (shard.state !== 'live') return shard;
-  return live(shard, editServices(shard, edits), cursor, at);
+  return live(shard, editServices(shard, edits, local), cursor, at);
 }
 
 function live(shard: Shard, change: ServicesChange, cursor: string, at: number): Shard {

@@ -69,6 +69,14 @@ function normalised(record: ServiceRecord): ServiceRecord {
   return { ...record, ports, endpoints };
 }
 
+/**
+ * Consul, Nomad and folders say no creation time: their adapters take the first sight, which a restart would make new, and the
+ * oldest, whose ports win, would change with it. A peer stamps its own, and only the peer.
+ */
+function keepAge(before: ServiceRecord | undefined, after: ServiceRecord, ownedHere: boolean): ServiceRecord {
+  return ownedHere && before !== undefined && before.createdAt < after.createdAt ? { ...after, createdAt: before.createdAt } : after;
+}
+
 /** By code unit: the same on every machine, whatever its locale. */
 export function compareText(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
@@ -82,14 +90,18 @@ export interface ServicesChange {
 }
 
 /** Mark and sweep: what the snapshot does not name goes; what it repeats unchanged stays the same object. */
-export function replaceServices(shard: Shard, records: readonly ServiceRecord[]): ServicesChange {
+export function replaceServices(shard: Shard, records: readonly ServiceRecord[], ownedHere: boolean): ServicesChange {
   const edits = new Map<ServiceKey, ServiceRecord | undefined>();
   for (const record of records) edits.set(serviceKey(record.namespace, record.name), record);
   for (const known of [shard.services, shard.refused]) for (const key of known.keys()) if (!edits.has(key)) edits.set(key, undefined);
-  return editServices(shard, edits);
+  return editServices(shard, edits, ownedHere);
 }
 
-export function editServices(shard: Shard, edits: ReadonlyMap<ServiceKey, ServiceRecord | undefined>): ServicesChange {
+export function editServices(
+  shard: Shard,
+  edits: ReadonlyMap<ServiceKey, ServiceRecord | undefined>,
+  ownedHere: boolean,
+): ServicesChange {
   const effective: [ServiceKey, ServiceRecord | undefined][] = [];
   const refused: [ServiceKey, readonly string[] | undefined][] = [];
   let endpoints = shard.endpoints;
@@ -97,7 +109,7 @@ export function editServices(shard: Shard, edits: ReadonlyMap<ServiceKey, Servic
     const before = shard.services.get(key);
     const admitted = record === undefined ? undefined : admit(record);
     refused.push([key, admitted === undefined || admitted.refused.length === 0 ? undefined : admitted.refused]);
-    const after = admitted?.record === undefined ? undefined : normalised(admitted.record);
+    const after = admitted?.record === undefined ? undefined : keepAge(before, normalised(admitted.record), ownedHere);
     if (isDeepStrictEqual(before, after)) continue;
     effective.push([key, after]);
     endpoints += (after?.endpoints.length ?? 0) - (before?.endpoints.length ?? 0);

@@ -98,6 +98,39 @@ test('a restarted control plane serves what was persisted, as stale with its age
   );
 });
 
+test('a restart makes no service younger: the oldest, whose ports win, is the same as before', async () => {
+  const store = new MemoryStore();
+  const clock = new ManualClock();
+  const seen = (createdAt: number) => service('shop/orders', [endpoint('a')], { createdAt });
+  const ofWest = service('shop/orders', [endpoint('w')], { createdAt: 2_000, ports: [{ name: 'http', port: 81, protocol: 'http' }] });
+  const life = async (events: readonly RegistryEvent[], westSays: ServiceRecord, ports: readonly number[]) =>
+    running(
+      store,
+      async ({ catalog }) => {
+        const source = new ScriptedSource(consul);
+        catalog.addSource(source, { claims });
+        catalog.addPeer(west, ['*']);
+        catalog.applyPeer(west, consul, snapshot(westSays));
+        source.say(...events);
+        await until('all is taken', () => source.taken === events.length && stateOf(catalog)?.state === 'live');
+        assert.deepEqual(
+          catalog
+            .current()
+            .services.get(orders)
+            ?.contributions.map((c) => c.ports[0]?.port),
+          ports,
+        );
+        await catalog.flush();
+      },
+      clock,
+    );
+  await life([snapshot(seen(1_000))], ofWest, [80, 81]);
+  await life([snapshot(seen(9_000))], ofWest, [80, 81]);
+  await life([snapshot(seen(9_000)), upsert(seen(9_500))], ofWest, [80, 81]);
+  // A peer's own word counts, and a service that went and came is a new one.
+  await life([snapshot(seen(9_000)), snapshot(), snapshot(seen(9_900))], { ...ofWest, createdAt: 3_000 }, [81, 80]);
+});
+
 test('a source that never synced is unknown, says why, and contributes nothing', async () => {
   await running(new MemoryStore(), async ({ catalog }) => {
     const source = new ScriptedSource(consul);
