@@ -12,12 +12,17 @@ export function adminTlsOf(source: SvidSource): AdminTls {
   };
 }
 
-/** Callers by their SVID of this trust domain, judged anew at every call: one that has expired meanwhile is refused. */
+/**
+ * Callers by their SVID of this very cluster, judged anew at every call: one that has expired meanwhile is refused. An AccessPolicy
+ * names SPIFFE ids, and any cluster of the mesh can issue any of those: whoever holds another one would be admin here by its word.
+ */
 export function svidCallers(source: SvidSource, now: () => number): (socket: TLSSocket) => SvidCaller | undefined {
   return (socket) => {
     // An empty object is what Node gives for a client without a certificate.
     if (socket.getPeerCertificate().raw === undefined) return undefined;
     const peer = verifyPeerSocket(socket, source.bundle(), now());
+    const here = source.current().cluster;
+    if (peer.ok && peer.cluster !== here) return { ok: false, reason: `it was issued by cluster ${peer.cluster}, and this is ${here}` };
     return peer.ok ? { ok: true, spiffeId: formatSpiffeId(peer.spiffeId), cluster: peer.cluster } : { ok: false, reason: peer.reason };
   };
 }

@@ -43,7 +43,7 @@ for (const [method, path, payload, role, scope] of routes) {
     const admin = await startAdmin(t);
     assert.equal((await admin.call(method, path, how)).status, 401);
     assert.equal((await admin.call(method, path, { ...how, bearer: `${admin.secret.slice(0, -1)}!` })).status, 401);
-    const svid = admin.pki.svid('west', 'ops', 'alice');
+    const svid = admin.pki.svid('east', 'ops', 'alice');
     const as = (...policies: ReturnType<typeof policy>[]) => {
       admin.policies.splice(0, admin.policies.length, ...policies);
       return admin.call(method, path, { ...how, svid });
@@ -81,11 +81,12 @@ test('a certificate of another trust domain, another cluster, or one that has ex
   const { call, pki, policies } = await startAdmin(t);
   policies.push(policy('admin', ['*'], 'spiffe://mesh.test/*'));
   const { MeshPki } = await import('../../support/mesh-pki.ts');
-  assert.equal((await call('GET', '/v1/peers', { svid: pki.svid('west', 'ops', 'alice') })).status, 200);
+  assert.equal((await call('GET', '/v1/peers', { svid: pki.svid('east', 'ops', 'alice') })).status, 200);
   for (const svid of [
-    new MeshPki('mesh.test').svid('west', 'ops', 'alice'),
-    new MeshPki('other.test').svid('west', 'ops', 'alice'),
-    pki.svid('west', 'ops', 'alice', { now: Date.now() - 7_200_000, lifetimeMs: 60_000 }),
+    pki.svid('west', 'ops', 'alice'),
+    new MeshPki('mesh.test').svid('east', 'ops', 'alice'),
+    new MeshPki('other.test').svid('east', 'ops', 'alice'),
+    pki.svid('east', 'ops', 'alice', { now: Date.now() - 7_200_000, lifetimeMs: 60_000 }),
   ]) {
     const reply = await call('GET', '/v1/peers', { svid });
     assert.deepEqual([reply.status, codeOf(reply)], [401, 'PERMISSION_DENIED']);

@@ -18,7 +18,7 @@ test('every change leaves a line with who, what, diff and result, and no secret'
   api.failure = new MeshError('STORE_UNAVAILABLE', 'disk full', { retryable: true });
   await call('POST', '/v1/peers/invite', { bearer: secret, body: {} });
   policies.push(policy('viewer', ['*'], 'spiffe://mesh.test/ns/ops/sa/alice'));
-  await call('DELETE', '/v1/peers/west', { svid: pki.svid('west', 'ops', 'alice') });
+  await call('DELETE', '/v1/peers/west', { svid: pki.svid('east', 'ops', 'alice') });
   const lines = await auditLines();
   assert.deepEqual(
     lines.map((l) => [l['who'], l['what'], l['result']]),
