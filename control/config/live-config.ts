@@ -74,11 +74,17 @@ class ConfigFiles implements LiveConfig {
     else signal.addEventListener('abort', stop, { once: true });
   }
 
-  async reload(): Promise<void> {
+  reload(): Promise<void> {
+    return this.#read(true);
+  }
+
+  /** Something in the folder changed, which may be a log beside the files: the same mistakes are not told again unless asked. */
+  async #read(asked: boolean): Promise<void> {
     const result = await loadConfig(this.#options.paths);
     if (!result.ok) {
+      const known = JSON.stringify(result.violations) === JSON.stringify(this.violations);
       this.violations = result.violations;
-      this.#options.onRefused(result.violations);
+      if (asked || !known) this.#options.onRefused(result.violations);
       return;
     }
     this.violations = [];
@@ -102,7 +108,7 @@ class ConfigFiles implements LiveConfig {
     while (this.#again) {
       this.#again = false;
       await this.#options.clock.sleep(quietMs, signal);
-      if (!this.#again) await this.reload();
+      if (!this.#again) await this.#read(false);
     }
   }
 }

@@ -44,6 +44,20 @@ test('keeps the last good configuration while the files are bad, and takes the n
   assert.deepEqual(live.violations, []);
 });
 
+test('the same mistakes are told once, whatever else happens in the folder, and again when asked', async (t) => {
+  const { file, folder, live, refused } = await setUp(t);
+  await writeFile(file, mesh('soon'));
+  await until('the bad file is refused', () => refused.length > 0);
+  // A log beside the configuration that grows with each refusal would otherwise never come to rest.
+  for (let i = 0; i < 3; i++) {
+    await writeFile(join(folder, '..', 'control.log'), `refused ${i}`);
+    await new Promise((resolve) => setTimeout(resolve, 400));
+  }
+  assert.equal(refused.length, 1);
+  await live.reload();
+  assert.equal(refused.length, 2);
+});
+
 test('takes objects from a folder, and says each change once', async (t) => {
   const { folder, live, controller } = await setUp(t);
   const seen: number[] = [];
