@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { type FastifyInstance, fastify } from 'fastify';
 import type { Registry } from 'prom-client';
 import type { Service } from '../../core/lifecycle.ts';
+import { portTaken } from './port-taken.ts';
 
 export interface HealthCheck {
   readonly name: string;
@@ -52,7 +53,7 @@ export class HealthServer implements Service {
       await this.#app.listen({ host: listen.host, port: listen.port });
     } catch (error) {
       await this.dispose();
-      throw error;
+      throw portTaken(error, listen);
     }
   }
 

@@ -4,6 +4,7 @@ import { type FastifyInstance, fastify } from 'fastify';
 import type { Service } from '../../core/lifecycle.ts';
 import { Authenticator } from './authenticate.ts';
 import type { AdminServerOptions } from './options.ts';
+import { portTaken } from './port-taken.ts';
 import { RateLimiter } from './rate-limit.ts';
 import { register } from './register.ts';
 import { routesOf } from './routes.ts';
@@ -53,7 +54,7 @@ export class AdminServer implements Service {
       });
     } catch (error) {
       await this.dispose();
-      throw error;
+      throw portTaken(error, listen);
     }
   }
 

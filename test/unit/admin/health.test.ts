@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { type HealthCheck, HealthServer } from '../../../control/admin/index.ts';
 import { createMetrics } from '../../../control/telemetry/index.ts';
+import type { MeshError } from '../../../core/errors.ts';
 
 test('readiness says which check fails, and that it drains; metrics carry the cluster', async (t) => {
   const metrics = createMetrics({ cluster: 'east' });
@@ -23,4 +24,17 @@ test('readiness says which check fails, and that it drains; metrics carry the cl
   await server.drain();
   assert.equal((await get('/readyz')).status, 503);
   assert.equal((await get('/healthz')).status, 200);
+});
+
+test('a port that somebody has is named, as a fault of the configuration', async (t) => {
+  const { registry } = createMetrics({ cluster: 'east' });
+  const first = new HealthServer({ listen: { host: '127.0.0.1', port: 0 }, readiness: () => [], metrics: registry });
+  await first.start();
+  t.after(() => first.dispose());
+  const { port } = first.address;
+  const second = new HealthServer({ listen: { host: '127.0.0.1', port }, readiness: () => [], metrics: registry });
+  await assert.rejects(second.start(), (error: unknown) => {
+    assert.deepEqual([(error as MeshError).code, String(error).includes(`127.0.0.1:${port}`)], ['PORT_TAKEN', true]);
+    return true;
+  });
 });
