@@ -34,6 +34,9 @@ export class Publishing {
   #stored: StoredPorts = { table: new Map(), freed: new Map() };
   #exhausted: readonly string[] = [];
   #uninstalled = false;
+  #following = false;
+  /** One after the other: each plan builds on the ports that the one before has stored. */
+  #applying: Promise<void> = Promise.resolve();
 
   constructor(options: PublishingOptions) {
     this.#options = options;
@@ -47,12 +50,21 @@ export class Publishing {
 
   /** Follows the catalog until `signal` aborts. */
   async run(signal: AbortSignal): Promise<void> {
+    this.#following = true;
     try {
-      for await (const { view } of this.#options.catalog.changes(signal)) await this.#apply(view, signal);
+      for await (const _ of this.#options.catalog.changes(signal)) await this.refresh(signal);
     } finally {
       for (const { stop } of this.#writers.values()) stop();
       await Promise.all([...this.#writers.values()].map((w) => w.ended));
     }
+  }
+
+  /** The registries to publish to have changed: one that is left out, or read only now, keeps nothing of ours. */
+  async refresh(signal: AbortSignal): Promise<void> {
+    // Before gateways and sources are there, less would be planned than is published.
+    if (!this.#following) return;
+    this.#applying = this.#applying.then(() => this.#apply(this.#options.catalog.current(), signal));
+    await this.#applying;
   }
 
   conflicts(): readonly Conflict[] {
@@ -119,6 +131,17 @@ export class Publishing {
     for (const [id, services] of plan.published) this.#writers.get(id)?.writer.want(services);
   }
 
+  async #takeBack(id: string, { writer, ended }: RunningWriter, signal: AbortSignal): Promise<void> {
+    const { log } = this.#options;
+    try {
+      await ended;
+      const { removed } = await writer.publisher.removeAll(signal);
+      log.info({ publisher: id, removed }, 'no longer published to: what was there has been taken back');
+    } catch (error) {
+      if (!isAborted(error)) log.error({ publisher: id, error }, 'no longer published to, but what is there could not be taken back');
+    }
+  }
+
   #tellPorts(): void {
     const ports = [...this.#stored.table.values()].map(({ service, port, gatewayPort }) => ({ service, port, gatewayPort }));
     this.#options.onPorts(ports);
@@ -132,6 +155,7 @@ export class Publishing {
       if (wanted.get(id) === running.writer.publisher) continue;
       running.stop();
       this.#writers.delete(id);
+      if (!wanted.has(id)) void this.#takeBack(id, running, signal);
     }
     for (const [id, publisher] of wanted) {
       if (this.#writers.has(id)) continue;

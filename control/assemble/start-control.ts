@@ -4,6 +4,7 @@ import { ensureOwnerOnlyDir } from '../../core/identity/index.ts';
 import { runGroup } from '../../core/lifecycle.ts';
 import type { Log } from '../../core/log.ts';
 import { networkId } from '../../core/model/index.ts';
+import { deepEqual } from '../../core/registry/index.ts';
 import { formatViolation } from '../../core/validate.ts';
 import { keepAuthority } from '../ca/index.ts';
 import { openLiveConfig } from '../config/index.ts';
@@ -105,7 +106,7 @@ async function start(parts: ControlParts, stop: AbortController): Promise<Runnin
 
 /** Everything that runs for as long as the control plane does; a part that fails for good takes the rest with it. */
 function runTasks(parts: ControlParts, stop: AbortController): Promise<void> {
-  const { catalog, config, gateways, publishing, services, peers, sources, snapshots, identity, clock, log } = parts;
+  const { catalog, config, gateways, publishing, services, peers, sources, snapshots, identity, mesh, clock, log } = parts;
   return runGroup(stop.signal, [
     (signal) => gateways.run(signal),
     async (signal) => {
@@ -121,9 +122,11 @@ function runTasks(parts: ControlParts, stop: AbortController): Promise<void> {
     (signal) => services.presence.keep(clock, log, signal),
     (signal) => services.liveness.run(signal),
     (signal) => keepAuthority({ authority: identity.authority, ledger: services.ledger, clock, log, signal }),
-    async () => {
+    async (signal) => {
       for await (const next of config.changes) {
+        if (!deepEqual(next.mesh.spec, mesh)) log.warn({}, 'the Mesh has changed: that counts from the next start of this control plane');
         await sources.apply(registriesOf(next));
+        await publishing.refresh(signal);
         peers.configure(peersOf(next));
         parts.applyPolicies();
       }

@@ -31,13 +31,7 @@ export function observed(shard: Shard, event: RegistryEvent, at: number, local: 
 }
 
 /** A delta needs a base: before the first snapshot, and while a lost source has not resynced, it says nothing of the rest. */
-function delta(
-  shard: Shard,
-  edits: ReadonlyMap<ServiceKey, ServiceRecord | undefined>,
-  cursor: string,
-  at: number,
-  local: boolean,
-): Shard {
+function delta(shard: Shard, edits: ReadonlyMap<ServiceKey, ServiceRecord | undefined>, cursor: string, at: number, local: boolean): Shard {
   if (shard.state !== 'live') return shard;
   return live(shard, editServices(shard, edits, local), cursor, at);
 }

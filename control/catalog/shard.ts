@@ -97,11 +97,7 @@ export function replaceServices(shard: Shard, records: readonly ServiceRecord[],
   return editServices(shard, edits, ownedHere);
 }
 
-export function editServices(
-  shard: Shard,
-  edits: ReadonlyMap<ServiceKey, ServiceRecord | undefined>,
-  ownedHere: boolean,
-): ServicesChange {
+export function editServices(shard: Shard, edits: ReadonlyMap<ServiceKey, ServiceRecord | undefined>, ownedHere: boolean): ServicesChange {
   const effective: [ServiceKey, ServiceRecord | undefined][] = [];
   const refused: [ServiceKey, readonly string[] | undefined][] = [];
   let endpoints = shard.endpoints;

@@ -16,6 +16,9 @@ export interface PortRecord {
 /** By `NAMESPACE/NAME:PORT`. */
 export type PortTable = ReadonlyMap<string, PortRecord>;
 
+/** By gateway port: Unix ms when it was freed, and the `NAMESPACE/NAME:PORT` that had it, which gets it back when it returns. */
+export type FreedPorts = ReadonlyMap<number, { readonly at: number; readonly key: string }>;
+
 export interface PublisherPlace {
   readonly id: string;
   /** Of its registry: whose gateways its callers reach. */
@@ -26,8 +29,7 @@ export interface PublishingInput {
   readonly view: CatalogView;
   readonly publishers: readonly PublisherPlace[];
   readonly table: PortTable;
-  /** Gateway port → Unix ms when it was freed. */
-  readonly freed: ReadonlyMap<number, number>;
+  readonly freed: FreedPorts;
   /** Inclusive. */
   readonly range: readonly [number, number];
   readonly now: number;
@@ -35,7 +37,7 @@ export interface PublishingInput {
 
 export interface PublishingPlan {
   readonly table: PortTable;
-  readonly freed: ReadonlyMap<number, number>;
+  readonly freed: FreedPorts;
   /** Services that got no port, as the range is used up. */
   readonly exhausted: readonly string[];
   /** By publisher id: exactly what its registry should hold. */
@@ -53,12 +55,18 @@ export function planPublishing(input: PublishingInput): PublishingPlan {
   const wanted = wantedPorts(input);
   const settled = input.view.sources.every((s) => s.state !== 'unknown' && !s.restored);
   const table = new Map<string, PortRecord>();
-  const freed = new Map([...input.freed].filter(([, at]) => input.now - at < portRestMs));
+  const freed = new Map([...input.freed].filter(([, { at }]) => input.now - at < portRestMs));
   for (const [key, record] of input.table) {
     const now = wanted.get(key);
     if (now !== undefined) table.set(key, { ...now, gatewayPort: record.gatewayPort });
-    else if (settled) freed.set(record.gatewayPort, input.now);
+    else if (settled) freed.set(record.gatewayPort, { at: input.now, key });
     else table.set(key, record);
+  }
+  for (const [gatewayPort, { key }] of freed) {
+    const back = wanted.get(key);
+    if (back === undefined || table.has(key) || gatewayPort < input.range[0] || gatewayPort > input.range[1]) continue;
+    freed.delete(gatewayPort);
+    table.set(key, { ...back, gatewayPort });
   }
   const used = new Set([...[...table.values()].map((r) => r.gatewayPort), ...freed.keys()]);
   const exhausted: string[] = [];

@@ -1,5 +1,5 @@
 import type { Store, StoreOp } from '../../core/store.ts';
-import type { PortRecord, PortTable } from './plan-publishing.ts';
+import type { FreedPorts, PortRecord, PortTable } from './plan-publishing.ts';
 
 const portsPrefix = 'publish/ports/';
 const freedPrefix = 'publish/freed/';
@@ -8,7 +8,7 @@ const batch = 100;
 
 export interface StoredPorts {
   readonly table: PortTable;
-  readonly freed: ReadonlyMap<number, number>;
+  readonly freed: FreedPorts;
 }
 
 export async function loadPorts(store: Store): Promise<StoredPorts> {
@@ -16,7 +16,7 @@ export async function loadPorts(store: Store): Promise<StoredPorts> {
   const parse = <T>(value: Uint8Array) => JSON.parse(Buffer.from(value).toString('utf8')) as T;
   return {
     table: new Map(ports.entries.map((e) => [e.key.slice(portsPrefix.length), parse<PortRecord>(e.value)])),
-    freed: new Map(freed.entries.map((e) => [Number(e.key.slice(freedPrefix.length)), parse<number>(e.value)])),
+    freed: new Map(freed.entries.map((e) => [Number(e.key.slice(freedPrefix.length)), parse<{ at: number; key: string }>(e.value)])),
   };
 }
 
@@ -34,6 +34,6 @@ function changes(before: ReadonlyMap<string, unknown>, after: ReadonlyMap<string
   return [...puts, ...deletes];
 }
 
-function textKeys(map: ReadonlyMap<number, number>): ReadonlyMap<string, number> {
+function textKeys<T>(map: ReadonlyMap<number, T>): ReadonlyMap<string, T> {
   return new Map([...map].map(([key, value]) => [String(key), value]));
 }

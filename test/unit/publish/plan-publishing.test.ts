@@ -59,6 +59,16 @@ test('while any source has not spoken since the start, nothing is withdrawn; aft
   assert.deepEqual([withdrawn.table.size, withdrawn.published.get('kubernetes/prod')], [0, []]);
   const soon = planPublishing({ ...start, ...withdrawn, now: 2_000, view: viewOf([remote('other')]), publishers: [kubernetes] });
   assert.equal(soon.table.get('shop/other:8080')?.gatewayPort, 16_001);
+  const back = planPublishing({ ...start, ...withdrawn, now: 2_000, view: viewOf([remote('alpha'), remote('payments')]), publishers: [] });
+  assert.deepEqual(
+    [...back.table].map(([key, { gatewayPort }]) => [key, gatewayPort]),
+    [
+      ['shop/payments:8080', 16_000],
+      ['shop/alpha:8080', 16_001],
+    ],
+    'a service that returns finds its own port, as its callers do',
+  );
+  assert.equal(back.freed.size, 0);
   const later = planPublishing({
     ...start,
     ...withdrawn,
