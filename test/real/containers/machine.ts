@@ -38,7 +38,7 @@ export async function startMachine(host: Host): Promise<Machine> {
 }
 
 function shell(running: Running, env: Record<string, string>, script: string, input: string): Promise<string> {
-  const [command, args] = commandInside(running, 0, ['bash', '-euo', 'pipefail', '-c', script]);
+  const [command, args] = commandInside(running, 0, ['bash', '--norc', '-euo', 'pipefail', '-c', script]);
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { env, stdio: ['pipe', 'pipe', 'pipe'] });
     let said = '';
