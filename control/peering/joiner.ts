@@ -22,6 +22,7 @@ export class Joiner {
   readonly #options: JoiningOptions;
   /** What the last offer was answered with: no two requests of one key are equal, and the reply is bound to one. */
   #offered: Uint8Array = Buffer.alloc(0);
+  #last: Promise<unknown> = Promise.resolve();
 
   constructor(options: JoiningOptions) {
     this.#options = options;
@@ -31,7 +32,11 @@ export class Joiner {
    * Joins, or begins to where the inviter dials. MeshError CONFIG_INVALID for a token that cannot be used here, CONFLICT when this cluster
    * has a root of its own, IDENTITY_INVALID or PERMISSION_DENIED when the inviter refuses, PEER_UNREACHABLE (retryable): say it again.
    */
-  async join(text: string): Promise<JoinResult> {
+  join(text: string): Promise<JoinResult> {
+    return this.#inTurn(() => this.#join(text));
+  }
+
+  async #join(text: string): Promise<JoinResult> {
     const token = this.#check(text);
     const underWay: JoinUnderWay = { token: text.trim() };
     await this.#options.store.txn({ if: [], then: [putJson(joiningKey, underWay)] });
@@ -46,7 +51,11 @@ export class Joiner {
   }
 
   /** Goes on with a join that a restart has interrupted; false when there is none, or nothing to do on this side. */
-  async resume(): Promise<boolean> {
+  resume(): Promise<boolean> {
+    return this.#inTurn(() => this.#resume());
+  }
+
+  async #resume(): Promise<boolean> {
     const found = await this.#underWay();
     if (found === undefined) return false;
     const { token, reply } = found;
@@ -71,7 +80,18 @@ export class Joiner {
   }
 
   /** The inviter brings its reply. What it says is durable when this resolves. */
-  async accepted(reply: peering.JoinReply): Promise<void> {
+  accepted(reply: peering.JoinReply): Promise<void> {
+    return this.#inTurn(() => this.#accepted(reply));
+  }
+
+  /** Two at once would ask twice with one key, and the second answer would find that key used up. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#last.then(work);
+    this.#last = turn.catch(() => undefined);
+    return turn;
+  }
+
+  async #accepted(reply: peering.JoinReply): Promise<void> {
     const found = await this.#underWay();
     if (found === undefined || found.token.id !== reply.invite) {
       throw new MeshError('IDENTITY_INVALID', 'the reply does not hold: no join waits for it here');

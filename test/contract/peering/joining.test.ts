@@ -192,3 +192,14 @@ test('a proof for one TLS server is worth nothing at another: what a man in the 
   await assert.rejects(inviter.redeem({ ...request, proof }, [Buffer.alloc(32, 2)]), refusedWith('IDENTITY_INVALID', /does not hold/));
   await east.stop();
 });
+
+test('a join and the loop that goes on with interrupted ones do not get into each other: each key is answered once', async () => {
+  const east = await JoinSite.start({ cluster: 'east', root: true });
+  // A loop that never rests is in the middle of everything that join does.
+  const restless = { ...systemClock, sleep: (_ms: number, signal?: AbortSignal) => systemClock.sleep(0, signal) };
+  const west = await JoinSite.start({ cluster: 'west', clock: restless });
+  const { token } = await east.joining.invite();
+  assert.equal((await west.joining.join(token)).state, 'joined');
+  await peered(east, west);
+  await Promise.all([east.stop(), west.stop()]);
+});
