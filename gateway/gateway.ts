@@ -110,7 +110,7 @@ export class Gateway implements RunningGateway {
 
   async #open(): Promise<void> {
     const { health, metrics, listen, originateAddress } = this.#options;
-    const { log, metrics: registry } = this.#deps;
+    const { clock, log, metrics: registry } = this.#deps;
     const { signal } = this.#stop;
     // First, so that whoever asks sees what is waited for.
     this.#health = await servePages(
@@ -132,6 +132,7 @@ export class Gateway implements RunningGateway {
     feed.store.subscribe(() => {
       if (!signal.aborted && this.#finishing === undefined) this.#run(originate.apply(feed.store.current));
     });
+    this.#run(originate.run(() => (this.#finishing === undefined ? feed.store.current : undefined), clock, signal));
     identity.subscribe(() => feed.reconnect('the SVID was renewed'));
     this.#registration = await this.#register(identity, this.#eastWest.port);
     this.#run(this.#registration.ended);

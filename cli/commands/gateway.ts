@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
+import { join } from 'node:path';
 import type { Command } from 'commander';
 import { MeshError } from '../../core/errors.ts';
-import { parseJoinToken } from '../../core/identity/index.ts';
+import { parseJoinToken, readIfThere } from '../../core/identity/index.ts';
 import { formatViolation, type Violation } from '../../core/validate.ts';
 import { bindFlag, collect, durationFlag, portFlag } from '../arguments.ts';
 import { CliError } from '../cli-error.ts';
@@ -63,7 +64,8 @@ async function inputOf(flags: GatewayFlags): Promise<Record<string, unknown>> {
     throw new CliError(exitCode.invalid, 'USAGE', '--state-dir FOLDER and --advertise HOST are needed', 'see isthmus gateway --help');
   }
   const token = tokenFile === undefined ? undefined : (await readToken(tokenFile)).trim();
-  const parsed = token === undefined ? undefined : parseJoinToken(token);
+  const known = token ?? (await keptToken(flags.stateDir));
+  const parsed = known === undefined ? undefined : parseJoinToken(known);
   if (parsed?.ok === false) throw invalid(parsed.violations);
   const network = flags.network ?? parsed?.value.network;
   if (network === undefined || network === '') {
@@ -75,6 +77,11 @@ async function inputOf(flags: GatewayFlags): Promise<Record<string, unknown>> {
 function invalid(violations: readonly Violation[]): CliError {
   const all = violations.map((v) => `  ${formatViolation(v)}`).join('\n');
   return new CliError(exitCode.invalid, 'INVALID_INPUT', `the gateway cannot start:\n${all}`, 'see isthmus gateway --help');
+}
+
+/** What it joined with, for a start without --token-file. */
+async function keptToken(stateDir: string): Promise<string | undefined> {
+  return (await readIfThere(join(stateDir, 'identity', 'join-token')))?.trim();
 }
 
 async function readToken(path: string): Promise<string> {

@@ -1,3 +1,4 @@
+import type { Clock } from '../../core/clock.ts';
 import { MeshError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import type { EngineListener, EngineListenerSpec } from '../engine/index.ts';
@@ -9,9 +10,11 @@ export interface OriginateListenersOptions {
   readonly log: Log;
 }
 
+const retryMs = 2_000;
+
 /**
  * Keeps the gateway ports of imported services open as the control plane names them. A port that another program holds is
- * reported, and asked for again with the next change; what a port leads to is looked up at each connection, so a change
+ * reported, and asked for again (`run`); what a port leads to is looked up at each connection, so a change
  * of that opens and closes nothing.
  */
 export class OriginateListeners {
@@ -37,6 +40,15 @@ export class OriginateListeners {
   apply(state: DataPlaneState): Promise<void> {
     this.#last = this.#last.then(() => this.#apply(state));
     return this.#last;
+  }
+
+  /** Asks again for ports that could not be had, such as those of the gateway before this one; until `signal` aborts. `state`: undefined while nothing new is to open. */
+  async run(state: () => DataPlaneState | undefined, clock: Clock, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await clock.sleep(retryMs, signal).catch(() => undefined);
+      const wanted = signal.aborted || this.#failed.size === 0 ? undefined : state();
+      if (wanted !== undefined) await this.apply(wanted);
+    }
   }
 
   async #apply(state: DataPlaneState): Promise<void> {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { type EchoReply, startEchoApp } from '../../../cli/demo/echo-app.ts';
@@ -178,6 +179,21 @@ test('one bad resource is refused with its reason, and blocks nothing else; the 
   assert.equal(failed.port, taken.port);
   assert.equal((await call(port)).app, 'orders');
   assert.equal((await get('/v1/gateway')).status, 200);
+});
+
+test('a gateway port that another program holds opens once it is free, without a change of the mesh', async (t) => {
+  const site = await GatewaySite.start(t);
+  const orders = await app(t, 'orders');
+  const { gateway } = await site.gateway({ token: await site.token() });
+  const holder = createServer();
+  await new Promise<void>((resolve) => holder.listen(0, '127.0.0.1', resolve));
+  const { port } = holder.address() as AddressInfo;
+  const outbound = [site.behind(gateway.eastWest.port, 'gateway')];
+  site.serve({ terminate: [orders.port], originate: [{ port, cidrs: ['127.0.0.0/8'] }], outbound });
+  await until('the port is reported', () => gateway.status().originate.failed.some((each) => each.port === port));
+  await new Promise((resolve) => holder.close(resolve));
+  assert.equal((await until('an answer', () => call(port))).app, 'orders');
+  assert.deepEqual(gateway.status().originate.failed, []);
 });
 
 test('drain: says so, takes nothing new, lets what runs finish, ends', async (t) => {
