@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { benchCases } from '../../../bench/cases/index.ts';
 import { alternate, costOf, figureOf, perCpuSecond, quantile } from '../../../bench/measure.ts';
 import { parseBenchOptions } from '../../../bench/options.ts';
 import { caseReport, formatJson, formatTable } from '../../../bench/report.ts';
-import { readBlocks } from '../../support/docs-blocks.ts';
 
 /** Gives these values, one a round; the first is the round that is not counted. */
 function scripted(name: string, values: readonly number[], order: string[]) {
@@ -90,14 +88,4 @@ test('bench arguments: a case that does not exist is named with those that do', 
     ok: true,
     value: { help: false, quick: false, only: [], json: 'out.json' },
   });
-});
-
-test('every command on the page about benchmarks is one that the bench takes', async () => {
-  const names = benchCases.map((each) => each.name);
-  const lines = (await readBlocks('docs/benchmarks.md', 'sh')).flatMap((block) => block.trim().split('\n'));
-  assert.ok(lines.length >= 4);
-  for (const line of lines) {
-    const [, args] = /^(?:[A-Z_]+=\S+ )?npm run bench(?: -- (.*))?$/.exec(line) ?? assert.fail(line);
-    assert.deepEqual(parseBenchOptions(args?.split(' ') ?? [], names).ok, true, line);
-  }
 });

@@ -5,8 +5,12 @@ import { test } from 'node:test';
 import { readRepositoryFile, repositoryRoot } from '../../support/deploy-files.ts';
 import { readFences } from '../../support/docs-blocks.ts';
 
-/** Who runs a page's commands. (Those of the README are `npm run demo`, which test/e2e runs, and the tests themselves.) */
+/**
+ * Who runs a page's commands. (Those of the README are `npm run demo`, which test/e2e runs, and the tests themselves. Of the
+ * benchmarks, which take minutes, every command is parsed and one is run.)
+ */
 const runners: Readonly<Record<string, string>> = {
+  'docs/benchmarks.md': 'test/integration/bench/run-bench.test.ts',
   'docs/call-without-sidecar.md': 'test/real/scenario.test.ts',
   'docs/connect-consul.md': 'test/real/registries-docs.test.ts',
   'docs/connect-files.md': 'test/integration/docs/connect-files.test.ts',
