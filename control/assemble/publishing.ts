@@ -1,6 +1,7 @@
 import type { Conflict, UninstallPlan, UninstallResult } from '../../core/admin/index.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { MeshSpec } from '../../core/config/index.ts';
+import { toMeshError } from '../../core/errors.ts';
 import { childController, isAborted } from '../../core/lifecycle.ts';
 import type { Log } from '../../core/log.ts';
 import type { Store } from '../../core/store.ts';
@@ -81,16 +82,21 @@ export class Publishing {
   async plan(): Promise<UninstallPlan> {
     const { signal } = new AbortController();
     const steps: UninstallPlan['steps'] = [];
+    const unread: string[] = [];
     for (const [id, { writer }] of this.#writers) {
-      const subjects = [...(await writer.publisher.listOwned(signal))];
-      if (subjects.length > 0) steps.push({ where: id, action: 'remove what was published there', subjects });
+      try {
+        const subjects = [...(await writer.publisher.listOwned(signal))];
+        if (subjects.length > 0) steps.push({ where: id, action: 'remove what was published there', subjects });
+      } catch (error) {
+        unread.push(`${id} cannot be read now, so what it holds is not listed: ${toMeshError(error).message}`);
+      }
     }
     const names = [...this.#stored.table.keys()];
     const warnings =
       names.length === 0
         ? []
         : [`callers without a sidecar lose ${names.length} imported (service, port): ${names.slice(0, 20).join(', ')}`];
-    return { steps, warnings };
+    return { steps, warnings: [...unread, ...warnings] };
   }
 
   /** Takes back what was published, and publishes nothing more until the control plane is started again. */
@@ -99,12 +105,17 @@ export class Publishing {
     const { signal } = new AbortController();
     let removed = 0;
     const conflicts: string[] = [];
-    for (const { writer, stop, ended } of [...this.#writers.values()]) {
+    for (const [id, { writer, stop, ended }] of [...this.#writers]) {
       stop();
       await ended;
-      const result = await writer.publisher.removeAll(signal);
-      removed += result.removed;
-      conflicts.push(...result.conflicts);
+      try {
+        const result = await writer.publisher.removeAll(signal);
+        removed += result.removed;
+        conflicts.push(...result.conflicts);
+      } catch (error) {
+        // The others are cleaned all the same; this one when it is asked again.
+        conflicts.push(`${id}: ${toMeshError(error).message}`);
+      }
     }
     return { removed, conflicts };
   }

@@ -71,14 +71,16 @@ export class RecordWriter {
     this.#nap?.abort();
     this.#releaseHeld();
     await this.#running;
-    if (this.#pending.size > 0) await this.#writeAll().catch((error) => this.#failed(error));
+    // Also with nothing left: whoever asked for a flush meanwhile is answered.
+    await this.#writeAll().catch((error) => this.#failed(error));
   }
 
   #wake(): void {
     if (this.#running !== undefined || this.#stopped) return;
     this.#running = this.#run().finally(() => {
       this.#running = undefined;
-      if (this.#pending.size > 0) this.#wake();
+      // A flush that was asked for after the last write was settled waits for a round of its own.
+      if (this.#pending.size > 0 || this.#flushes.size > 0) this.#wake();
     });
   }
 

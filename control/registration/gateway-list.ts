@@ -131,7 +131,10 @@ export class GatewayList {
     try {
       await instances.setResolved(key, record.generation, resolved);
     } catch (error) {
-      log.warn({ key, error: toMeshError(error).message }, 'resolved addresses of a gateway were not stored: tried again later');
+      log.warn(
+        { registration: key, error: toMeshError(error).message },
+        'resolved addresses of a gateway were not stored: tried again later',
+      );
     }
   }
 }

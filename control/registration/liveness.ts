@@ -54,10 +54,10 @@ export class Liveness {
       try {
         if (silentMs > ttlMs + removeAfterMs && record.expired) {
           await instances.remove(key, record.generation);
-          log.info({ key }, 'registration removed: silent for too long');
+          log.info({ registration: key }, 'registration removed: silent for too long');
         } else if (silentMs > ttlMs && !record.expired) {
           await instances.markExpired(key, record.generation);
-          log.warn({ key, silentMs: Math.round(silentMs) }, 'registration expired: its agent is silent');
+          log.warn({ registration: key, silentMs: Math.round(silentMs) }, 'registration expired: its agent is silent');
         }
       } catch (error) {
         // Somebody spoke up meanwhile.

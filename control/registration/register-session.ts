@@ -49,7 +49,7 @@ export class RegisterSession {
       }
       case 'leave':
         await instances.remove(key, generation);
-        this.#options.log.info({ key, generation }, 'instance left');
+        this.#options.log.info({ registration: key, generation }, 'instance left');
         this.left = true;
         this.close();
         return this.#reply(generation);
@@ -88,7 +88,7 @@ export class RegisterSession {
     const { generation } = record.value;
     this.#replace(key, generation);
     this.#registered = { key, generation, grant: grant.id };
-    log.info({ key, spiffeId, generation, addresses: record.value.addresses }, 'instance registered');
+    log.info({ registration: key, spiffeId, generation, addresses: record.value.addresses }, 'instance registered');
     return this.#reply(generation);
   }
 
