@@ -19,6 +19,8 @@ export interface GrpcServicesOptions {
   readonly resources: ResourceSource;
   readonly clock: Clock;
   readonly log: Log;
+  /** The control plane's own end. */
+  readonly signal: AbortSignal;
 }
 
 /** Everything that agents and gateways talk to, on one listener. */
@@ -33,7 +35,7 @@ export interface GrpcServices {
 }
 
 export function createGrpcServices(options: GrpcServicesOptions): GrpcServices {
-  const { mesh, identity, store, resources, clock, log } = options;
+  const { mesh, identity, store, resources, clock, log, signal } = options;
   const { authority } = identity;
   const listen = parseHostPort(mesh.grpc.listen) ?? { host: '0.0.0.0', port: 15_012 };
   const front = new GrpcFront({ ...listen, identity: identity.front(), clock, log });
@@ -49,7 +51,7 @@ export function createGrpcServices(options: GrpcServicesOptions): GrpcServices {
   const ttlMs = mesh.catalog.agentTtlMs;
   const presence = new Presence(store, randomUUID());
   const liveness = new Liveness({ instances, presence, ttlMs, clock, log });
-  front.addService(RegistrationService, registrationServer({ instances, liveness, ledger, callerOf, ttlMs, clock, log }));
+  front.addService(RegistrationService, registrationServer({ instances, liveness, ledger, callerOf, ttlMs, clock, log, signal }));
 
   const xds = createXdsServer({ source: resources, cluster: mesh.cluster, callerOf, clock, log });
   front.addService(ads.AggregatedDiscoveryServiceService, { ...xds.handlers });

@@ -70,7 +70,7 @@ export async function buildParts(around: Surroundings): Promise<ControlParts> {
     originateCidrs: mesh.originate.sources.flatMap((s) => s.cidrs),
   });
   identity.authority.subscribe(() => snapshots.set({ trust: identity.authority.bundle() }));
-  const services = createGrpcServices({ mesh, identity, store, resources: snapshots.resources, clock, log });
+  const services = createGrpcServices({ mesh, identity, store, resources: snapshots.resources, clock, log, signal });
   const sources = new Sources({ catalog, cluster, store, clock, random, log });
   const onPorts: ConstructorParameters<typeof Publishing>[0]['onPorts'] = (gatewayPorts) => snapshots.set({ gatewayPorts });
   const publishing = new Publishing({ mesh, catalog, sources, store, clock, random, log, onPorts });

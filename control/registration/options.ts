@@ -14,4 +14,6 @@ export interface RegistrationServerOptions {
   readonly ttlMs: number;
   readonly clock: Clock;
   readonly log: Log;
+  /** Its abort ends every stream with UNAVAILABLE, so that a drain waits for none of them. Default: none. */
+  readonly signal?: AbortSignal;
 }
