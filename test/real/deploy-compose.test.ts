@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Status } from '../../core/admin/index.ts';
+import { onEnd } from '../support/on-end.ts';
 import { until } from '../support/until.ts';
 import { composeUp, hostsOf, isOneShot, loadCompose } from './containers/compose.ts';
 import { createNetwork } from './servers/index.ts';
@@ -28,9 +29,9 @@ test('docker-compose.yml starts a mesh in which a caller of west without a sidec
 }, async (t) => {
   const model = await loadCompose();
   const network = await createNetwork({ sites: { mesh: hostsOf(model) } });
-  t.after(() => network.remove());
+  onEnd(t, () => network.remove());
   const project = await composeUp(model, network, 'mesh');
-  t.after(() => project.down());
+  onEnd(t, () => project.down());
 
   const status = async (cluster: string) =>
     JSON.parse(await project.exec(`${cluster}-control`, 'isthmus', 'status', '--output', 'json')) as Status;
@@ -49,7 +50,7 @@ test('docker-compose.yml starts a mesh in which a caller of west without a sidec
     folder,
     ready: async (reach) => (await reach.request({ url: at('east-consul', 9090, '/') })).status === 200,
   });
-  t.after(() => app.stop());
+  onEnd(t, () => app.stop());
   const register = async (host: string, service: object): Promise<void> => {
     const body = JSON.stringify(service);
     const reply = await network

@@ -12,6 +12,7 @@ import { clusterId, sourceId } from '../../core/model/index.ts';
 import { systemClock } from '../../core/system-clock.ts';
 import { createPublisher } from '../../registries/index.ts';
 import { kubernetesManifests, type Manifest, readManifests, repositoryRoot } from '../support/deploy-files.ts';
+import { onEnd } from '../support/on-end.ts';
 import { until } from '../support/until.ts';
 import { runContainer, startContainer } from './containers/container.ts';
 import { kubelet, place, podOf } from './containers/kubelet.ts';
@@ -21,7 +22,7 @@ import { createNetwork, type RunningKubernetes, startKubernetes } from './server
 const run = promisify(execFile);
 async function onLoopback(t: TestContext): Promise<RunningKubernetes> {
   const kubernetes = await startKubernetes();
-  t.after(() => kubernetes.stop());
+  onEnd(t, () => kubernetes.stop());
   await kubectlOf(kubernetes)('apply', '-f', 'deploy/kubernetes/rbac.yaml');
   return kubernetes;
 }
@@ -106,7 +107,7 @@ async function registryWith(kubeconfig: string): Promise<RegistryObject> {
 
 test('control plane and gateway run as their manifests say, on the rights that these give', { timeout: 300_000 }, async (t) => {
   const network = await createNetwork({ sites: { west: ['api', 'node', 'pod'] } });
-  t.after(() => network.remove());
+  onEnd(t, () => network.remove());
   const here = await place(t, network);
   await here.kubectl('apply', '-f', 'deploy/kubernetes/rbac.yaml');
   const { node, pod: podHost, kubernetes } = here;
@@ -143,7 +144,7 @@ test('control plane and gateway run as their manifests say, on the rights that t
   assert.ok(container !== undefined);
   const probe = (name: 'readinessProbe' | 'livenessProbe') => ({ url: probeUrl(container, name, podHost.address) ?? 'no such port' });
   const control = await startContainer(spec, async (reach) => (await reach.request(probe('readinessProbe'))).status === 200);
-  t.after(() => control.stop());
+  onEnd(t, () => control.stop());
   assert.equal((await podHost.reach.request(probe('livenessProbe'))).status, 200);
   const exec = async (...command: string[]): Promise<string> => {
     const { code, out, err } = await runContainer({ ...spec, name: 'exec', command });
@@ -165,7 +166,7 @@ test('control plane and gateway run as their manifests say, on the rights that t
   const ready = async (): Promise<boolean> => (await node.reach.request(gatewayProbe)).status === 200;
   const start = () => startContainer(podContainer(gatewayPod, 'gateway', onNode), ready);
   const running = await start();
-  t.after(() => running.stop());
+  onEnd(t, () => running.stop());
   assert.equal((await podHost.reach.request({ url: `http://${node.address}:15020/metrics` })).status, 200);
   const { gateways } = JSON.parse(await exec('isthmus', 'status', '--output', 'json')) as Status;
   assert.deepEqual(

@@ -6,6 +6,7 @@ import { type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
 import type { Status } from '../../core/admin/index.ts';
 import { readRepositoryFile, repositoryRoot } from '../support/deploy-files.ts';
+import { onEnd } from '../support/on-end.ts';
 import { until } from '../support/until.ts';
 import { type ContainerSpec, runContainer, startContainer } from './containers/container.ts';
 import { createNetwork, type Host, inNamespace, install, type RunningNomad, startConsul, startNomad } from './servers/index.ts';
@@ -49,7 +50,7 @@ async function createVolume(nomad: RunningNomad, file: string, netns?: string): 
 
 test('nomad plans both jobs: all that is missing here is the docker driver', { timeout: 120_000 }, async (t) => {
   const nomad = await startNomad();
-  t.after(() => nomad.stop());
+  onEnd(t, () => nomad.stop());
   for (const [name, volume] of [
     ['control', 'state.volume.hcl'],
     ['gateway', 'gateway.state.volume.hcl'],
@@ -84,7 +85,7 @@ interface Allocation {
 /** What Nomad's client would put there: templates as files of the image's user, the volume as its plugin makes it. */
 async function allocate(t: TestContext, host: Host, job: Job, secrets: Readonly<Record<string, string>>): Promise<Allocation> {
   const folder = await makeWorkFolder(job.ID);
-  t.after(() => removeWorkFolder(folder));
+  onEnd(t, () => removeWorkFolder(folder));
   for (const name of ['local', 'secrets', 'volume']) await mkdir(join(folder, name));
   await chown(join(folder, 'volume'), 1000, 1000);
   for (const template of (job.TaskGroups[0]?.Tasks ?? []).flatMap((task) => task.Templates)) {
@@ -120,12 +121,12 @@ function checkUrl({ job, host }: Allocation): string {
 
 test('the tasks of both jobs run as these say, on one node, over a real Nomad and Consul', { timeout: 300_000 }, async (t) => {
   const network = await createNetwork({ sites: { east: ['node'] } });
-  t.after(() => network.remove());
+  onEnd(t, () => network.remove());
   const host = network.host('east', 'node');
   const nomad = await startNomad({ netns: host.netns, ports: { http: 4646 } });
-  t.after(() => nomad.stop());
+  onEnd(t, () => nomad.stop());
   const consul = await startConsul({ netns: host.netns, ports: { http: 8500 }, acl: true });
-  t.after(() => consul.stop());
+  onEnd(t, () => consul.stop());
 
   const variables = `advertise = "${host.address}:15012"\ncallers = ["${host.address}/32"]`;
   const job = await parseJob(nomad, 'control', variables);
@@ -134,7 +135,7 @@ test('the tasks of both jobs run as these say, on one node, over a real Nomad an
   assert.deepEqual([first.code, first.out], [0, ''], first.err);
   const ready = async (url: string) => (await host.reach.request({ url })).status === 200;
   const control = await startContainer(taskContainer(allocation, 'control'), () => ready(checkUrl(allocation)));
-  t.after(() => control.stop());
+  onEnd(t, () => control.stop());
   const exec = async (...command: string[]): Promise<string> => {
     const { code, out, err } = await runContainer({ ...taskContainer(allocation, 'control'), name: 'exec', command });
     assert.equal(code, 0, err);
@@ -149,6 +150,6 @@ test('the tasks of both jobs run as these say, on one node, over a real Nomad an
   const token = await exec('isthmus', 'gateway', 'token', '--max-uses', '2');
   const gatewayAllocation = await allocate(t, host, await parseJob(nomad, 'gateway'), { token });
   const gateway = await startContainer(taskContainer(gatewayAllocation, 'gateway'), () => ready(checkUrl(gatewayAllocation)));
-  t.after(() => gateway.stop());
+  onEnd(t, () => gateway.stop());
   assert.ok(await ready(`http://${host.address}:15020/metrics`), 'no metrics on the port that the job names');
 });

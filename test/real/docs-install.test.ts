@@ -6,6 +6,7 @@ import { type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
 import { kubernetesManifests, type Manifest, readManifests } from '../support/deploy-files.ts';
 import { type Fence, readFences } from '../support/docs-blocks.ts';
+import { onEnd } from '../support/on-end.ts';
 import { until } from '../support/until.ts';
 import { commandInside, runContainer, startContainer } from './containers/container.ts';
 import { kubelet, place, podOf } from './containers/kubelet.ts';
@@ -59,7 +60,7 @@ test('docs/install.md has no section, and no command, that no test here or elsew
 async function installEast(t: TestContext, network: Network): Promise<Machine> {
   const host = network.host('east', 'machine');
   const machine = await startMachine(host);
-  t.after(() => machine.stop());
+  onEnd(t, () => machine.stop());
   const here = (text: string) => text.replaceAll('10.0.0.5', host.address);
   const [files = '', ...rest] = await blocks(machines);
   await machine.sh(files);
@@ -84,13 +85,13 @@ async function untilReady({ host, sh }: Machine, port: number, path: string): Pr
 
 test('install.md, machines: control plane, gateway and agent under their units, and away again', { timeout: 300_000 }, async (t) => {
   const network = await createNetwork({ sites: { east: ['machine', 'vm'] } });
-  t.after(() => network.remove());
+  onEnd(t, () => network.remove());
   const machine = await installEast(t, network);
   assert.match(await machine.sh('stat -c "%a %U" /etc/isthmus/gateway.token /var/lib/isthmus'), /^600 root\n700 isthmus\n$/);
 
   const host = network.host('east', 'vm');
   const vm = await startMachine(host);
-  t.after(() => vm.stop());
+  onEnd(t, () => vm.stop());
   await vm.sh((await blocks(machines))[0] ?? '');
   await vm.sh('cat > orders.token', await machine.sh('cat orders.token'));
   for (const block of await blocks(machines, 'on=vm')) await vm.sh(block.replaceAll('10.0.0.7', host.address));
@@ -105,14 +106,14 @@ test('install.md, machines: control plane, gateway and agent under their units, 
 
 test('install.md, Kubernetes: west joins the machine in east, on a real API server', { timeout: 300_000 }, async (t) => {
   const network = await createNetwork({ sites: { east: ['machine'], west: ['api', 'node', 'pod'] } });
-  t.after(() => network.remove());
+  onEnd(t, () => network.remove());
   const east = await installEast(t, network);
   const here = await place(t, network);
   const configMap = (await readManifests('deploy/kubernetes/control.yaml')).find((m): m is Manifest => m.kind === 'ConfigMap');
   for (const name of ['worker-1', 'worker-2']) await here.kubernetes.api.apply({ apiVersion: 'v1', kind: 'Node', metadata: { name } });
 
   const folder = await makeWorkFolder('reader');
-  t.after(() => removeWorkFolder(folder));
+  onEnd(t, () => removeWorkFolder(folder));
   const script = await blocks('On Kubernetes');
   const [apply = '', join_ = '', gateway = '', again = ''] = script;
   await kubectlScript(folder, here.kubernetes.kubectl, here.kubernetes.kubeconfig, network, undefined);
@@ -125,7 +126,7 @@ test('install.md, Kubernetes: west joins the machine in east, on a real API serv
   // Alive, not ready: it has not joined.
   const probe = { url: `http://${here.pod.address}:15021/healthz` };
   const control = await startContainer(podContainer(pod, 'control', pods), async (reach) => (await reach.request(probe)).status === 200);
-  t.after(() => control.stop());
+  onEnd(t, () => control.stop());
   await kubectlScript(folder, here.kubernetes.kubectl, here.kubernetes.kubeconfig, network, commandInside(control, 1000, []));
   await writeFile(join(folder, 'invite.token'), await east.sh('isthmus peer invite'));
   await shell(folder, join_);
@@ -179,11 +180,11 @@ async function shell(folder: string, script: string, env: Readonly<Record<string
 
 test('install.md, Nomad: its commands on a real Nomad', { timeout: 300_000 }, async (t) => {
   const nomad = await startNomad();
-  t.after(() => nomad.stop());
+  onEnd(t, () => nomad.stop());
   const consul = await startConsul();
-  t.after(() => consul.stop());
+  onEnd(t, () => consul.stop());
   const folder = await makeWorkFolder('reader');
-  t.after(() => removeWorkFolder(folder));
+  onEnd(t, () => removeWorkFolder(folder));
   await mkdir(join(folder, 'bin'));
   const binary = (await install('nomad')).binary('nomad');
   // Its tasks are for the docker driver: deploy-nomad.test.ts runs them. What is exec'd there answers with a token's form.

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { promisify } from 'node:util';
 import { type PodSpec, readManifests, repositoryRoot } from '../../support/deploy-files.ts';
+import { onEnd } from '../../support/on-end.ts';
 import { type Host, inNamespace, type Network, type RunningKubernetes, startKubernetes } from '../servers/index.ts';
 import { makeWorkFolder, removeWorkFolder } from '../servers/work-folder.ts';
 import type { PodPlace } from './pods.ts';
@@ -23,7 +24,7 @@ export interface KubernetesPlace {
 export async function place(t: TestContext, network: Network): Promise<KubernetesPlace> {
   const api = network.host('west', 'api');
   const kubernetes = await startKubernetes({ netns: api.netns, address: api.address });
-  t.after(() => kubernetes.stop());
+  onEnd(t, () => kubernetes.stop());
   const kubectl = async (...args: string[]): Promise<string> => {
     const [command, line] = inNamespace(api.netns, kubernetes.kubectl, ['--kubeconfig', kubernetes.kubeconfig, ...args]);
     return (await run(command, line, { cwd: repositoryRoot })).stdout;
@@ -41,7 +42,7 @@ export async function podOf(path: string): Promise<PodSpec> {
 /** What a kubelet and its volumes would put there. The state is made as a new volume is under `fsGroup`: root's, writable for the group. */
 export async function kubelet(t: TestContext, { kubernetes, node, pod, kubectl }: KubernetesPlace, config: string): Promise<PodPlace> {
   const folder = await makeWorkFolder('kubelet');
-  t.after(() => removeWorkFolder(folder));
+  onEnd(t, () => removeWorkFolder(folder));
   const volumes = {
     config: join(folder, 'config'),
     state: join(folder, 'state'),
