@@ -17,6 +17,8 @@ export interface HealthServerOptions {
   /** All ok: ready to serve. Asked at every call; must be cheap. */
   readonly readiness: () => readonly HealthCheck[];
   readonly metrics: Registry;
+  /** Brings gauges to what is true now; called at each scrape. */
+  readonly beforeScrape: () => void;
 }
 
 /**
@@ -40,7 +42,7 @@ export class HealthServer implements Service {
   }
 
   async start(): Promise<void> {
-    const { listen, readiness, metrics } = this.#options;
+    const { listen, readiness, metrics, beforeScrape } = this.#options;
     this.#app.server.maxConnections = 128;
     this.#app.get('/healthz', async (_request, reply) => reply.type('text/plain').send('ok\n'));
     this.#app.get('/readyz', async (_request, reply) => {
@@ -48,7 +50,10 @@ export class HealthServer implements Service {
       const ready = checks.every((c) => c.ok);
       return reply.status(ready ? 200 : 503).send({ ready, checks });
     });
-    this.#app.get('/metrics', async (_request, reply) => reply.type(metrics.contentType).send(await metrics.metrics()));
+    this.#app.get('/metrics', async (_request, reply) => {
+      beforeScrape();
+      return reply.type(metrics.contentType).send(await metrics.metrics());
+    });
     try {
       await this.#app.listen({ host: listen.host, port: listen.port });
     } catch (error) {

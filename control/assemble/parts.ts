@@ -120,8 +120,6 @@ function healthOf(parts: InnerParts): HealthServer {
   const { mesh, metrics, identity, catalog, snapshots, services, peers } = parts;
   const { authority } = identity;
   const readiness = () => {
-    const trust = authority.bundle();
-    recordMetrics(metrics, { sources: catalog.status(), peers: peers.report(), clients: services.xds.clients(), trust });
     const joined = { name: 'identity', ok: authority.ready, reason: 'not joined yet: run isthmus peer join TOKEN' };
     return [{ name: 'snapshot', ok: snapshots.started }, joined.ok ? { name: 'identity', ok: true } : joined];
   };
@@ -129,5 +127,12 @@ function healthOf(parts: InnerParts): HealthServer {
     listen: parseHostPort(mesh.health.listen) ?? { host: '127.0.0.1', port: 15_021 },
     readiness,
     metrics: metrics.registry,
+    beforeScrape: () =>
+      recordMetrics(metrics, {
+        sources: catalog.status(),
+        peers: peers.report(),
+        clients: services.xds.clients(),
+        trust: authority.bundle(),
+      }),
   });
 }

@@ -6,9 +6,15 @@ import type { MeshError } from '../../../core/errors.ts';
 
 test('readiness says which check fails, and that it drains; metrics carry the cluster', async (t) => {
   const metrics = createMetrics({ cluster: 'east' });
-  metrics.sourceState.set({ cluster: 'east', source: 'consul/dc1', state: 'live' }, 1);
+  // Set at the scrape alone: a probe of readiness is not what brings gauges up to date.
+  const beforeScrape = () => metrics.sourceState.set({ cluster: 'east', source: 'consul/dc1', state: 'live' }, 1);
   let checks: HealthCheck[] = [{ name: 'store', ok: false, reason: 'disk full' }];
-  const server = new HealthServer({ listen: { host: '127.0.0.1', port: 0 }, readiness: () => checks, metrics: metrics.registry });
+  const server = new HealthServer({
+    listen: { host: '127.0.0.1', port: 0 },
+    readiness: () => checks,
+    metrics: metrics.registry,
+    beforeScrape,
+  });
   await server.start();
   t.after(() => server.dispose());
   const get = (path: string, method = 'GET') => fetch(`http://127.0.0.1:${server.address.port}${path}`, { method });
@@ -28,11 +34,16 @@ test('readiness says which check fails, and that it drains; metrics carry the cl
 
 test('a port that somebody has is named, as a fault of the configuration', async (t) => {
   const { registry } = createMetrics({ cluster: 'east' });
-  const first = new HealthServer({ listen: { host: '127.0.0.1', port: 0 }, readiness: () => [], metrics: registry });
+  const first = new HealthServer({
+    listen: { host: '127.0.0.1', port: 0 },
+    readiness: () => [],
+    metrics: registry,
+    beforeScrape: () => {},
+  });
   await first.start();
   t.after(() => first.dispose());
   const { port } = first.address;
-  const second = new HealthServer({ listen: { host: '127.0.0.1', port }, readiness: () => [], metrics: registry });
+  const second = new HealthServer({ listen: { host: '127.0.0.1', port }, readiness: () => [], metrics: registry, beforeScrape: () => {} });
   await assert.rejects(second.start(), (error: unknown) => {
     assert.deepEqual([(error as MeshError).code, String(error).includes(`127.0.0.1:${port}`)], ['PORT_TAKEN', true]);
     return true;
