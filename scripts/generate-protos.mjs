@@ -33,6 +33,30 @@ const options = [
   'useNullAsOptional=false',
 ];
 
+// What the envoy and grpc dialects are made of; what these import comes along.
+const envoyFiles = [
+  'service/discovery/v3/ads.proto',
+  'service/cluster/v3/cds.proto',
+  'service/endpoint/v3/eds.proto',
+  'service/listener/v3/lds.proto',
+  'service/route/v3/rds.proto',
+  'service/secret/v3/sds.proto',
+  'extensions/access_loggers/stream/v3/stream.proto',
+  'extensions/clusters/aggregate/v3/cluster.proto',
+  'extensions/filters/http/rbac/v3/rbac.proto',
+  'extensions/filters/http/router/v3/router.proto',
+  'extensions/filters/listener/tls_inspector/v3/tls_inspector.proto',
+  'extensions/filters/network/http_connection_manager/v3/http_connection_manager.proto',
+  'extensions/filters/network/rbac/v3/rbac.proto',
+  'extensions/filters/network/tcp_proxy/v3/tcp_proxy.proto',
+  'extensions/load_balancing_policies/round_robin/v3/round_robin.proto',
+  'extensions/load_balancing_policies/wrr_locality/v3/wrr_locality.proto',
+  'extensions/matching/common_inputs/ssl/v3/ssl_inputs.proto',
+  'extensions/transport_sockets/raw_buffer/v3/raw_buffer.proto',
+  'extensions/transport_sockets/tls/v3/tls.proto',
+  'extensions/upstreams/http/v3/http_protocol_options.proto',
+];
+
 function protoFiles(dir) {
   return readdirSync(dir, { withFileTypes: true }).flatMap((e) =>
     e.isDirectory() ? protoFiles(join(dir, e.name)) : e.name.endsWith('.proto') ? [join(dir, e.name)] : [],
@@ -52,13 +76,21 @@ if (existsSync(stamp) && readFileSync(stamp, 'utf8') === digest) process.exit(0)
 rmSync(out, { recursive: true, force: true });
 mkdirSync(out, { recursive: true });
 const module = (path) => ({ path: relative(root, path) || '.' });
+// The validation rules that come along are older than the Envoy API that comes along with them: one field is missing.
+const rules = join(root, 'build/protos');
+mkdirSync(join(rules, 'validate'), { recursive: true });
+const shipped = readFileSync(join(deps, 'protoc-gen-validate/validate/validate.proto'), 'utf8');
+const complete = shipped.includes('ignore_empty')
+  ? shipped
+  : shipped.replace('message StringRules {', 'message StringRules {\n    optional bool ignore_empty = 26;');
+writeFileSync(join(rules, 'validate/validate.proto'), complete);
 const config = {
   version: 'v2',
-  modules: [ours, 'envoy-api', 'googleapis', 'protoc-gen-validate', 'xds'].map((d) => module(d === ours ? ours : join(deps, d))),
+  modules: [ours, rules, ...['envoy-api', 'googleapis', 'xds'].map((d) => join(deps, d))].map(module),
 };
 const template = { version: 'v2', plugins: [{ local: plugin, out: relative(root, out), opt: options, include_imports: true }] };
 writeFileSync(join(out, 'buf.yaml'), '');
-const paths = [...inputs, join(deps, 'envoy-api/envoy/service/discovery/v3/ads.proto')].flatMap((p) => ['--path', relative(root, p)]);
+const paths = [...inputs, ...envoyFiles.map((file) => join(deps, 'envoy-api/envoy', file))].flatMap((p) => ['--path', relative(root, p)]);
 execFileSync(
   process.execPath,
   [buf, 'generate', '.', '--config', JSON.stringify(config), '--template', JSON.stringify(template), ...paths],
