@@ -10,7 +10,7 @@ import {
 } from '../core/identity/index.ts';
 import { systemClock } from '../core/system-clock.ts';
 import { version } from '../core/version.ts';
-import { buildNode } from '../core/xds/index.ts';
+import { buildNode, nativeOrder } from '../core/xds/index.ts';
 import { type GatewayStatus, healthPages, type ListenAddress, metricsPages, type PlainServer, servePages } from './admin/index.ts';
 import type { GatewayDeps, RunningGateway } from './contract.ts';
 import { DataPlane } from './data-plane.ts';
@@ -165,6 +165,7 @@ export class Gateway implements RunningGateway {
       file: join(stateDir, 'state'),
       addresses: identity.token.addresses,
       security: () => controlChannel(identity, { cluster, now: () => clock.now() }),
+      interest: () => new Map(nativeOrder.map((typeUrl) => [typeUrl, '*'])),
       node: buildNode({ kind: 'gateway', identity: spiffeId, instance, network, locality, version }),
       clock,
       random,

@@ -4,5 +4,5 @@ export type { Inbound, InboundService, OpenPort, Outbound, OutboundListener } fr
 export { createInbound } from './inbound/inbound.ts';
 export { createOutbound } from './inbound/outbound.ts';
 export { defaultLimits } from './limits.ts';
-export type { DataPlaneState, RestoredState } from './state/index.ts';
-export { emptyState, loadState, StateStore, saveState } from './state/index.ts';
+export type { DataPlaneState, Interest, RestoredState, StateFeedOptions } from './state/index.ts';
+export { emptyState, loadState, StateFeed, StateStore, saveState } from './state/index.ts';

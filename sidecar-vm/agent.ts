@@ -1,13 +1,13 @@
 import { toMeshError } from '../core/errors.ts';
 import type { InstanceRegistration, ObtainedIdentity } from '../core/identity/index.ts';
-import type { InboundService } from '../gateway/index.ts';
+import type { InboundService, StateFeed } from '../gateway/index.ts';
 import { type AdminServer, describeAgent, registerAgentMetrics, startAdmin } from './admin/index.ts';
 import type { AgentDeps, AgentStatus, ListenAddress, RunningAgent } from './contract.ts';
 import { withDefaults } from './defaults.ts';
 import { type DnsServer, startDnsServer } from './dns/index.ts';
 import { agentFiles, askToLeave, isToLeave, sayLeft } from './files.ts';
 import { HealthBoard } from './health/index.ts';
-import { inboundServices, type MeshFeed, OutboundKeeper } from './mesh/index.ts';
+import { inboundServices, OutboundKeeper, wantClusters } from './mesh/index.ts';
 import type { AgentOptions } from './options.ts';
 import { openFeed, openIdentity, openTraffic, register, type Traffic } from './start-parts.ts';
 import type { StateLock } from './state-lock.ts';
@@ -32,7 +32,7 @@ export class Agent implements RunningAgent {
   #dns: DnsServer | undefined;
   #identity: ObtainedIdentity | undefined;
   #registration: InstanceRegistration | undefined;
-  #feed: MeshFeed | undefined;
+  #feed: StateFeed | undefined;
   #keeper: OutboundKeeper | undefined;
   #traffic: Traffic | undefined;
   #served: readonly InboundService[] = [];
@@ -129,7 +129,7 @@ export class Agent implements RunningAgent {
       options,
       addressFile: agentFiles(options.stateDir).addresses,
       outbound,
-      onInterest: (clusters) => feed.setInterest(clusters),
+      onInterest: (clusters) => wantClusters(feed, clusters),
       onServices: (state) => {
         this.#served = inboundServices(options.services, state);
         inbound.serve(this.#served);

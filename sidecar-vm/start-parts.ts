@@ -8,11 +8,19 @@ import {
 } from '../core/identity/index.ts';
 import { version } from '../core/version.ts';
 import { type agent, buildNode } from '../core/xds/index.ts';
-import { createInbound, createOutbound, type DataPlaneContext, defaultLimits, type Inbound, type Outbound } from '../gateway/index.ts';
+import {
+  createInbound,
+  createOutbound,
+  type DataPlaneContext,
+  defaultLimits,
+  type Inbound,
+  type Outbound,
+  StateFeed,
+} from '../gateway/index.ts';
 import type { AgentDeps, ListenAddress } from './contract.ts';
 import { agentFiles, isToLeave } from './files.ts';
 import { helloOf } from './hello.ts';
-import { inboundServices, MeshFeed } from './mesh/index.ts';
+import { agentInterest, inboundServices } from './mesh/index.ts';
 import type { AgentOptions } from './options.ts';
 
 /** What an agent is made of, one function a part. `signal` ends the part. */
@@ -45,16 +53,17 @@ export function openFeed(
   identity: ObtainedIdentity,
   deps: Required<AgentDeps>,
   signal: AbortSignal,
-): Promise<MeshFeed> {
+): Promise<StateFeed> {
   const { clock, random, log } = deps;
   const { instance, network, locality } = options;
   const { spiffeId, cluster } = identity.current();
-  return MeshFeed.open({
+  const services = options.services.map(({ namespace, name }) => `${namespace}/${name}`);
+  return StateFeed.open({
     file: agentFiles(options.stateDir).state,
     addresses: identity.token.addresses,
     security: () => controlChannel(identity, { cluster, now: () => clock.now() }),
     node: buildNode({ kind: 'agent', identity: spiffeId, instance, network, locality, version }),
-    services: [...new Set(options.services.map(({ namespace, name }) => `${namespace}/${name}`))],
+    interest: (kept) => agentInterest(kept, services),
     clock,
     random,
     log,
@@ -66,7 +75,7 @@ export function openFeed(
 export async function openTraffic(
   options: AgentOptions,
   identity: ObtainedIdentity,
-  feed: MeshFeed,
+  feed: StateFeed,
   deps: Required<AgentDeps>,
 ): Promise<Traffic> {
   const { clock, random, metrics, accessLog } = deps;

@@ -1,16 +1,12 @@
 import type { Clock } from '../../core/clock.ts';
-import { isAborted } from '../../core/lifecycle.ts';
 import type { Log } from '../../core/log.ts';
-import {
-  type ChannelSecurity,
-  type core,
-  createDeltaClient,
-  type DeltaClient,
-  type DeltaClientStatus,
-  nativeOrder,
-} from '../../core/xds/index.ts';
-import { loadState, saveState } from './disk.ts';
+import { type ChannelSecurity, type core, createDeltaClient, type DeltaClient, type DeltaClientStatus } from '../../core/xds/index.ts';
+import { StateFile } from './state-file.ts';
 import { StateStore } from './store.ts';
+import type { DataPlaneState } from './types.ts';
+
+/** Of one resource type: all there is, or what these names name. */
+export type Interest = '*' | ReadonlySet<string>;
 
 export interface StateFeedOptions {
   /** Last good resources: read at the start, written after changes. */
@@ -19,6 +15,11 @@ export interface StateFeedOptions {
   readonly addresses: readonly string[];
   readonly security: () => ChannelSecurity;
   readonly node: core.Node;
+  /**
+   * What is asked for from the start, by type URL, given what was kept of the last run; types that are not named are not asked for. Kept
+   * resources that it does not cover are forgotten.
+   */
+  readonly interest: (kept: DataPlaneState) => ReadonlyMap<string, Interest>;
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: Log;
@@ -26,22 +27,21 @@ export interface StateFeedOptions {
   readonly signal: AbortSignal;
 }
 
-/** Changes that come together are written together, ms. */
-const saveDelayMs = 200;
-
-/** All that the control plane has for a gateway: from disk at once, then live, and back to disk. */
+/** What a data plane knows of the mesh: from disk at once, then from the control plane, and back to disk. */
 export class StateFeed {
   readonly store = new StateStore();
   readonly #options: StateFeedOptions;
   readonly #client: DeltaClient;
+  readonly #file: StateFile;
+  readonly #interest = new Map<string, Interest>();
   #restored = 0;
-  #savedAtMs = 0;
-  #dirty = false;
-  #saving: Promise<void> | undefined;
+  /** Age of what was restored, and when that was (monotonic). */
+  #restoredAge = { ageMs: 0, at: 0 };
 
   private constructor(options: StateFeedOptions) {
     this.#options = options;
-    const { addresses, security, node, clock, random, log, signal } = options;
+    const { addresses, security, node, clock, random, log, signal, file } = options;
+    this.#file = new StateFile({ file, clock, log, signal, snapshot: () => this.#client.snapshot(), ageMs: () => this.ageMs() ?? 0 });
     this.#client = createDeltaClient({
       bootstrap: addresses,
       security,
@@ -52,45 +52,72 @@ export class StateFeed {
       signal,
       onUpdate: (update) => {
         const rejections = this.store.apply(update);
-        for (const { name, reason } of rejections)
-          log.warn({ typeUrl: update.typeUrl, name, reason }, 'resource refused: the last good one stays');
-        this.#changed();
+        this.#file.changed();
         return rejections;
       },
+      onCurrent: () => this.#file.confirmed(),
     });
-    for (const typeUrl of nativeOrder) this.#client.subscribe(typeUrl, '*');
   }
 
-  /** A file that is damaged counts as none, and is said. */
+  /** Rejects for nothing that the file holds. */
   static async open(options: StateFeedOptions): Promise<StateFeed> {
     const feed = new StateFeed(options);
-    const kept = await loadState(options.file);
-    if (kept.damaged) options.log.warn({ file: options.file }, 'the kept state is damaged: waiting for the control plane');
+    const kept = await feed.#file.load();
     const taken = feed.store.restore(kept.resources);
-    feed.#client.restore(taken);
-    feed.#restored = taken.length;
-    feed.#savedAtMs = kept.savedAtMs;
+    // Before the stream opens: what nobody has subscribed to by then is dropped.
+    const interest = options.interest(feed.store.current);
+    for (const [typeUrl, names] of interest) feed.#subscribe(typeUrl, names);
+    const wanted = taken.filter(({ typeUrl, name }) => covers(interest.get(typeUrl), name));
+    for (const typeUrl of new Set(taken.map((r) => r.typeUrl))) {
+      const removed = taken.filter((r) => r.typeUrl === typeUrl && !covers(interest.get(typeUrl), r.name)).map((r) => r.name);
+      feed.store.apply({ typeUrl, changed: [], removed });
+    }
+    feed.#client.restore(wanted);
+    feed.#restored = wanted.length;
+    feed.#restoredAge = { ageMs: kept.ageMs, at: options.clock.monotonic() };
     return feed;
   }
 
   /** Runs until the signal aborts and what came last is on disk. */
   async run(): Promise<void> {
     await this.#client.start();
-    await this.#saving;
-    if (this.#dirty) await this.#save();
+    await this.#file.finish();
   }
 
-  /** `nothing` until disk or control plane have given any. */
+  /** All names that are wanted of a type from now on; others that were are forgotten. Not for a type of which everything is. */
+  want(typeUrl: string, names: ReadonlySet<string>): void {
+    const before = this.#interest.get(typeUrl) ?? new Set();
+    if (before === '*') throw new TypeError(`everything is wanted of ${typeUrl}`);
+    const added = [...names].filter((name) => !before.has(name));
+    const gone = [...before].filter((name) => !names.has(name));
+    this.#interest.set(typeUrl, new Set(names));
+    if (added.length > 0) this.#client.subscribe(typeUrl, added);
+    if (gone.length === 0) return;
+    this.#client.unsubscribe(typeUrl, gone);
+    this.store.apply({ typeUrl, changed: [], removed: gone });
+    this.#file.changed();
+  }
+
+  /** The control plane has said that there is none of this name. */
+  isAbsent(typeUrl: string, name: string): boolean {
+    return this.#client.isAbsent(typeUrl, name);
+  }
+
+  /** Where the state comes from: `nothing` until disk or control plane have given any. */
   from(): 'control-plane' | 'disk' | 'nothing' {
     if (this.#client.status().dataAgeMs !== undefined) return 'control-plane';
     return this.#restored > 0 ? 'disk' : 'nothing';
   }
 
-  /** Of the data, ms; undefined: there is none. */
+  /**
+   * ms since a control plane last said that this is all there is. Grows while none is heard, on the monotonic clock; over a restart, by
+   * the wall clock's difference. Undefined: there is no data.
+   */
   ageMs(): number | undefined {
     const live = this.#client.status().dataAgeMs;
     if (live !== undefined) return Math.round(live);
-    return this.#restored > 0 ? Math.max(0, this.#options.clock.now() - this.#savedAtMs) : undefined;
+    const { ageMs, at } = this.#restoredAge;
+    return this.#restored > 0 ? Math.round(ageMs + this.#options.clock.monotonic() - at) : undefined;
   }
 
   status(): DeltaClientStatus {
@@ -102,33 +129,13 @@ export class StateFeed {
     this.#client.reconnect(reason);
   }
 
-  #changed(): void {
-    this.#dirty = true;
-    if (this.#options.signal.aborted) return;
-    this.#saving ??= this.#saveSoon().finally(() => {
-      this.#saving = undefined;
-    });
+  #subscribe(typeUrl: string, names: Interest): void {
+    this.#interest.set(typeUrl, names);
+    if (names === '*') this.#client.subscribe(typeUrl, '*');
+    else if (names.size > 0) this.#client.subscribe(typeUrl, [...names]);
   }
+}
 
-  async #saveSoon(): Promise<void> {
-    const { clock, signal } = this.#options;
-    try {
-      while (this.#dirty) {
-        await clock.sleep(saveDelayMs, signal);
-        await this.#save();
-      }
-    } catch (error) {
-      if (!isAborted(error)) throw error;
-    }
-  }
-
-  async #save(): Promise<void> {
-    const { file, clock, log } = this.#options;
-    this.#dirty = false;
-    try {
-      await saveState(file, this.#client.snapshot(), clock.now());
-    } catch (error) {
-      log.error({ file, error: String(error) }, 'the state could not be kept: a restart without control plane would use an older one');
-    }
-  }
+function covers(interest: Interest | undefined, name: string): boolean {
+  return interest === '*' || interest?.has(name) === true;
 }

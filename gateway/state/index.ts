@@ -1,6 +1,6 @@
-export type { RestoredState } from './disk.ts';
+export type { RestoredState, SavedAge } from './disk.ts';
 export { loadState, saveState } from './disk.ts';
-export type { StateFeedOptions } from './feed.ts';
+export type { Interest, StateFeedOptions } from './feed.ts';
 export { StateFeed } from './feed.ts';
 export { StateStore } from './store.ts';
 export type {

@@ -1,10 +1,9 @@
 import type { ObtainedIdentity, RegistrationStatus } from '../../core/identity/index.ts';
 import { formatSpiffeId } from '../../core/model/index.ts';
 import { version } from '../../core/version.ts';
-import type { DataPlaneState } from '../../gateway/index.ts';
+import type { DataPlaneState, StateFeed } from '../../gateway/index.ts';
 import type { AgentStatus, ListenAddress, StageVerdict } from '../contract.ts';
 import type { ServiceVerdict } from '../health/index.ts';
-import type { MeshFeed } from '../mesh/index.ts';
 import type { AgentOptions } from '../options.ts';
 import type { PlannedListener, PortTaken } from '../redirect/index.ts';
 
@@ -15,7 +14,7 @@ export interface AgentFacts {
   readonly dns: ListenAddress;
   readonly identity: ObtainedIdentity | undefined;
   readonly registration: RegistrationStatus | undefined;
-  readonly feed: MeshFeed | undefined;
+  readonly feed: StateFeed | undefined;
   readonly verdicts: readonly ServiceVerdict[];
   readonly listeners: readonly PlannedListener[];
   readonly taken: readonly PortTaken[];
@@ -98,7 +97,7 @@ function identityOf(identity: ObtainedIdentity): NonNullable<AgentStatus['identi
   };
 }
 
-function dataOf(feed: MeshFeed | undefined): AgentStatus['data'] {
+function dataOf(feed: StateFeed | undefined): AgentStatus['data'] {
   if (feed === undefined) return { from: 'nothing', controlPlane: '', connected: false, rejected: [] };
   const { address, state, types } = feed.status();
   const ageMs = feed.ageMs();

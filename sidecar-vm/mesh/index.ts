@@ -1,4 +1,3 @@
+export { agentInterest, wantClusters } from './agent-interest.ts';
 export { inboundServices } from './describe-mesh.ts';
-export type { MeshFeedOptions } from './mesh-feed.ts';
-export { MeshFeed } from './mesh-feed.ts';
 export { OutboundKeeper } from './outbound-keeper.ts';

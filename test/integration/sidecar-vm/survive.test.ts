@@ -80,7 +80,7 @@ test('what is kept is for its owner alone; damaged files are said, and cost no m
   await writeFile(file, (await readFile(file, 'utf8')).slice(0, -20));
   await writeFile(join(options.stateDir, 'addresses.json'), '{');
   const second = await runTestAgent(t, options);
-  assert.match(second.lines.join('\n'), /mesh state is damaged/);
+  assert.match(second.lines.join('\n'), /kept state is refused whole.*it is damaged/);
   await until('an answer', call);
 });
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
@@ -91,23 +91,31 @@ describe('state on disk', () => {
     const dir = await mkdtemp(join(tmpdir(), 'isthmus-'));
     t.after(() => rm(dir, { recursive: true, force: true }));
     const path = join(dir, 'state');
-    assert.deepEqual(await loadState(path), { resources: [], savedAtMs: 0, damaged: false });
-    await saveState(path, resources, 1_234);
+    assert.deepEqual(await loadState(path), { resources: [], savedAtMs: 0, ageMs: 0 });
+    await saveState(path, resources, { savedAtMs: 1_234, ageMs: 5 });
     assert.equal((await stat(path)).mode & 0o777, 0o600);
     const loaded = await loadState(path);
-    assert.deepEqual([loaded.savedAtMs, loaded.damaged, loaded.resources.map((r) => r.name)], [1_234, false, ['c1', 'c2', 'c3']]);
+    assert.deepEqual(
+      [loaded.savedAtMs, loaded.ageMs, loaded.fault, loaded.resources.map((r) => r.name)],
+      [1_234, 5, undefined, ['c1', 'c2', 'c3']],
+    );
     const store = new StateStore();
     assert.equal(store.restore(loaded.resources).length, 3);
     assert.equal(store.current.clusters.get('c2')?.port, 2);
     const whole = await readFile(path);
     for (const cut of [0, 1, 40, whole.length - 1]) {
       await writeFile(path, whole.subarray(0, cut));
-      assert.deepEqual([(await loadState(path)).damaged, (await loadState(path)).resources], [true, []], `cut at ${cut}`);
+      assert.deepEqual([(await loadState(path)).fault, (await loadState(path)).resources], ['it is damaged', []], `cut at ${cut}`);
     }
     const flipped = Buffer.from(whole);
     flipped[whole.length - 5] = (flipped[whole.length - 5] ?? 0) ^ 1;
     await writeFile(path, flipped);
-    assert.equal((await loadState(path)).damaged, true);
+    assert.equal((await loadState(path)).fault, 'it is damaged');
+    await writeFile(path, whole.toString().replace('state-v1', 'state-v0'));
+    assert.deepEqual([(await loadState(path)).fault, (await loadState(path)).resources], ['it was written in another format, v0', []]);
+    await rm(path);
+    await mkdir(path);
+    assert.match((await loadState(path)).fault ?? '', /^it cannot be read: EISDIR/);
   });
 
   test('what this version refuses is left out, and asked for again', () => {
