@@ -9,7 +9,7 @@ import {
   type ResourceSet,
   peeringTypeUrls as urls,
 } from '../../core/xds/index.ts';
-import { DeltaServerState } from '../xds/index.ts';
+import { DeltaServerState } from '../../core/xds/server/index.ts';
 import type { PeeringTiming } from './contract.ts';
 import type { PeerExports } from './peer-exports.ts';
 import type { PeerImports } from './peer-imports.ts';

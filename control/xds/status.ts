@@ -1,5 +1,9 @@
+import { formatSpiffeId } from '../../core/model/index.ts';
+import type { StreamStatus } from '../../core/xds/server/index.ts';
+import type { ClientFacts } from './caller.ts';
+
 /** One connected client, for `isthmus status`. */
-export interface XdsClientStatus {
+export interface XdsClientStatus extends StreamStatus {
   /** SPIFFE-ID#INSTANCE */
   readonly id: string;
   readonly kind: 'agent' | 'gateway';
@@ -7,22 +11,9 @@ export interface XdsClientStatus {
   readonly instance: string;
   readonly network: string;
   readonly version: string;
-  /** Unix ms. */
-  readonly connectedAt: number;
-  /** Unix ms of its last ACK or NACK; heartbeats are acknowledged too, so an old time means a client that hangs. */
-  readonly lastAnswerAt?: number;
-  readonly lastNack?: { readonly typeUrl: string; readonly message: string; readonly at: number };
-  /** Everything it subscribed to was sent and answered. */
-  readonly current: boolean;
-  readonly types: readonly XdsTypeStatus[];
 }
 
-export interface XdsTypeStatus {
-  readonly typeUrl: string;
-  readonly subscribed: number | '*';
-  readonly acked: number;
-  /** A response waits for its answer. */
-  readonly waiting: boolean;
-  /** What the client refused, in its own words; not sent again until there is another version. */
-  readonly refused: readonly { readonly name: string; readonly version: string; readonly reason: string }[];
+export function clientStatus({ client, ...stream }: StreamStatus & { readonly client: ClientFacts }): XdsClientStatus {
+  const { id, kind, identity, instance, network, version } = client;
+  return { ...stream, id, kind, identity: formatSpiffeId(identity), instance, network, version };
 }

@@ -26,11 +26,11 @@ export * as peering from './gen/isthmus/peering/v1/peering.ts';
 export * as xds from './gen/isthmus/xds/v1/xds.ts';
 export type { NodeFacts } from './node.ts';
 export { buildNode, parseNode } from './node.ts';
-export { nackStatus, rejectionsOf } from './rejections.ts';
+export { nackStatus } from './rejections.ts';
 export type { ChangedNames, ClientClass, EncodedResource, ResourceSet, ResourceSource, ResourceView } from './resource-source.ts';
 export {
-  heartbeatName,
-  heartbeatTypeUrl,
+  envoyOrder,
+  envoyTypeUrls,
   nativeOrder,
   nativeTypeUrls,
   peeringOrder,

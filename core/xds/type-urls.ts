@@ -11,6 +11,17 @@ export const nativeTypeUrls = {
   authz: `${native}Authz`,
 } as const;
 
+const envoy = 'type.googleapis.com/envoy.';
+
+/** Envoy's own, of the envoy and the grpc dialect. */
+export const envoyTypeUrls = {
+  secret: `${envoy}extensions.transport_sockets.tls.v3.Secret`,
+  cluster: `${envoy}config.cluster.v3.Cluster`,
+  loadAssignment: `${envoy}config.endpoint.v3.ClusterLoadAssignment`,
+  listener: `${envoy}config.listener.v3.Listener`,
+  route: `${envoy}config.route.v3.RouteConfiguration`,
+} as const;
+
 /** What control planes exchange. */
 export const peeringTypeUrls = {
   trust: `${peering}PeerTrust`,
@@ -25,18 +36,44 @@ export const heartbeatTypeUrl = 'type.googleapis.com/isthmus.xds.v1.Heartbeat';
 export const heartbeatName = 'heartbeat';
 export const rejectionsTypeUrl = 'type.googleapis.com/isthmus.xds.v1.Rejections';
 
+/** How resources of one type are carried. */
+export interface TypeRule {
+  readonly typeUrl: string;
+  /**
+   * Additions and changes go out once those of all types before were answered. Otherwise it is enough that they were sent,
+   * for a client that takes one response after the other and is never asked back.
+   */
+  readonly afterAnswers?: true;
+  /** An empty first request asks for nothing. For all other types it asks for everything (xDS transport: legacy wildcard). */
+  readonly namedOnly?: true;
+  /** State of the world: a response holds every resource of the type, and what it leaves out is deleted. Others hold what changed. */
+  readonly whole?: true;
+  /** The type that Envoy wants again, under the same name and unchanged too, whenever a resource of this one changes: it warms with it. */
+  readonly warmsWith?: string;
+}
+
 /**
  * Make before break: what others refer to comes first. Additions and changes go out in this order, removals after all of
- * them and in reverse. Types that are not listed come last.
+ * them and in reverse. Types that are not listed come last. A client asks for types of its own dialect only.
  */
-export const nativeOrder: readonly string[] = [
-  nativeTypeUrls.bundle,
-  nativeTypeUrls.cluster,
-  nativeTypeUrls.loadAssignment,
-  nativeTypeUrls.listener,
-  nativeTypeUrls.route,
-  nativeTypeUrls.authz,
+export const typeRules: readonly TypeRule[] = [
+  { typeUrl: nativeTypeUrls.bundle },
+  { typeUrl: nativeTypeUrls.cluster },
+  { typeUrl: nativeTypeUrls.loadAssignment },
+  { typeUrl: nativeTypeUrls.listener },
+  { typeUrl: nativeTypeUrls.route },
+  { typeUrl: nativeTypeUrls.authz },
+  { typeUrl: envoyTypeUrls.secret, namedOnly: true },
+  { typeUrl: envoyTypeUrls.cluster, whole: true, warmsWith: envoyTypeUrls.loadAssignment },
+  { typeUrl: envoyTypeUrls.loadAssignment, namedOnly: true },
+  { typeUrl: envoyTypeUrls.listener, whole: true, afterAnswers: true },
+  { typeUrl: envoyTypeUrls.route, namedOnly: true, afterAnswers: true },
 ];
+
+const orderOf = (dialect: string) => typeRules.map((rule) => rule.typeUrl).filter((typeUrl) => typeUrl.startsWith(dialect));
+
+export const nativeOrder: readonly string[] = orderOf(native);
+export const envoyOrder: readonly string[] = orderOf(envoy);
 
 /** Sync marks are no part of the order: one is sent when everything else, removals too, was sent and answered. */
 export const peeringOrder: readonly string[] = [

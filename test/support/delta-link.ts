@@ -1,5 +1,5 @@
-import { DeltaServerState, defaultDeltaLimits } from '../../control/xds/index.ts';
 import { DeltaClientState, type discovery, type EncodedResource, type ResourceRejection, type XdsUpdate } from '../../core/xds/index.ts';
+import { DeltaServerState, defaultDeltaLimits } from '../../core/xds/server/index.ts';
 
 /** Type URL → name → content. A content is its own version. */
 export type World = Readonly<Record<string, Readonly<Record<string, string>>>>;

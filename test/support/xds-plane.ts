@@ -1,5 +1,5 @@
 import { GrpcFront } from '../../control/grpc/index.ts';
-import { createXdsServer, type XdsServer, type XdsServerLimits } from '../../control/xds/index.ts';
+import { createXdsServer, type XdsServer } from '../../control/xds/index.ts';
 import type { Clock } from '../../core/clock.ts';
 import { controlChannel, type SvidSource } from '../../core/identity/index.ts';
 import { silentLog } from '../../core/log.ts';
@@ -15,6 +15,7 @@ import {
   type ResourceSet,
   type ResourceSource,
 } from '../../core/xds/index.ts';
+import type { StreamLimits } from '../../core/xds/server/index.ts';
 import type { MeshPki } from './mesh-pki.ts';
 
 /** A source whose every client gets the same, until the test says otherwise. */
@@ -53,7 +54,7 @@ export class XdsPlane {
   readonly #stop = new AbortController();
   #running: Promise<void> | undefined;
 
-  constructor(pki: MeshPki, options: { clock?: Clock; limits?: Partial<XdsServerLimits>; messageBytes?: number; port?: number } = {}) {
+  constructor(pki: MeshPki, options: { clock?: Clock; limits?: Partial<StreamLimits>; messageBytes?: number; port?: number } = {}) {
     const clock = options.clock ?? systemClock;
     this.front = new GrpcFront({
       host: '127.0.0.1',

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { DeltaServerState, defaultDeltaLimits } from '../../../control/xds/index.ts';
 import { discovery, nackStatus } from '../../../core/xds/index.ts';
+import { DeltaServerState, defaultDeltaLimits } from '../../../core/xds/server/index.ts';
 import { DeltaLink, resourceSet } from '../../support/delta-link.ts';
 
 const request = (body: Parameters<typeof discovery.DeltaDiscoveryRequest.create>[0]) => discovery.DeltaDiscoveryRequest.create(body);

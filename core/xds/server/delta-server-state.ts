@@ -1,4 +1,6 @@
-import { type ChangedNames, discovery, type ResourceSet } from '../../core/xds/index.ts';
+import * as discovery from '../gen/envoy/service/discovery/v3/discovery.ts';
+import type { ChangedNames, ResourceSet } from '../resource-source.ts';
+import type { RequestOutcome, ServerState } from './server-state.ts';
 import { type Batch, TypeSubscription } from './type-subscription.ts';
 
 export interface DeltaServerLimits {
@@ -12,20 +14,12 @@ export interface DeltaServerLimits {
 
 export const defaultDeltaLimits: DeltaServerLimits = { subscriptions: 50_000, nameLength: 1024, types: 32, responseBytes: 1024 * 1024 };
 
-/** What a request came to. `refused`: the stream must end with that text. */
-export type RequestOutcome =
-  | { readonly kind: 'subscribed' }
-  | { readonly kind: 'acked' }
-  | { readonly kind: 'nacked'; readonly message: string }
-  | { readonly kind: 'stale-nonce' }
-  | { readonly kind: 'refused'; readonly reason: string };
-
 /**
  * The server's side of delta xDS for one stream, without streams, clocks or I/O. Make before break: additions and changes go
  * by `order`, a type waiting for those before it; removals come after all additions were sent and answered, in reverse. An
  * answer that never comes stops only this client.
  */
-export class DeltaServerState {
+export class DeltaServerState implements ServerState<discovery.DeltaDiscoveryRequest, discovery.DeltaDiscoveryResponse> {
   readonly #order: readonly string[];
   readonly #limits: DeltaServerLimits;
   readonly #types = new Map<string, TypeSubscription>();
@@ -50,13 +44,13 @@ export class DeltaServerState {
     return { kind: request.responseNonce === '' ? 'subscribed' : 'acked' };
   }
 
-  /** Undefined: anything may have changed. */
-  changed(changes: readonly ChangedNames[] | undefined): void {
-    if (changes === undefined) for (const type of this.#types.values()) type.changed(undefined);
-    else for (const { typeUrl, names } of changes) this.#types.get(typeUrl)?.changed(names);
+  changed(changes: readonly ChangedNames[] | undefined): boolean {
+    let concerns = false;
+    if (changes === undefined) for (const type of this.#types.values()) concerns = type.changed(undefined) || concerns;
+    else for (const { typeUrl, names } of changes) concerns = this.#types.get(typeUrl)?.changed(names) === true || concerns;
+    return concerns;
   }
 
-  /** The next response to send, which then counts as sent; undefined when there is nothing to send now. */
   next(resources: ResourceSet): discovery.DeltaDiscoveryResponse | undefined {
     const types = this.#ordered();
     let waiting = false;
@@ -76,7 +70,6 @@ export class DeltaServerState {
     return last === undefined ? undefined : this.#respond(last, last.takeRemovals(10_000));
   }
 
-  /** Everything subscribed was sent and answered, given these resources; types that this server does not know do not count. */
   caughtUp(resources: ResourceSet): boolean {
     return [...this.#types.values()].every((type) => {
       const current = resources.get(type.typeUrl);

@@ -1,4 +1,7 @@
-import { type discovery, type EncodedResource, type ResourceRejection, rejectionsOf } from '../../core/xds/index.ts';
+import type { ResourceRejection } from '../client-types.ts';
+import type * as discovery from '../gen/envoy/service/discovery/v3/discovery.ts';
+import { rejectionsOf } from '../rejections.ts';
+import type { EncodedResource } from '../resource-source.ts';
 
 type Resources = ReadonlyMap<string, EncodedResource>;
 
@@ -120,10 +123,11 @@ export class TypeSubscription {
     return true;
   }
 
-  /** Names that appeared, changed or went; undefined: any may have. */
-  changed(names: readonly string[] | undefined): void {
+  /** Names that appeared, changed or went; undefined: any may have. False: none of them was asked for. */
+  changed(names: readonly string[] | undefined): boolean {
     if (names === undefined) this.#allDirty = true;
     else for (const name of names) if (this.#covers(name)) this.#dirty.add(name);
+    return this.#allDirty || this.#dirty.size > 0;
   }
 
   /** Sorts what may have to be sent; true when there is something to add, change or answer. */
