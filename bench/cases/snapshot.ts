@@ -1,6 +1,6 @@
 import { callerPolicies } from '../../control/policy/index.ts';
-import { createSnapshotBuilder, NativeResources, type SnapshotInputs } from '../../control/snapshot/index.ts';
-import type { ChangedNames, ResourceView } from '../../core/xds/index.ts';
+import { createSnapshotBuilder, DialectResources, nativeDialect, type SnapshotInputs } from '../../control/snapshot/index.ts';
+import { type ChangedNames, noClaims, type ResourceView } from '../../core/xds/index.ts';
 import type { BenchCase } from '../bench-case.ts';
 import { BenchMesh, network } from '../bench-mesh.ts';
 import { cluster, trustDomain } from '../bench-pki.ts';
@@ -31,7 +31,7 @@ export const snapshot: BenchCase = {
 class SnapshotBench {
   readonly #mesh: BenchMesh;
   readonly #builder = createSnapshotBuilder();
-  readonly #resources = new NativeResources(this.#builder);
+  readonly #resources = new DialectResources(this.#builder, [nativeDialect]);
   readonly #unsubscribe: (() => void)[] = [];
   #inputs: SnapshotInputs;
   #encoded = 0;
@@ -52,7 +52,19 @@ class SnapshotBench {
     const bench = new SnapshotBench(await BenchMesh.start(endpoints));
     bench.#builder.update(bench.#inputs);
     bench.#resources.publish();
-    for (const kind of ['agent', 'gateway'] as const) bench.#subscribe(bench.#resources.view({ kind, network }));
+    for (const kind of ['agent', 'gateway'] as const) {
+      const identity = { trustDomain: 'bench.mesh', namespace: 'bench', serviceAccount: 'caller' };
+      const client = {
+        dialect: 'native',
+        kind,
+        identity,
+        cluster: bench.#inputs.view.cluster,
+        network,
+        locality: '',
+        claims: noClaims,
+      } as const;
+      bench.#subscribe(bench.#resources.view(client));
+    }
     return bench;
   }
 

@@ -1,10 +1,10 @@
 import type { ServiceKey } from '../../core/model/index.ts';
 import type { Catalog } from '../catalog/index.ts';
-import { createSnapshotBuilder, NativeResources, type SnapshotInputs } from '../snapshot/index.ts';
+import { createSnapshotBuilder, DialectResources, nativeDialect, type SnapshotInputs } from '../snapshot/index.ts';
 
 /** Joins the catalog's changes with everything else that snapshots are made from, and hands them to xDS. */
 export class Snapshots {
-  readonly resources: NativeResources;
+  readonly resources: DialectResources;
   /** Resolves with the first snapshot. */
   readonly first: Promise<void>;
   readonly #builder = createSnapshotBuilder();
@@ -14,7 +14,7 @@ export class Snapshots {
 
   constructor(inputs: SnapshotInputs) {
     this.#inputs = inputs;
-    this.resources = new NativeResources(this.#builder);
+    this.resources = new DialectResources(this.#builder, [nativeDialect]);
     this.first = new Promise((resolve) => {
       this.#tellStarted = resolve;
     });

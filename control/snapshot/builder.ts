@@ -1,13 +1,11 @@
 import type { NetworkId, ServiceKey } from '../../core/model/index.ts';
 import { buildService } from './build-service.ts';
 import { ClassSnapshot } from './class-snapshot.ts';
+import { meshOwner } from './dialect.ts';
 import { findInconsistencies } from './find-inconsistencies.ts';
 import type { SnapshotBuilder, SnapshotInputs } from './inputs.ts';
 import type { ClientClass, Resource, Snapshot } from './ir.ts';
 import { seal } from './seal.ts';
-
-/** Owner of what belongs to no service. No service key is without a slash. */
-const globalOwner = 'mesh';
 
 interface ClassState {
   readonly snapshot: ClassSnapshot;
@@ -44,7 +42,7 @@ export function createSnapshotBuilder(onBuild?: (service: ServiceKey, client: Cl
     const changes = new Map<string, readonly Resource[]>();
     for (const key of keys) changes.set(key, buildOne(key, state, now));
     const bundle = bundleResource(now);
-    if (state.snapshot.of(globalOwner)[0]?.version !== bundle.version) changes.set(globalOwner, [bundle]);
+    if (state.snapshot.of(meshOwner)[0]?.version !== bundle.version) changes.set(meshOwner, [bundle]);
     if (changes.size > 0) state.snapshot.replace(changes);
     state.dirty = new Set();
   };
@@ -69,6 +67,7 @@ export function createSnapshotBuilder(onBuild?: (service: ServiceKey, client: Cl
       bringUpToDate(state, inputs);
       return state.snapshot.snapshot();
     },
+    inputs: () => inputs,
     faults() {
       const all = new Map<ServiceKey, string[]>();
       for (const { faults } of classes.values()) {
@@ -82,7 +81,7 @@ export function createSnapshotBuilder(onBuild?: (service: ServiceKey, client: Cl
 function* everyKey(state: ClassState, now: SnapshotInputs): Iterable<ServiceKey> {
   yield* now.view.services.keys();
   for (const owner of [...state.snapshot.owners()]) {
-    if (owner !== globalOwner && !now.view.services.has(owner as ServiceKey)) yield owner as ServiceKey;
+    if (owner !== meshOwner && !now.view.services.has(owner as ServiceKey)) yield owner as ServiceKey;
   }
 }
 

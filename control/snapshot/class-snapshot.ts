@@ -9,7 +9,7 @@ type Maps = { [K in ResourceKind]: PersistentMap<string, Resource<K>> };
 /** The resources of one client class, owner by owner (a service, or what is global), and the snapshots made of them. */
 export class ClassSnapshot {
   readonly client: ClientClass;
-  readonly #byOwner = new Map<string, readonly Resource[]>();
+  #byOwner = PersistentMap.empty<string, readonly Resource[]>();
   readonly #hash = new SetHash();
   #maps: Maps;
   #snapshot: Snapshot | undefined;
@@ -41,6 +41,7 @@ export class ClassSnapshot {
         edits[r.kind].set(r.name, undefined);
       }
     }
+    const owned = new Map<string, readonly Resource[] | undefined>();
     for (const [owner, next] of changes) {
       const before = this.of(owner);
       const known = new Map(before.map((r) => [`${r.kind} ${r.name}`, r]));
@@ -52,9 +53,10 @@ export class ClassSnapshot {
         this.#hash.toggle(r.version);
         edits[r.kind].set(r.name, r);
       }
-      if (kept.length === 0) this.#byOwner.delete(owner);
-      else this.#byOwner.set(owner, kept);
+      const same = kept.length === before.length && kept.every((r, i) => r === before[i]);
+      if (!same) owned.set(owner, kept.length === 0 ? undefined : kept);
     }
+    this.#byOwner = this.#byOwner.with(owned);
     this.#maps = Object.fromEntries(
       resourceKinds.map((kind) => [kind, (this.#maps[kind] as PersistentMap<string, Resource>).with(edits[kind])]),
     ) as unknown as Maps;
@@ -62,7 +64,7 @@ export class ClassSnapshot {
   }
 
   snapshot(): Snapshot {
-    this.#snapshot ??= { client: this.client, version: this.#hash.text, resources: this.#maps };
+    this.#snapshot ??= { client: this.client, version: this.#hash.text, owners: this.#byOwner, resources: this.#maps };
     return this.#snapshot;
   }
 }

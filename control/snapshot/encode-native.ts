@@ -1,8 +1,9 @@
 import type { Protocol } from '../../core/model/index.ts';
-import { type EncodedResource, native, nativeTypeUrls } from '../../core/xds/index.ts';
+import { native, nativeTypeUrls } from '../../core/xds/index.ts';
+import { type Dialect, type DialectResource, lazyResource } from './dialect.ts';
 import type { AssignmentIr, AuthzIr, BundleIr, ClusterIr, EndpointIr, ListenerIr, Resource, ResourceKind, RouteIr } from './ir.ts';
 
-export const nativeTypeUrlOf: Readonly<Record<ResourceKind, string>> = {
+const nativeTypeUrlOf: Readonly<Record<ResourceKind, string>> = {
   bundle: nativeTypeUrls.bundle,
   cluster: nativeTypeUrls.cluster,
   endpoints: nativeTypeUrls.loadAssignment,
@@ -19,15 +20,22 @@ const protocols: Readonly<Record<Protocol, native.Protocol>> = {
   tls: native.Protocol.TLS,
 };
 
-const encoded = new WeakMap<Resource, EncodedResource>();
+const made = new WeakMap<Resource, DialectResource>();
 
-/** The bytes of one resource in the native dialect: made once for each sealed resource, whoever and however many get it. */
-export function encodeNative(resource: Resource): EncodedResource {
-  const known = encoded.get(resource);
+/** For our own gateways and agents: each resource as it is. Encoded once for each sealed resource, whoever and however many get it. */
+export const nativeDialect: Dialect = {
+  name: 'native',
+  typeUrls: Object.values(nativeTypeUrlOf),
+  openTypes: [nativeTypeUrls.authz],
+  translate: (_owner, resources) => resources.map(encodeNative),
+};
+
+function encodeNative(resource: Resource): DialectResource {
+  const known = made.get(resource);
   if (known !== undefined) return known;
-  const made = { name: resource.name, version: resource.version, value: bytesOf(resource) };
-  encoded.set(resource, made);
-  return made;
+  const encoded = lazyResource(nativeTypeUrlOf[resource.kind], resource.name, resource.version, () => bytesOf(resource));
+  made.set(resource, encoded);
+  return encoded;
 }
 
 function bytesOf(resource: Resource): Uint8Array {

@@ -1,4 +1,6 @@
 export { createSnapshotBuilder } from './builder.ts';
+export { DialectResources } from './dialect-resources.ts';
+export { nativeDialect } from './encode-native.ts';
 export { explain } from './explain.ts';
 export type { GatewayPort, SnapshotBuilder, SnapshotInputs, TrustInput } from './inputs.ts';
 export type {
@@ -19,4 +21,3 @@ export type {
   TlsIr,
 } from './ir.ts';
 export { resourceKinds } from './ir.ts';
-export { NativeResources } from './native-resources.ts';

@@ -39,6 +39,8 @@ export interface SnapshotBuilder {
   update(inputs: SnapshotInputs, services?: ReadonlySet<ServiceKey>): void;
   /** The newest snapshot for a class, built now if it was not; the same object until an update changed it. */
   snapshot(client: ClientClass): Snapshot;
+  /** Those of the newest update; undefined before the first. */
+  inputs(): SnapshotInputs | undefined;
   /** Services whose new resources contradict themselves: the ones before are served on. By service, with every fault. */
   faults(): ReadonlyMap<ServiceKey, readonly string[]>;
 }

@@ -1,4 +1,5 @@
 import type { NetworkId, Protocol } from '../../core/model/index.ts';
+import type { PersistentMap } from '../catalog/index.ts';
 
 /**
  * The intermediate representation: what a client of the mesh is told, before any dialect. Plain data, immutable, sorted
@@ -126,7 +127,9 @@ export interface Snapshot {
   readonly client: ClientClass;
   /** Of the whole content; equal content has equal versions whatever its history. */
   readonly version: string;
-  readonly resources: { readonly [K in ResourceKind]: ReadonlyMap<string, Resource<K>> };
+  /** What each owner contributes: a service by its key, and `mesh` for what belongs to none. */
+  readonly owners: PersistentMap<string, readonly Resource[]>;
+  readonly resources: { readonly [K in ResourceKind]: PersistentMap<string, Resource<K>> };
 }
 
 /** Names whose version differs between two snapshots, removed ones included. */

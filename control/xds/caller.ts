@@ -1,6 +1,6 @@
 import { formatSpiffeId, gatewayServiceAccount, type SpiffeId, systemNamespace } from '../../core/model/index.ts';
 import { accept, type Checked, formatViolation, reject } from '../../core/validate.ts';
-import { type ClientClass, type core, parseNode } from '../../core/xds/index.ts';
+import { type ClientClass, type core, type NodeFacts, parseNode } from '../../core/xds/index.ts';
 
 /** Who is at the other end of a call, as its certificate proves: URI SAN and DNS SAN. */
 export interface Caller {
@@ -9,16 +9,10 @@ export interface Caller {
 }
 
 /** A connected client: what is proven, and what of its own claims was let through. */
-export interface ClientFacts {
+export interface ClientFacts extends NodeFacts {
   /** SPIFFE-ID#INSTANCE */
   readonly id: string;
-  readonly kind: 'agent' | 'gateway';
-  readonly identity: SpiffeId;
   readonly cluster: string;
-  readonly instance: string;
-  readonly network: string;
-  readonly locality: string;
-  readonly version: string;
 }
 
 /** Holds a client's claims against its certificate. What it may say freely: instance, network, locality, version. */
@@ -37,6 +31,6 @@ export function identifyClient(caller: Caller, node: core.Node | undefined, ownC
 }
 
 export function clientClass(facts: ClientFacts): ClientClass {
-  const { kind, identity, cluster, network, locality } = facts;
-  return { kind, identity, cluster, network, locality };
+  const { dialect, kind, identity, cluster, network, locality, claims } = facts;
+  return { dialect, kind, identity, cluster, network, locality, claims };
 }

@@ -1,4 +1,5 @@
 import { formatSpiffeId } from '../../core/model/index.ts';
+import type { ClientKind, DialectName } from '../../core/xds/index.ts';
 import type { StreamStatus } from '../../core/xds/server/index.ts';
 import type { ClientFacts } from './caller.ts';
 
@@ -6,7 +7,8 @@ import type { ClientFacts } from './caller.ts';
 export interface XdsClientStatus extends StreamStatus {
   /** SPIFFE-ID#INSTANCE */
   readonly id: string;
-  readonly kind: 'agent' | 'gateway';
+  readonly dialect: DialectName;
+  readonly kind: ClientKind;
   readonly identity: string;
   readonly instance: string;
   readonly network: string;
@@ -14,6 +16,6 @@ export interface XdsClientStatus extends StreamStatus {
 }
 
 export function clientStatus({ client, ...stream }: StreamStatus & { readonly client: ClientFacts }): XdsClientStatus {
-  const { id, kind, identity, instance, network, version } = client;
-  return { ...stream, id, kind, identity: formatSpiffeId(identity), instance, network, version };
+  const { id, dialect, kind, identity, instance, network, version } = client;
+  return { ...stream, id, dialect, kind, identity: formatSpiffeId(identity), instance, network, version };
 }

@@ -1,4 +1,6 @@
 /** xDS as both sides speak it: generated messages by package, names of types, decoding, and the delta client. */
+export type { HttpClaim, InboundClaim, NodeClaims, OutboundClaim } from './claims.ts';
+export { noClaims } from './claims.ts';
 export { createDeltaClient } from './client.ts';
 export type { Received } from './client-state.ts';
 export { DeltaClientState } from './client-state.ts';
@@ -24,7 +26,7 @@ export * as agent from './gen/isthmus/agent/v1/agent.ts';
 export * as native from './gen/isthmus/native/v1/native.ts';
 export * as peering from './gen/isthmus/peering/v1/peering.ts';
 export * as xds from './gen/isthmus/xds/v1/xds.ts';
-export type { NodeFacts } from './node.ts';
+export type { ClientKind, DialectName, NodeFacts } from './node.ts';
 export { buildNode, parseNode } from './node.ts';
 export { nackStatus } from './rejections.ts';
 export type { ChangedNames, ClientClass, EncodedResource, ResourceSet, ResourceSource, ResourceView } from './resource-source.ts';

@@ -1,10 +1,17 @@
 import { formatSpiffeId, isDnsLabel, parseLocality, parseSpiffeId, type SpiffeId } from '../model/index.ts';
 import { accept, type Checked, reject, type Violation } from '../validate.ts';
+import { type NodeClaims, noClaims, parseClaims } from './claims.ts';
 import { Node } from './gen/envoy/config/core/v3/base.ts';
+
+/** Which types a client is served: our own proxies', Envoy's, or those that proxyless gRPC understands. */
+export type DialectName = 'native' | 'envoy' | 'grpc';
+/** `ingress`: a caller of services, like an agent, that serves people from outside the mesh. */
+export type ClientKind = 'agent' | 'gateway' | 'ingress';
 
 /** What a client of the control plane says of itself. */
 export interface NodeFacts {
-  readonly kind: 'agent' | 'gateway';
+  readonly dialect: DialectName;
+  readonly kind: ClientKind;
   readonly identity: SpiffeId;
   /** Tells processes of one identity apart; persisted by the agent. Letters, digits, `.`, `_`, `-`, at most 128. */
   readonly instance: string;
@@ -12,12 +19,13 @@ export interface NodeFacts {
   /** region/zone/subzone; may be empty. */
   readonly locality: string;
   readonly version: string;
+  readonly claims: NodeClaims;
 }
 
 const instanceForm = /^[A-Za-z0-9._-]{1,128}$/;
 
 /** The xDS node of a native client; its id is `SPIFFE-ID#INSTANCE`. */
-export function buildNode(facts: NodeFacts): Node {
+export function buildNode(facts: Omit<NodeFacts, 'dialect' | 'claims'>): Node {
   const { region, zone, subzone } = parseLocality(facts.locality);
   return Node.create({
     id: `${formatSpiffeId(facts.identity)}#${facts.instance}`,
@@ -38,19 +46,27 @@ export function parseNode(node: Node): Checked<NodeFacts> {
   if (!instanceForm.test(instance))
     violations.push({ path: 'node.id', message: 'the instance has letters, digits and .-_ only, at most 128' });
   const kind: unknown = node.metadata?.['kind'];
-  if (kind !== 'agent' && kind !== 'gateway') violations.push({ path: 'node.metadata.kind', message: 'must be agent or gateway' });
+  if (kind !== 'agent' && kind !== 'gateway' && kind !== 'ingress')
+    violations.push({ path: 'node.metadata.kind', message: 'must be agent, gateway or ingress' });
+  const dialect: unknown = node.metadata?.['dialect'] ?? 'native';
+  if (dialect !== 'native' && dialect !== 'envoy' && dialect !== 'grpc')
+    violations.push({ path: 'node.metadata.dialect', message: 'must be native, envoy or grpc' });
   const network: unknown = node.metadata?.['network'];
   if (typeof network !== 'string' || !isDnsLabel(network))
     violations.push({ path: 'node.metadata.network', message: 'must be a DNS label' });
-  if (violations.length > 0 || identity === undefined) return reject(violations);
+  const claims = dialect === 'native' ? accept(noClaims) : parseClaims(node.metadata);
+  if (!claims.ok) violations.push(...claims.violations);
+  if (violations.length > 0 || identity === undefined || !claims.ok) return reject(violations);
   const { region = '', zone = '', subZone = '' } = node.locality ?? {};
   const version = node.userAgentVersionType?.$case === 'userAgentVersion' ? node.userAgentVersionType.value : '';
   return accept({
-    kind: kind as NodeFacts['kind'],
+    dialect: dialect as DialectName,
+    kind: kind as ClientKind,
     identity,
     instance,
     network: network as string,
     locality: [region, zone, subZone].join('/').replace(/\/+$/, ''),
     version: version.slice(0, 64),
+    claims: claims.value,
   });
 }

@@ -1,4 +1,6 @@
 import type { SpiffeId } from '../model/index.ts';
+import type { NodeClaims } from './claims.ts';
+import type { ClientKind, DialectName } from './node.ts';
 
 /** One resource as it goes over the wire: encoded once per version and dialect, shared by every client that gets it. Immutable. */
 export interface EncodedResource {
@@ -23,12 +25,14 @@ export interface ChangedNames {
 
 /** Who asks, as proven by its certificate (`identity`, `cluster`) and as it says itself (the rest). */
 export interface ClientClass {
-  readonly kind: 'agent' | 'gateway';
+  readonly dialect: DialectName;
+  readonly kind: ClientKind;
   readonly identity: SpiffeId;
   readonly cluster: string;
   readonly network: string;
   /** region/zone/subzone; may be empty. */
   readonly locality: string;
+  readonly claims: NodeClaims;
 }
 
 /** What one class of clients may have now, and when that changes. */

@@ -1,11 +1,12 @@
 import test from 'node:test';
 import type { CatalogInput } from '../../../control/catalog/reducer.ts';
 import { callerPolicies } from '../../../control/policy/index.ts';
-import { createSnapshotBuilder, NativeResources } from '../../../control/snapshot/index.ts';
+import { createSnapshotBuilder, DialectResources, nativeDialect } from '../../../control/snapshot/index.ts';
 import type { ExportPolicyObject } from '../../../core/config/index.ts';
 import type { ClusterId } from '../../../core/model/index.ts';
 import { clusterId, networkId, serviceKey, sourceId } from '../../../core/model/index.ts';
 import { native, nativeTypeUrls } from '../../../core/xds/index.ts';
+import { clientOf } from '../../support/client-class.ts';
 import { assertGolden } from '../../support/golden.ts';
 import { viewAfter } from '../../support/mesh-history.ts';
 import { endpoint, httpPort, service } from '../../support/mesh-records.ts';
@@ -76,7 +77,7 @@ const decoders = {
 for (const kind of ['agent', 'gateway'] as const) {
   test(`what ${kind === 'agent' ? 'an agent' : 'a gateway'} on east-net gets, as bytes that decode to this`, async () => {
     const builder = createSnapshotBuilder();
-    const resources = new NativeResources(builder);
+    const resources = new DialectResources(builder, [nativeDialect]);
     builder.update({
       view: viewAfter(scene),
       hostSuffix: 'mesh.internal',
@@ -94,7 +95,7 @@ for (const kind of ['agent', 'gateway'] as const) {
       originateCidrs: ['10.0.0.0/24'],
     });
     resources.publish();
-    const set = resources.view({ kind, network: 'east-net' }).current();
+    const set = resources.view(clientOf({ kind, network: 'east-net' })).current();
     const decoded = Object.entries(decoders).map(([name, type]) => {
       const all = [...(set?.get(nativeTypeUrls[name as keyof typeof decoders])?.values() ?? [])];
       return [name, Object.fromEntries(all.sort((a, b) => (a.name < b.name ? -1 : 1)).map((r) => [r.name, type.decode(r.value)]))];

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { callerPolicies } from '../../../control/policy/index.ts';
-import { createSnapshotBuilder, NativeResources, type Snapshot } from '../../../control/snapshot/index.ts';
+import { createSnapshotBuilder, DialectResources, nativeDialect, type Snapshot } from '../../../control/snapshot/index.ts';
 import { networkId, type ServiceKey, serviceKey } from '../../../core/model/index.ts';
 import { native, nativeTypeUrls } from '../../../core/xds/index.ts';
 import { gatewayOf, inputsOf, serviceOf, viewOf } from '../../support/catalog-view.ts';
+import { clientOf } from '../../support/client-class.ts';
 
 const agent = { kind: 'agent', network: networkId('a') } as const;
 const gateway = { kind: 'gateway', network: networkId('a') } as const;
@@ -124,8 +125,8 @@ test('a fault for one class of clients stays known while another class is fine w
 
 test('views tell subscribers what changed, have nothing before the first publish, and share the bytes', () => {
   const builder = createSnapshotBuilder();
-  const source = new NativeResources(builder);
-  const view = source.view(agent);
+  const source = new DialectResources(builder, [nativeDialect]);
+  const view = source.view(clientOf(agent));
   const seen: (readonly string[])[] = [];
   const end = view.subscribe((changed) => seen.push(changed?.flatMap((c) => c.names) ?? ['everything']));
   assert.equal(view.current(), undefined);
@@ -147,6 +148,6 @@ test('views tell subscribers what changed, have nothing before the first publish
   assert.deepEqual(seen.slice(1), [[cluster]]);
   const bytes = view.current()?.get(nativeTypeUrls.loadAssignment)?.get(cluster);
   assert.equal(native.LoadAssignment.decode(bytes?.value ?? Buffer.alloc(0)).endpoints[0]?.address, '10.0.0.9');
-  assert.equal(source.view(agent).current()?.get(nativeTypeUrls.loadAssignment)?.get(cluster), bytes);
+  assert.equal(source.view(clientOf(agent)).current()?.get(nativeTypeUrls.loadAssignment)?.get(cluster), bytes);
   end();
 });

@@ -1,0 +1,57 @@
+import { networkId } from '../../core/model/index.ts';
+import type { ClientClass as Client, ResourceSource, ResourceView } from '../../core/xds/index.ts';
+import { ClientView } from './client-view.ts';
+import type { Dialect, DialectContext } from './dialect.ts';
+import { DialectView } from './dialect-view.ts';
+import type { SnapshotBuilder } from './inputs.ts';
+import type { ClientClass, Snapshot } from './ir.ts';
+
+/** Serves what a SnapshotBuilder makes, in every dialect. `publish` says that the builder was updated. */
+export class DialectResources implements ResourceSource {
+  readonly #builder: SnapshotBuilder;
+  readonly #dialects: ReadonlyMap<string, Dialect>;
+  /** Those with subscribers: a class that nobody listens to is neither kept nor built. */
+  readonly #active = new Map<string, DialectView>();
+  #ready = false;
+
+  constructor(builder: SnapshotBuilder, dialects: readonly Dialect[]) {
+    this.#builder = builder;
+    this.#dialects = new Map(dialects.map((dialect) => [dialect.name, dialect]));
+  }
+
+  view(client: Client): ResourceView {
+    const dialect = this.#dialects.get(client.dialect);
+    if (dialect === undefined) throw new TypeError(`no dialect ${client.dialect}`);
+    return new ClientView(this.#classView(dialect, client), dialect, client);
+  }
+
+  /** After each `builder.update`. Before the first one, views have nothing: unknown is never served as empty. */
+  publish(): void {
+    this.#ready = true;
+    for (const view of [...this.#active.values()]) view.refresh();
+  }
+
+  #classView(dialect: Dialect, client: Client): DialectView {
+    const anchors = dialect.name === 'grpc' ? client.claims.anchors : [];
+    const wanted: ClientClass = { kind: client.kind === 'gateway' ? 'gateway' : 'agent', network: networkId(client.network) };
+    const id = `${dialect.name} ${wanted.kind} ${wanted.network} ${anchors.join()}`;
+    const known = this.#active.get(id);
+    if (known !== undefined) return known;
+    let context: DialectContext | undefined;
+    const take = (): { snapshot: Snapshot; context: DialectContext } | undefined => {
+      const inputs = this.#ready ? this.#builder.inputs() : undefined;
+      if (inputs === undefined) return undefined;
+      const { hostSuffix, view, trust } = inputs;
+      const same = context?.hostSuffix === hostSuffix && context.trustDomain === trust.trustDomain && context.cluster === view.cluster;
+      if (context === undefined || !same) {
+        context = { client: wanted, hostSuffix, trustDomain: trust.trustDomain, cluster: view.cluster, anchors };
+      }
+      return { snapshot: this.#builder.snapshot(wanted), context };
+    };
+    const view: DialectView = new DialectView(dialect, take, (active) => {
+      if (active) this.#active.set(id, view);
+      else if (this.#active.get(id) === view) this.#active.delete(id);
+    });
+    return view;
+  }
+}
