@@ -110,7 +110,7 @@ function touchedServices(before: SnapshotInputs, next: SnapshotInputs, services:
   return touched;
 }
 
-function bundleResource({ trust }: SnapshotInputs): Resource {
+function bundleResource({ trust, hostSuffix }: SnapshotInputs): Resource {
   const base64 = (der: Uint8Array) => Buffer.from(der).toString('base64');
   return seal('bundle', trust.trustDomain, {
     roots: trust.roots.map(base64).sort(),
@@ -118,5 +118,6 @@ function bundleResource({ trust }: SnapshotInputs): Resource {
       .map(({ cluster, certificate }) => ({ cluster, certificate: base64(certificate) }))
       .sort((a, b) => (a.cluster < b.cluster ? -1 : a.cluster > b.cluster ? 1 : a.certificate < b.certificate ? -1 : 1)),
     deniedSerials: [...trust.deniedSerials].sort(),
+    hostSuffix,
   });
 }

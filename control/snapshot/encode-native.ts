@@ -85,6 +85,7 @@ function bundle(trustDomain: string, ir: BundleIr): native.Bundle {
     roots: ir.roots.map((der) => Buffer.from(der, 'base64')),
     intermediates: ir.intermediates.map((i) => ({ cluster: i.cluster, certificate: Buffer.from(i.certificate, 'base64') })),
     deniedSerials: [...ir.deniedSerials],
+    hostSuffix: ir.hostSuffix,
   };
 }
 

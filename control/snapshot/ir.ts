@@ -101,6 +101,8 @@ export interface BundleIr {
   readonly roots: readonly string[];
   readonly intermediates: readonly { readonly cluster: string; readonly certificate: string }[];
   readonly deniedSerials: readonly string[];
+  /** Canonical hosts of services are NAME.NAMESPACE.HOST-SUFFIX. */
+  readonly hostSuffix: string;
 }
 
 export interface AuthzIr {

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { parseSniName, parseSpiffeId } from '../model/index.ts';
+import { isDnsLabel, parseSniName, parseSpiffeId } from '../model/index.ts';
 import type { Violation } from '../validate.ts';
 import type { Authz, AuthzRule, Bundle, Cluster, Endpoint, Listener, LoadAssignment, Route } from './gen/isthmus/native/v1/native.ts';
 import { AuthzRule_Action, Route_Mode } from './gen/isthmus/native/v1/native.ts';
@@ -26,6 +26,8 @@ export function checkBundle(bundle: Bundle): readonly Violation[] {
     for (const [i, serial] of bundle.deniedSerials.entries()) {
       if (!/^[0-9a-f]+$/.test(serial)) report(`deniedSerials[${i}]`, 'must be lower-case hex');
     }
+    const suffix = bundle.hostSuffix;
+    if (suffix !== '' && (suffix.length > 253 || !suffix.split('.').every(isDnsLabel))) report('hostSuffix', 'must be a DNS name');
   });
 }
 

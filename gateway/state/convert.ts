@@ -1,7 +1,6 @@
-import type { TrustBundle } from '../../core/identity/index.ts';
 import type { Protocol } from '../../core/model/index.ts';
 import { native } from '../../core/xds/index.ts';
-import type { AssignmentState, AuthzState, ClusterState, EndpointState, ListenerState, RouteState } from './types.ts';
+import type { AssignmentState, AuthzState, BundleState, ClusterState, EndpointState, ListenerState, RouteState } from './types.ts';
 
 /** From the wire's messages, already checked, to our own words. Pure. */
 
@@ -52,7 +51,7 @@ function endpointOf(message: native.Endpoint): EndpointState {
   return tls === undefined ? rest : { ...rest, tls };
 }
 
-export function bundleOf(message: native.Bundle): TrustBundle {
+export function bundleOf(message: native.Bundle): BundleState {
   return message;
 }
 

@@ -1,8 +1,7 @@
-import type { TrustBundle } from '../../core/identity/index.ts';
 import { formatViolation } from '../../core/validate.ts';
 import { decodeResource, type NativeResource, nativeTypeUrls, type ResourceRejection, type XdsUpdate } from '../../core/xds/index.ts';
 import { assignmentOf, authzOf, bundleOf, clusterOf, listenerOf, routeOf } from './convert.ts';
-import type { AssignmentState, AuthzState, ClusterState, DataPlaneState, ListenerState, RouteState } from './types.ts';
+import type { AssignmentState, AuthzState, BundleState, ClusterState, DataPlaneState, ListenerState, RouteState } from './types.ts';
 
 /**
  * The next state, and what of the update was refused: of that the last good version stays, and nothing else is held up by
@@ -20,10 +19,12 @@ export function applyUpdate(
     else if (decoded.value.name !== name) rejections.push({ name, reason: `is named ${decoded.value.name} inside` });
     else accepted.push(decoded.value);
   }
-  if (accepted.length === 0 && update.removed.length === 0) return { state, rejections };
-  const draft = draftOf(state, update.typeUrl);
-  if (draft === undefined) return { state, rejections };
-  for (const name of update.removed) draft.map.delete(name);
+  const field = fields.get(update.typeUrl);
+  if (field === undefined) return { state, rejections };
+  const removed = update.removed.filter((name) => state[field].has(name));
+  if (accepted.length === 0 && removed.length === 0) return { state, rejections };
+  const draft = draftOf(state, field);
+  for (const name of removed) draft.map.delete(name);
   for (const resource of accepted) {
     const value = stateOf(resource);
     if (value !== undefined) draft.map.set(resource.name, value);
@@ -31,7 +32,7 @@ export function applyUpdate(
   return { state: draft.state, rejections };
 }
 
-type Value = ListenerState | RouteState | ClusterState | AssignmentState | TrustBundle | AuthzState;
+type Value = ListenerState | RouteState | ClusterState | AssignmentState | BundleState | AuthzState;
 
 function stateOf(resource: NativeResource): Value | undefined {
   switch (resource.kind) {
@@ -59,10 +60,8 @@ const fields: ReadonlyMap<string, keyof DataPlaneState> = new Map([
   [nativeTypeUrls.authz, 'authz'],
 ]);
 
-/** One update is of one type: its map is copied once, whatever the update holds. Types that are not ours change nothing. */
-function draftOf(state: DataPlaneState, typeUrl: string): { readonly state: DataPlaneState; readonly map: Map<string, Value> } | undefined {
-  const field = fields.get(typeUrl);
-  if (field === undefined) return undefined;
+/** One update is of one type: its map is copied once, whatever the update holds. */
+function draftOf(state: DataPlaneState, field: keyof DataPlaneState): { readonly state: DataPlaneState; readonly map: Map<string, Value> } {
   const map = new Map<string, Value>(state[field]);
   return { state: { ...state, [field]: map }, map };
 }

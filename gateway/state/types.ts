@@ -14,7 +14,7 @@ export interface DataPlaneState {
   /** By xDS cluster name. */
   readonly assignments: ReadonlyMap<string, AssignmentState>;
   /** By trust domain. */
-  readonly bundles: ReadonlyMap<string, TrustBundle>;
+  readonly bundles: ReadonlyMap<string, BundleState>;
   /** By `NAMESPACE/SERVICE`. */
   readonly authz: ReadonlyMap<string, AuthzState>;
 }
@@ -27,6 +27,11 @@ export const emptyState: DataPlaneState = {
   bundles: new Map(),
   authz: new Map(),
 };
+
+export interface BundleState extends TrustBundle {
+  /** Canonical hosts are NAME.NAMESPACE.HOST-SUFFIX; empty where the control plane does not say. */
+  readonly hostSuffix: string;
+}
 
 export type ListenerState = ServiceListenerState | OriginateListenerState;
 
