@@ -1,4 +1,10 @@
-import type { AccessPolicyObject, ExportPolicyObject, PeerObject, RegistryObject } from '../../core/config/index.ts';
+import type {
+  AccessPolicyObject,
+  AuthorizationPolicyObject,
+  ExportPolicyObject,
+  PeerObject,
+  RegistryObject,
+} from '../../core/config/index.ts';
 import type { LoadedConfig } from '../config/index.ts';
 
 export function registriesOf(config: LoadedConfig): readonly RegistryObject[] {
@@ -15,4 +21,8 @@ export function peersOf(config: LoadedConfig): readonly PeerObject[] {
 
 export function accessPoliciesOf(config: LoadedConfig): readonly AccessPolicyObject[] {
   return config.objects.filter((o): o is AccessPolicyObject => o.kind === 'AccessPolicy');
+}
+
+export function authorizationPoliciesOf(config: LoadedConfig): readonly AuthorizationPolicyObject[] {
+  return config.objects.filter((o): o is AuthorizationPolicyObject => o.kind === 'AuthorizationPolicy');
 }

@@ -7,10 +7,10 @@ import type { Store } from '../../core/store.ts';
 import { AdminServer, type AuditLog, HealthServer, openAuditLog, svidCallers } from '../admin/index.ts';
 import { type Catalog, createCatalog } from '../catalog/index.ts';
 import { type LiveConfig, parseHostPort } from '../config/index.ts';
-import { callerPolicies } from '../policy/index.ts';
+import { authorizationPolicies, callerPolicies } from '../policy/index.ts';
 import { GatewayList } from '../registration/index.ts';
 import { type ControlMetrics, createMetrics } from '../telemetry/index.ts';
-import { accessPoliciesOf, exportsOf } from './config-objects.ts';
+import { accessPoliciesOf, authorizationPoliciesOf, exportsOf } from './config-objects.ts';
 import { createControlApi } from './control-facade.ts';
 import { ControlIdentity } from './control-identity.ts';
 import { createGrpcServices, type GrpcServices } from './grpc-services.ts';
@@ -47,7 +47,7 @@ export interface ControlParts extends Surroundings {
   readonly audit: AuditLog;
   readonly admin: AdminServer;
   readonly health: HealthServer;
-  /** Who may call what, made anew from exports and peers. */
+  /** Who may call what, made anew from exports, peers and AuthorizationPolicies. */
   readonly applyPolicies: () => void;
 }
 
@@ -76,7 +76,8 @@ export async function buildParts(around: Surroundings): Promise<ControlParts> {
   const publishing = new Publishing({ mesh, catalog, sources, store, clock, random, log, onPorts });
   const applyPolicies = () => {
     const { trustDomain } = mesh;
-    snapshots.set({ policies: callerPolicies({ cluster, trustDomain, exports: exportsOf(config.current), peers: peers.namespaces() }) });
+    const base = callerPolicies({ cluster, trustDomain, exports: exportsOf(config.current), peers: peers.namespaces() });
+    snapshots.set({ policies: [...base, authorizationPolicies(authorizationPoliciesOf(config.current))] });
   };
   const peers = new Peers({ ...around, mesh, identity, catalog, front: services.front, onPeers: applyPolicies });
   const gateways = new GatewayList({ store, instances: services.instances, cluster, resolve: resolveHost, clock, log });

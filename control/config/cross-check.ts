@@ -3,6 +3,7 @@ import type { Violation } from '../../core/validate.ts';
 import { violation } from '../../core/yaml/index.ts';
 import type { Located } from './parse-object.ts';
 import { parseHostPort } from './schema/fields.ts';
+import { mayBeOf } from './schema/principal-pattern.ts';
 
 /** What no object shows alone. `broken`: some documents were refused, so that absence proves nothing. */
 export function crossCheck(all: readonly Located[], files: readonly string[], broken: boolean): Violation[] {
@@ -19,7 +20,7 @@ export function crossCheck(all: readonly Located[], files: readonly string[], br
     found.push(violation(extra.document, ['kind'], `a second Mesh: the first is ${meshes[0] === undefined ? '' : place(meshes[0])}`));
   }
   found.push(...duplicates(all), ...duplicatePeers(all, meshes[0]?.object.spec.cluster));
-  found.push(...publishers(all));
+  found.push(...publishers(all), ...foreignPrincipals(all, meshes[0]?.object.spec.trustDomain));
   for (const mesh of meshes) found.push(...lifetimes(mesh), ...ports(mesh), ...etcdFiles(mesh));
   return found;
 }
@@ -65,6 +66,24 @@ function publishers(all: readonly Located[]): Violation[] {
         ? 'Nomad takes no registrations from outside: publish in the Consul that its tasks ask'
         : 'a folder is only read: publish in a Consul or Kubernetes Registry';
     return [violation(document, ['spec', 'publish'], why)];
+  });
+}
+
+/** A principal of a trust domain that no SVID here can be of matches nobody: a DENY would protect nothing. */
+function foreignPrincipals(all: readonly Located[], trustDomain: string | undefined): Violation[] {
+  if (trustDomain === undefined) return [];
+  return all.flatMap(({ object, document }) => {
+    if (object.kind !== 'AuthorizationPolicy') return [];
+    const patterns = object.spec.rules.flatMap(({ from }, r) =>
+      from.flatMap((source, f) =>
+        (['principals', 'notPrincipals'] as const).flatMap((field) =>
+          source[field].map((pattern, p) => ({ pattern, path: ['spec', 'rules', r, 'from', f, 'source', field, p] })),
+        ),
+      ),
+    );
+    return patterns
+      .filter(({ pattern }) => !mayBeOf(trustDomain, pattern))
+      .map(({ path }) => violation(document, path, `can never match: the trust domain of this mesh is ${trustDomain}, and has no alias`));
   });
 }
 

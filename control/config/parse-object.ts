@@ -3,15 +3,18 @@ import type { ConfigObject, MeshObject, RegistryObject } from '../../core/config
 import type { Violation } from '../../core/validate.ts';
 import { type ConfigDocument, fields, oneOf, toViolations } from '../../core/yaml/index.ts';
 import { accessPolicySchema, peerSchema } from './schema/access.ts';
-import { dnsLabel, textMap } from './schema/fields.ts';
+import { authorizationPolicySchema, toAuthorizationPolicy } from './schema/authorization-policy.ts';
+import { dnsLabel, dnsName, textMap } from './schema/fields.ts';
 import { meshSchema } from './schema/mesh.ts';
 import { exportPolicySchema, registrySchema, registryType } from './schema/registry.ts';
 
-const kinds = ['Mesh', 'Registry', 'ExportPolicy', 'Peer', 'AccessPolicy'] as const;
+const kinds = ['Mesh', 'Registry', 'ExportPolicy', 'Peer', 'AccessPolicy', 'AuthorizationPolicy'] as const;
 type Kind = (typeof kinds)[number];
-const namespaced: ReadonlySet<Kind> = new Set(['ExportPolicy', 'AccessPolicy']);
+const namespaced: ReadonlySet<Kind> = new Set(['ExportPolicy', 'AccessPolicy', 'AuthorizationPolicy']);
 
-const apiVersion = 'isthmus.dev/v1alpha1';
+const ownVersions = ['isthmus.dev/v1alpha1'] as const;
+/** One schema under two names. */
+const istioVersions = ['security.istio.io/v1', 'security.istio.io/v1beta1'] as const;
 
 /** An object and the document it came from, for checks that look at several. What the Mesh gives as default is not filled in yet. */
 export interface Located<T extends ConfigObject = ConfigObject> {
@@ -43,11 +46,14 @@ export function parseObject(document: ConfigDocument, baseDir: string): ParsedOb
 
 function envelopeSchema(value: unknown) {
   const kind = (value as { kind?: Kind } | null)?.kind;
-  const name = dnsLabel;
+  // Names that Kubernetes takes for this kind.
+  const istio = kind === 'AuthorizationPolicy';
+  const name = istio ? dnsName : dnsLabel;
+  const versions: readonly string[] = istio ? istioVersions : ownVersions;
   // An ExportPolicy over every namespace lives in `*`.
   const namespace = kind === 'ExportPolicy' ? z.union([dnsLabel, z.literal('*')], { error: () => 'must be a namespace, or *' }) : dnsLabel;
   return fields({
-    apiVersion: z.literal(apiVersion, { error: (i) => (i.input === undefined ? undefined : `must be ${apiVersion}`) }),
+    apiVersion: z.literal([...versions], { error: (i) => (i.input === undefined ? undefined : `must be ${versions[0]}`) }),
     kind: oneOf(...kinds),
     metadata: fields({ name, namespace: namespace.optional(), labels: textMap.optional(), annotations: textMap.optional() }),
     spec: z.looseObject({}),
@@ -71,6 +77,8 @@ function parseSpec(kind: Kind, raw: unknown, baseDir: string): SpecResult {
       return convert(peerSchema.safeParse(raw, { reportInput: true }), (spec) => spec);
     case 'AccessPolicy':
       return convert(accessPolicySchema.safeParse(raw, { reportInput: true }), (spec) => spec);
+    case 'AuthorizationPolicy':
+      return convert(authorizationPolicySchema.safeParse(raw, { reportInput: true }), toAuthorizationPolicy);
   }
 }
 

@@ -1,7 +1,8 @@
+import type { AuthzRule } from '../../core/authz/index.ts';
 import type { ExportPolicyObject } from '../../core/config/index.ts';
 import { clusterId, formatSpiffeId, gatewayServiceAccount, principalOf, systemNamespace } from '../../core/model/index.ts';
 import { compareText, exportingPolicies } from '../catalog/index.ts';
-import type { AuthzRule, Policy } from './contract.ts';
+import type { Policy } from './contract.ts';
 
 export interface CallerPolicyInput {
   readonly cluster: string;

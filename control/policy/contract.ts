@@ -1,3 +1,4 @@
+import type { AuthzRule } from '../../core/authz/index.ts';
 import type { ServiceKey } from '../../core/model/index.ts';
 import type { CatalogView, MergedService } from '../catalog/index.ts';
 
@@ -5,32 +6,20 @@ import type { CatalogView, MergedService } from '../catalog/index.ts';
 export interface ServiceAuthz {
   readonly service: ServiceKey;
   readonly rules: readonly AuthzRule[];
+  /** The AuthorizationPolicies that select it, for explain. Absent: none. */
+  readonly selectedBy?: SelectingPolicies;
 }
 
-/**
- * All non-empty fields must match; within a field any entry matches. `*` alone, a leading or a trailing `*` are wildcards. A
- * rule whose fields are all empty matches everybody.
- */
-export interface AuthzRule {
-  readonly action: 'allow' | 'deny';
-  /** For logs and explain. */
-  readonly name: string;
-  /** TRUST_DOMAIN/ns/NS/sa/SA, without the scheme. */
-  readonly principals: readonly string[];
-  /** Of the principal. */
-  readonly namespaces: readonly string[];
-  /** Mesh clusters, as proven by the DNS SAN. */
-  readonly clusters: readonly string[];
+/** Names are `NAMESPACE/NAME`, in the order in which they were evaluated. */
+export interface SelectingPolicies {
+  readonly deny: readonly string[];
+  /** A caller must match one of these, if there are any. */
+  readonly allow: readonly string[];
+  /** The rules as they were without these policies: what a caller must pass besides. */
+  readonly base: readonly AuthzRule[];
 }
 
-/** A caller as its SVID proves it. */
-export interface Caller {
-  readonly principal: string;
-  readonly namespace: string;
-  readonly cluster: string;
-}
-
-/** One policy kind: a pure step that adds to what the ones before it said. The seam for AuthorizationPolicy. */
+/** One policy kind: a pure step that adds to what the ones before it said. */
 export interface Policy {
   readonly name: string;
   /** Returns `draft` itself where it has nothing to say. No clock, no network, no randomness. */

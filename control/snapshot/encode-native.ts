@@ -1,3 +1,4 @@
+import type { AuthzRule } from '../../core/authz/index.ts';
 import type { Protocol } from '../../core/model/index.ts';
 import { native, nativeTypeUrls } from '../../core/xds/index.ts';
 import { type Dialect, type DialectResource, lazyResource } from './dialect.ts';
@@ -52,7 +53,7 @@ function bytesOf(resource: Resource): Uint8Array {
     case 'bundle':
       return native.Bundle.encode(bundle(name, value as BundleIr)).finish();
     case 'authz':
-      return native.Authz.encode({ name, rules: (value as AuthzIr).rules.map(rule) }).finish();
+      return native.Authz.encode(authz(name, value as AuthzIr)).finish();
   }
 }
 
@@ -89,7 +90,20 @@ function bundle(trustDomain: string, ir: BundleIr): native.Bundle {
   };
 }
 
-function rule(r: AuthzIr['rules'][number]): native.AuthzRule {
+/** An allow rule with more conditions goes where a reader that does not know them sees no rule. */
+function authz(name: string, { rules }: AuthzIr): native.Authz {
+  const guarded = (r: AuthzRule) => r.action === 'allow' && r.also !== undefined && r.also.length > 0;
+  return { name, rules: rules.filter((r) => !guarded(r)).map(rule), guardedRules: rules.filter(guarded).map(rule) };
+}
+
+function rule(r: AuthzRule): native.AuthzRule {
   const action = r.action === 'allow' ? native.AuthzRule_Action.ALLOW : native.AuthzRule_Action.DENY;
-  return { action, name: r.name, principals: [...r.principals], namespaces: [...r.namespaces], clusters: [...r.clusters] };
+  const also = (r.also ?? []).map((match) => ({
+    principals: [...match.principals],
+    namespaces: [...match.namespaces],
+    clusters: [...match.clusters],
+    notPrincipals: [...match.notPrincipals],
+    notNamespaces: [...match.notNamespaces],
+  }));
+  return { action, name: r.name, principals: [...r.principals], namespaces: [...r.namespaces], clusters: [...r.clusters], also };
 }

@@ -8,7 +8,7 @@ import {
   systemNamespace,
 } from '../../core/model/index.ts';
 import type { CatalogEndpoint, MergedService } from '../catalog/index.ts';
-import { authorize, type Caller, callerOf } from '../policy/index.ts';
+import { type Caller, callerOf, explainDecision } from '../policy/index.ts';
 import { assignEndpoints, gatewaysFor, selectable } from './assign-endpoints.ts';
 import { compileAuthz } from './build-service.ts';
 import { findSubject, type Subject } from './explain-subject.ts';
@@ -170,18 +170,18 @@ function sayNetwork(inputs: SnapshotInputs, usable: readonly CatalogEndpoint[], 
 
 function sayRule(inputs: SnapshotInputs, service: MergedService, who: Caller, plaintext: boolean, say: Say): Explanation['verdict'] {
   if (plaintext) {
-    say('rule', 'warning', 'plaintext inside one network: no identity, so no rule is enforced', ['the endpoint has no sidecar']);
+    const { selectedBy } = compileAuthz(service, inputs);
+    const idle = [...(selectedBy?.deny ?? []), ...(selectedBy?.allow ?? [])].map((name) => `AuthorizationPolicy ${name} is not enforced`);
+    say('rule', 'warning', 'plaintext inside one network: no identity, so no rule is enforced', ['the endpoint has no sidecar', ...idle]);
     return 'allowed';
   }
   if (inputs.view.local.get(service.key) === undefined) {
     say('rule', 'ok', 'decided by the cluster that exports it', ['it exports the service to this cluster, so this cluster may call it']);
     return 'allowed';
   }
-  const { rules } = compileAuthz(service, inputs);
-  const decision = authorize(rules, who);
-  const details = rules.map((r) => `${r.action} ${r.name}`);
-  if (decision.allowed) say('rule', 'ok', `allowed by "${decision.rule?.name}"`, details);
-  else if (decision.rule === undefined) say('rule', 'failed', `no rule allows ${who.principal} of ${who.cluster}`, details);
-  else say('rule', 'failed', `denied by "${decision.rule.name}"`, details);
+  const decision = explainDecision(compileAuthz(service, inputs), who);
+  const elsewhere = [...new Set(service.endpoints.map((e) => e.cluster))].filter((c) => c !== inputs.view.cluster).sort();
+  const details = [...decision.details, ...elsewhere.map((c) => `its endpoints of ${c} are guarded by ${c}, by policies not known here`)];
+  say('rule', decision.allowed ? 'ok' : 'failed', decision.text, details);
   return decision.allowed ? 'allowed' : 'denied';
 }

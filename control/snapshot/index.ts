@@ -6,7 +6,6 @@ export type { GatewayPort, SnapshotBuilder, SnapshotInputs, TrustInput } from '.
 export type {
   AssignmentIr,
   AuthzIr,
-  AuthzRuleIr,
   BundleIr,
   ClientClass,
   ClusterIr,

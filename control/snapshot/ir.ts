@@ -1,3 +1,4 @@
+import type { AuthzRule } from '../../core/authz/index.ts';
 import type { NetworkId, Protocol } from '../../core/model/index.ts';
 import type { PersistentMap } from '../catalog/index.ts';
 
@@ -105,17 +106,9 @@ export interface BundleIr {
   readonly hostSuffix: string;
 }
 
+/** Deny rules first; then, if any allow rule matches, allowed; otherwise refused. See core/authz for what matches. */
 export interface AuthzIr {
-  readonly rules: readonly AuthzRuleIr[];
-}
-
-/** All non-empty fields must match; within a field any entry matches. */
-export interface AuthzRuleIr {
-  readonly action: 'allow' | 'deny';
-  readonly name: string;
-  readonly principals: readonly string[];
-  readonly namespaces: readonly string[];
-  readonly clusters: readonly string[];
+  readonly rules: readonly AuthzRule[];
 }
 
 /** Clients of one class get the same snapshot. `gateway`: of this control plane's cluster, on that network. */

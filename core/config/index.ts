@@ -1,6 +1,8 @@
 export type {
   AccessPolicyObject,
   AccessPolicySpec,
+  AuthorizationPolicyObject,
+  AuthorizationPolicySpec,
   ConfigObject,
   ConsulConnection,
   ExportPolicyObject,

@@ -1,7 +1,7 @@
 import type { RegistryRules } from '../registry/index.ts';
 
-/** The own kinds, `isthmus.dev/v1alpha1`, after parsing: defaults filled in, frozen, times in ms. control/config parses them from YAML. */
-export type ConfigObject = MeshObject | RegistryObject | ExportPolicyObject | PeerObject | AccessPolicyObject;
+/** The own kinds, `isthmus.dev/v1alpha1`, and Istio's, after parsing: defaults filled in, frozen, times in ms. control/config parses them from YAML. */
+export type ConfigObject = MeshObject | RegistryObject | ExportPolicyObject | PeerObject | AccessPolicyObject | AuthorizationPolicyObject;
 
 interface ObjectOf<K extends string, S> {
   readonly kind: K;
@@ -15,6 +15,7 @@ export type MeshObject = ObjectOf<'Mesh', MeshSpec>;
 export type RegistryObject = ObjectOf<'Registry', RegistrySpec>;
 export type ExportPolicyObject = ObjectOf<'ExportPolicy', ExportPolicySpec>;
 export type PeerObject = ObjectOf<'Peer', PeerSpec>;
+export type AuthorizationPolicyObject = ObjectOf<'AuthorizationPolicy', AuthorizationPolicySpec>;
 export type AccessPolicyObject = ObjectOf<'AccessPolicy', AccessPolicySpec>;
 
 /** Exactly one per control plane. */
@@ -145,4 +146,29 @@ export interface AccessPolicySpec {
   readonly namespaces: readonly string[];
   /** SPIFFE ids (trailing `*` allowed), or `credential:NAME`. */
   readonly subjects: readonly string[];
+}
+
+/**
+ * Istio's `security.istio.io/v1`. In the namespace `isthmus-system` it selects in all namespaces, elsewhere in its own. Who may be
+ * named how: see AuthzMatch in core/authz.
+ */
+export interface AuthorizationPolicySpec {
+  /** All must equal the labels of the service; empty: every service. */
+  readonly selector: Readonly<Record<string, string>>;
+  readonly action: 'ALLOW' | 'DENY';
+  /** Any must match. ALLOW without rules allows nobody. */
+  readonly rules: readonly {
+    /** Any must match; empty: anybody. */
+    readonly from: readonly AuthorizationSource[];
+  }[];
+}
+
+/** At least one list is not empty; all that are not must match. */
+export interface AuthorizationSource {
+  readonly principals: readonly string[];
+  readonly notPrincipals: readonly string[];
+  readonly namespaces: readonly string[];
+  readonly notNamespaces: readonly string[];
+  /** Our one addition: mesh clusters, as proven by the DNS SAN. */
+  readonly clusters: readonly string[];
 }

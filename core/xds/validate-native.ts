@@ -1,7 +1,17 @@
 import { isIP } from 'node:net';
 import { isDnsLabel, parseSniName, parseSpiffeId } from '../model/index.ts';
 import type { Violation } from '../validate.ts';
-import type { Authz, AuthzRule, Bundle, Cluster, Endpoint, Listener, LoadAssignment, Route } from './gen/isthmus/native/v1/native.ts';
+import type {
+  Authz,
+  AuthzMatch,
+  AuthzRule,
+  Bundle,
+  Cluster,
+  Endpoint,
+  Listener,
+  LoadAssignment,
+  Route,
+} from './gen/isthmus/native/v1/native.ts';
 import { AuthzRule_Action, Route_Mode } from './gen/isthmus/native/v1/native.ts';
 
 type Report = (path: string, message: string) => void;
@@ -100,7 +110,17 @@ export function checkRoute(route: Route): readonly Violation[] {
 export function checkAuthz(authz: Authz): readonly Violation[] {
   return collect((report) => {
     if (authz.name === '') report('name', 'must not be empty');
-    for (const [i, rule] of authz.rules.entries()) checkRule(rule, `rules[${i}]`, report);
+    for (const [i, rule] of authz.rules.entries()) {
+      checkRule(rule, `rules[${i}]`, report);
+      if (rule.action === AuthzRule_Action.ALLOW && rule.also.length > 0) {
+        report(`rules[${i}].also`, 'must be empty in an ALLOW rule: those with more conditions are guarded_rules');
+      }
+    }
+    for (const [i, rule] of authz.guardedRules.entries()) {
+      checkRule(rule, `guardedRules[${i}]`, report);
+      if (rule.action !== AuthzRule_Action.ALLOW) report(`guardedRules[${i}].action`, 'must be allow');
+      if (rule.also.length === 0) report(`guardedRules[${i}].also`, 'must not be empty; maybe conditions that this version does not know');
+    }
   });
 }
 
@@ -108,11 +128,22 @@ function checkRule(rule: AuthzRule, path: string, report: Report): void {
   if (rule.action !== AuthzRule_Action.ALLOW && rule.action !== AuthzRule_Action.DENY) {
     report(`${path}.action`, 'must be allow or deny');
   }
-  for (const field of ['principals', 'namespaces', 'clusters'] as const) {
-    for (const [i, pattern] of rule[field].entries()) {
-      if (!/^\*?[^*]*\*?$/.test(pattern) || pattern === '' || pattern === '**') {
-        report(`${path}.${field}[${i}]`, 'must not be empty; `*` only alone, first or last');
-      }
+  checkPatterns(rule, ['principals', 'namespaces', 'clusters'], path, report);
+  for (const [i, match] of rule.also.entries()) checkMatch(match, `${path}.also[${i}]`, report);
+}
+
+const matchFields = ['principals', 'namespaces', 'clusters', 'notPrincipals', 'notNamespaces'] as const;
+
+function checkMatch(match: AuthzMatch, path: string, report: Report): void {
+  // Maybe only conditions that this version does not know: without them it would match everybody.
+  if (matchFields.every((field) => match[field].length === 0)) report(path, 'must hold a condition');
+  checkPatterns(match, matchFields, path, report);
+}
+
+function checkPatterns<F extends string>(of: Readonly<Record<F, string[]>>, fields: readonly F[], path: string, report: Report): void {
+  for (const field of fields) {
+    for (const [i, pattern] of of[field].entries()) {
+      if (!/^(\*|\*?[^*]+|[^*]+\*)$/.test(pattern)) report(`${path}.${field}[${i}]`, 'must not be empty; `*` only alone, first or last');
     }
   }
 }

@@ -56,7 +56,7 @@ export function bundleOf(message: native.Bundle): BundleState {
 }
 
 export function authzOf(message: native.Authz): AuthzState {
-  const rules = message.rules.map((rule) => ({
+  const rules = [...message.rules, ...message.guardedRules].map((rule) => ({
     ...rule,
     action: rule.action === native.AuthzRule_Action.DENY ? ('deny' as const) : ('allow' as const),
   }));

@@ -5,7 +5,6 @@ export { StateFeed } from './feed.ts';
 export { StateStore } from './store.ts';
 export type {
   AssignmentState,
-  AuthzRuleState,
   AuthzState,
   ClusterState,
   DataPlaneState,

@@ -1,3 +1,4 @@
+import type { AuthzRule } from '../../core/authz/index.ts';
 import type { TrustBundle } from '../../core/identity/index.ts';
 import type { Protocol } from '../../core/model/index.ts';
 
@@ -120,13 +121,5 @@ export interface UpstreamTls {
 
 export interface AuthzState {
   readonly name: string;
-  readonly rules: readonly AuthzRuleState[];
-}
-
-export interface AuthzRuleState {
-  readonly action: 'allow' | 'deny';
-  readonly name: string;
-  readonly principals: readonly string[];
-  readonly namespaces: readonly string[];
-  readonly clusters: readonly string[];
+  readonly rules: readonly AuthzRule[];
 }

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { afterEach, describe, test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
+import type { AuthzRule } from '../../../core/authz/index.ts';
 import { makeSvid, type Svid } from '../../../core/identity/index.ts';
 import { systemClock } from '../../../core/system-clock.ts';
 import type { ConnectionReport, EngineTables } from '../../../gateway/engine/contract.ts';
-import type { AuthzRuleState } from '../../../gateway/state/types.ts';
 import { helloMessage, inRecords } from '../../support/client-hello-bytes.ts';
 import { MeshPki } from '../../support/mesh-pki.ts';
 import { deadPort, readAll } from '../../support/mesh-sockets.ts';
@@ -13,7 +13,7 @@ import { until } from '../../support/until.ts';
 import { allowAll, clusterName, EngineHarness, endpoint, type MakeEngine, sni } from './harness.ts';
 
 const end = { namespace: 'shop', service: 'orders' };
-const rule = (more: Partial<AuthzRuleState>): AuthzRuleState => ({
+const rule = (more: Partial<AuthzRule>): AuthzRule => ({
   action: 'allow',
   name: 'r',
   principals: [],
@@ -154,7 +154,7 @@ export function borderSuite(name: string, make: MakeEngine): void {
       harness = new EngineHarness(make);
       await echo();
       const port = await harness.listenSni();
-      const cases: readonly [rules: readonly AuthzRuleState[], allowed: boolean][] = [
+      const cases: readonly [rules: readonly AuthzRule[], allowed: boolean][] = [
         [[], false],
         [[rule({})], true],
         [[rule({ principals: ['mesh.test/ns/web/sa/front'] })], true],

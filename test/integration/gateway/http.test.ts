@@ -133,7 +133,11 @@ describe('HTTP from a caller to an app, over two mTLS ends', () => {
     assert.deepEqual([(await call(caller.port)).status, caller.node.log.at(-1)?.['response_flags']], [503, 'UH']);
     put(caller.node.state, { endpoints: [end.endpoint] });
     put(end.node.state, {
-      authz: { name: 'shop/orders', rules: [{ action: 1, name: 'only-ops', principals: ['*/sa/ops'], namespaces: [], clusters: [] }] },
+      authz: {
+        name: 'shop/orders',
+        rules: [{ action: 1, name: 'only-ops', principals: ['*/sa/ops'], namespaces: [], clusters: [], also: [] }],
+        guardedRules: [],
+      },
     });
     const denied = await call(caller.port);
     assert.deepEqual([denied.status, denied.body], [403, 'RBAC: access denied']);
