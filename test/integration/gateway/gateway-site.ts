@@ -5,6 +5,7 @@ import { type EncodedResource, native, nativeTypeUrls } from '../../../core/xds/
 import { type GatewayOptionsInput, parseGatewayOptions, type RunningGateway, startGateway } from '../../../gateway/main.ts';
 import { AgentPlane } from '../../support/agent-plane.ts';
 import { temporaryDir } from '../../support/control-plane.ts';
+import { onEnd } from '../../support/on-end.ts';
 
 const host = 'orders.shop.mesh.internal';
 const trustDomain = 'mesh.test';
@@ -68,7 +69,7 @@ export class GatewaySite {
       { log, accessLog: (e) => access.push(e), metrics: new Registry() },
       new AbortController().signal,
     );
-    this.#t.after(() => gateway.drain());
+    onEnd(this.#t, () => gateway.drain());
     return { gateway, access, lines, options: parsed.value, get: (path: string) => pageOf(gateway, path) };
   }
 
