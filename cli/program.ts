@@ -7,6 +7,7 @@ import { addCaStatus } from './commands/ca-status.ts';
 import { addControlInit } from './commands/control-init.ts';
 import { addControlRun } from './commands/control-run.ts';
 import { addDemo } from './commands/demo.ts';
+import { addEnvoyBootstrap } from './commands/envoy-bootstrap.ts';
 import { addExplain } from './commands/explain.ts';
 import { addGateway } from './commands/gateway.ts';
 import { addPeerInvite } from './commands/peer-invite.ts';
@@ -55,6 +56,7 @@ function programFor(io: Io): Command {
   for (const add of [addVmToken, addVmJoin, addVmStatus, addVmList, addVmLeave]) add(vm, io);
   const peer = group('peer', 'other clusters of the mesh');
   for (const add of [addPeerInvite, addPeerJoin, addPeerList, addPeerRemove]) add(peer, io);
+  addEnvoyBootstrap(group('envoy', 'Envoys that you run yourself'), io);
   for (const add of [addDemo, addGateway, addAgent, addStatus, addExplain, addUninstall, addVersion]) add(program, io);
   return program;
 }

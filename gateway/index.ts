@@ -1,5 +1,9 @@
 export type { DataPlaneContext, DataPlaneLimits, HttpLimits, StateView } from './context.ts';
 export type { EngineLimits, PeerIdentity } from './engine/contract.ts';
+export type { LocalServer, LocalServerOptions, RefusedResource } from './envoy/local-server.ts';
+export { startLocalServer } from './envoy/local-server.ts';
+export type { EnvoyNode } from './envoy/node-file.ts';
+export { envoyFiles, loadEnvoyNode, saveEnvoyNode } from './envoy/node-file.ts';
 export type { Inbound, InboundService, OpenPort, Outbound, OutboundListener } from './inbound/contract.ts';
 export { createInbound } from './inbound/inbound.ts';
 export { createOutbound } from './inbound/outbound.ts';

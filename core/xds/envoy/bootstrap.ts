@@ -1,0 +1,57 @@
+import { formatSpiffeId, parseLocality } from '../../model/index.ts';
+import { agentCluster, controlCluster } from './bootstrap-clusters.ts';
+import type { EnvoyAdminAddress, EnvoyBootstrapInput } from './bootstrap-input.ts';
+import { grpcSource } from './config-source.ts';
+import { agentClusterName, controlClusterName } from './names.ts';
+
+/** envoy.config.bootstrap.v3.Bootstrap in its JSON form. Pure; equal input gives equal output. */
+export function buildEnvoyBootstrap(input: EnvoyBootstrapInput): Readonly<Record<string, unknown>> {
+  return {
+    node: nodeOf(input),
+    admin: { address: adminAddress(input.admin), ignore_global_conn_limit: true },
+    dynamic_resources: {
+      ads_config: grpcSource(input.transport, controlClusterName),
+      cds_config: { ads: {}, resource_api_version: 'V3' },
+      lds_config:
+        input.listenersFrom === 'control'
+          ? { ads: {}, resource_api_version: 'V3' }
+          : { api_config_source: grpcSource('delta', agentClusterName), resource_api_version: 'V3' },
+    },
+    static_resources: { clusters: [controlCluster(input), agentCluster(input.agentSocket)] },
+    overload_manager: {
+      resource_monitors: [
+        {
+          name: 'envoy.resource_monitors.global_downstream_max_connections',
+          typed_config: {
+            '@type': 'type.googleapis.com/envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig',
+            max_active_downstream_connections: String(input.maxConnections ?? 10_000),
+          },
+        },
+      ],
+    },
+  };
+}
+
+function nodeOf({ kind, identity, instance, network, locality, claims }: EnvoyBootstrapInput): Readonly<Record<string, unknown>> {
+  const { region, zone, subzone } = parseLocality(locality);
+  const { inbound, outbound, http } = claims;
+  return {
+    id: `${formatSpiffeId(identity)}#${instance}`,
+    cluster: `${identity.namespace}.${identity.serviceAccount}`,
+    locality: { region, zone, sub_zone: subzone },
+    metadata: {
+      dialect: 'envoy',
+      kind,
+      network,
+      ...(inbound === undefined ? {} : { inbound }),
+      ...(outbound.length === 0 ? {} : { outbound }),
+      ...(http.length === 0 ? {} : { http }),
+    },
+  };
+}
+
+function adminAddress(admin: EnvoyAdminAddress): Readonly<Record<string, unknown>> {
+  return 'path' in admin
+    ? { pipe: { path: admin.path, mode: 0o600 } }
+    : { socket_address: { address: admin.address, port_value: admin.port } };
+}

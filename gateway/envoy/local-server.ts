@@ -1,0 +1,142 @@
+import { chmod, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { status as grpcStatus, Server, ServerCredentials, type ServerDuplexStream } from '@grpc/grpc-js';
+import type { Clock } from '../../core/clock.ts';
+import { MeshError } from '../../core/errors.ts';
+import { ensureOwnerOnlyDir, type SvidSource, type TrustBundle } from '../../core/identity/index.ts';
+import type { Log } from '../../core/log.ts';
+import { ListenerDiscoveryServiceService } from '../../core/xds/gen/envoy/service/listener/v3/lds.ts';
+import { SecretDiscoveryServiceService } from '../../core/xds/gen/envoy/service/secret/v3/sds.ts';
+import { type discovery, type EncodedResource, envoyTypeUrls } from '../../core/xds/index.ts';
+import { XdsStreams } from '../../core/xds/server/index.ts';
+import { localSecrets } from './local-secrets.ts';
+import { LocalView } from './local-view.ts';
+
+export interface LocalServerOptions {
+  /** Absolute; its folder is made 0700. Linux takes 107 bytes. */
+  readonly socket: string;
+  readonly identity: SvidSource;
+  /** The newest that is known. */
+  readonly trust: () => TrustBundle;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export interface RefusedResource {
+  readonly type: string;
+  readonly name: string;
+  readonly version: string;
+  /** Envoy's own words. */
+  readonly reason: string;
+}
+
+/** What a node serves its own Envoys on a socket that its user alone can open: secrets, and listeners where it makes them. */
+export interface LocalServer {
+  readonly socket: string;
+  /** Streams that are open. */
+  streams(): number;
+  /** After `trust` would say something else. Changes of the identity are seen without. */
+  refresh(): void;
+  /** Replaces all listeners. Until the first call Envoy is told nothing of listeners and waits. */
+  listeners(resources: readonly EncodedResource[]): void;
+  refused(): readonly RefusedResource[];
+  /** Ends streams and takes the socket away. Idempotent. */
+  close(): Promise<void>;
+}
+
+type Call = ServerDuplexStream<discovery.DeltaDiscoveryRequest, discovery.DeltaDiscoveryResponse>;
+
+const longestSocketPath = 107;
+/** More than a handful of Envoys on one node means one that leaks streams. */
+const limits = { streams: 64, streamsPerIdentity: 64, subscriptions: 1_024, types: 4, heartbeatMs: 5_000 };
+
+/** MeshError CONFIG_INVALID when the path is too long for a socket, PORT_TAKEN when it can't be bound. */
+export async function startLocalServer(options: LocalServerOptions): Promise<LocalServer> {
+  const { socket, identity, trust, clock, log } = options;
+  await prepareSocket(socket);
+  const view = new LocalView();
+  const refresh = () => view.set(envoyTypeUrls.secret, localSecrets(identity.current(), trust()));
+  refresh();
+  const undo = identity.subscribe(refresh);
+  const streams = new XdsStreams<Call, string>({
+    open: () => ({
+      countedAs: 'local',
+      identify: (node) => ({ client: node?.id ?? '', id: `${node?.id ?? ''} (local)`, view, single: false }),
+    }),
+    clock,
+    log,
+    limits,
+  });
+  const server = new Server({ 'grpc.max_receive_message_length': 1024 * 1024, 'grpc.max_concurrent_streams': limits.streams });
+  server.addService(SecretDiscoveryServiceService, {
+    deltaSecrets: (call: Call) => streams.accept(call),
+    streamSecrets: unimplemented,
+    fetchSecrets: unimplementedUnary,
+  });
+  server.addService(ListenerDiscoveryServiceService, {
+    deltaListeners: (call: Call) => streams.accept(call),
+    streamListeners: unimplemented,
+    fetchListeners: unimplementedUnary,
+  });
+  await bind(server, socket);
+  const stop = new AbortController();
+  const running = streams.run(stop.signal);
+  let closing: Promise<void> | undefined;
+  const close = async () => {
+    undo();
+    stop.abort();
+    await running;
+    server.forceShutdown();
+    await rm(socket, { force: true });
+  };
+  return {
+    socket,
+    streams: () => streams.clients().length,
+    refresh,
+    listeners: (resources) => view.set(envoyTypeUrls.listener, resources),
+    refused: () =>
+      streams
+        .clients()
+        .flatMap(({ types }) => types.flatMap(({ typeUrl, refused }) => refused.map((each) => ({ type: shortType(typeUrl), ...each })))),
+    close: () => {
+      closing ??= close();
+      return closing;
+    },
+  };
+}
+
+async function prepareSocket(socket: string): Promise<void> {
+  if (Buffer.byteLength(socket) > longestSocketPath) {
+    throw new MeshError(
+      'CONFIG_INVALID',
+      `${socket} is too long for a socket (${longestSocketPath} bytes at most): choose a shorter --state-dir`,
+    );
+  }
+  await ensureOwnerOnlyDir(dirname(socket));
+  // Of a process that was killed: whoever runs on this folder holds its lock, so nobody serves there.
+  await rm(socket, { force: true });
+}
+
+async function bind(server: Server, socket: string): Promise<void> {
+  try {
+    await new Promise<void>((resolve, reject) =>
+      server.bindAsync(`unix:${socket}`, ServerCredentials.createInsecure(), (error) => (error === null ? resolve() : reject(error))),
+    );
+    await chmod(socket, 0o600);
+  } catch (cause) {
+    server.forceShutdown();
+    throw new MeshError('PORT_TAKEN', `cannot listen on ${socket}: check its folder's rights`, { cause });
+  }
+}
+
+function unimplemented(call: { emit(event: 'error', error: object): boolean }): void {
+  call.emit('error', { code: grpcStatus.UNIMPLEMENTED, details: 'use the delta variant' });
+}
+
+function unimplementedUnary(_call: unknown, answer: (error: { code: grpcStatus; details: string }) => void): void {
+  answer({ code: grpcStatus.UNIMPLEMENTED, details: 'secrets are streamed' });
+}
+
+function shortType(typeUrl: string): string {
+  return typeUrl.slice(typeUrl.lastIndexOf('.') + 1);
+}
