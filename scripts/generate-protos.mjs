@@ -35,6 +35,7 @@ const options = [
 
 // What the envoy and grpc dialects are made of; what these import comes along.
 const envoyFiles = [
+  'config/listener/v3/listener.proto',
   'service/discovery/v3/ads.proto',
   'service/cluster/v3/cds.proto',
   'service/endpoint/v3/eds.proto',

@@ -34,7 +34,8 @@ export class DialectResources implements ResourceSource {
   #classView(dialect: Dialect, client: Client): DialectView {
     const anchors = dialect.name === 'grpc' ? client.claims.anchors : [];
     const wanted: ClientClass = { kind: client.kind === 'gateway' ? 'gateway' : 'agent', network: networkId(client.network) };
-    const id = `${dialect.name} ${wanted.kind} ${wanted.network} ${anchors.join()}`;
+    const listen = dialect.name === 'envoy' && client.kind === 'gateway' ? listenOf(client) : undefined;
+    const id = `${dialect.name} ${wanted.kind} ${wanted.network} ${anchors.join()} ${listen?.address} ${listen?.port}`;
     const known = this.#active.get(id);
     if (known !== undefined) return known;
     let context: DialectContext | undefined;
@@ -44,7 +45,8 @@ export class DialectResources implements ResourceSource {
       const { hostSuffix, view, trust } = inputs;
       const same = context?.hostSuffix === hostSuffix && context.trustDomain === trust.trustDomain && context.cluster === view.cluster;
       if (context === undefined || !same) {
-        context = { client: wanted, hostSuffix, trustDomain: trust.trustDomain, cluster: view.cluster, anchors };
+        const trustDomain = trust.trustDomain;
+        context = { client: wanted, hostSuffix, trustDomain, cluster: view.cluster, anchors, ...(listen === undefined ? {} : { listen }) };
       }
       return { snapshot: this.#builder.snapshot(wanted), context };
     };
@@ -54,4 +56,10 @@ export class DialectResources implements ResourceSource {
     });
     return view;
   }
+}
+
+/** 15443 is Istio's port for traffic between networks. */
+function listenOf({ claims }: Client): { readonly address: string; readonly port: number } {
+  const { address, port } = claims.inbound ?? { address: '0.0.0.0', port: 15_443 };
+  return { address, port };
 }

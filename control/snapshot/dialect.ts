@@ -19,6 +19,8 @@ export interface DialectContext {
   readonly cluster: string;
   /** Mesh clusters that clients of this class hold anchors for (proxyless gRPC), sorted; empty for other dialects. */
   readonly anchors: readonly string[];
+  /** Where gateways of this class listen (Envoy); undefined for other clients, and for proxies that know by themselves. */
+  readonly listen?: { readonly address: string; readonly port: number };
 }
 
 /** Looks a resource of the class up, in the intermediate representation. */

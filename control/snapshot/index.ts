@@ -1,6 +1,7 @@
 export { createSnapshotBuilder } from './builder.ts';
 export { DialectResources } from './dialect-resources.ts';
 export { nativeDialect } from './encode-native.ts';
+export { envoyDialect } from './envoy/index.ts';
 export { explain } from './explain.ts';
 export type { GatewayPort, SnapshotBuilder, SnapshotInputs, TrustInput } from './inputs.ts';
 export type {

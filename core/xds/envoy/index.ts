@@ -1,4 +1,16 @@
-/** Envoy's own configuration: what every part that speaks to Envoy agrees on. */
+/** Envoy's own configuration from plain data, and the names that all parts which speak to Envoy agree on. Pure. */
+
+export { Cluster } from '../gen/envoy/config/cluster/v3/cluster.ts';
+export { ClusterLoadAssignment } from '../gen/envoy/config/endpoint/v3/endpoint.ts';
+export { Listener } from '../gen/envoy/config/listener/v3/listener.ts';
+export { RouteConfiguration } from '../gen/envoy/config/route/v3/route.ts';
+export { Secret } from '../gen/envoy/extensions/transport_sockets/tls/v3/secret.ts';
 export { buildEnvoyBootstrap } from './bootstrap.ts';
 export type { EnvoyAdminAddress, EnvoyBootstrapInput } from './bootstrap-input.ts';
-export { controlBundleSecretName, svidSecretName } from './names.ts';
+export { appCluster, edsCluster, localEdsCluster } from './clusters.ts';
+export { loadAssignment, tlsGroups } from './endpoints.ts';
+export { gatewayListener } from './gateway-listener.ts';
+export { httpListener, inboundListener, type MtlsEnd, originateListener, outboundListener } from './listeners.ts';
+export { bundleSecretName, clusterBundleSecretName, controlBundleSecretName, svidSecretName } from './names.ts';
+export { type HttpHost, routeConfiguration } from './routes.ts';
+export { trustSecret } from './secrets.ts';

@@ -8,3 +8,9 @@ export const agentClusterName = 'isthmus-agent';
 export const svidSecretName = 'svid';
 /** Secret of what the control plane's certificate must chain to; from the agent's socket. */
 export const controlBundleSecretName = 'control-bundle';
+/** Secret of the mesh's roots, over ADS: for who takes connections and learns from the certificate which cluster calls. */
+export const bundleSecretName = 'bundle';
+/** One mesh cluster's intermediates alone, over ADS, for who connects to its endpoints: Envoy's upstream SAN matchers are any-of. */
+export function clusterBundleSecretName(cluster: string): string {
+  return `${bundleSecretName}|${cluster}`;
+}

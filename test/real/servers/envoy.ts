@@ -26,12 +26,14 @@ async function envoyBinary(): Promise<string> {
   return (await install('envoy')).binary('envoy');
 }
 
-export async function validateEnvoyConfig(bootstrap: EnvoyBootstrap): Promise<EnvoyVerdict> {
+/** Bytes: the bootstrap in its binary form. */
+export async function validateEnvoyConfig(bootstrap: EnvoyBootstrap | Uint8Array): Promise<EnvoyVerdict> {
   const binary = await envoyBinary();
   const folder = await makeWorkFolder('envoy-validate');
   try {
-    const file = join(folder, 'envoy.json');
-    await writeFile(file, JSON.stringify(bootstrap), { mode: 0o600 });
+    const bytes = bootstrap instanceof Uint8Array;
+    const file = join(folder, bytes ? 'envoy.pb' : 'envoy.json');
+    await writeFile(file, bytes ? bootstrap : JSON.stringify(bootstrap), { mode: 0o600 });
     return await new Promise((resolve) => {
       execFile(binary, ['--mode', 'validate', '-c', file, '--log-level', 'warning'], (error, stdout, stderr) => {
         resolve(error === null ? { accepted: true } : { accepted: false, problem: `${stdout}${stderr}`.trim() || error.message });

@@ -1,0 +1,74 @@
+import { certificatesToPem } from '../../../core/pki/index.ts';
+import {
+  bundleSecretName,
+  Cluster,
+  ClusterLoadAssignment,
+  clusterBundleSecretName,
+  edsCluster,
+  Listener,
+  loadAssignment,
+  localEdsCluster,
+  originateListener,
+  Secret,
+  tlsGroups,
+  trustSecret,
+} from '../../../core/xds/envoy/index.ts';
+import { envoyTypeUrls } from '../../../core/xds/index.ts';
+import type { DialectContext, DialectResource } from '../dialect.ts';
+import type { AssignmentIr, BundleIr, Resource, ResourceKind } from '../ir.ts';
+import { sealed } from './sealed.ts';
+
+/** What one owner contributes to every Envoy of the class. */
+export function translate(resources: readonly Resource[], context: DialectContext): readonly DialectResource[] {
+  return resources.flatMap((resource) => {
+    if (is(resource, 'endpoints')) return [assignment(resource)];
+    if (is(resource, 'cluster')) return cluster(resource, resources);
+    if (is(resource, 'listener')) return originate(resource, context);
+    if (is(resource, 'bundle')) return secrets(resource.value);
+    return [];
+  });
+}
+
+function is<K extends ResourceKind>(resource: Resource, kind: K): resource is Resource<K> {
+  return resource.kind === kind;
+}
+
+function assignment({ name, version, value }: Resource<'endpoints'>): DialectResource {
+  return sealed(envoyTypeUrls.loadAssignment, ClusterLoadAssignment, name, [version], () => loadAssignment(name, value.endpoints));
+}
+
+/** An xDS cluster that only a gateway's route leads to is for that route; all others call with this proxy's identity. */
+function cluster(resource: Resource<'cluster'>, all: readonly Resource[]): DialectResource[] {
+  const { name, version, value } = resource;
+  const { protocol, connectTimeoutMs } = value;
+  const routes = all.filter((r): r is Resource<'route'> => is(r, 'route') && r.value.cluster === name);
+  if (routes.length > 0) {
+    return routes.map((route) => {
+      // A gateway finds the cluster of what it does not read by the server name itself.
+      const local = route.value.mode === 'passthrough' ? route.name : name;
+      const spec = { name: local, protocol: route.value.mode === 'passthrough' ? ('tls' as const) : protocol, connectTimeoutMs };
+      return sealed(envoyTypeUrls.cluster, Cluster, local, [version, spec], () => localEdsCluster(spec, name));
+    });
+  }
+  const endpoints = all.find((r): r is Resource<'endpoints'> => is(r, 'endpoints') && r.name === name)?.value as AssignmentIr | undefined;
+  const groups = tlsGroups(endpoints?.endpoints ?? []);
+  const ids = groups.map((group) => group.id);
+  return [sealed(envoyTypeUrls.cluster, Cluster, name, [version, ids], () => edsCluster({ name, protocol, connectTimeoutMs, groups }))];
+}
+
+function originate({ name, version, value }: Resource<'listener'>, context: DialectContext): DialectResource[] {
+  if (value.type !== 'originate') return [];
+  const at = { address: context.listen?.address ?? '0.0.0.0', port: value.port };
+  return [sealed(envoyTypeUrls.listener, Listener, name, [version, at], () => originateListener(name, at, value))];
+}
+
+function secrets({ roots, intermediates }: BundleIr): DialectResource[] {
+  const clusters = [...new Set(intermediates.map((each) => each.cluster))];
+  const of = (name: string) => intermediates.filter((each) => each.cluster === name).map((each) => each.certificate);
+  return [secret(bundleSecretName, roots), ...clusters.map((name) => secret(clusterBundleSecretName(name), of(name)))];
+}
+
+function secret(name: string, certificates: readonly string[]): DialectResource {
+  const pem = () => certificatesToPem(certificates.map((der) => Buffer.from(der, 'base64')));
+  return sealed(envoyTypeUrls.secret, Secret, name, certificates, () => trustSecret(name, pem()));
+}

@@ -1,0 +1,54 @@
+import { AccessLog } from '../gen/envoy/config/accesslog/v3/accesslog.ts';
+import { StdoutAccessLog } from '../gen/envoy/extensions/access_loggers/stream/v3/stream.ts';
+import { packed } from './any.ts';
+
+const common = {
+  start_time: '%START_TIME%',
+  connection_id: '%CONNECTION_ID%',
+  requested_server_name: '%REQUESTED_SERVER_NAME%',
+  downstream_remote_address: '%DOWNSTREAM_REMOTE_ADDRESS%',
+  downstream_local_address: '%DOWNSTREAM_LOCAL_ADDRESS%',
+  source_principal: '%DOWNSTREAM_PEER_URI_SAN%',
+  source_cluster_san: '%DOWNSTREAM_PEER_DNS_SAN%',
+  destination_principal: '%UPSTREAM_PEER_URI_SAN%',
+  upstream_cluster: '%UPSTREAM_CLUSTER%',
+  upstream_host: '%UPSTREAM_HOST%',
+  upstream_mesh_cluster: '%UPSTREAM_METADATA(isthmus:cluster)%',
+  upstream_runtime: '%UPSTREAM_METADATA(isthmus:runtime)%',
+  upstream_transport_failure_reason: '%UPSTREAM_TRANSPORT_FAILURE_REASON%',
+  response_flags: '%RESPONSE_FLAGS%',
+  connection_termination_details: '%CONNECTION_TERMINATION_DETAILS%',
+  upstream_request_attempt_count: '%UPSTREAM_REQUEST_ATTEMPT_COUNT%',
+  bytes_received: '%BYTES_RECEIVED%',
+  bytes_sent: '%BYTES_SENT%',
+  duration: '%DURATION%',
+} as const;
+
+const http = {
+  method: '%REQ(:METHOD)%',
+  path: '%REQ(:PATH)%',
+  protocol: '%PROTOCOL%',
+  authority: '%REQ(:AUTHORITY)%',
+  user_agent: '%REQ(USER-AGENT)%',
+  request_id: '%REQ(X-REQUEST-ID)%',
+  response_code: '%RESPONSE_CODE%',
+  response_code_details: '%RESPONSE_CODE_DETAILS%',
+  route_name: '%ROUTE_NAME%',
+} as const;
+
+/** One JSON object a line on stdout, with the names that our own proxies log under. */
+function stdoutLog(listener: string, fields: Readonly<Record<string, string>>): AccessLog {
+  const config = StdoutAccessLog.create({
+    accessLogFormat: { $case: 'logFormat', value: { format: { $case: 'jsonFormat', value: { listener, ...fields } } } },
+  });
+  const typed = packed('envoy.extensions.access_loggers.stream.v3.StdoutAccessLog', StdoutAccessLog, config);
+  return AccessLog.create({ name: 'envoy.access_loggers.stdout', configType: { $case: 'typedConfig', value: typed } });
+}
+
+export function requestLog(listener: string): AccessLog {
+  return stdoutLog(listener, { type: 'http', ...http, ...common });
+}
+
+export function connectionLog(listener: string): AccessLog {
+  return stdoutLog(listener, { type: 'tcp', ...common });
+}

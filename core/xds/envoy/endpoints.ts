@@ -1,0 +1,137 @@
+import { createHash } from 'node:crypto';
+import { parseLocality } from '../../model/index.ts';
+import { type Address, CidrRange } from '../gen/envoy/config/core/v3/address.ts';
+import { HealthStatus } from '../gen/envoy/config/core/v3/health_check.ts';
+import { ClusterLoadAssignment } from '../gen/envoy/config/endpoint/v3/endpoint.ts';
+import { LbEndpoint, LocalityLbEndpoints } from '../gen/envoy/config/endpoint/v3/endpoint_components.ts';
+
+/** How one endpoint proves itself. */
+export interface EndpointTls {
+  readonly sni: string;
+  readonly uriSans: readonly string[];
+}
+
+/** One place to connect to, as the intermediate representation has it. */
+export interface MeshEndpoint {
+  readonly address: string;
+  readonly port: number;
+  /** 0 takes no new connections. */
+  readonly weight: number;
+  /** Contiguous from 0. */
+  readonly priority: number;
+  /** Absent: plaintext. */
+  readonly tls?: EndpointTls;
+  /** Mesh cluster. */
+  readonly cluster: string;
+  readonly locality: string;
+  readonly runtime: string;
+  readonly instance: string;
+  readonly draining: boolean;
+}
+
+/** The endpoints of one xDS cluster that prove themselves alike. */
+export interface TlsGroup extends EndpointTls {
+  /** Matches the endpoints' metadata. */
+  readonly id: string;
+  readonly cluster: string;
+}
+
+export const plaintextGroup = 'plaintext';
+
+function groupOf({ tls, cluster }: MeshEndpoint): TlsGroup | undefined {
+  if (tls === undefined) return undefined;
+  const id = createHash('sha256')
+    .update(JSON.stringify([tls.sni, tls.uriSans, cluster]))
+    .digest('hex')
+    .slice(0, 16);
+  return { id, cluster, sni: tls.sni, uriSans: tls.uriSans };
+}
+
+/** Distinct, in an order that does not depend on that of the endpoints. */
+export function tlsGroups(endpoints: readonly MeshEndpoint[]): readonly TlsGroup[] {
+  const groups = new Map<string, TlsGroup>();
+  for (const endpoint of endpoints) {
+    const group = groupOf(endpoint);
+    if (group !== undefined) groups.set(group.id, group);
+  }
+  return [...groups.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+}
+
+/**
+ * Draining endpoints are left out and not marked: those that Envoy counts as unhealthy it uses when no other is left. What
+ * runs on them goes on all the same. Weights hold within a priority, over all its localities.
+ */
+export function loadAssignment(clusterName: string, endpoints: readonly MeshEndpoint[]): ClusterLoadAssignment {
+  const localities = new Map<string, LocalityLbEndpoints>();
+  const taken = new Set<string>();
+  for (const endpoint of endpoints) {
+    if (endpoint.weight === 0 || endpoint.draining) continue;
+    const address = freeAddress(endpoint, taken);
+    if (address === undefined) continue;
+    const key = `${endpoint.priority} ${endpoint.locality}`;
+    const { region, zone, subzone } = parseLocality(endpoint.locality);
+    const group =
+      localities.get(key) ??
+      LocalityLbEndpoints.create({ locality: { region, zone, subZone: subzone }, priority: endpoint.priority, loadBalancingWeight: 1 });
+    localities.set(key, group);
+    group.lbEndpoints.push(lbEndpoint(endpoint, address));
+  }
+  return ClusterLoadAssignment.create({
+    clusterName,
+    endpoints: contiguous([...localities.values()]),
+    // One usable endpoint of a priority takes all of its traffic, instead of letting a part spill over to the next.
+    policy: { overprovisioningFactor: 1_000_000 },
+  });
+}
+
+/** What is left out may have been all of one priority; Envoy wants them contiguous. */
+function contiguous(localities: readonly LocalityLbEndpoints[]): LocalityLbEndpoints[] {
+  const ranks = [...new Set(localities.map((l) => l.priority))].sort((a, b) => a - b);
+  return localities.map((l) => ({ ...l, priority: ranks.indexOf(l.priority) }));
+}
+
+/**
+ * Envoy keeps one endpoint per address in a cluster. A gateway that leads to workloads and also ends mTLS for others is two,
+ * told apart by writing its address the second time as IPv6 maps it.
+ */
+function freeAddress({ address, port }: MeshEndpoint, taken: Set<string>): Address | undefined {
+  const forms = address.includes(':') ? [address] : [address, `::ffff:${address}`];
+  const free = forms.find((form) => !taken.has(`${form} ${port}`));
+  if (free === undefined) return undefined;
+  taken.add(`${free} ${port}`);
+  return socketAddress(free, port, free !== address);
+}
+
+function lbEndpoint(endpoint: MeshEndpoint, address: Address): LbEndpoint {
+  const { cluster, runtime, instance, weight } = endpoint;
+  return LbEndpoint.create({
+    hostIdentifier: { $case: 'endpoint', value: { address } },
+    healthStatus: HealthStatus.HEALTHY,
+    loadBalancingWeight: weight,
+    metadata: {
+      filterMetadata: {
+        'envoy.transport_socket_match': { tls: groupOf(endpoint)?.id ?? plaintextGroup },
+        isthmus: { cluster, runtime, instance },
+      },
+    },
+  });
+}
+
+export function socketAddress(address: string, port: number, ipv4Compat = false): Address {
+  return {
+    address: {
+      $case: 'socketAddress',
+      value: { protocol: 0, address, portSpecifier: { $case: 'portValue', value: port }, resolverName: '', ipv4Compat },
+    },
+  };
+}
+
+/** Undefined where it is no CIDR. A bare address is itself alone. */
+export function cidrRange(text: string): CidrRange | undefined {
+  const [address = '', prefix] = text.split('/');
+  const most = address.includes(':') ? 128 : 32;
+  const length = prefix === undefined ? most : Number(prefix);
+  return Number.isInteger(length) && length >= 0 && length <= most
+    ? CidrRange.create({ addressPrefix: address, prefixLen: length })
+    : undefined;
+}

@@ -1,0 +1,109 @@
+import { AccessLogFilter } from '../gen/envoy/config/accesslog/v3/accesslog.ts';
+import type { Filter } from '../gen/envoy/config/listener/v3/listener_components.ts';
+import type { RouteConfiguration } from '../gen/envoy/config/route/v3/route.ts';
+import { Router } from '../gen/envoy/extensions/filters/http/router/v3/router.ts';
+import {
+  HttpConnectionManager_ForwardClientCertDetails as CertDetails,
+  HttpConnectionManager,
+  HttpConnectionManager_CodecType,
+  HttpConnectionManager_ServerHeaderTransformation,
+  LocalReplyConfig,
+} from '../gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.ts';
+import { TcpProxy } from '../gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.ts';
+import type { Any } from '../gen/google/protobuf/any.ts';
+import { connectionLog, requestLog } from './access-log.ts';
+import { duration, packed } from './any.ts';
+import { type Authorization, httpRbac, networkRbac } from './authorization.ts';
+import { proxyLimits } from './limits.ts';
+import { localOriginHeader } from './routes.ts';
+import { adsSource } from './tls.ts';
+
+export interface HttpFilterOptions {
+  /** Of the listener, for logs. */
+  readonly listener: string;
+  readonly statPrefix: string;
+  /** A configuration, or the name of one that comes over ADS. */
+  readonly routes: RouteConfiguration | string;
+  /** Set at the mTLS end: who may call. The application learns from x-forwarded-client-cert who did. */
+  readonly authorization?: Authorization;
+}
+
+export function filter(name: string, typedConfig: Any): Filter {
+  return { name, configType: { $case: 'typedConfig', value: typedConfig } };
+}
+
+export function httpFilters(options: HttpFilterOptions): Filter[] {
+  const config = HttpConnectionManager.create({
+    ...requestHandling,
+    statPrefix: options.statPrefix,
+    routeSpecifier:
+      typeof options.routes === 'string'
+        ? { $case: 'rds', value: { routeConfigName: options.routes, configSource: adsSource } }
+        : { $case: 'routeConfig', value: options.routes },
+    httpFilters: [...(options.authorization === undefined ? [] : [httpFilter(httpRbac(options.authorization))]), router],
+    accessLog: [requestLog(options.listener)],
+    ...(options.authorization === undefined ? callersEnd : mtlsEnd),
+  });
+  const name = 'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager';
+  return [filter('envoy.filters.network.http_connection_manager', packed(name, HttpConnectionManager, config))];
+}
+
+export function tcpFilters(options: { listener: string; statPrefix: string; cluster: string; authorization?: Authorization }): Filter[] {
+  const { statPrefix, cluster, authorization } = options;
+  const rbac = authorization === undefined ? undefined : networkRbac(authorization, `${statPrefix}.`);
+  return [...(rbac === undefined ? [] : [filter(rbac.name, rbac.config)]), tcpProxy(options.listener, statPrefix, cluster)];
+}
+
+export function tcpProxy(listener: string, statPrefix: string, cluster: string): Filter {
+  const config = TcpProxy.create({
+    statPrefix,
+    clusterSpecifier: { $case: 'cluster', value: cluster },
+    idleTimeout: duration(proxyLimits.tcpIdleMs),
+    maxConnectAttempts: proxyLimits.maxAttempts,
+    accessLog: [connectionLog(listener)],
+  });
+  return filter('envoy.filters.network.tcp_proxy', packed('envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy', TcpProxy, config));
+}
+
+function httpFilter({ name, config }: { name: string; config: Any }) {
+  return { name, configType: { $case: 'typedConfig' as const, value: config } };
+}
+
+const router = httpFilter({
+  name: 'envoy.filters.http.router',
+  config: packed('envoy.extensions.filters.http.router.v3.Router', Router, Router.create({ suppressEnvoyHeaders: true })),
+});
+
+/** Requests pass as they came: what our own proxies leave alone, Envoy does too. */
+const requestHandling = {
+  codecType: HttpConnectionManager_CodecType.AUTO,
+  serverHeaderTransformation: HttpConnectionManager_ServerHeaderTransformation.PASS_THROUGH,
+  useRemoteAddress: true,
+  generateRequestId: true,
+  preserveExternalRequestId: true,
+  proxy100Continue: true,
+  maxRequestHeadersKb: proxyLimits.maxHeaderKb,
+  streamIdleTimeout: duration(proxyLimits.streamIdleMs),
+  requestHeadersTimeout: duration(proxyLimits.headersTimeoutMs),
+  commonHttpProtocolOptions: { idleTimeout: duration(proxyLimits.keepAliveMs), maxHeadersCount: proxyLimits.maxHeaders },
+  httpProtocolOptions: { enableTrailers: true },
+  upgradeConfigs: [{ upgradeType: 'websocket' }],
+};
+
+const callersEnd = { forwardClientCertDetails: CertDetails.SANITIZE };
+
+/** Tells the mesh's caller that no application has seen the request, so that it may try another endpoint. */
+const sayLocalOrigin = LocalReplyConfig.create({
+  mappers: [
+    {
+      filter: AccessLogFilter.create({ filterSpecifier: { $case: 'responseFlagFilter', value: { flags: ['UF', 'UH', 'NC', 'UC'] } } }),
+      headersToAdd: [{ header: { key: localOriginHeader, value: '%RESPONSE_FLAGS%' } }],
+    },
+  ],
+});
+
+const mtlsEnd = {
+  forwardClientCertDetails: CertDetails.SANITIZE_SET,
+  setCurrentClientCertDetails: { subject: true, uri: true, dns: true },
+  localReplyConfig: sayLocalOrigin,
+};

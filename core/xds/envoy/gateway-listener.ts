@@ -1,0 +1,67 @@
+import { TrafficDirection } from '../gen/envoy/config/core/v3/base.ts';
+import { Listener } from '../gen/envoy/config/listener/v3/listener.ts';
+import { FilterChain } from '../gen/envoy/config/listener/v3/listener_components.ts';
+import { StringValue } from '../gen/google/protobuf/wrappers.ts';
+import { Matcher, type Matcher_OnMatch } from '../gen/xds/type/matcher/v3/matcher.ts';
+import { emptyConfig, packed } from './any.ts';
+import { filter, tcpProxy } from './filters.ts';
+import { inspectTls, type ListenAt, listenerBase, type MtlsEnd, mtlsChain } from './listeners.ts';
+
+const passthrough = 'passthrough';
+const listenerName = 'east-west';
+
+/**
+ * The one listener of an east-west gateway. A server name that is an `ends` is terminated. Any other goes, unread, to the xDS
+ * cluster of that very name, and only names of the mesh's form get that far: clusters that are
+ * not for strangers, such as those that the gateway calls with its own identity, have names of another form.
+ */
+export function gatewayListener(at: ListenAt, ends: readonly MtlsEnd[]): Listener {
+  const byName = ends.flatMap((end) => end.serverNames.map((name) => [name, take(end.cluster)] as const));
+  return Listener.create({
+    ...listenerBase(listenerName, at, TrafficDirection.INBOUND),
+    ...inspectTls,
+    filterChains: [
+      FilterChain.create({
+        name: passthrough,
+        filters: [
+          filter('envoy.filters.network.sni_cluster', emptyConfig('envoy.extensions.filters.network.sni_cluster.v3.SniCluster')),
+          // The SNI replaces its cluster; there is none of this name.
+          tcpProxy(listenerName, passthrough, 'no-server-name'),
+        ],
+      }),
+      ...ends.map((end) => ({ ...mtlsChain(listenerName, end), filterChainMatch: undefined })),
+    ],
+    filterChainMatcher:
+      byName.length === 0
+        ? meshNames
+        : Matcher.create({
+            matcherType: {
+              $case: 'matcherTree',
+              value: { input: serverName, treeType: { $case: 'exactMatchMap', value: { map: Object.fromEntries(byName) } } },
+            },
+            onNoMatch: { onMatch: { $case: 'matcher', value: meshNames } },
+          }),
+  });
+}
+
+const serverName = {
+  name: 'server_name',
+  typedConfig: emptyConfig('envoy.extensions.matching.common_inputs.network.v3.ServerNameInput'),
+};
+
+/** The action is the name of a filter chain. */
+function take(chain: string): Matcher_OnMatch {
+  const typedConfig = packed('google.protobuf.StringValue', StringValue, { value: chain });
+  return { onMatch: { $case: 'action', value: { name: chain, typedConfig } } };
+}
+
+/** What matches nothing has no chain and is closed. */
+const meshNames = Matcher.create({
+  matcherType: {
+    $case: 'matcherTree',
+    value: {
+      input: serverName,
+      treeType: { $case: 'prefixMatchMap', value: { map: { 'outbound_.': take(passthrough) } } },
+    },
+  },
+});

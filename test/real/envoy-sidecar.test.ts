@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import type { CatalogInput } from '../../control/catalog/reducer.ts';
+import { callerPolicies } from '../../control/policy/index.ts';
+import type { SnapshotInputs } from '../../control/snapshot/index.ts';
+import { clusterId, type EndpointRecord, sourceId } from '../../core/model/index.ts';
+import type { InboundClaim } from '../../core/xds/index.ts';
+import { EnvoyMesh, refusedUpdates, startApp, untilListening } from '../support/envoy-mesh.ts';
+import { viewAfter } from '../support/mesh-history.ts';
+import { MeshPki } from '../support/mesh-pki.ts';
+import { endpoint, service } from '../support/mesh-records.ts';
+import { deadPort } from '../support/mesh-sockets.ts';
+import { until } from '../support/until.ts';
+
+const east = clusterId('east');
+const scope = { claims: ['*'], identityNamespaces: ['*'] };
+
+function inputsOf(pki: MeshPki, endpoints: readonly EndpointRecord[]): SnapshotInputs {
+  const events: CatalogInput[] = [
+    { kind: 'add-source', source: sourceId('vm'), scope, at: 0 },
+    {
+      kind: 'event',
+      cluster: east,
+      source: sourceId('vm'),
+      event: { kind: 'snapshot', services: [service('shop/orders', endpoints)], cursor: '' },
+      at: 0,
+    },
+  ];
+  return {
+    view: viewAfter(events),
+    hostSuffix: 'mesh.internal',
+    trust: {
+      trustDomain: pki.trustDomain,
+      roots: pki.bundle.roots,
+      intermediates: ['east', 'west'].map((cluster) => ({ cluster, certificate: pki.cluster(cluster).certificate.der })),
+      deniedSerials: [],
+    },
+    policies: callerPolicies({ cluster: 'east', trustDomain: pki.trustDomain, exports: [], peers: new Map() }),
+    gatewayPorts: [],
+    originateCidrs: [],
+  };
+}
+
+const orders: InboundClaim = { namespace: 'shop', name: 'orders', port: 80, protocol: 'http', address: '127.0.0.1', target: 0 };
+const inboundAt = (port: number, target: number) => ({
+  inbound: { address: '127.0.0.1', port, services: [{ ...orders, target }] },
+});
+
+test('two real Envoys call each other by mTLS with what our control plane sends them', { timeout: 120_000 }, async (t) => {
+  const pki = new MeshPki();
+  const mesh = await new EnvoyMesh(t, pki).start();
+  const [first, second] = [await startApp(t, 'first'), await startApp(t, 'second')];
+  const [inbound1, inbound2, outbound, byHost] = [await deadPort(), await deadPort(), await deadPort(), await deadPort()];
+  const at = (instance: string, port: number) => endpoint(instance, { address: '127.0.0.1', ports: { http: port } });
+  mesh.update(inputsOf(pki, [at('one', inbound1)]));
+  const server1 = await mesh.envoy('orders', { claims: inboundAt(inbound1, first.port) });
+  const server2 = await mesh.envoy('orders', { claims: inboundAt(inbound2, second.port) });
+  const client = await mesh.envoy('web', {
+    claims: {
+      outbound: [{ namespace: 'shop', name: 'orders', port: 80, address: '127.0.0.1', listen: outbound }],
+      http: [{ address: '127.0.0.1', listen: byHost, services: [{ namespace: 'shop', name: 'orders', port: 80, hosts: [] }] }],
+    },
+  });
+  await untilListening(server1, ['inbound']);
+  await untilListening(server2, ['inbound']);
+  await untilListening(client, [`outbound|127.0.0.1|${outbound}`, `http|127.0.0.1|${byHost}`]);
+
+  const call = async () => {
+    const reply = await fetch(`http://127.0.0.1:${outbound}/a?b=c`);
+    return {
+      status: reply.status,
+      body: reply.ok ? ((await reply.json()) as { app: string; headers: Record<string, string> }) : await reply.text(),
+    };
+  };
+  await until('a call', async () => (await call()).status === 200);
+  const reply = await call();
+  assert.ok(typeof reply.body === 'object');
+  assert.equal(reply.body.app, 'first');
+  assert.match(
+    reply.body.headers['x-forwarded-client-cert'] ?? '',
+    /URI=spiffe:\/\/mesh\.test\/ns\/shop\/sa\/web;DNS=east\.cluster\.mesh\.test$/,
+  );
+
+  mesh.update(inputsOf(pki, [at('two', inbound2)]));
+  await until('traffic moves to the endpoint that is left', async () => {
+    const { body } = await call();
+    return typeof body === 'object' && body.app === 'second';
+  });
+  for (const envoy of [server1, server2, client]) assert.equal(await refusedUpdates(envoy), 0);
+});
