@@ -70,6 +70,12 @@ export const typeRules: readonly TypeRule[] = [
   { typeUrl: envoyTypeUrls.route, namedOnly: true, afterAnswers: true },
 ];
 
+const rules = new Map(typeRules.map((rule) => [rule.typeUrl, rule]));
+
+export function ruleOf(typeUrl: string): TypeRule {
+  return rules.get(typeUrl) ?? { typeUrl };
+}
+
 const orderOf = (dialect: string) => typeRules.map((rule) => rule.typeUrl).filter((typeUrl) => typeUrl.startsWith(dialect));
 
 export const nativeOrder: readonly string[] = orderOf(native);

@@ -1,5 +1,5 @@
 import { DeltaClientState, type discovery, type EncodedResource, type ResourceRejection, type XdsUpdate } from '../../core/xds/index.ts';
-import { DeltaServerState, defaultDeltaLimits } from '../../core/xds/server/index.ts';
+import { DeltaServerState, defaultRequestLimits } from '../../core/xds/server/index.ts';
 
 /** Type URL → name → content. A content is its own version. */
 export type World = Readonly<Record<string, Readonly<Record<string, string>>>>;
@@ -99,7 +99,7 @@ export class DeltaLink {
   }
 
   #newServer(): DeltaServerState {
-    return new DeltaServerState(this.order, { ...defaultDeltaLimits, responseBytes: this.#responseBytes });
+    return new DeltaServerState(this.order, { ...defaultRequestLimits, responseBytes: this.#responseBytes });
   }
 
   #pump(): void {

@@ -1,6 +1,6 @@
 import type { Status } from '../gen/google/rpc/status.ts';
 import type { ChangedNames, ResourceSet } from '../resource-source.ts';
-import type { Quarantined } from './type-subscription.ts';
+import type { Quarantined } from './subscription-types.ts';
 
 /** What requests of both variants of the protocol have in common. */
 export interface AnyRequest {

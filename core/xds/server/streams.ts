@@ -5,11 +5,12 @@ import type { Node } from '../gen/envoy/config/core/v3/base.ts';
 import type * as discovery from '../gen/envoy/service/discovery/v3/discovery.ts';
 import type { ResourceView } from '../resource-source.ts';
 import { typeRules } from '../type-urls.ts';
-import { type DeltaServerLimits, DeltaServerState, defaultDeltaLimits } from './delta-server-state.ts';
+import { DeltaServerState } from './delta-server-state.ts';
+import { defaultRequestLimits, type RequestLimits } from './limits.ts';
 import { type XdsCall, XdsSession } from './session.ts';
 import type { StreamStatus } from './stream-status.ts';
 
-export interface StreamLimits extends DeltaServerLimits {
+export interface StreamLimits extends RequestLimits {
   /** Streams of one key (`Opening.countedAs`). Default 256. */
   readonly streamsPerIdentity: number;
   /** Over all clients. Default 20,000. */
@@ -23,7 +24,7 @@ export interface StreamLimits extends DeltaServerLimits {
 }
 
 const defaultLimits: StreamLimits = {
-  ...defaultDeltaLimits,
+  ...defaultRequestLimits,
   streamsPerIdentity: 256,
   streams: 20_000,
   firstRequestMs: 10_000,

@@ -1,27 +1,9 @@
-import type { ResourceRejection } from '../client-types.ts';
-import type * as discovery from '../gen/envoy/service/discovery/v3/discovery.ts';
-import { rejectionsOf } from '../rejections.ts';
+import type { Status } from '../gen/google/rpc/status.ts';
 import type { EncodedResource } from '../resource-source.ts';
-
-type Resources = ReadonlyMap<string, EncodedResource>;
-
-/** A response that waits for its ACK or NACK; at most one a type, which bounds what a client that never answers can hold. */
-interface InFlight {
-  readonly nonce: string;
-  readonly versions: ReadonlyMap<string, string>;
-  readonly removed: ReadonlySet<string>;
-}
-
-export interface Quarantined {
-  readonly version: string;
-  /** The client's own words. */
-  readonly reason: string;
-}
-
-export interface Batch {
-  readonly resources: readonly EncodedResource[];
-  readonly removed: readonly string[];
-}
+import type { TypeRule } from '../type-urls.ts';
+import { HeldSet } from './held-set.ts';
+import { judgeNack, type Verdict } from './judge-nack.ts';
+import type { Batch, InFlight, Quarantined, Resources, SubscriptionChange } from './subscription-types.ts';
 
 /**
  * One client's subscription to one resource type: what it asked for, what it certainly holds, what it refused. Pure: names
@@ -29,11 +11,13 @@ export interface Batch {
  */
 export class TypeSubscription {
   readonly typeUrl: string;
+  readonly rule: TypeRule;
   #wildcard = false;
   #opened = false;
   readonly #names = new Set<string>();
   /** Name → version that the client has acknowledged, or brought along from an earlier stream. */
   readonly #acked = new Map<string, string>();
+  readonly #held: HeldSet | undefined;
   readonly #quarantined = new Map<string, Quarantined>();
   /** To be looked at. */
   readonly #dirty = new Set<string>();
@@ -47,8 +31,16 @@ export class TypeSubscription {
   #owesFirst = false;
   #inFlight: InFlight | undefined;
 
-  constructor(typeUrl: string) {
-    this.typeUrl = typeUrl;
+  /** `held`: where every response must hold all there is. */
+  constructor(rule: TypeRule, held?: HeldSet) {
+    this.rule = rule;
+    this.typeUrl = rule.typeUrl;
+    this.#held = held;
+  }
+
+  /** Every response must hold all there is: what it omits is deleted. */
+  get whole(): boolean {
+    return this.#held !== undefined;
   }
 
   get subscribed(): number {
@@ -71,14 +63,10 @@ export class TypeSubscription {
     return this.#inFlight?.nonce;
   }
 
-  /** The subscription part of a request. */
-  subscribe(request: discovery.DeltaDiscoveryRequest): void {
+  subscribe({ added, dropped, known = {} }: SubscriptionChange): void {
     const first = !this.#opened;
     this.#opened = true;
-    const known = first ? request.initialResourceVersions : {};
-    const { resourceNamesSubscribe: added, resourceNamesUnsubscribe: dropped } = request;
-    // Legacy wildcard: a first request that names nothing means everything.
-    if (first && added.length === 0) this.#startWildcard();
+    if (first && added.length === 0 && this.rule.namedOnly !== true) this.#startWildcard();
     for (const name of added) {
       if (name === '*') {
         this.#startWildcard();
@@ -86,40 +74,56 @@ export class TypeSubscription {
       }
       this.#names.add(name);
       this.#dirty.add(name);
-      if (!Object.hasOwn(known, name)) this.#forced.add(name);
+      if (!first || !Object.hasOwn(known, name)) this.#forced.add(name);
     }
     for (const name of dropped) this.#unsubscribe(name);
-    for (const [name, version] of Object.entries(known)) {
+    for (const [name, version] of first ? Object.entries(known) : []) {
       if (!this.#covers(name)) continue;
       this.#acked.set(name, version);
       this.#dirty.add(name);
     }
   }
 
+  get names(): ReadonlySet<string> {
+    return this.#names;
+  }
+
+  /** These are sent once more, whatever the client holds; without names all it asked for. False: it asked for none of them. */
+  again(names: Iterable<string> = this.#wildcard ? this.#acked.keys() : this.#names): boolean {
+    let any = false;
+    for (const name of names) {
+      if (!this.#covers(name)) continue;
+      this.#forced.add(name);
+      this.#dirty.add(name);
+      any = true;
+    }
+    return any;
+  }
+
+  /** The client holds exactly these, all there are: it has proven it. Before anything was sent. */
+  assume(resources: Resources): void {
+    for (const resource of resources.values()) {
+      this.#acked.set(resource.name, resource.version);
+      this.#held?.take(resource);
+    }
+    this.#held?.rebase();
+    this.#forced.clear();
+    this.#owesFirst = false;
+    this.#allDirty = true;
+  }
+
   /** The ACK or NACK part. False for a nonce that is not the outstanding one: it changes nothing. */
-  settle(nonce: string, error: discovery.DeltaDiscoveryRequest['errorDetail']): boolean {
+  settle(nonce: string, error: Status | undefined): boolean {
     const flight = this.#inFlight;
     if (flight === undefined || flight.nonce !== nonce) return false;
     this.#inFlight = undefined;
-    const refused = error === undefined ? new Map<string, string>() : this.#refusedBy(error, flight);
     for (const name of flight.removed) {
-      this.#acked.delete(name);
-      this.#quarantined.delete(name);
+      for (const names of [this.#acked, this.#quarantined, this.#held]) names?.delete(name);
       this.#dirty.add(name);
     }
-    for (const [name, version] of flight.versions) {
-      if (!this.#covers(name)) continue;
-      // It may have changed, or gone, while it was on its way.
-      this.#dirty.add(name);
-      const reason = refused.get(name);
-      if (reason !== undefined) {
-        this.#quarantined.set(name, { version, reason });
-      } else if (!this.#alone.has(name) || error === undefined) {
-        this.#acked.set(name, version);
-        this.#alone.delete(name);
-        this.#quarantined.delete(name);
-      }
-    }
+    const verdict = error === undefined ? undefined : this.#judge(error, flight);
+    for (const resource of flight.offered.values()) if (this.#covers(resource.name)) this.#settleOne(resource, verdict);
+    if (verdict === undefined || verdict.rest === 'taken') this.#held?.rebase();
     return true;
   }
 
@@ -173,8 +177,17 @@ export class TypeSubscription {
     return { resources: [], removed };
   }
 
-  sent(nonce: string, batch: Batch): void {
-    this.#inFlight = { nonce, versions: new Map(batch.resources.map((r) => [r.name, r.version])), removed: new Set(batch.removed) };
+  /** The batch with all that its response must hold besides: [what is offered, everything]. Only where `whole`. */
+  complete(batch: Batch, resources: Resources): readonly [Batch, readonly EncodedResource[]] {
+    const held = this.#held ?? new HeldSet(true);
+    const unsure = [...held.unsure].flatMap((name) => resources.get(name) ?? []);
+    const offered = [...new Set([...batch.resources, ...unsure])];
+    return [{ ...batch, resources: offered }, held.with(offered, batch.removed)];
+  }
+
+  sent(nonce: string, batch: Batch, listed: Iterable<string> = batch.resources.map((r) => r.name)): void {
+    const offered = new Map(batch.resources.map((r) => [r.name, r]));
+    this.#inFlight = { nonce, offered, removed: new Set(batch.removed), listed: [...listed] };
   }
 
   #startWildcard(): void {
@@ -203,8 +216,9 @@ export class TypeSubscription {
     for (const names of this.#everywhere()) for (const name of names.keys()) if (!this.#covers(name)) names.delete(name);
   }
 
-  #everywhere(): readonly { keys(): Iterable<string>; delete(name: string): boolean }[] {
-    return [this.#dirty, this.#forced, this.#alone, this.#toSend, this.#toRemove, this.#acked, this.#quarantined];
+  #everywhere(): readonly { keys(): Iterable<string>; delete(name: string): unknown }[] {
+    const held = this.#held === undefined ? [] : [this.#held];
+    return [this.#dirty, this.#forced, this.#alone, this.#toSend, this.#toRemove, this.#acked, this.#quarantined, ...held];
   }
 
   #covers(name: string): boolean {
@@ -218,31 +232,44 @@ export class TypeSubscription {
     const forced = this.#forced.has(name);
     if (resource === undefined) {
       if (forced) this.#toSend.add(name);
-      else if (this.#acked.has(name)) this.#toRemove.add(name);
+      else if (this.#acked.has(name) || this.#held?.isUnsure(name) === true) this.#toRemove.add(name);
       else this.#quarantined.delete(name);
       return;
     }
     // Came back while its removal is on the way: what refers to it must wait until it is sent again.
     if (forced || this.#inFlight?.removed.has(name) === true) this.#toSend.add(name);
     else if (this.#acked.get(name) === resource.version) this.#quarantined.delete(name);
-    else if (this.#quarantined.get(name)?.version !== resource.version && this.#inFlight?.versions.get(name) !== resource.version) {
+    else if (this.#quarantined.get(name)?.version !== resource.version && this.#inFlight?.offered.get(name)?.version !== resource.version) {
       this.#toSend.add(name);
     }
   }
 
-  /** Which resources of the flight the client refused; the rest of them it took, unless they are to be tried alone. */
-  #refusedBy(error: NonNullable<discovery.DeltaDiscoveryRequest['errorDetail']>, flight: InFlight): ReadonlyMap<string, string> {
-    const listed: readonly ResourceRejection[] = rejectionsOf(error)?.filter((r) => flight.versions.has(r.name)) ?? [];
-    if (listed.length > 0) {
-      for (const name of flight.versions.keys()) this.#alone.delete(name);
-      return new Map(listed.map((r) => [r.name, r.reason]));
+  #judge(error: Status, { offered, listed }: InFlight): Verdict {
+    const fresh = [...offered.values()].filter((r) => this.#quarantined.get(r.name)?.version !== r.version).map((r) => r.name);
+    const verdict = judgeNack(error, new Set(fresh), listed);
+    if (verdict.rest === 'taken' || this.#held?.based !== false) return verdict;
+    // The client may hold older versions of any of them, which a response without the bad one's would delete: it stays on what it has.
+    const message = error.message.slice(0, 512);
+    return { refused: new Map(fresh.map((name) => [name, verdict.refused.get(name) ?? message])), rest: 'alone' };
+  }
+
+  #settleOne(resource: EncodedResource, verdict: Verdict | undefined): void {
+    const { name, version } = resource;
+    const reason = verdict?.refused.get(name);
+    // It may have changed, or gone, while it was on its way.
+    this.#dirty.add(name);
+    if (reason !== undefined) {
+      this.#quarantined.set(name, { version, reason });
+      this.#alone.delete(name);
+      this.#held?.refuse(name);
+    } else if (verdict?.rest === 'again') this.#forced.add(name);
+    else if (verdict?.rest === 'alone') {
+      if (this.#quarantined.get(name)?.version !== version) this.#alone.add(name);
+    } else {
+      this.#acked.set(name, version);
+      this.#held?.take(resource);
+      this.#alone.delete(name);
+      this.#quarantined.delete(name);
     }
-    const [only] = flight.versions.keys();
-    if (flight.versions.size === 1 && only !== undefined) {
-      this.#alone.delete(only);
-      return new Map([[only, error.message.slice(0, 512)]]);
-    }
-    for (const name of flight.versions.keys()) this.#alone.add(name);
-    return new Map();
   }
 }

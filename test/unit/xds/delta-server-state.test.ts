@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { discovery, nackStatus } from '../../../core/xds/index.ts';
-import { DeltaServerState, defaultDeltaLimits } from '../../../core/xds/server/index.ts';
+import { DeltaServerState, defaultRequestLimits } from '../../../core/xds/server/index.ts';
 import { DeltaLink, resourceSet } from '../../support/delta-link.ts';
 
 const request = (body: Parameters<typeof discovery.DeltaDiscoveryRequest.create>[0]) => discovery.DeltaDiscoveryRequest.create(body);
@@ -125,7 +125,7 @@ test('removals wait until every addition was answered, and go in reverse order',
 });
 
 test('limits: names, types, lengths and emptiness end the stream with a reason', () => {
-  const limits = { ...defaultDeltaLimits, subscriptions: 2, types: 1, nameLength: 4 };
+  const limits = { ...defaultRequestLimits, subscriptions: 2, types: 1, nameLength: 4 };
   const refused = (...requests: Parameters<typeof request>[0][]) => {
     const state = new DeltaServerState([], limits);
     const outcome = requests.map((r) => state.request(request(r))).at(-1);

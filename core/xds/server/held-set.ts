@@ -1,0 +1,61 @@
+import type { EncodedResource } from '../resource-source.ts';
+
+/**
+ * What a client certainly holds, for a type whose responses must name everything since what they omit is deleted. Keeps
+ * references to the shared resources: old versions stay only where somebody has not taken a newer one.
+ */
+export class HeldSet {
+  readonly #taken = new Map<string, EncodedResource>();
+  /** Refused before anything was known of what the client holds: it may run on an older version, which omission would delete. */
+  readonly #unsure = new Set<string>();
+  #based: boolean;
+
+  /** `fresh`: the client has said that it holds nothing. */
+  constructor(fresh: boolean) {
+    this.#based = fresh;
+  }
+
+  /** It is known what the client holds beyond that which is about to be sent. */
+  get based(): boolean {
+    return this.#based;
+  }
+
+  /** A response was taken, but for what it refused by name. */
+  rebase(): void {
+    this.#based = true;
+  }
+
+  take(resource: EncodedResource): void {
+    this.#taken.set(resource.name, resource);
+    this.#unsure.delete(resource.name);
+  }
+
+  refuse(name: string): void {
+    if (!this.#based) this.#unsure.add(name);
+  }
+
+  isUnsure(name: string): boolean {
+    return this.#unsure.has(name);
+  }
+
+  get unsure(): Iterable<string> {
+    return this.#unsure;
+  }
+
+  keys(): Iterable<string> {
+    return [...this.#taken.keys(), ...this.#unsure];
+  }
+
+  delete(name: string): void {
+    this.#taken.delete(name);
+    this.#unsure.delete(name);
+  }
+
+  /** Everything that a response must hold which brings these and takes away those. */
+  with(resources: readonly EncodedResource[], removed: readonly string[]): EncodedResource[] {
+    const all = new Map(this.#taken);
+    for (const name of removed) all.delete(name);
+    for (const resource of resources) all.set(resource.name, resource);
+    return [...all.values()];
+  }
+}
