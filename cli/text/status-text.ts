@@ -74,18 +74,20 @@ function gateways({ gateways: all }: Status): string {
 }
 
 function clients({ clients: all }: Status): string {
-  const header = ['INSTANCE', 'ROLE', 'NETWORK', 'STATE', 'SILENT FOR', 'RESOURCES', 'IDENTITY'];
+  const header = ['INSTANCE', 'ROLE', 'DIALECT', 'NETWORK', 'STATE', 'SILENT FOR', 'DATA AGE', 'RESOURCES', 'IDENTITY'];
   const rows = all.map((c) => [
     c.instance,
     c.role,
+    c.dialect,
     c.network,
     c.connected ? 'connected' : 'lost',
     age(c.ageMs),
+    c.dataAgeMs === 0 ? 'current' : age(c.dataAgeMs),
     String(c.resources),
     c.identity,
   ]);
   const refused = all.flatMap((c) =>
-    c.refused.map((r) => `${c.instance} refused ${r.type} ${r.name} at version ${r.version}: ${r.reason}\n`),
+    c.refused.map((r) => `${c.instance} (${c.dialect}) refused ${r.type} ${r.name} at version ${r.version}: ${r.reason}\n`),
   );
   return section('CLIENTS', header, rows) + refused.join('');
 }

@@ -4,7 +4,7 @@ import type { MeshSpec } from '../../core/config/index.ts';
 import type { Log } from '../../core/log.ts';
 import type { Store } from '../../core/store.ts';
 import { IdentityService, RegistrationService } from '../../core/xds/gen/isthmus/agent/v1/agent.ts';
-import { ads, type ResourceSource } from '../../core/xds/index.ts';
+import type { ResourceSource } from '../../core/xds/index.ts';
 import { Issuance, JoinTokenAttestor, Ledger } from '../ca/index.ts';
 import { parseHostPort } from '../config/index.ts';
 import { GrpcFront, identityServer } from '../grpc/index.ts';
@@ -54,6 +54,6 @@ export function createGrpcServices(options: GrpcServicesOptions): GrpcServices {
   front.addService(RegistrationService, registrationServer({ instances, liveness, ledger, callerOf, ttlMs, clock, log, signal }));
 
   const xds = createXdsServer({ source: resources, cluster: mesh.cluster, callerOf, clock, log });
-  front.addService(ads.AggregatedDiscoveryServiceService, { ...xds.handlers });
+  for (const { definition, handlers } of xds.services) front.addService(definition, handlers);
   return { front, xds, ledger, instances, liveness, presence };
 }

@@ -108,10 +108,12 @@ function clientStatus(client: XdsClientStatus, now: number): Status['clients'][n
   return {
     instance: client.instance,
     role: client.kind,
+    dialect: client.dialect,
     identity: client.identity,
     network: client.network,
     connected: true,
     ageMs: Math.max(0, now - (client.lastAnswerAt ?? client.connectedAt)),
+    dataAgeMs: Math.round(client.dataAgeMs),
     resources: client.types.reduce((sum, type) => sum + type.acked, 0),
     refused: client.types.flatMap((type) => type.refused.map((r) => ({ type: type.typeUrl, ...r }))),
   };

@@ -3,7 +3,7 @@ import type { ClientKind, DialectName } from '../../core/xds/index.ts';
 import type { StreamStatus } from '../../core/xds/server/index.ts';
 import type { ClientFacts } from './caller.ts';
 
-/** One connected client, for `isthmus status`. */
+/** One connected client, for `isthmus status`: all its streams together. */
 export interface XdsClientStatus extends StreamStatus {
   /** SPIFFE-ID#INSTANCE */
   readonly id: string;
@@ -15,7 +15,33 @@ export interface XdsClientStatus extends StreamStatus {
   readonly version: string;
 }
 
-export function clientStatus({ client, ...stream }: StreamStatus & { readonly client: ClientFacts }): XdsClientStatus {
+type ClientStream = StreamStatus & { readonly client: ClientFacts };
+
+/** Envoy may hold a stream for each type, and two processes of one id may run for a while: the worst of them is what shows. */
+export function clientStatuses(streams: readonly ClientStream[]): XdsClientStatus[] {
+  const clients = new Map<string, XdsClientStatus>();
+  for (const stream of streams) {
+    const before = clients.get(stream.client.id);
+    clients.set(stream.client.id, before === undefined ? statusOf(stream) : joined(before, stream));
+  }
+  return [...clients.values()];
+}
+
+function statusOf({ client, ...stream }: ClientStream): XdsClientStatus {
   const { id, dialect, kind, identity, instance, network, version } = client;
   return { ...stream, id, dialect, kind, identity: formatSpiffeId(identity), instance, network, version };
+}
+
+function joined(client: XdsClientStatus, stream: StreamStatus): XdsClientStatus {
+  const lastAnswerAt = Math.max(client.lastAnswerAt ?? 0, stream.lastAnswerAt ?? 0);
+  const lastNack = (client.lastNack?.at ?? 0) > (stream.lastNack?.at ?? 0) ? client.lastNack : stream.lastNack;
+  return {
+    ...client,
+    connectedAt: Math.min(client.connectedAt, stream.connectedAt),
+    ...(lastAnswerAt === 0 ? {} : { lastAnswerAt }),
+    ...(lastNack === undefined ? {} : { lastNack }),
+    current: client.current && stream.current,
+    dataAgeMs: Math.max(client.dataAgeMs, stream.dataAgeMs),
+    types: [...client.types, ...stream.types],
+  };
 }

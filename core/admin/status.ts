@@ -61,17 +61,21 @@ export const PeerStatus = Type.Object({
 });
 export type PeerStatus = Static<typeof PeerStatus>;
 
-/** A gateway or agent that takes its configuration from this control plane. */
+/** A gateway, agent or workload that takes its configuration from this control plane. */
 const ClientStatus = Type.Object({
   instance: Type.String(),
   role: Type.String(),
+  /** native, envoy or grpc. */
+  dialect: Type.String(),
   identity: Type.String(),
   network: Type.String(),
   connected: Type.Boolean(),
   /** Since it last said anything. */
   ageMs: Type.Number(),
+  /** Of what it runs on: since it last held all there is for it, as it is today; 0: it does now. What it refuses counts. */
+  dataAgeMs: Type.Number(),
   resources: Type.Integer(),
-  /** Resources that it refused, each kept from it at that version. */
+  /** Resources that it refused, in its own words, each kept from it at that version. */
   refused: list(Type.Object({ type: Type.String(), name: Type.String(), version: Type.String(), reason: Type.String() })),
 });
 export type ClientStatus = Static<typeof ClientStatus>;

@@ -188,6 +188,8 @@ export function sampleStatus(): Status {
         identity: 'spiffe://mesh.test/ns/billing/sa/orders',
         network: 'vms',
         connected: true,
+        dataAgeMs: 12_000,
+        dialect: 'native',
         ageMs: 1500,
         resources: 12,
         refused: [{ type: 'Listener', name: 'orders.billing.mesh.internal', version: '7', reason: 'port 80 is taken' }],

@@ -4,7 +4,7 @@ import type { Claims, TokenRequest } from '../../control/ca/index.ts';
 import { createXdsServer } from '../../control/xds/index.ts';
 import { clusterSan } from '../../core/model/index.ts';
 import { systemClock } from '../../core/system-clock.ts';
-import { ads, type EncodedResource, native, nativeTypeUrls } from '../../core/xds/index.ts';
+import { type EncodedResource, native, nativeTypeUrls } from '../../core/xds/index.ts';
 import type { RegisteredWorkload } from '../../registries/vm/index.ts';
 import {
   type AgentDeps,
@@ -69,7 +69,7 @@ export class AgentPlane {
       extend: ({ front, log }) => {
         const callerOf = (call: Parameters<typeof front.callerOf>[0]) => front.callerOf(call);
         const xds = createXdsServer({ source: this.source, cluster: 'east', callerOf, clock, log, limits: { heartbeatMs: 50 } });
-        front.addService(ads.AggregatedDiscoveryServiceService, xds.handlers);
+        for (const { definition, handlers } of xds.services) front.addService(definition, handlers);
         void xds.run(this.#stop.signal);
       },
     });

@@ -6,7 +6,6 @@ import { silentLog } from '../../core/log.ts';
 import { parseSpiffeId } from '../../core/model/index.ts';
 import { systemClock } from '../../core/system-clock.ts';
 import {
-  ads,
   buildNode,
   createDeltaClient,
   type DeltaClient,
@@ -66,7 +65,7 @@ export class XdsPlane {
     });
     const callerOf = (call: Parameters<GrpcFront['callerOf']>[0]) => this.front.callerOf(call);
     this.xds = createXdsServer({ source: this.source, cluster: 'east', callerOf, clock, log: silentLog, limits: options.limits ?? {} });
-    this.front.addService(ads.AggregatedDiscoveryServiceService, this.xds.handlers);
+    for (const { definition, handlers } of this.xds.services) this.front.addService(definition, handlers);
   }
 
   async start(): Promise<this> {

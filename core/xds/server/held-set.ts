@@ -20,6 +20,11 @@ export class HeldSet {
     return this.#based;
   }
 
+  /** What the client holds is known, without exception. */
+  get certain(): boolean {
+    return this.#based && this.#unsure.size === 0;
+  }
+
   /** A response was taken, but for what it refused by name. */
   rebase(): void {
     this.#based = true;

@@ -9,16 +9,18 @@ export interface Verdict {
   readonly rest: 'taken' | 'again' | 'alone';
 }
 
-/** `offered`: what the client had not refused before; `listed`: all that was in the response, in its order. */
-export function judgeNack(error: Status, offered: ReadonlySet<string>, listed: readonly string[]): Verdict {
+/**
+ * `offered`: what was new to the client in the response; `fresh`: those of them that it had not refused before; `listed`: all that
+ * was in the response, in its order.
+ */
+export function judgeNack(error: Status, offered: ReadonlySet<string>, fresh: readonly string[], listed: readonly string[]): Verdict {
   const exact = new Map<string, string>();
   for (const { name, reason } of rejectionsOf(error) ?? []) if (offered.has(name)) exact.set(name, reason);
   if (exact.size > 0) return { refused: exact, rest: 'taken' };
   const text = namedInNack(error.message, listed);
   const named = new Map([...text.named].filter(([name]) => offered.has(name)));
-  const [only] = offered;
-  if (offered.size === 1 && only !== undefined && named.size === 0 && !text.tookRest) {
-    return { refused: new Map([[only, error.message.slice(0, 512)]]), rest: 'taken' };
-  }
-  return { refused: named, rest: text.tookRest ? 'taken' : named.size > 0 ? 'again' : 'alone' };
+  if (named.size > 0) return { refused: named, rest: text.tookRest ? 'taken' : 'again' };
+  const suspects = fresh.length > 0 ? fresh : [...offered];
+  if (suspects.length > 1) return { refused: named, rest: 'alone' };
+  return { refused: new Map(suspects.map((name) => [name, error.message.slice(0, 512)])), rest: 'again' };
 }

@@ -1,14 +1,15 @@
 import type { ChangedNames, EncodedResource, ResourceSet } from '../resource-source.ts';
 import { ruleOf } from '../type-urls.ts';
 import { HeldSet } from './held-set.ts';
-import type { Batch } from './subscription-types.ts';
+import type { Batch, Resources } from './subscription-types.ts';
 import { TypeSubscription } from './type-subscription.ts';
 
 export interface Outgoing {
   readonly type: TypeSubscription;
+  /** What is new to the client. */
   readonly batch: Batch;
-  /** All there is of the type. */
-  readonly current: ReadonlyMap<string, EncodedResource>;
+  /** All that the response must hold. */
+  readonly content: readonly EncodedResource[];
   /** A type that is sent again with it. */
   readonly warmed: TypeSubscription | undefined;
 }
@@ -82,14 +83,12 @@ export class OrderedTypes {
       }
       waiting ||= type.inFlight !== undefined;
       if (!owes) continue;
-      const batch = type.takeAdditions(current, type.whole ? Number.POSITIVE_INFINITY : limits.bytes);
-      return { type, batch, current, warmed: this.#warm(type, batch) };
+      return this.#outgoing(type, type.takeAdditions(current, type.whole ? Number.POSITIVE_INFINITY : limits.bytes), current);
     }
     if (waiting) return undefined;
     for (const type of [...this.#sorted].reverse()) {
       const current = resources.get(type.typeUrl);
-      if (current !== undefined && type.removals > 0)
-        return { type, batch: type.takeRemovals(limits.removals), current, warmed: undefined };
+      if (current !== undefined && type.removals > 0) return this.#outgoing(type, type.takeRemovals(limits.removals), current);
     }
     return undefined;
   }
@@ -103,11 +102,16 @@ export class OrderedTypes {
     });
   }
 
+  #outgoing(type: TypeSubscription, taken: Batch, current: Resources): Outgoing {
+    const [batch, content] = type.whole ? type.complete(taken, current) : [taken, taken.resources];
+    return { type, batch, content, warmed: this.#warm(type, batch) };
+  }
+
   /** Envoy warms a changed resource with those that it names, and would wait for them for ever. */
   #warm(type: TypeSubscription, { resources }: Batch): TypeSubscription | undefined {
     const { warmsWith } = type.rule;
     const dependent = warmsWith === undefined ? undefined : this.#byUrl.get(warmsWith);
-    const known = resources.filter((r) => type.acked.has(r.name) && type.acked.get(r.name) !== r.version).map((r) => r.name);
-    return dependent?.again(known) === true ? dependent : undefined;
+    const changed = resources.filter((r) => type.acked.get(r.name) !== r.version).map((r) => r.name);
+    return dependent?.again(changed) === true ? dependent : undefined;
   }
 }

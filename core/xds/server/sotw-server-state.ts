@@ -30,8 +30,9 @@ interface Conversation {
  * until what refers to it is gone. Responses of other types hold what changed; a resource that goes is not mentioned, since the
  * client stops asking for it.
  *
- * Known limit of the protocol: a new stream does not say what the client holds, only a version. If that is not today's, what went
- * in between is deleted by the first response, before what referred to it is replaced. Delta has no such gap.
+ * Known limits of the protocol, which delta has not: a new stream does not say what the client holds, only a version. If that is not
+ * today's, what went in between is deleted by the first response, before what referred to it is replaced. And a client that took a
+ * response in part says the version before, until it has answered the response that follows.
  */
 export class SotwServerState implements ServerState<DiscoveryRequest, DiscoveryResponse> {
   readonly #limits: RequestLimits;
@@ -117,7 +118,7 @@ export class SotwServerState implements ServerState<DiscoveryRequest, DiscoveryR
   }
 
   /** Undefined where the protocol has no words for it; it then counts as sent and answered. */
-  #respond({ type, batch, current, warmed }: Outgoing): DiscoveryResponse | undefined {
+  #respond({ type, batch, content, warmed }: Outgoing): DiscoveryResponse | undefined {
     const conversation = this.#conversations.get(type.typeUrl);
     this.#nonce += 1;
     const nonce = `${this.#stream}${this.#nonce.toString(36)}`;
@@ -126,12 +127,8 @@ export class SotwServerState implements ServerState<DiscoveryRequest, DiscoveryR
       type.settle(nonce, undefined);
       return undefined;
     }
-    const [offered, content] = type.whole ? type.complete(batch, current) : [batch, batch.resources];
-    type.sent(
-      nonce,
-      offered,
-      content.map((r) => r.name),
-    );
+    const listed = content.map((r) => r.name);
+    type.sent(nonce, batch, listed);
     conversation.nonce = nonce;
     const dependent = warmed && this.#conversations.get(warmed.typeUrl);
     if (dependent !== undefined) dependent.warmed = true;

@@ -3,12 +3,17 @@ import type { Clock } from '../../clock.ts';
 import type { Log } from '../../log.ts';
 import type { Node } from '../gen/envoy/config/core/v3/base.ts';
 import type * as discovery from '../gen/envoy/service/discovery/v3/discovery.ts';
-import type { ResourceView } from '../resource-source.ts';
 import { typeRules } from '../type-urls.ts';
+import type { Admission, Opening, Refusal, StreamPeer } from './admission.ts';
 import { DeltaServerState } from './delta-server-state.ts';
 import { defaultRequestLimits, type RequestLimits } from './limits.ts';
+import type { AnyRequest, AnyResponse, ServerState } from './server-state.ts';
 import { type XdsCall, XdsSession } from './session.ts';
+import { SotwServerState } from './sotw-server-state.ts';
 import type { StreamStatus } from './stream-status.ts';
+
+/** A grpc-js server call. */
+export type StreamCall<Request, Response> = XdsCall<Request, Response> & StreamPeer;
 
 export interface StreamLimits extends RequestLimits {
   /** Streams of one key (`Opening.countedAs`). Default 256. */
@@ -32,85 +37,51 @@ const defaultLimits: StreamLimits = {
   heartbeatMs: 5_000,
 };
 
-export interface Refusal {
-  readonly code: grpcStatus;
-  /** For the operator who reads it in the client's log. */
-  readonly details: string;
-}
-
-/** A stream whose caller may open one. */
-export interface Opening<Client> {
-  /** Streams are counted, and limited, by this. */
-  readonly countedAs: string;
-  /** With the node of the first request: whom the stream is for and what it is served, or why not. */
-  identify(node: Node | undefined): Admitted<Client> | Refusal;
-}
-
-export interface Admitted<Client> {
-  readonly client: Client;
-  /** For logs and status. */
-  readonly id: string;
-  readonly view: ResourceView;
-  /** The id is of one process that holds one stream: the newest wins, since an older one is what a cut network left behind. */
-  readonly single: boolean;
-}
-
-export type DeltaCall = XdsCall<discovery.DeltaDiscoveryRequest, discovery.DeltaDiscoveryResponse>;
-
-export interface XdsStreamsOptions<Call, Client> {
-  /** Who may open a stream. Must not throw. */
-  readonly open: (call: Call) => Opening<Client> | Refusal;
+export interface XdsStreamsOptions<Client> {
+  readonly admission: Admission<Client>;
   readonly clock: Clock;
   readonly log: Log;
   readonly limits: Partial<StreamLimits>;
 }
 
-type DeltaSession = XdsSession<discovery.DeltaDiscoveryRequest, discovery.DeltaDiscoveryResponse>;
+type Variant<Request, Response> = new (order: readonly string[], limits: RequestLimits, stream: string) => ServerState<Request, Response>;
+type FirstRequest = AnyRequest & { readonly node: Node | undefined };
+
+/** Either variant's. */
+type Session = Pick<XdsSession<never, never>, 'status' | 'tick' | 'fail' | 'close'>;
 
 interface Member<Client> {
   readonly client: Client;
   readonly id: string;
-  readonly session: DeltaSession;
+  readonly session: Session;
 }
 
+const order = typeRules.map((rule) => rule.typeUrl);
+
 /** The streams of one xDS server: lets them in, counts them, watches over them. Whoever uses it says who may have what. */
-export class XdsStreams<Call extends DeltaCall, Client> {
-  readonly #options: XdsStreamsOptions<Call, Client>;
+export class XdsStreams<Client> {
+  readonly #options: XdsStreamsOptions<Client>;
   readonly #limits: StreamLimits;
   readonly #members = new Set<Member<Client>>();
   readonly #singles = new Map<string, Member<Client>>();
   /** Streams that have not said who they are, and since when. */
-  readonly #strangers = new Map<Call, number>();
+  readonly #strangers = new Map<Pick<StreamCall<never, never>, 'emit'>, number>();
   readonly #counts = new Map<string, number>();
+  #accepted = 0;
   #draining = false;
 
-  constructor(options: XdsStreamsOptions<Call, Client>) {
+  constructor(options: XdsStreamsOptions<Client>) {
     this.#options = options;
     this.#limits = { ...defaultLimits, ...options.limits };
   }
 
-  accept(call: Call): void {
-    const opening = this.#open(call);
-    if ('code' in opening) {
-      call.emit('error', opening);
-      return;
-    }
-    const { countedAs } = opening;
-    this.#counts.set(countedAs, (this.#counts.get(countedAs) ?? 0) + 1);
-    this.#strangers.set(call, this.#options.clock.monotonic());
-    let session: DeltaSession | undefined;
-    call.on('data', (request) => {
-      if (session === undefined && this.#strangers.delete(call)) session = this.#admit(call, opening, request.node);
-      session?.request(request);
-    });
-    call.on('end', () => call.end());
-    call.once('close', () => {
-      this.#strangers.delete(call);
-      const left = (this.#counts.get(countedAs) ?? 1) - 1;
-      if (left > 0) this.#counts.set(countedAs, left);
-      else this.#counts.delete(countedAs);
-      session?.close();
-    });
+  /** `only`: the one type of a stream that is not aggregated. */
+  acceptDelta(call: StreamCall<discovery.DeltaDiscoveryRequest, discovery.DeltaDiscoveryResponse>, only?: string): void {
+    this.#accept(call, DeltaServerState, only);
+  }
+
+  acceptSotw(call: StreamCall<discovery.DiscoveryRequest, discovery.DiscoveryResponse>, only?: string): void {
+    this.#accept(call, SotwServerState, only);
   }
 
   clients(): (StreamStatus & { readonly client: Client })[] {
@@ -133,8 +104,42 @@ export class XdsStreams<Call extends DeltaCall, Client> {
     for (const call of this.#strangers.keys()) call.emit('error', { code: grpcStatus.UNAVAILABLE, details: 'shutting down' });
   }
 
-  #open(call: Call): Opening<Client> | Refusal {
-    const opening = this.#options.open(call);
+  #accept<Request extends FirstRequest, Response extends AnyResponse>(
+    call: StreamCall<Request, Response>,
+    variant: Variant<Request, Response>,
+    only: string | undefined,
+  ): void {
+    const opening = this.#open(call);
+    if ('code' in opening) {
+      call.emit('error', opening);
+      return;
+    }
+    const { countedAs } = opening;
+    this.#counts.set(countedAs, (this.#counts.get(countedAs) ?? 0) + 1);
+    this.#strangers.set(call, this.#options.clock.monotonic());
+    let session: XdsSession<Request, Response> | undefined;
+    let nodeId: string | undefined;
+    call.on('data', (request) => {
+      if (session === undefined && this.#strangers.delete(call)) {
+        nodeId = request.node?.id;
+        session = this.#admit(call, variant, opening, request.node);
+      }
+      const fault = faultOnStream(request, nodeId, only);
+      if (fault !== undefined) session?.fail(grpcStatus.INVALID_ARGUMENT, fault);
+      else session?.request(only !== undefined && request.typeUrl === '' ? { ...request, typeUrl: only } : request);
+    });
+    call.on('end', () => call.end());
+    call.once('close', () => {
+      this.#strangers.delete(call);
+      const left = (this.#counts.get(countedAs) ?? 1) - 1;
+      if (left > 0) this.#counts.set(countedAs, left);
+      else this.#counts.delete(countedAs);
+      session?.close();
+    });
+  }
+
+  #open(call: StreamPeer): Opening<Client> | Refusal {
+    const opening = this.#options.admission(call);
     if ('code' in opening) return opening;
     if (this.#draining) return { code: grpcStatus.UNAVAILABLE, details: 'shutting down' };
     const count = this.#counts.get(opening.countedAs) ?? 0;
@@ -142,7 +147,12 @@ export class XdsStreams<Call extends DeltaCall, Client> {
     return { code: grpcStatus.RESOURCE_EXHAUSTED, details: `too many streams (${count} of ${opening.countedAs})` };
   }
 
-  #admit(call: Call, { countedAs, identify }: Opening<Client>, node: Node | undefined): DeltaSession | undefined {
+  #admit<Request extends FirstRequest, Response extends AnyResponse>(
+    call: StreamCall<Request, Response>,
+    variant: Variant<Request, Response>,
+    { countedAs, identify }: Opening<Client>,
+    node: Node | undefined,
+  ): XdsSession<Request, Response> | undefined {
     const { clock, log } = this.#options;
     const admitted = identify(node);
     if ('code' in admitted) {
@@ -152,10 +162,8 @@ export class XdsStreams<Call extends DeltaCall, Client> {
     }
     const { id, client, view, single } = admitted;
     const { heartbeatMs, answerMs } = this.#limits;
-    const state = new DeltaServerState(
-      typeRules.map((rule) => rule.typeUrl),
-      this.#limits,
-    );
+    this.#accepted += 1;
+    const state = new variant(order, this.#limits, `${this.#accepted.toString(36)}.`);
     const onNack = (typeUrl: string, reason: string) => log.warn({ client: id, typeUrl, reason }, 'client refused xDS resources');
     const onClosed = () => {
       this.#members.delete(member);
@@ -171,4 +179,11 @@ export class XdsStreams<Call extends DeltaCall, Client> {
     log.info({ client: id }, 'xDS client connected');
     return session;
   }
+}
+
+/** A later node is not looked at but for this: what a client is served was settled with its first request. */
+function faultOnStream({ node, typeUrl }: FirstRequest, nodeId: string | undefined, only: string | undefined): string | undefined {
+  if (node !== undefined && node.id !== '' && node.id !== nodeId) return 'another node than in the first request';
+  if (only !== undefined && typeUrl !== '' && typeUrl !== only) return `this stream serves ${only}, not ${typeUrl.slice(0, 256)}`;
+  return undefined;
 }

@@ -28,7 +28,8 @@ export class TypeSubscription {
   readonly #alone = new Set<string>();
   readonly #toSend = new Set<string>();
   readonly #toRemove = new Set<string>();
-  #owesFirst = false;
+  /** A response is due, with or without anything in it. */
+  #owes = false;
   #inFlight: InFlight | undefined;
 
   /** `held`: where every response must hold all there is. */
@@ -108,7 +109,7 @@ export class TypeSubscription {
     }
     this.#held?.rebase();
     this.#forced.clear();
-    this.#owesFirst = false;
+    this.#owes = false;
     this.#allDirty = true;
   }
 
@@ -123,6 +124,8 @@ export class TypeSubscription {
     }
     const verdict = error === undefined ? undefined : this.#judge(error, flight);
     for (const resource of flight.offered.values()) if (this.#covers(resource.name)) this.#settleOne(resource, verdict);
+    // What it has after all gets a version that it can take, and name when it comes again.
+    if (this.#held?.certain === true && verdict !== undefined && verdict.refused.size > 0) this.#owes = true;
     if (verdict === undefined || verdict.rest === 'taken') this.#held?.rebase();
     return true;
   }
@@ -143,7 +146,7 @@ export class TypeSubscription {
     }
     for (const name of this.#dirty) this.#classify(name, resources.get(name));
     this.#dirty.clear();
-    return this.#toSend.size > 0 || this.#owesFirst;
+    return this.#toSend.size > 0 || this.#owes;
   }
 
   get removals(): number {
@@ -157,7 +160,8 @@ export class TypeSubscription {
     let bytes = 0;
     for (const name of this.#toSend) {
       const resource = resources.get(name);
-      const alone = this.#alone.has(name);
+      // Asked for again though it was refused: it must not drag others along.
+      const alone = this.#alone.has(name) || this.#isRefused(resource);
       const size = (resource?.value.length ?? 0) + 2 * name.length + 64;
       if (batch.length + removed.length > 0 && (alone || bytes + size > maxBytes)) break;
       this.#toSend.delete(name);
@@ -167,7 +171,7 @@ export class TypeSubscription {
       bytes += size;
       if (alone) break;
     }
-    this.#owesFirst = false;
+    this.#owes = false;
     return { resources: batch, removed };
   }
 
@@ -191,7 +195,7 @@ export class TypeSubscription {
   }
 
   #startWildcard(): void {
-    this.#owesFirst ||= !this.#wildcard;
+    this.#owes ||= !this.#wildcard;
     this.#wildcard = true;
     this.#allDirty = true;
   }
@@ -199,7 +203,7 @@ export class TypeSubscription {
   #unsubscribe(name: string): void {
     if (name === '*') {
       this.#wildcard = false;
-      this.#owesFirst = false;
+      this.#owes = false;
       this.#forgetUncovered();
     } else if (this.#names.delete(name)) {
       if (this.#wildcard) {
@@ -244,9 +248,13 @@ export class TypeSubscription {
     }
   }
 
+  #isRefused(resource: EncodedResource | undefined): boolean {
+    return resource !== undefined && this.#quarantined.get(resource.name)?.version === resource.version;
+  }
+
   #judge(error: Status, { offered, listed }: InFlight): Verdict {
-    const fresh = [...offered.values()].filter((r) => this.#quarantined.get(r.name)?.version !== r.version).map((r) => r.name);
-    const verdict = judgeNack(error, new Set(fresh), listed);
+    const fresh = [...offered.values()].filter((r) => !this.#isRefused(r)).map((r) => r.name);
+    const verdict = judgeNack(error, new Set(offered.keys()), fresh, listed);
     if (verdict.rest === 'taken' || this.#held?.based !== false) return verdict;
     // The client may hold older versions of any of them, which a response without the bad one's would delete: it stays on what it has.
     const message = error.message.slice(0, 512);
@@ -262,9 +270,10 @@ export class TypeSubscription {
       this.#quarantined.set(name, { version, reason });
       this.#alone.delete(name);
       this.#held?.refuse(name);
-    } else if (verdict?.rest === 'again') this.#forced.add(name);
-    else if (verdict?.rest === 'alone') {
-      if (this.#quarantined.get(name)?.version !== version) this.#alone.add(name);
+    } else if (verdict !== undefined && verdict.rest !== 'taken') {
+      if (this.#isRefused(resource)) return;
+      this.#forced.add(name);
+      if (verdict.rest === 'alone') this.#alone.add(name);
     } else {
       this.#acked.set(name, version);
       this.#held?.take(resource);

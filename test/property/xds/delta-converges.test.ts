@@ -89,7 +89,7 @@ const judge = (update: { changed: readonly { name: string; version: string }[] }
 
 test('client and server agree after any history of changes, subscriptions, losses and restarts', () => {
   fc.assert(
-    fc.property(fc.array(command, { maxLength: 60 }), fc.constantFrom(1, 200, 1_000_000), (commands, responseBytes) => {
+    fc.property(fc.array(command, { maxLength: 60, size: 'max' }), fc.constantFrom(1, 200, 1_000_000), (commands, responseBytes) => {
       const world: World = Object.fromEntries(types.map((t) => [t, {}]));
       const link = new DeltaLink(types, world, judge, responseBytes);
       const wants = new Wants();
@@ -108,7 +108,7 @@ test('client and server agree after any history of changes, subscriptions, losse
 
 test('a resource on its way is never counted as held', () => {
   fc.assert(
-    fc.property(fc.array(command, { maxLength: 40 }), (commands) => {
+    fc.property(fc.array(command, { maxLength: 40, size: 'max' }), (commands) => {
       const link = new DeltaLink(types, Object.fromEntries(types.map((t) => [t, {}])), judge, 500);
       const wants = new Wants();
       link.connect();
