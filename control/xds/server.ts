@@ -5,11 +5,12 @@ import { formatSpiffeId } from '../../core/model/index.ts';
 import type { ResourceSource } from '../../core/xds/index.ts';
 import {
   type Admission,
+  aggregatedService,
   type GrpcService,
   type StreamLimits,
   type StreamPeer,
+  typeServices,
   XdsStreams,
-  xdsServices,
 } from '../../core/xds/server/index.ts';
 import { type Caller, type ClientFacts, clientClass, identifyClient } from './caller.ts';
 import { clientStatuses, type XdsClientStatus } from './status.ts';
@@ -39,7 +40,7 @@ export function createXdsServer(options: XdsServerOptions): XdsServer {
   const { clock, log, limits = {} } = options;
   const streams = new XdsStreams<ClientFacts>({ admission: admissionOf(options), clock, log, limits });
   return {
-    services: xdsServices(streams),
+    services: [aggregatedService(streams), ...typeServices(streams)],
     clients: () => clientStatuses(streams.clients()),
     run: (signal) => streams.run(signal),
   };

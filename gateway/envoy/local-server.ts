@@ -1,14 +1,12 @@
 import { chmod, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { status as grpcStatus, Server, ServerCredentials, type ServerDuplexStream } from '@grpc/grpc-js';
+import { Server, ServerCredentials } from '@grpc/grpc-js';
 import type { Clock } from '../../core/clock.ts';
 import { MeshError } from '../../core/errors.ts';
 import { ensureOwnerOnlyDir, type SvidSource, type TrustBundle } from '../../core/identity/index.ts';
 import type { Log } from '../../core/log.ts';
-import { ListenerDiscoveryServiceService } from '../../core/xds/gen/envoy/service/listener/v3/lds.ts';
-import { SecretDiscoveryServiceService } from '../../core/xds/gen/envoy/service/secret/v3/sds.ts';
-import { type discovery, type EncodedResource, envoyTypeUrls } from '../../core/xds/index.ts';
-import { XdsStreams } from '../../core/xds/server/index.ts';
+import { type EncodedResource, envoyTypeUrls } from '../../core/xds/index.ts';
+import { typeServices, XdsStreams } from '../../core/xds/server/index.ts';
 import { localSecrets } from './local-secrets.ts';
 import { LocalView } from './local-view.ts';
 
@@ -44,8 +42,6 @@ export interface LocalServer {
   close(): Promise<void>;
 }
 
-type Call = ServerDuplexStream<discovery.DeltaDiscoveryRequest, discovery.DeltaDiscoveryResponse>;
-
 const longestSocketPath = 107;
 /** More than a handful of Envoys on one node means one that leaks streams. */
 const limits = { streams: 64, streamsPerIdentity: 64, subscriptions: 1_024, types: 4, heartbeatMs: 5_000 };
@@ -58,8 +54,8 @@ export async function startLocalServer(options: LocalServerOptions): Promise<Loc
   const refresh = () => view.set(envoyTypeUrls.secret, localSecrets(identity.current(), trust()));
   refresh();
   const undo = identity.subscribe(refresh);
-  const streams = new XdsStreams<Call, string>({
-    open: () => ({
+  const streams = new XdsStreams<string>({
+    admission: () => ({
       countedAs: 'local',
       identify: (node) => ({ client: node?.id ?? '', id: `${node?.id ?? ''} (local)`, view, single: false }),
     }),
@@ -68,16 +64,9 @@ export async function startLocalServer(options: LocalServerOptions): Promise<Loc
     limits,
   });
   const server = new Server({ 'grpc.max_receive_message_length': 1024 * 1024, 'grpc.max_concurrent_streams': limits.streams });
-  server.addService(SecretDiscoveryServiceService, {
-    deltaSecrets: (call: Call) => streams.accept(call),
-    streamSecrets: unimplemented,
-    fetchSecrets: unimplementedUnary,
-  });
-  server.addService(ListenerDiscoveryServiceService, {
-    deltaListeners: (call: Call) => streams.accept(call),
-    streamListeners: unimplemented,
-    fetchListeners: unimplementedUnary,
-  });
+  for (const { definition, handlers } of typeServices(streams, [envoyTypeUrls.secret, envoyTypeUrls.listener])) {
+    server.addService(definition, handlers);
+  }
   await bind(server, socket);
   const stop = new AbortController();
   const running = streams.run(stop.signal);
@@ -127,14 +116,6 @@ async function bind(server: Server, socket: string): Promise<void> {
     server.forceShutdown();
     throw new MeshError('PORT_TAKEN', `cannot listen on ${socket}: check its folder's rights`, { cause });
   }
-}
-
-function unimplemented(call: { emit(event: 'error', error: object): boolean }): void {
-  call.emit('error', { code: grpcStatus.UNIMPLEMENTED, details: 'use the delta variant' });
-}
-
-function unimplementedUnary(_call: unknown, answer: (error: { code: grpcStatus; details: string }) => void): void {
-  answer({ code: grpcStatus.UNIMPLEMENTED, details: 'secrets are streamed' });
 }
 
 function shortType(typeUrl: string): string {

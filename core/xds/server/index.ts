@@ -5,7 +5,7 @@ export type { RequestLimits } from './limits.ts';
 export { defaultRequestLimits } from './limits.ts';
 export type { RequestOutcome } from './server-state.ts';
 export type { GrpcService } from './services.ts';
-export { xdsServices } from './services.ts';
+export { aggregatedService, typeServices } from './services.ts';
 export { SotwServerState } from './sotw-server-state.ts';
 export type { StreamStatus, StreamTypeStatus } from './stream-status.ts';
 export type { StreamLimits } from './streams.ts';

@@ -17,7 +17,7 @@ import { EndpointDiscoveryServiceService } from '../gen/envoy/service/endpoint/v
 import { ListenerDiscoveryServiceService } from '../gen/envoy/service/listener/v3/lds.ts';
 import { RouteDiscoveryServiceService } from '../gen/envoy/service/route/v3/rds.ts';
 import { SecretDiscoveryServiceService } from '../gen/envoy/service/secret/v3/sds.ts';
-import { envoyTypeUrls } from '../type-urls.ts';
+import { envoyOrder, envoyTypeUrls } from '../type-urls.ts';
 import type { XdsStreams } from './streams.ts';
 
 /** For `server.addService(definition, handlers)`. */
@@ -39,23 +39,28 @@ const refuseToPoll: handleUnaryCall<unknown, never> = (_call, callback) => {
   callback({ code: grpcStatus.UNIMPLEMENTED, details: 'polling is not served: use a stream' });
 };
 
-/**
- * The aggregated service and those of one type each, both variants. Nothing holds an order between streams of one type each:
- * make before break needs the aggregated one.
- */
-export function xdsServices(streams: XdsStreams<unknown>): readonly GrpcService[] {
-  const sotw =
-    (only?: string): handleBidiStreamingCall<DiscoveryRequest, DiscoveryResponse> =>
-    (call) =>
-      streams.acceptSotw(call, only);
-  const delta =
-    (only?: string): handleBidiStreamingCall<DeltaDiscoveryRequest, DeltaDiscoveryResponse> =>
-    (call) =>
-      streams.acceptDelta(call, only);
-  const aggregated = { streamAggregatedResources: sotw(), deltaAggregatedResources: delta() };
-  const single = perType.map(({ typeUrl, definition, of }) => ({
-    definition,
-    handlers: { [`stream${of}`]: sotw(typeUrl), [`delta${of}`]: delta(typeUrl), [`fetch${of}`]: refuseToPoll },
-  }));
-  return [{ definition: AggregatedDiscoveryServiceService, handlers: aggregated }, ...single];
+const sotw =
+  (streams: XdsStreams<unknown>, only?: string): handleBidiStreamingCall<DiscoveryRequest, DiscoveryResponse> =>
+  (call) =>
+    streams.acceptSotw(call, only);
+
+const delta =
+  (streams: XdsStreams<unknown>, only?: string): handleBidiStreamingCall<DeltaDiscoveryRequest, DeltaDiscoveryResponse> =>
+  (call) =>
+    streams.acceptDelta(call, only);
+
+/** Both variants of all types over one stream, in the order that make before break needs. */
+export function aggregatedService(streams: XdsStreams<unknown>): GrpcService {
+  const handlers = { streamAggregatedResources: sotw(streams), deltaAggregatedResources: delta(streams) };
+  return { definition: AggregatedDiscoveryServiceService, handlers };
+}
+
+/** Both variants of one type each; without `typeUrls` of every type there is. Between these streams nothing holds an order. */
+export function typeServices(streams: XdsStreams<unknown>, typeUrls: readonly string[] = envoyOrder): readonly GrpcService[] {
+  return perType
+    .filter(({ typeUrl }) => typeUrls.includes(typeUrl))
+    .map(({ typeUrl, definition, of }) => ({
+      definition,
+      handlers: { [`stream${of}`]: sotw(streams, typeUrl), [`delta${of}`]: delta(streams, typeUrl), [`fetch${of}`]: refuseToPoll },
+    }));
 }
