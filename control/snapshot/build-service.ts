@@ -127,7 +127,10 @@ function clusterResource(name: string, service: MergedService, port: ServicePort
 }
 
 function authzOf(service: MergedService, inputs: SnapshotInputs): Resource {
-  return seal('authz', service.key, { rules: compileAuthz(service, inputs).rules });
+  const { rules, selectedBy } = compileAuthz(service, inputs);
+  // Who is refused here may still be let in there: that is not known here, so the service is not kept from anybody.
+  const elsewhere = selectedBy !== undefined && service.endpoints.some((e) => e.cluster !== inputs.view.cluster);
+  return seal('authz', service.key, elsewhere ? { rules, elsewhere } : { rules });
 }
 
 /** Runs the policies in order over an empty draft: nobody may call until one says so. */

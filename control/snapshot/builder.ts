@@ -1,5 +1,6 @@
 import type { NetworkId, ServiceKey } from '../../core/model/index.ts';
-import { buildService } from './build-service.ts';
+import type { MergedService } from '../catalog/index.ts';
+import { buildService, compileAuthz } from './build-service.ts';
 import { ClassSnapshot } from './class-snapshot.ts';
 import { meshOwner } from './dialect.ts';
 import { findInconsistencies } from './find-inconsistencies.ts';
@@ -89,11 +90,14 @@ function* everyKey(state: ClassState, now: SnapshotInputs): Iterable<ServiceKey>
 function touchedServices(before: SnapshotInputs, next: SnapshotInputs, services: ReadonlySet<ServiceKey>): ReadonlySet<ServiceKey> | 'all' {
   const general =
     before.hostSuffix !== next.hostSuffix ||
-    before.policies !== next.policies ||
     before.trust.trustDomain !== next.trust.trustDomain ||
     before.originateCidrs !== next.originateCidrs;
   if (general) return 'all';
   const touched = new Set(services);
+  if (before.policies !== next.policies) {
+    const rules = (service: MergedService, inputs: SnapshotInputs) => JSON.stringify(compileAuthz(service, inputs).rules);
+    for (const service of next.view.services.values()) if (rules(service, before) !== rules(service, next)) touched.add(service.key);
+  }
   if (before.gatewayPorts !== next.gatewayPorts) {
     const text = (list: SnapshotInputs['gatewayPorts']) => new Map(list.map((g) => [`${g.service} ${g.port} ${g.gatewayPort}`, g.service]));
     const [old, now] = [text(before.gatewayPorts), text(next.gatewayPorts)];

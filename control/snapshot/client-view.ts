@@ -77,7 +77,8 @@ export class ClientView implements ResourceView {
     if (authz === undefined) return false;
     let verdict = this.#verdicts.get(authz);
     if (verdict === undefined) {
-      verdict = authorize((authz.value as AuthzIr).rules, this.#caller).allowed;
+      const { rules, elsewhere } = authz.value as AuthzIr;
+      verdict = elsewhere === true || authorize(rules, this.#caller).allowed;
       this.#verdicts.set(authz, verdict);
     }
     return verdict;

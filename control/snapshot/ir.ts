@@ -109,6 +109,8 @@ export interface BundleIr {
 /** Deny rules first; then, if any allow rule matches, allowed; otherwise refused. See core/authz for what matches. */
 export interface AuthzIr {
   readonly rules: readonly AuthzRule[];
+  /** Policies of this cluster narrow the rules, and other clusters have endpoints too, which those guard by policies of their own. */
+  readonly elsewhere?: boolean;
 }
 
 /** Clients of one class get the same snapshot. `gateway`: of this control plane's cluster, on that network. */

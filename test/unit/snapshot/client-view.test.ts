@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { callerPolicies, type Policy } from '../../../control/policy/index.ts';
+import { authorizationPolicies, callerPolicies, type Policy } from '../../../control/policy/index.ts';
 import type { Dialect } from '../../../control/snapshot/dialect.ts';
 import { lazyResource } from '../../../control/snapshot/dialect.ts';
 import { createSnapshotBuilder, DialectResources, nativeDialect } from '../../../control/snapshot/index.ts';
-import { serviceKey } from '../../../core/model/index.ts';
+import { networkId, serviceKey } from '../../../core/model/index.ts';
 import { nativeTypeUrls, noClaims, type ResourceView } from '../../../core/xds/index.ts';
 import { inputsOf, serviceOf, viewOf } from '../../support/catalog-view.ts';
 import { clientOf } from '../../support/client-class.ts';
@@ -107,4 +107,37 @@ test('what is made for one client follows what it was made from, and nothing els
   source.publish();
   assert.ok(!listeners(view).includes('own orders'));
   end();
+});
+
+test('a service that other clusters have too is kept from nobody: who is refused here may be let in there', () => {
+  const everywhere = [serviceOf('orders', [{ instance: 'o1' }, { instance: 'p1', cluster: 'west', network: 'b' }])];
+  const nobody = authorizationPolicies([
+    { kind: 'AuthorizationPolicy', name: 'nobody', namespace: 'shop', spec: { selector: {}, action: 'ALLOW', rules: [] } },
+  ]);
+  const seen = (services: Parameters<typeof viewOf>[0]) => {
+    const builder = createSnapshotBuilder();
+    const source = new DialectResources(builder, [nativeDialect]);
+    builder.update(inputsOf(viewOf(services), { policies: [...base, nobody] }));
+    source.publish();
+    return listeners(source.view(clientOf({ identity: web, network: 'a' })));
+  };
+  assert.deepEqual(seen(everywhere), ['orders.shop.mesh.internal']);
+  assert.deepEqual(seen([serviceOf('orders', [{ instance: 'o1' }])]), []);
+});
+
+test('a changed policy builds those services anew whose rules it changes, and no others', () => {
+  const built: string[] = [];
+  const builder = createSnapshotBuilder((key) => built.push(key));
+  const inputs = inputsOf(services(), { policies: base });
+  const client = { kind: 'agent' as const, network: networkId('a') };
+  builder.update(inputs);
+  builder.snapshot(client);
+  built.length = 0;
+  const again = callerPolicies({ cluster: 'east', trustDomain: 'mesh.test', exports: [], peers: new Map() });
+  builder.update({ ...inputs, policies: again }, new Set());
+  builder.snapshot(client);
+  assert.deepEqual(built, []);
+  builder.update({ ...inputs, policies: [...again, denyWeb] }, new Set());
+  builder.snapshot(client);
+  assert.deepEqual(built, ['shop/orders']);
 });
