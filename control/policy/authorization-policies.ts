@@ -50,8 +50,14 @@ function idOf({ namespace, name }: AuthorizationPolicyObject): string {
   return `${namespace}/${name}`;
 }
 
-function selects({ selector }: Compiled, { labels }: MergedService): boolean {
-  return selector.every(([key, value]) => Object.hasOwn(labels, key) && labels[key] === value);
+/**
+ * By the labels of the service, or by those with one endpoint's added, as Istio selects workloads. One endpoint is enough: a
+ * service whose endpoints differ would else lose its guard by the one that lacks a label.
+ */
+function selects({ selector }: Compiled, { labels, endpoints }: MergedService): boolean {
+  const has = (own: Readonly<Record<string, string>>, key: string, value: string) => Object.hasOwn(own, key) && own[key] === value;
+  if (selector.every(([key, value]) => has(labels, key, value))) return true;
+  return endpoints.some((e) => selector.every(([key, value]) => has(e.labels, key, value) || has(labels, key, value)));
 }
 
 function guard(draft: ServiceAuthz, selecting: readonly Compiled[]): ServiceAuthz {

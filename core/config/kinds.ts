@@ -153,7 +153,7 @@ export interface AccessPolicySpec {
  * named how: see AuthzMatch in core/authz.
  */
 export interface AuthorizationPolicySpec {
-  /** All must equal the labels of the service; empty: every service. */
+  /** All must equal labels of the service, or of one endpoint of it; empty: every service. */
   readonly selector: Readonly<Record<string, string>>;
   readonly action: 'ALLOW' | 'DENY';
   /** Any must match. ALLOW without rules allows nobody. */

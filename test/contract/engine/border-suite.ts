@@ -21,6 +21,7 @@ const rule = (more: Partial<AuthzRule>): AuthzRule => ({
   clusters: [],
   ...more,
 });
+const any = { principals: [], namespaces: [], clusters: [], notPrincipals: [], notNamespaces: [] };
 const terminating = (rules = allowAll.rules): Pick<EngineTables, 'sni'> => ({
   sni: new Map([[sni, { mode: 'terminate', clusterName, protocol: 'tcp', authz: { name: 'shop/orders', rules }, end }]]),
 });
@@ -161,6 +162,32 @@ export function borderSuite(name: string, make: MakeEngine): void {
         [[rule({ principals: ['*/sa/front'], namespaces: ['web'], clusters: ['west'] })], true],
         [[rule({ principals: ['mesh.test/ns/web/*'], clusters: ['east'] })], false],
         [[rule({ namespaces: ['we'] })], false],
+        [[rule({ also: [{ ...any, principals: ['*/sa/front'] }] })], true],
+        [
+          [
+            rule({
+              clusters: ['west'],
+              also: [
+                { ...any, namespaces: ['web'] },
+                { ...any, clusters: ['east'] },
+              ],
+            }),
+          ],
+          false,
+        ],
+        [
+          [
+            rule({
+              also: [
+                { ...any, notNamespaces: ['shop'] },
+                { ...any, notPrincipals: ['*/sa/back'] },
+              ],
+            }),
+          ],
+          true,
+        ],
+        [[rule({ also: [{ ...any, notPrincipals: ['mesh.test/*'] }] })], false],
+        [[rule({}), rule({ action: 'deny', name: 'others', also: [{ ...any, notNamespaces: ['web'] }] })], true],
         [[rule({}), rule({ action: 'deny', name: 'no-west', clusters: ['west'] })], false],
       ];
       for (const [i, [rules, allowed]] of cases.entries()) {

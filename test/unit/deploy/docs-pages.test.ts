@@ -10,6 +10,7 @@ import { readFences } from '../../support/docs-blocks.ts';
  * benchmarks, which take minutes, every command is parsed and one is run.)
  */
 const runners: Readonly<Record<string, string>> = {
+  'docs/authorization.md': 'test/integration/policy/authorization.test.ts',
   'docs/benchmarks.md': 'test/integration/bench/run-bench.test.ts',
   'docs/call-without-sidecar.md': 'test/real/scenario.test.ts',
   'docs/connect-consul.md': 'test/real/registries-docs.test.ts',

@@ -54,6 +54,27 @@ test('no policy, another namespace, other labels: nothing changes', () => {
   assert.deepEqual(authzWith([policy('p', {}, 'bank'), policy('q', { selector: { app: 'web' } })]), plain);
 });
 
+test('one endpoint with the labels is enough, and one without them lifts nothing; a peer’s never count', () => {
+  const web = caller('web');
+  const none = [policy('none', { selector: { app: 'orders', tier: 'db' } })];
+  const mixed = (...labels: readonly Record<string, string>[]) => ({
+    ...serviceOf(
+      'orders',
+      labels.map((l, i) => ({ instance: `vm-${i}`, labels: l })),
+    ),
+    labels: { app: 'orders' },
+  });
+  const of = (service: ReturnType<typeof mixed>, local = service) => {
+    const base = callerPolicies({ cluster: 'east', trustDomain: 'mesh.test', exports: [], peers: new Map() });
+    const view = { ...viewOf([service]), local: new Map([[local.key, local]]) };
+    return authorize(compileAuthz(service, inputsOf(view, { policies: [...base, authorizationPolicies(none)] })).rules, web).allowed;
+  };
+  assert.equal(of(mixed({}, { tier: 'db' })), false);
+  assert.equal(of(mixed({}, { tier: 'web' })), true);
+  assert.equal(of(mixed({ tier: 'db', app: 'other' })), false);
+  assert.equal(of(mixed({}, { tier: 'db' }), mixed({})), true);
+});
+
 test('an ALLOW policy without rules allows nobody, one with an empty rule everybody whom the mesh lets', () => {
   assert.equal(allows([policy('none', {})], caller('web')), false);
   assert.equal(allows([policy('none', {}, 'isthmus-system')], caller('web')), false);

@@ -1,0 +1,159 @@
+import { once } from 'node:events';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { Agent, type IncomingMessage, request } from 'node:http';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import type { TLSSocket } from 'node:tls';
+import { startEchoApp } from '../../../cli/demo/echo-app.ts';
+import { runControl } from '../../../control/main.ts';
+import { type ObtainedIdentity, obtainIdentity } from '../../../core/identity/index.ts';
+import { silentLog } from '../../../core/log.ts';
+import { clusterSan } from '../../../core/model/index.ts';
+import { systemClock } from '../../../core/system-clock.ts';
+import { agentOptions, runTestAgent, type TestAgent } from '../../support/agent-plane.ts';
+import { temporaryDir } from '../../support/control-plane.ts';
+import { deadPort, TestSockets } from '../../support/mesh-sockets.ts';
+import { onEnd } from '../../support/on-end.ts';
+import { runCli } from '../../support/run-cli.ts';
+import { until } from '../../support/until.ts';
+
+const trustDomain = 'mesh.example.org';
+
+/** A whole control plane on a folder of configuration, to which VMs join as they do anywhere. */
+export class GuardedMesh {
+  readonly #t: TestContext;
+  readonly #folder: string;
+  readonly #sockets = new TestSockets();
+
+  private constructor(t: TestContext, folder: string) {
+    this.#t = t;
+    this.#folder = folder;
+  }
+
+  static async start(t: TestContext): Promise<GuardedMesh> {
+    const mesh = new GuardedMesh(t, await temporaryDir(t));
+    await mesh.#startControl();
+    onEnd(t, () => mesh.#sockets.close());
+    return mesh;
+  }
+
+  async cli(...args: string[]): Promise<string> {
+    const { code, out, err } = await this.tryCli(...args);
+    if (code !== 0) throw new Error(`isthmus ${args.join(' ')}: exit ${code}: ${err}`);
+    return out;
+  }
+
+  tryCli(...args: string[]) {
+    return runCli(args, { ISTHMUS_CONTEXT_FILE: join(this.#folder, 'context.yaml') });
+  }
+
+  /** Writes or, without text, empties one file of the configuration. */
+  configure(name: string, text = ''): Promise<void> {
+    return writeFile(join(this.#folder, 'conf', name), text);
+  }
+
+  /** A VM of `shop` with an echo app behind its agent, which reaches `orders` on `local`. */
+  async vm(name: string, port: number, labels: Record<string, string> = {}): Promise<TestAgent & { readonly local: number }> {
+    const app = await startEchoApp(name);
+    onEnd(this.#t, () => app.close());
+    const token = (await this.cli('vm', 'token', `shop/${name}`, '--port', String(port))).trim();
+    const local = await deadPort();
+    const health = { probe: { kind: 'tcp' as const }, intervalMs: 50, timeoutMs: 500 };
+    const options = agentOptions({
+      stateDir: await temporaryDir(this.#t),
+      token,
+      instance: `vm-${name}`,
+      network: 'east',
+      labels,
+      services: [{ namespace: 'shop', name, port, appPort: app.port, health }],
+      outbound: { loopbackAddresses: false, explicit: { [`orders.shop.mesh.internal:8080`]: local } },
+    });
+    return Object.assign(await runTestAgent(this.#t, options), { local });
+  }
+
+  /** The identity of a workload without its agent: what somebody holds who speaks mTLS by himself. */
+  async identity(name: string): Promise<ObtainedIdentity> {
+    const stop = new AbortController();
+    onEnd(this.#t, () => stop.abort());
+    const token = (await this.cli('vm', 'token', `shop/${name}`, '--port', '80')).trim();
+    return obtainIdentity({
+      dir: await temporaryDir(this.#t),
+      token,
+      instance: `bare-${name}`,
+      clock: systemClock,
+      random: Math.random,
+      log: silentLog,
+      signal: stop.signal,
+    });
+  }
+
+  /** One connection to the mTLS end of `orders`, kept open. */
+  async connect(as: ObtainedIdentity, inbound: number): Promise<MeshConnection> {
+    const socket = await this.#sockets.connectMtls(inbound, as.current(), as.bundle(), {
+      sni: 'outbound_.8080_._.orders.shop.mesh.internal',
+      uriSans: [`spiffe://${trustDomain}/ns/shop/sa/orders`],
+      clusterSan: clusterSan('east', trustDomain),
+      alpn: ['http/1.1'],
+    });
+    return new MeshConnection(socket);
+  }
+
+  async #startControl(): Promise<void> {
+    const folder = this.#folder;
+    const [grpc, api] = [await deadPort(), await deadPort()];
+    const spec = [
+      `cluster: east, trustDomain: ${trustDomain}, stateDir: ${folder}/state, identity: {rootDir: ${folder}/root}`,
+      `grpc: {listen: '127.0.0.1:${grpc}', advertise: ['127.0.0.1:${grpc}']}`,
+      `api: {listen: '127.0.0.1:${api}'}, health: {listen: '127.0.0.1:0'}`,
+    ];
+    await mkdir(join(folder, 'conf'));
+    const text = `apiVersion: isthmus.dev/v1alpha1\nkind: Mesh\nmetadata: {name: east}\nspec: {${spec.join(', ')}}\n`;
+    await this.configure('isthmus.yaml', text);
+    await this.cli('ca', 'init', '--dir', `${folder}/root`, '--trust-domain', trustDomain);
+    await this.cli('control', 'init', '-c', `${folder}/conf`);
+    const stop = new AbortController();
+    let ready = false;
+    const onReady = () => {
+      ready = true;
+    };
+    const running = runControl({ config: [`${folder}/conf`], drainMs: 1_000, log: silentLog, onReady }, stop.signal);
+    running.catch(() => undefined);
+    onEnd(this.#t, async () => {
+      stop.abort();
+      await running;
+    });
+    await until('the control plane', () => ready);
+  }
+}
+
+/** HTTP/1.1 over one mTLS connection, which is never replaced by another. */
+export class MeshConnection {
+  readonly #socket: TLSSocket;
+  readonly #agent: Agent;
+
+  constructor(socket: TLSSocket) {
+    this.#socket = socket;
+    let given = false;
+    this.#agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    this.#agent.createConnection = () => {
+      if (given) throw new Error('the connection was replaced');
+      given = true;
+      return socket;
+    };
+  }
+
+  get alive(): boolean {
+    return !this.#socket.destroyed;
+  }
+
+  async status(path: string): Promise<number> {
+    const asked = request({ host: 'orders.shop.mesh.internal', path, agent: this.#agent }).end();
+    const [response] = (await once(asked, 'response')) as [IncomingMessage];
+    await response.resume().toArray();
+    return response.statusCode ?? 0;
+  }
+
+  close(): void {
+    this.#agent.destroy();
+  }
+}
