@@ -9,7 +9,7 @@ import { SettableSvidSource } from '../../core/identity/index.ts';
 import { silentLog } from '../../core/log.ts';
 import { systemClock } from '../../core/system-clock.ts';
 import { buildEnvoyBootstrap } from '../../core/xds/envoy/index.ts';
-import { ads, type ClientKind, type NodeClaims, noClaims } from '../../core/xds/index.ts';
+import { type ClientKind, type NodeClaims, noClaims } from '../../core/xds/index.ts';
 import { startLocalServer } from '../../gateway/index.ts';
 import { type RunningEnvoy, startEnvoy } from '../real/servers/index.ts';
 import { temporaryDir } from './control-plane.ts';
@@ -38,7 +38,7 @@ export class EnvoyMesh {
     });
     const callerOf = (call: Parameters<GrpcFront['callerOf']>[0]) => this.#front.callerOf(call);
     this.xds = createXdsServer({ source: this.#resources, cluster: 'east', callerOf, clock: systemClock, log: silentLog });
-    this.#front.addService(ads.AggregatedDiscoveryServiceService, this.xds.handlers);
+    for (const { definition, handlers } of this.xds.services) this.#front.addService(definition, handlers);
   }
 
   async start(): Promise<this> {
