@@ -1,45 +1,15 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import type { CatalogInput } from '../../control/catalog/reducer.ts';
-import { callerPolicies } from '../../control/policy/index.ts';
-import type { SnapshotInputs } from '../../control/snapshot/index.ts';
-import { clusterId, type EndpointRecord, sourceId } from '../../core/model/index.ts';
+import type { EndpointRecord } from '../../core/model/index.ts';
 import type { InboundClaim } from '../../core/xds/index.ts';
 import { EnvoyMesh, refusedUpdates, startApp, untilListening } from '../support/envoy-mesh.ts';
-import { viewAfter } from '../support/mesh-history.ts';
+import { sceneInputs } from '../support/envoy-scene.ts';
 import { MeshPki } from '../support/mesh-pki.ts';
 import { endpoint, service } from '../support/mesh-records.ts';
 import { deadPort } from '../support/mesh-sockets.ts';
 import { until } from '../support/until.ts';
 
-const east = clusterId('east');
-const scope = { claims: ['*'], identityNamespaces: ['*'] };
-
-function inputsOf(pki: MeshPki, endpoints: readonly EndpointRecord[]): SnapshotInputs {
-  const events: CatalogInput[] = [
-    { kind: 'add-source', source: sourceId('vm'), scope, at: 0 },
-    {
-      kind: 'event',
-      cluster: east,
-      source: sourceId('vm'),
-      event: { kind: 'snapshot', services: [service('shop/orders', endpoints)], cursor: '' },
-      at: 0,
-    },
-  ];
-  return {
-    view: viewAfter(events),
-    hostSuffix: 'mesh.internal',
-    trust: {
-      trustDomain: pki.trustDomain,
-      roots: pki.bundle.roots,
-      intermediates: ['east', 'west'].map((cluster) => ({ cluster, certificate: pki.cluster(cluster).certificate.der })),
-      deniedSerials: [],
-    },
-    policies: callerPolicies({ cluster: 'east', trustDomain: pki.trustDomain, exports: [], peers: new Map() }),
-    gatewayPorts: [],
-    originateCidrs: [],
-  };
-}
+const scene = (endpoints: readonly EndpointRecord[]) => ({ services: [service('shop/orders', endpoints)] });
 
 const orders: InboundClaim = { namespace: 'shop', name: 'orders', port: 80, protocol: 'http', address: '127.0.0.1', target: 0 };
 const inboundAt = (port: number, target: number) => ({
@@ -52,7 +22,7 @@ test('two real Envoys call each other by mTLS with what our control plane sends 
   const [first, second] = [await startApp(t, 'first'), await startApp(t, 'second')];
   const [inbound1, inbound2, outbound, byHost] = [await deadPort(), await deadPort(), await deadPort(), await deadPort()];
   const at = (instance: string, port: number) => endpoint(instance, { address: '127.0.0.1', ports: { http: port } });
-  mesh.update(inputsOf(pki, [at('one', inbound1)]));
+  mesh.update(sceneInputs(pki, scene([at('one', inbound1)])));
   const server1 = await mesh.envoy('orders', { claims: inboundAt(inbound1, first.port) });
   const server2 = await mesh.envoy('orders', { claims: inboundAt(inbound2, second.port) });
   const client = await mesh.envoy('web', {
@@ -81,7 +51,7 @@ test('two real Envoys call each other by mTLS with what our control plane sends 
     /URI=spiffe:\/\/mesh\.test\/ns\/shop\/sa\/web;DNS=east\.cluster\.mesh\.test$/,
   );
 
-  mesh.update(inputsOf(pki, [at('two', inbound2)]));
+  mesh.update(sceneInputs(pki, scene([at('two', inbound2)])));
   await until('traffic moves to the endpoint that is left', async () => {
     const { body } = await call();
     return typeof body === 'object' && body.app === 'second';

@@ -65,9 +65,9 @@ export class EnvoyMesh {
   /** Envoy as `isthmus envoy bootstrap` starts it, with its node's own secrets. */
   async envoy(
     serviceAccount: string,
-    options: { kind?: ClientKind; namespace?: string; claims?: Partial<NodeClaims> },
+    options: { kind?: ClientKind; namespace?: string; network?: string; claims?: Partial<NodeClaims> },
   ): Promise<RunningEnvoy> {
-    const { kind = 'agent', namespace = 'shop', claims = {} } = options;
+    const { kind = 'agent', namespace = 'shop', network = 'east-net', claims = {} } = options;
     const svid = this.pki.svid('east', namespace, serviceAccount);
     const agentSocket = join(await temporaryDir(this.#t), 'xds.sock');
     const identity = new SettableSvidSource(svid, this.pki.bundle);
@@ -83,7 +83,7 @@ export class EnvoyMesh {
       kind,
       identity: { trustDomain: this.pki.trustDomain, namespace, serviceAccount },
       instance: serviceAccount,
-      network: 'east-net',
+      network,
       locality: '',
       claims: { ...noClaims, ...claims },
       cluster: 'east',
@@ -100,7 +100,7 @@ export class EnvoyMesh {
 }
 
 /** Of Envoy's own counters; 0 for one that it does not have. */
-async function envoyStats(envoy: RunningEnvoy, filter: string): Promise<ReadonlyMap<string, number>> {
+export async function envoyStats(envoy: RunningEnvoy, filter: string): Promise<ReadonlyMap<string, number>> {
   const text = await (await fetch(`${envoy.adminUrl}/stats?filter=${encodeURIComponent(filter)}`)).text();
   const lines = text.split('\n').map((line) => /^(.*): (\d+)$/.exec(line));
   return new Map(lines.flatMap((m) => (m === null ? [] : [[m[1] ?? '', Number(m[2])] as const])));
