@@ -3,6 +3,7 @@ import { formatSpiffeId } from '../core/model/index.ts';
 import { version } from '../core/version.ts';
 import type { GatewayStatus, ListenAddress } from './admin/index.ts';
 import type { DataPlane } from './data-plane.ts';
+import type { EnvoyProxy } from './envoy/envoy-proxy.ts';
 import type { OriginateListeners } from './inbound/originate-listeners.ts';
 import type { GatewayOptions } from './options.ts';
 import type { StateFeed } from './state/index.ts';
@@ -14,6 +15,7 @@ export interface GatewayParts {
   readonly registration: RegistrationStatus | undefined;
   readonly feed: StateFeed | undefined;
   readonly plane: DataPlane | undefined;
+  readonly proxy: EnvoyProxy | undefined;
   readonly originate: OriginateListeners | undefined;
   readonly draining: boolean;
 }
@@ -21,6 +23,7 @@ export interface GatewayParts {
 /** What `isthmus status` and probes are told. */
 export function describeGateway(parts: GatewayParts): GatewayStatus {
   const { options, listen, registration, feed, plane, originate } = parts;
+  const proxy = parts.proxy?.status() ?? { kind: 'isthmus' };
   const reason = whyNotReady(parts);
   const client = feed?.status();
   const ageMs = feed?.ageMs();
@@ -42,7 +45,8 @@ export function describeGateway(parts: GatewayParts): GatewayStatus {
         rejected.map(({ name, reason: why }) => ({ type: typeUrl.slice(typeUrl.lastIndexOf('.') + 1), name, reason: why })),
       ),
     },
-    connections: plane?.openConnections ?? 0,
+    proxy,
+    connections: proxy.kind === 'envoy' ? proxy.connections : (plane?.openConnections ?? 0),
     routes: plane?.tables.sni.size ?? 0,
     originate: {
       open: originate?.ports ?? [],
@@ -52,10 +56,12 @@ export function describeGateway(parts: GatewayParts): GatewayStatus {
   };
 }
 
-function whyNotReady({ identity, feed, plane, draining }: GatewayParts): string | undefined {
+function whyNotReady({ identity, feed, plane, proxy, draining }: GatewayParts): string | undefined {
   if (draining) return 'draining';
   if (identity === undefined) return 'no identity yet: no control plane has answered';
-  if (plane === undefined || feed === undefined) return 'starting';
+  if (feed === undefined || (plane === undefined && proxy === undefined)) return 'starting';
+  const envoy = proxy?.status();
+  if (envoy?.kind === 'envoy' && envoy.state !== 'live') return envoy.problem ?? `Envoy is ${envoy.state}`;
   if (feed.from() === 'nothing') return 'no configuration yet: none on disk, and no control plane has given any';
   if (identity.status().state === 'expired') return 'the SVID has expired: nobody can be served until a control plane renews it';
   return undefined;

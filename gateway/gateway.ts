@@ -10,12 +10,13 @@ import {
 } from '../core/identity/index.ts';
 import { systemClock } from '../core/system-clock.ts';
 import { version } from '../core/version.ts';
-import { buildNode, nativeOrder } from '../core/xds/index.ts';
+import { buildNode, nativeOrder, nativeTypeUrls } from '../core/xds/index.ts';
 import { type GatewayStatus, healthPages, type ListenAddress, metricsPages, type PlainServer, servePages } from './admin/index.ts';
 import type { GatewayDeps, RunningGateway } from './contract.ts';
 import { DataPlane } from './data-plane.ts';
 import { describeGateway } from './describe-gateway.ts';
-import type { EngineListener } from './engine/index.ts';
+import type { EnvoyProxy } from './envoy/envoy-proxy.ts';
+import { openGatewayEnvoy } from './envoy/open-gateway.ts';
 import { OriginateListeners } from './inbound/originate-listeners.ts';
 import { defaultLimits } from './limits.ts';
 import type { GatewayOptions } from './options.ts';
@@ -40,7 +41,8 @@ export class Gateway implements RunningGateway {
   #identity: ObtainedIdentity | undefined;
   #feed: StateFeed | undefined;
   #plane: DataPlane | undefined;
-  #eastWest: EngineListener | undefined;
+  #proxy: EnvoyProxy | undefined;
+  #eastWest: ListenAddress | undefined;
   #originate: OriginateListeners | undefined;
   #registration: InstanceRegistration | undefined;
   #finishing: Promise<void> | undefined;
@@ -98,6 +100,7 @@ export class Gateway implements RunningGateway {
       registration: this.#registration?.status(),
       feed: this.#feed,
       plane: this.#plane,
+      proxy: this.#proxy,
       originate: this.#originate,
       draining: this.#finishing !== undefined,
     });
@@ -109,9 +112,8 @@ export class Gateway implements RunningGateway {
   }
 
   async #open(): Promise<void> {
-    const { health, metrics, listen, originateAddress } = this.#options;
-    const { clock, log, metrics: registry } = this.#deps;
-    const { signal } = this.#stop;
+    const { health, metrics } = this.#options;
+    const { log, metrics: registry } = this.#deps;
     // First, so that whoever asks sees what is waited for.
     this.#health = await servePages(
       'health',
@@ -121,18 +123,14 @@ export class Gateway implements RunningGateway {
         () => this.#feed?.store.current ?? emptyState,
       ),
     );
-    this.#metrics = await servePages('metrics', metrics, metricsPages(registry));
+    this.#metrics = await servePages(
+      'metrics',
+      metrics,
+      metricsPages(registry, async () => (await this.#proxy?.metrics()) ?? ''),
+    );
     const identity = await this.#openIdentity();
     const feed = await this.#openFeed(identity);
-    const plane = this.#openPlane(identity, feed);
-    this.#eastWest = await plane.listen({ name: 'east-west', ...listen, kind: 'sni' });
-    const originate = new OriginateListeners({ address: originateAddress, listen: (spec) => plane.listen(spec), log });
-    this.#originate = originate;
-    await originate.apply(feed.store.current);
-    feed.store.subscribe(() => {
-      if (!signal.aborted && this.#finishing === undefined) this.#run(originate.apply(feed.store.current));
-    });
-    this.#run(originate.run(() => (this.#finishing === undefined ? feed.store.current : undefined), clock, signal));
+    this.#eastWest = this.#options.proxy === 'isthmus' ? await this.#openOwn(identity, feed) : await this.#openEnvoy(identity, feed);
     identity.subscribe(() => feed.reconnect('the SVID was renewed'));
     this.#registration = await this.#register(identity, this.#eastWest.port);
     this.#run(this.#registration.ended);
@@ -158,14 +156,16 @@ export class Gateway implements RunningGateway {
   }
 
   async #openFeed(identity: ObtainedIdentity): Promise<StateFeed> {
-    const { stateDir, instance, network, locality } = this.#options;
+    const { stateDir, instance, network, locality, proxy } = this.#options;
     const { clock, random, log } = this.#deps;
     const { spiffeId, cluster } = identity.current();
+    // Envoy is told all else by the control plane itself.
+    const wanted = proxy === 'isthmus' ? nativeOrder : [nativeTypeUrls.bundle];
     this.#feed = await StateFeed.open({
       file: join(stateDir, 'state'),
       addresses: identity.token.addresses,
       security: () => controlChannel(identity, { cluster, now: () => clock.now() }),
-      interest: () => new Map(nativeOrder.map((typeUrl) => [typeUrl, '*'])),
+      interest: () => new Map(wanted.map((typeUrl) => [typeUrl, '*'])),
       node: buildNode({ kind: 'gateway', identity: spiffeId, instance, network, locality, version }),
       clock,
       random,
@@ -173,6 +173,30 @@ export class Gateway implements RunningGateway {
       signal: this.#stop.signal,
     });
     return this.#feed;
+  }
+
+  /** Our own proxy. */
+  async #openOwn(identity: ObtainedIdentity, feed: StateFeed): Promise<ListenAddress> {
+    const { listen, originateAddress } = this.#options;
+    const { clock, log } = this.#deps;
+    const { signal } = this.#stop;
+    const plane = this.#openPlane(identity, feed);
+    const eastWest = await plane.listen({ name: 'east-west', ...listen, kind: 'sni' });
+    const originate = new OriginateListeners({ address: originateAddress, listen: (spec) => plane.listen(spec), log });
+    this.#originate = originate;
+    await originate.apply(feed.store.current);
+    feed.store.subscribe(() => {
+      if (!signal.aborted && this.#finishing === undefined) this.#run(originate.apply(feed.store.current));
+    });
+    this.#run(originate.run(() => (this.#finishing === undefined ? feed.store.current : undefined), clock, signal));
+    return eastWest;
+  }
+
+  /** Envoy, fed by the control plane; from us it has its secrets. */
+  async #openEnvoy(identity: ObtainedIdentity, feed: StateFeed): Promise<ListenAddress> {
+    const { proxy, eastWest } = await openGatewayEnvoy(this.#options, identity, feed, this.#deps, this.#stop.signal);
+    this.#proxy = proxy;
+    return eastWest;
   }
 
   #openPlane(identity: ObtainedIdentity, feed: StateFeed): DataPlane {
@@ -223,14 +247,15 @@ export class Gateway implements RunningGateway {
     const { clock, log } = this.#deps;
     const { drainMs } = this.#options;
     const deadline = clock.monotonic() + drainMs;
-    log.info({ drainMs, connections: this.#plane?.openConnections ?? 0 }, 'draining');
+    log.info({ drainMs, connections: this.status().connections }, 'draining');
     try {
       if (this.#registration?.status().state === 'registered') {
         // Callers hear of it from the control plane; until they have, connections are still taken.
         this.#registration.report({ draining: true, services: [] });
         await clock.sleep(Math.min(farewellMs, drainMs / 4));
       }
-      await this.#plane?.drain(Math.max(0, deadline - clock.monotonic()));
+      const left = Math.max(0, deadline - clock.monotonic());
+      await Promise.all([this.#plane?.drain(left), this.#proxy?.drain(left)]);
     } catch (error) {
       log.error({ error: String(error) }, 'the drain was cut short');
     }
@@ -240,7 +265,7 @@ export class Gateway implements RunningGateway {
   async #dispose(): Promise<void> {
     this.#stop.abort();
     await Promise.all(this.#tasks);
-    await Promise.all([this.#plane?.dispose(), this.#health?.close(), this.#metrics?.close()]);
+    await Promise.all([this.#plane?.dispose(), this.#proxy?.dispose(), this.#health?.close(), this.#metrics?.close()]);
     if (this.#failure === undefined) this.#settle.resolve();
     else this.#settle.reject(this.#failure);
   }

@@ -1,5 +1,9 @@
 export type { DataPlaneContext, DataPlaneLimits, HttpLimits, StateView } from './context.ts';
 export type { EngineLimits, PeerIdentity } from './engine/contract.ts';
+export type { EnvoyStatus, ProxyStatus } from './envoy/describe-proxy.ts';
+export type { EnvoyProxy, EnvoyProxyOptions } from './envoy/envoy-proxy.ts';
+export { startEnvoyProxy } from './envoy/envoy-proxy.ts';
+export { freePort } from './envoy/free-port.ts';
 export type { LocalServer, LocalServerOptions, RefusedResource } from './envoy/local-server.ts';
 export { startLocalServer } from './envoy/local-server.ts';
 export type { EnvoyNode } from './envoy/node-file.ts';
@@ -10,3 +14,4 @@ export { createOutbound } from './inbound/outbound.ts';
 export { defaultLimits } from './limits.ts';
 export type { DataPlaneState, Interest, RestoredState, StateFeedOptions } from './state/index.ts';
 export { emptyState, loadState, StateFeed, StateStore, saveState } from './state/index.ts';
+export { trustOf } from './tables.ts';

@@ -38,6 +38,10 @@ const schema = z.strictObject({
   health: bind.default({ address: '0.0.0.0', port: 15_021 }),
   /** Prometheus; plaintext. Default 0.0.0.0:15020. */
   metrics: bind.default({ address: '0.0.0.0', port: 15_020 }),
+  /** What carries the traffic: our own proxy, an Envoy that the gateway runs, or Envoys that somebody else runs beside it. */
+  proxy: z.enum(['isthmus', 'envoy', 'none']).default('isthmus'),
+  /** Default: `envoy` of the search path. */
+  envoyPath: z.string().min(1).optional(),
   /** From SIGTERM to the end of the last connection. Default 30 s. */
   drainMs: ms.default(30_000),
 });

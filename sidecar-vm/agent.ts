@@ -9,6 +9,7 @@ import { agentFiles, askToLeave, isToLeave, sayLeft } from './files.ts';
 import { HealthBoard } from './health/index.ts';
 import { inboundServices, OutboundKeeper, wantClusters } from './mesh/index.ts';
 import type { AgentOptions } from './options.ts';
+import { takenByOthers } from './proxy/index.ts';
 import { openFeed, openIdentity, openTraffic, register, type Traffic } from './start-parts.ts';
 import type { StateLock } from './state-lock.ts';
 import { suspectOf } from './suspicion.ts';
@@ -16,6 +17,8 @@ import { suspectOf } from './suspicion.ts';
 /** From saying goodbye until nobody sends anything new, at most; a quarter of `drainMs` when that is less. */
 const farewellMs = 500;
 const leaveMs = 5_000;
+/** Envoy waits 15 s for a control plane that does not answer. */
+const envoyPatienceMs = 20_000;
 
 /** One VM agent: starts in order, ends in reverse. Everything it made is closed when `ended` settles or `start` rejects. */
 export class Agent implements RunningAgent {
@@ -94,7 +97,9 @@ export class Agent implements RunningAgent {
       feed: this.#feed,
       verdicts: this.#board.verdicts(),
       listeners: this.#keeper?.listeners ?? [],
-      taken: this.#keeper?.taken ?? [],
+      taken: [...(this.#keeper?.taken ?? []), ...takenByOthers(this.#traffic?.envoy?.traffic)],
+      proxy: this.#traffic?.envoy?.proxy.status() ?? { kind: this.#options.proxy === 'none' ? 'none' : 'isthmus' },
+      inboundFault: this.#traffic?.envoy?.traffic.inboundFault(),
       settled: this.#settled,
       draining: this.#finishing !== undefined,
     });
@@ -114,17 +119,38 @@ export class Agent implements RunningAgent {
     const options = this.#options;
     const { signal } = this.#stop;
     const deps = { ...this.#deps, accessLog: (entry: Readonly<Record<string, unknown>>) => this.#onAccess(entry) };
-    const { metrics, clock, log } = deps;
+    const { metrics } = deps;
     registerAgentMetrics(metrics, () => this.status());
+    const more = async () => (await this.#traffic?.envoy?.proxy.metrics()) ?? '';
     // First, so that whoever asks sees what is waited for.
-    this.#admin = await startAdmin({ ...options.admin, status: () => this.status(), metrics });
+    this.#admin = await startAdmin({ ...options.admin, status: () => this.status(), metrics, more });
     const identity = await openIdentity(options, deps, signal);
     this.#identity = identity;
     const feed = await openFeed(options, identity, deps, signal);
     this.#feed = feed;
     this.#settled = feed.from() === 'disk';
-    const { inbound, outbound, port } = await openTraffic(options, identity, feed, deps);
-    this.#traffic = { inbound, outbound, port };
+    const traffic = await openTraffic(options, identity, feed, deps);
+    this.#traffic = traffic;
+    // Whoever runs Envoy here says what it listens for.
+    if (options.proxy !== 'none') await this.#openMesh(feed, traffic);
+    // Nobody is sent here before it serves.
+    await traffic.envoy?.proxy.serving(envoyPatienceMs, signal);
+    if (traffic.envoy !== undefined) this.#run(traffic.envoy.traffic.run(signal));
+    const registration = await register(options, traffic.port.port, identity, this.#board.report(false), deps, signal);
+    this.#registration = registration;
+    registration.subscribe(() => {
+      this.#settled ||= registration.status().state === 'registered';
+    });
+    identity.subscribe(() => feed.reconnect('the SVID was renewed'));
+    this.#run(registration.ended);
+    this.#run(feed.run());
+    this.#run(this.#board.run(signal));
+  }
+
+  /** The services of the mesh, as this machine's programs find them: addresses, ports and names. */
+  async #openMesh(feed: StateFeed, { inbound, outbound }: Traffic): Promise<void> {
+    const options = this.#options;
+    const { clock, log } = this.#deps;
     const keeper = new OutboundKeeper({
       options,
       addressFile: agentFiles(options.stateDir).addresses,
@@ -141,16 +167,7 @@ export class Agent implements RunningAgent {
     await keeper.load();
     await keeper.apply(feed.store.current, false);
     this.#dns = await startDnsServer({ ...options.dns, zones: () => keeper.zones });
-    const registration = await register(options, port.port, identity, this.#board.report(false), deps, signal);
-    this.#registration = registration;
-    registration.subscribe(() => {
-      this.#settled ||= registration.status().state === 'registered';
-    });
-    identity.subscribe(() => feed.reconnect('the SVID was renewed'));
-    this.#run(registration.ended);
-    this.#run(feed.run());
-    this.#run(this.#board.run(signal));
-    this.#run(keeper.follow(feed.store, () => feed.from() !== 'nothing', signal));
+    this.#run(keeper.follow(feed.store, () => feed.from() !== 'nothing', this.#stop.signal));
   }
 
   /** A task that fails ends the agent, with its error. */

@@ -1,6 +1,7 @@
 import type { Registry } from 'prom-client';
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
+import type { ProxyStatus } from '../gateway/index.ts';
 
 /** What an agent is given besides its options. All of it has a default that a real machine wants. */
 export interface AgentDeps {
@@ -64,6 +65,8 @@ export interface AgentStatus {
     readonly state: 'valid' | 'renewing' | 'expired';
     readonly lastError?: string;
   };
+  /** What carries the traffic. */
+  readonly proxy: ProxyStatus;
   readonly data: {
     readonly from: 'control-plane' | 'disk' | 'nothing';
     /** Since the control plane last said that this is all there is. From disk: since it was written. */

@@ -86,6 +86,10 @@ const schema = z.strictObject({
   dns: z.strictObject({ address: ip, port: bindPort, upstreams: z.array(upstream).max(8).default([]) }),
   /** Health, readiness, metrics, status (plaintext). Default 127.0.0.1:15021. Port 0: any free one. */
   admin: z.strictObject({ address: ip, port: bindPort }),
+  /** What carries the traffic: our own proxy, an Envoy that the agent runs, or Envoys that somebody else runs here. */
+  proxy: z.enum(['isthmus', 'envoy', 'none']).default('isthmus'),
+  /** Default: `envoy` of the search path. */
+  envoyPath: z.string().min(1).optional(),
   /** From SIGTERM to the end of the last connection. Default 30 s. */
   drainMs: ms.default(30_000),
 });

@@ -13,6 +13,7 @@ import {
   createOutbound,
   type DataPlaneContext,
   defaultLimits,
+  type EnvoyProxy,
   type Inbound,
   type Outbound,
   StateFeed,
@@ -22,6 +23,7 @@ import { agentFiles, isToLeave } from './files.ts';
 import { helloOf } from './hello.ts';
 import { agentInterest, inboundServices } from './mesh/index.ts';
 import type { AgentOptions } from './options.ts';
+import { type EnvoyTraffic, openEnvoyTraffic } from './proxy/index.ts';
 
 /** What an agent is made of, one function a part. `signal` ends the part. */
 
@@ -30,6 +32,8 @@ export interface Traffic {
   readonly outbound: Outbound;
   /** Where mTLS comes in. */
   readonly port: ListenAddress;
+  /** Where Envoy, or somebody else's, is behind the two. */
+  readonly envoy?: { readonly proxy: EnvoyProxy; readonly traffic: EnvoyTraffic };
 }
 
 /** From disk, or by redeeming the token as soon as a control plane answers. MeshErrors as obtainIdentity's. */
@@ -71,13 +75,18 @@ export function openFeed(
   });
 }
 
-/** MeshError PORT_TAKEN when inbound's port cannot be had. */
+/** MeshError PORT_TAKEN when inbound's port cannot be had (Envoy tells of that later, in the status), and startEnvoyProxy's. */
 export async function openTraffic(
   options: AgentOptions,
   identity: ObtainedIdentity,
   feed: StateFeed,
   deps: Required<AgentDeps>,
 ): Promise<Traffic> {
+  if (options.proxy !== 'isthmus') {
+    const { proxy, traffic, port } = await openEnvoyTraffic(options, identity, feed, deps);
+    traffic.inbound.serve(inboundServices(options.services, feed.store.current));
+    return { inbound: traffic.inbound, outbound: traffic.outbound, port, envoy: { proxy, traffic } };
+  }
   const { clock, random, metrics, accessLog } = deps;
   const context: DataPlaneContext = {
     state: feed.store,

@@ -5,15 +5,34 @@ import { CliError } from '../cli-error.ts';
 import { exitCode } from '../exit-codes.ts';
 import type { Io } from '../io.ts';
 import { type LeafOptions, leaf } from '../leaf.ts';
+import { envoyPathOption, proxyOption } from '../proxy-flags.ts';
 import { usualStateDir } from './vm-join-flags.ts';
+
+interface Flags extends LeafOptions {
+  readonly stateDir: string;
+  readonly proxy?: AgentOptions['proxy'];
+  readonly envoyPath?: string;
+}
 
 export function addAgent(program: Command, io: Io): void {
   leaf(program, 'agent', 'run the agent of a machine that has joined, as after a reboot', [
     'agent',
     'agent --state-dir /var/lib/isthmus-agent',
+    'agent --proxy envoy --envoy-path /usr/local/bin/envoy',
   ])
     .option('--state-dir <dir>', 'what isthmus vm join wrote', usualStateDir)
-    .action(async (flags: LeafOptions & { readonly stateDir: string }) => serveAgent(await savedOptions(flags.stateDir), io));
+    .addOption(proxyOption().default(undefined, 'what isthmus vm join was told'))
+    .addOption(envoyPathOption())
+    .action(async ({ stateDir, proxy, envoyPath }: Flags) =>
+      serveAgent(
+        {
+          ...(await savedOptions(stateDir)),
+          ...(proxy === undefined ? {} : { proxy }),
+          ...(envoyPath === undefined ? {} : { envoyPath }),
+        },
+        io,
+      ),
+    );
 }
 
 /** Runs until the process is told to stop. Its ports go to standard output as one JSON line, before the access log; to people on standard error. */

@@ -10,6 +10,7 @@ import { CliError } from '../cli-error.ts';
 import { exitCode } from '../exit-codes.ts';
 import { emitReady, type Io } from '../io.ts';
 import { type LeafOptions, leaf } from '../leaf.ts';
+import { envoyPathOption, proxyOption } from '../proxy-flags.ts';
 import { addGatewayToken } from './gateway-token.ts';
 
 interface GatewayFlags extends LeafOptions {
@@ -24,6 +25,8 @@ interface GatewayFlags extends LeafOptions {
   readonly network?: string;
   readonly instance: string;
   readonly locality?: string;
+  readonly proxy: 'isthmus' | 'envoy' | 'none';
+  readonly envoyPath?: string;
   readonly drain: number;
 }
 
@@ -45,6 +48,8 @@ export function addGateway(program: Command, io: Io): void {
     .option('--network <name>', "network that it leads to (default: the token's)")
     .option('--instance <name>', 'unique among the gateways of the cluster', hostname().split('.')[0]?.toLowerCase() ?? 'gateway')
     .option('--locality <region/zone/subzone>', 'where it is')
+    .addOption(proxyOption())
+    .addOption(envoyPathOption())
     .option('--drain <duration>', 'from SIGTERM to the end of the last connection', durationFlag, 30_000)
     .action(async (flags: GatewayFlags) => {
       const { parseGatewayOptions, startGateway } = await import('../../gateway/main.ts');

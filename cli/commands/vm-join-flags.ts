@@ -22,6 +22,8 @@ export interface JoinFlags {
   readonly dns: Listen;
   readonly dnsUpstream: readonly string[];
   readonly admin: Listen;
+  readonly proxy: AgentOptionsInput['proxy'];
+  readonly envoyPath?: string;
   readonly drain: number;
 }
 
@@ -37,7 +39,7 @@ export const usualInstance = () => hostname().toLowerCase().split('.')[0] ?? 'vm
 
 /** What the flags say, for parseAgentOptions to judge. */
 export function agentOptionsOf(token: string, flags: JoinFlags & { readonly network: string }): AgentOptionsInput {
-  const { address, network, locality, instance, stateDir, dns, admin } = flags;
+  const { address, network, locality, instance, stateDir, dns, admin, proxy, envoyPath } = flags;
   return {
     stateDir,
     token,
@@ -55,6 +57,8 @@ export function agentOptionsOf(token: string, flags: JoinFlags & { readonly netw
     },
     dns: { ...dns, upstreams: [...flags.dnsUpstream] },
     admin,
+    proxy,
+    ...(envoyPath === undefined ? {} : { envoyPath }),
     drainMs: flags.drain,
   };
 }

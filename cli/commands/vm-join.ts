@@ -6,6 +6,7 @@ import { CliError } from '../cli-error.ts';
 import { exitCode } from '../exit-codes.ts';
 import { emit, type Io } from '../io.ts';
 import { type LeafOptions, leaf } from '../leaf.ts';
+import { envoyPathOption, proxyOption } from '../proxy-flags.ts';
 import { serveAgent } from './agent.ts';
 import {
   agentOptionsOf,
@@ -67,6 +68,8 @@ function listeners(command: Command): Command {
     .addOption(listenOption('--dns', 'resolver for names of the mesh', { address: '127.0.0.1', port: 15_053 }))
     .addOption(flag('--dns-upstream <ip:port>', 'where other names are asked for; may be repeated', collect, [], 'they are refused'))
     .addOption(listenOption('--admin', 'health, metrics and status', { address: '127.0.0.1', port: 15_021 }))
+    .addOption(proxyOption())
+    .addOption(envoyPathOption())
     .addOption(flag('--drain <duration>', 'from SIGTERM to the end of the last connection', durationFlag, 30_000, '30s'));
 }
 

@@ -46,6 +46,7 @@ function statusText(status: AgentStatus): string {
     `${status.instance} (${status.version}), network ${status.network}: ${status.ready ? 'ready' : 'not ready'}`,
     identity === undefined ? 'no identity yet' : `${identity.spiffeId} of cluster ${identity.cluster}, until ${identity.notAfter}`,
     `inbound ${at(status.inbound)}, DNS ${at(status.dns)}, control plane ${data.controlPlane || 'none yet'}`,
+    proxyText(status.proxy),
     '',
     table(
       ['STAGE', 'OK', 'WHY'],
@@ -64,6 +65,16 @@ function statusText(status: AgentStatus): string {
       taken.map((t) => [t.host, String(t.port), t.reason]),
     ),
   ].join('\n');
+}
+
+function proxyText(proxy: AgentStatus['proxy']): string {
+  if (proxy.kind === 'isthmus') return 'proxy isthmus';
+  if (proxy.kind === 'none') return 'proxy none: Envoys of your own, see isthmus envoy bootstrap';
+  const { version, pid, state, connected, updateRejected, lastUpdateAgeMs, problem } = proxy;
+  const fed = connected ? 'fed by the control plane' : 'no stream to the control plane';
+  const changed = lastUpdateAgeMs === undefined ? 'nothing taken yet' : `last change ${Math.round(lastUpdateAgeMs / 1_000)} s ago`;
+  const line = `proxy envoy ${version}, pid ${pid ?? '-'}, ${state}, ${fed}, ${changed}, ${updateRejected} updates refused`;
+  return problem === undefined ? line : `${line}\n  ${problem}`;
 }
 
 function section(head: readonly string[], rows: readonly (readonly string[])[]): string[] {

@@ -1,3 +1,5 @@
+import type { ProxyStatus } from '../envoy/describe-proxy.ts';
+
 /** GET /v1/gateway. Holds no secret. */
 export interface GatewayStatus {
   readonly instance: string;
@@ -25,6 +27,8 @@ export interface GatewayStatus {
     readonly connected: boolean;
     readonly rejected: readonly { readonly type: string; readonly name: string; readonly reason: string }[];
   };
+  /** What carries the traffic. */
+  readonly proxy: ProxyStatus;
   readonly connections: number;
   readonly routes: number;
   readonly originate: {

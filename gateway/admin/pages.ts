@@ -20,9 +20,10 @@ export function healthPages(status: () => GatewayStatus, state: () => DataPlaneS
   ]);
 }
 
-/** Port 15020. */
-export function metricsPages(registry: Registry): ReadonlyMap<string, Page> {
-  return new Map<string, Page>([['/metrics', async () => ({ status: 200, type: registry.contentType, body: await registry.metrics() })]]);
+/** Port 15020. `more`: what others say of themselves, in the same form. */
+export function metricsPages(registry: Registry, more: () => Promise<string>): ReadonlyMap<string, Page> {
+  const body = async () => (await Promise.all([registry.metrics(), more()])).join('\n');
+  return new Map<string, Page>([['/metrics', async () => ({ status: 200, type: registry.contentType, body: await body() })]]);
 }
 
 function isLocal(request: IncomingMessage): boolean {

@@ -28,6 +28,14 @@ export function registerAgentMetrics(registry: Registry, status: () => AgentStat
   });
   gauge('isthmus_agent_outbound_listeners', 'Ports that lead to mesh services.', [], (g) => g.set(status().outbound.length));
   gauge('isthmus_agent_xds_connected', '1 while the control plane answers.', [], (g) => g.set(status().data.connected ? 1 : 0));
+  gauge('isthmus_agent_envoy_live', '1 while the Envoy that the agent runs serves; absent without one.', [], (g) => {
+    const { proxy } = status();
+    if (proxy.kind === 'envoy') g.set(proxy.state === 'live' ? 1 : 0);
+  });
+  gauge('isthmus_agent_envoy_update_rejected', 'Updates that Envoy refused since it started; absent without one.', [], (g) => {
+    const { proxy } = status();
+    if (proxy.kind === 'envoy') g.set(proxy.updateRejected);
+  });
   gauge('isthmus_agent_data_age_seconds', 'Since the control plane last said that this is all there is.', [], (g) => {
     const { ageMs } = status().data;
     if (ageMs !== undefined) g.set(ageMs / 1_000);

@@ -1,7 +1,7 @@
 import type { ObtainedIdentity, RegistrationStatus } from '../../core/identity/index.ts';
 import { formatSpiffeId } from '../../core/model/index.ts';
 import { version } from '../../core/version.ts';
-import type { DataPlaneState, StateFeed } from '../../gateway/index.ts';
+import type { DataPlaneState, ProxyStatus, StateFeed } from '../../gateway/index.ts';
 import type { AgentStatus, ListenAddress, StageVerdict } from '../contract.ts';
 import type { ServiceVerdict } from '../health/index.ts';
 import type { AgentOptions } from '../options.ts';
@@ -18,6 +18,9 @@ export interface AgentFacts {
   readonly verdicts: readonly ServiceVerdict[];
   readonly listeners: readonly PlannedListener[];
   readonly taken: readonly PortTaken[];
+  readonly proxy: ProxyStatus;
+  /** Why nobody reaches this machine, although its proxy runs. */
+  readonly inboundFault: string | undefined;
   /** It was registered once since the start, or had something to serve without: an outage later takes nothing of that away. */
   readonly settled: boolean;
   readonly draining: boolean;
@@ -32,13 +35,14 @@ export function describeAgent(facts: AgentFacts): AgentStatus {
   return {
     instance,
     version,
-    ready: attested && facts.settled && feed !== undefined && feed.from() !== 'nothing' && !refused && !facts.draining,
+    ready: attested && facts.settled && feed !== undefined && feed.from() !== 'nothing' && !refused && !facts.draining && carries(facts),
     stages,
     network,
     address,
     inbound,
     dns,
     ...(identity === undefined ? {} : { identity: identityOf(identity) }),
+    proxy: facts.proxy,
     data: dataOf(feed),
     services: verdicts.map(({ namespace, name, state }) => ({ namespace, name, health: state.verdict, reason: state.reason })),
     outbound: facts.listeners.map((l) => ({
@@ -50,6 +54,11 @@ export function describeAgent(facts: AgentFacts): AgentStatus {
     })),
     taken: facts.taken,
   };
+}
+
+/** Our own proxy opened its ports before the agent had got this far. */
+function carries({ proxy, inboundFault }: AgentFacts): boolean {
+  return proxy.kind !== 'envoy' || (proxy.state === 'live' && inboundFault === undefined);
 }
 
 function stagesOf({ identity, registration, feed, verdicts }: AgentFacts): StageVerdict[] {

@@ -7,6 +7,8 @@ import type { AgentStatus, ListenAddress } from '../contract.ts';
 export interface AdminOptions extends ListenAddress {
   readonly status: () => AgentStatus;
   readonly metrics: Registry;
+  /** What others say of themselves, in the same form. */
+  readonly more: () => Promise<string>;
 }
 
 export interface AdminServer extends ListenAddress {
@@ -32,7 +34,7 @@ export async function startAdmin(options: AdminOptions): Promise<AdminServer> {
   return { address, port, close: () => close(server) };
 }
 
-async function answer(request: IncomingMessage, response: ServerResponse, { status, metrics }: AdminOptions): Promise<void> {
+async function answer(request: IncomingMessage, response: ServerResponse, { status, metrics, more }: AdminOptions): Promise<void> {
   if (request.method !== 'GET' && request.method !== 'HEAD') return void send(response, 405, 'text/plain', 'only GET is answered here\n');
   switch (new URL(request.url ?? '/', 'http://agent').pathname) {
     case '/healthz':
@@ -42,7 +44,7 @@ async function answer(request: IncomingMessage, response: ServerResponse, { stat
       return send(response, ready ? 200 : 503, 'application/json', `${JSON.stringify({ ready, stages })}\n`);
     }
     case '/metrics':
-      return send(response, 200, metrics.contentType, await metrics.metrics());
+      return send(response, 200, metrics.contentType, (await Promise.all([metrics.metrics(), more()])).join('\n'));
     case '/v1/agent':
       return send(response, 200, 'application/json', `${JSON.stringify(status())}\n`);
     default:

@@ -11,6 +11,6 @@ export { appCluster, edsCluster, localEdsCluster } from './clusters.ts';
 export { loadAssignment, tlsGroups } from './endpoints.ts';
 export { gatewayListener } from './gateway-listener.ts';
 export { httpListener, inboundListener, type MtlsEnd, originateListener, outboundListener } from './listeners.ts';
-export { bundleSecretName, clusterBundleSecretName, controlBundleSecretName, svidSecretName } from './names.ts';
+export { bundleSecretName, clusterBundleSecretName, controlBundleSecretName, controlClusterName, svidSecretName } from './names.ts';
 export { type HttpHost, routeConfiguration } from './routes.ts';
 export { trustSecret } from './secrets.ts';

@@ -1,0 +1,103 @@
+import type { Clock } from '../../core/clock.ts';
+import type { SvidSource, TrustBundle } from '../../core/identity/index.ts';
+import type { Log } from '../../core/log.ts';
+import { buildEnvoyBootstrap } from '../../core/xds/envoy/index.ts';
+import { noClaims } from '../../core/xds/index.ts';
+import { findEnvoy } from './binary.ts';
+import { describeProxy, type ProxyStatus } from './describe-proxy.ts';
+import { type LocalServer, startLocalServer } from './local-server.ts';
+import { type EnvoyNode, envoyFiles, saveEnvoyNode } from './node-file.ts';
+import { EnvoySupervisor } from './supervisor.ts';
+
+export interface EnvoyProxyOptions {
+  /** `none`: somebody else runs Envoy; it is served secrets, and nothing is started. */
+  readonly mode: 'envoy' | 'none';
+  /** Default: `envoy` of the search path. */
+  readonly envoyPath: string | undefined;
+  readonly stateDir: string;
+  readonly node: EnvoyNode;
+  readonly identity: SvidSource;
+  /** The newest that is known. */
+  readonly trust: () => TrustBundle;
+  /** Whether the control plane answers this process. */
+  readonly controlAnswers: () => boolean;
+  /** `agent`: from `listeners` of the local server. */
+  readonly listenersFrom: 'control' | 'agent';
+  readonly drainMs: number;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly log: Log;
+  readonly accessLog: (entry: Readonly<Record<string, unknown>>) => void;
+}
+
+/** Envoy in place of our own proxy: what it needs of this node, and, where we run it, the process. */
+export interface EnvoyProxy {
+  readonly local: LocalServer;
+  status(): ProxyStatus;
+  /** Resolves when Envoy serves what it was given at the start, or after `patienceMs`: without a control plane it waits a while for its first clusters. */
+  serving(patienceMs: number, signal: AbortSignal): Promise<void>;
+  /** Envoy's own metrics in Prometheus's text form; empty while it gives none. */
+  metrics(): Promise<string>;
+  drain(deadlineMs: number): Promise<void>;
+  /** Idempotent. */
+  dispose(): Promise<void>;
+}
+
+const metricsPath = `/stats/prometheus?usedonly&filter=${encodeURIComponent('^(server|cluster_manager|listener_manager|cluster|listener|http|tcp)\\.')}`;
+const metricsLimits = { maxBytes: 16 * 1024 * 1024, timeoutMs: 3_000 };
+
+/**
+ * Resolves when secrets are served and Envoy, if it is ours to run, was started; `status` says when it serves. MeshError
+ * CONFIG_INVALID when there is no Envoy, or one that is too old, or the state directory's path is too long for sockets.
+ */
+export async function startEnvoyProxy(options: EnvoyProxyOptions): Promise<EnvoyProxy> {
+  const { mode, envoyPath, stateDir, node, identity, trust, clock, log } = options;
+  const binary = mode === 'envoy' ? await findEnvoy(envoyPath, process.env['PATH'] ?? '') : undefined;
+  const files = envoyFiles(stateDir);
+  const local = await startLocalServer({ socket: files.socket, identity, trust, clock, log });
+  let supervisor: EnvoySupervisor | undefined;
+  try {
+    await saveEnvoyNode(stateDir, node);
+    if (binary !== undefined) {
+      supervisor = new EnvoySupervisor({ ...options, binary, files, bootstrap: bootstrapOf(options), concurrency: undefined });
+      await supervisor.start();
+    }
+  } catch (error) {
+    await supervisor?.dispose();
+    await local.close();
+    throw error;
+  }
+  return {
+    local,
+    status: () =>
+      describeProxy({
+        supervisor: supervisor?.status(),
+        refused: local.refused(),
+        controlAnswers: options.controlAnswers(),
+        now: clock.now(),
+      }),
+    serving: async (patienceMs, signal) => supervisor?.live(patienceMs, signal),
+    metrics: async () => {
+      const answer = await supervisor?.admin.get(metricsPath, metricsLimits).catch(() => undefined);
+      return answer?.status === 200 ? answer.body : '';
+    },
+    drain: async (deadlineMs) => supervisor?.drain(deadlineMs),
+    dispose: async () => {
+      await supervisor?.dispose();
+      await local.close();
+    },
+  };
+}
+
+function bootstrapOf({ node, stateDir, listenersFrom }: EnvoyProxyOptions): object {
+  const files = envoyFiles(stateDir);
+  return buildEnvoyBootstrap({
+    ...node,
+    instance: `${node.instance}.envoy`,
+    claims: { ...noClaims, ...(node.inbound.port === 0 ? {} : { inbound: node.inbound }) },
+    agentSocket: files.socket,
+    admin: { path: files.admin },
+    listenersFrom,
+    transport: 'delta',
+  });
+}

@@ -1,0 +1,138 @@
+import type { Clock } from '../../core/clock.ts';
+import type { EncodedResource } from '../../core/xds/index.ts';
+import type {
+  EnvoyProxy,
+  Inbound,
+  InboundService,
+  OpenPort,
+  Outbound,
+  OutboundListener,
+  RefusedResource,
+  StateView,
+} from '../../gateway/index.ts';
+import type { ListenAddress } from '../contract.ts';
+import { inboundName, localInbound, localOutbound, outboundName } from './local-listeners.ts';
+
+export interface EnvoyTrafficOptions {
+  readonly proxy: EnvoyProxy;
+  readonly inbound: ListenAddress;
+  readonly trustDomain: string;
+  readonly state: StateView;
+  readonly clock: Clock;
+}
+
+/** How soon Envoy is asked again for a port that another program held, ms. */
+const retryMs = 5_000;
+const bindFailure = /cannot bind|Address already in use|Permission denied/i;
+
+interface Entry {
+  readonly listener: OutboundListener;
+  attempt: number;
+  resource: EncodedResource;
+}
+
+/** The agent's ports, bound and served by Envoy: what our own inbound and outbound are to the rest of the agent. */
+export class EnvoyTraffic {
+  readonly inbound: Inbound;
+  readonly outbound: Outbound;
+  readonly #options: EnvoyTrafficOptions;
+  readonly #entries = new Map<string, Entry>();
+  readonly #unsubscribe: () => void;
+  #services: readonly InboundService[] = [];
+  #inboundAttempt = 0;
+  #scheduled = false;
+  #disposed: Promise<void> | undefined;
+
+  constructor(options: EnvoyTrafficOptions) {
+    this.#options = options;
+    const ends = {
+      drain: (deadlineMs: number) => options.proxy.drain(deadlineMs),
+      dispose: () => this.#dispose(),
+    };
+    this.inbound = {
+      serve: (services) => {
+        this.#services = services;
+        this.#publish();
+      },
+      listen: (at) => Promise.resolve({ ...at, close: () => Promise.resolve() }),
+      ...ends,
+    };
+    // One process serves both: what drains the one has drained the other.
+    this.outbound = { listen: (listener) => Promise.resolve(this.#add(listener)), drain: () => Promise.resolve(), dispose: ends.dispose };
+    let { authz } = options.state.current;
+    this.#unsubscribe = options.state.subscribe(() => {
+      options.proxy.local.refresh();
+      if (authz !== options.state.current.authz) this.#publish();
+      authz = options.state.current.authz;
+    });
+    this.#publish();
+  }
+
+  /** Ports of mesh services that Envoy could not have. */
+  taken(): readonly { readonly listener: OutboundListener; readonly denied: boolean }[] {
+    return this.#unbound().flatMap(({ name, reason }) => {
+      const entry = this.#entries.get(name);
+      return entry === undefined ? [] : [{ listener: entry.listener, denied: /Permission denied/i.test(reason) }];
+    });
+  }
+
+  /** What keeps the mesh from reaching this machine, if anything does. */
+  inboundFault(): string | undefined {
+    return this.#options.proxy.local.refused().find(({ name }) => name === inboundName)?.reason;
+  }
+
+  /** Asks again for ports that were held by others, until the signal aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await this.#options.clock.sleep(retryMs, signal).catch(() => undefined);
+      if (signal.aborted) return;
+      for (const { name } of this.#unbound()) {
+        const entry = this.#entries.get(name);
+        if (entry === undefined) this.#inboundAttempt += 1;
+        else entry.resource = localOutbound(entry.listener, ++entry.attempt);
+        this.#publish();
+      }
+    }
+  }
+
+  #unbound(): readonly RefusedResource[] {
+    return this.#options.proxy.local.refused().filter(({ reason }) => bindFailure.test(reason));
+  }
+
+  #add(listener: OutboundListener): OpenPort {
+    const { address, port } = listener;
+    const name = outboundName(listener);
+    const entry = { listener, attempt: 0, resource: localOutbound(listener, 0) };
+    this.#entries.set(name, entry);
+    this.#publish();
+    return {
+      address,
+      port,
+      close: () => {
+        if (this.#entries.get(name) === entry) this.#entries.delete(name);
+        this.#publish();
+        return Promise.resolve();
+      },
+    };
+  }
+
+  /** Many changes in one turn of the event loop make one update. */
+  #publish(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      if (this.#disposed !== undefined) return;
+      const { proxy, inbound, state, trustDomain } = this.#options;
+      const first = localInbound(inbound, this.#services, state.current.authz, trustDomain, this.#inboundAttempt);
+      const others = [...this.#entries.values()].map(({ resource }) => resource);
+      proxy.local.listeners(first === undefined ? others : [first, ...others]);
+    });
+  }
+
+  #dispose(): Promise<void> {
+    this.#unsubscribe();
+    this.#disposed ??= this.#options.proxy.dispose();
+    return this.#disposed;
+  }
+}

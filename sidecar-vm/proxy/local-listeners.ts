@@ -1,0 +1,44 @@
+import { createHash } from 'node:crypto';
+import { sniName } from '../../core/model/index.ts';
+import { inboundListener, Listener, outboundListener } from '../../core/xds/envoy/index.ts';
+import type { EncodedResource } from '../../core/xds/index.ts';
+import type { DataPlaneState, InboundService, OutboundListener } from '../../gateway/index.ts';
+
+export const inboundName = 'inbound';
+
+export function outboundName({ address, port }: { readonly address: string; readonly port: number }): string {
+  return `outbound|${address}|${port}`;
+}
+
+/** Where mTLS comes in, for what this machine serves; undefined where it serves nothing. Pure. */
+export function localInbound(
+  at: { readonly address: string; readonly port: number },
+  services: readonly InboundService[],
+  authz: DataPlaneState['authz'],
+  trustDomain: string,
+  attempt: number,
+): EncodedResource | undefined {
+  const ends = services.map(({ namespace, service, port, protocol, hosts }) => ({
+    serverNames: hosts.map((host) => sniName({ port, subset: '', host })),
+    protocol,
+    // The control plane sends it: it knows the program's address from what Envoy says of itself.
+    cluster: `inbound|${port}||${hosts[0] ?? ''}`,
+    retries: false,
+    // Without a word about who may call, nobody may.
+    authorization: { trustDomain, rules: authz.get(`${namespace}/${service}`)?.rules ?? [] },
+  }));
+  const listener = inboundListener(inboundName, at, ends);
+  return listener === undefined ? undefined : encoded(inboundName, listener, attempt);
+}
+
+/** `attempt`: makes another version of the same, for an Envoy that could not bind it and is to try again. Pure. */
+export function localOutbound({ address, port, clusterName, protocol }: OutboundListener, attempt: number): EncodedResource {
+  const name = outboundName({ address, port });
+  return encoded(name, outboundListener(name, { address, port }, { protocol, cluster: clusterName }), attempt);
+}
+
+function encoded(name: string, listener: Listener, attempt: number): EncodedResource {
+  const value = Listener.encode(listener).finish();
+  const digest = createHash('sha256').update(value).digest('hex').slice(0, 32);
+  return { name, version: attempt === 0 ? digest : `${digest}-${attempt}`, value };
+}

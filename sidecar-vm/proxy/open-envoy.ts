@@ -1,0 +1,48 @@
+import type { ObtainedIdentity } from '../../core/identity/index.ts';
+import { type EnvoyProxy, freePort, type StateFeed, startEnvoyProxy, trustOf } from '../../gateway/index.ts';
+import type { AgentDeps, ListenAddress } from '../contract.ts';
+import type { AgentOptions } from '../options.ts';
+import { EnvoyTraffic } from './envoy-traffic.ts';
+
+/** Envoy in place of our own proxy, or what Envoys beside this agent need. MeshErrors as startEnvoyProxy's. */
+export async function openEnvoyTraffic(
+  options: AgentOptions,
+  identity: ObtainedIdentity,
+  feed: StateFeed,
+  deps: Required<AgentDeps>,
+): Promise<{ readonly proxy: EnvoyProxy; readonly traffic: EnvoyTraffic; readonly port: ListenAddress }> {
+  const { stateDir, instance, network, locality, inbound, envoyPath, drainMs } = options;
+  const { clock, random, log, accessLog } = deps;
+  const { spiffeId, cluster } = identity.current();
+  const port = { address: inbound.address, port: inbound.port === 0 ? await freePort(inbound.address) : inbound.port };
+  const services = options.services.map(({ namespace, name, port: servicePort, protocol, appAddress, appPort }) => {
+    return { namespace, name, port: servicePort, protocol, address: appAddress, target: appPort };
+  });
+  const proxy = await startEnvoyProxy({
+    mode: options.proxy === 'envoy' ? 'envoy' : 'none',
+    envoyPath,
+    stateDir,
+    node: {
+      version: 1,
+      kind: 'agent',
+      identity: spiffeId,
+      cluster,
+      instance,
+      network,
+      locality,
+      controlAddresses: [...identity.token.addresses],
+      inbound: { ...port, services },
+    },
+    identity,
+    trust: () => trustOf(feed.store.current, identity.bundle()),
+    controlAnswers: () => feed.status().state === 'connected',
+    listenersFrom: 'agent',
+    drainMs,
+    clock,
+    random,
+    log,
+    accessLog,
+  });
+  const traffic = new EnvoyTraffic({ proxy, inbound: port, trustDomain: spiffeId.trustDomain, state: feed.store, clock });
+  return { proxy, traffic, port };
+}
