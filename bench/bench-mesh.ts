@@ -1,21 +1,10 @@
 import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
 import { type Catalog, type CatalogView, createCatalog, type RecordStore } from '../control/catalog/index.ts';
-import {
-  clusterId,
-  type EndpointRecord,
-  networkId,
-  noLocality,
-  type ServiceKey,
-  type ServiceRecord,
-  serviceKey,
-  sourceId,
-} from '../core/model/index.ts';
+import { clusterId, type ServiceKey, serviceKey, sourceId } from '../core/model/index.ts';
 import type { RegistryEvent, RegistrySource } from '../core/registry/index.ts';
 import { systemClock } from '../core/system-clock.ts';
 import { cluster } from './bench-pki.ts';
-
-export const network = networkId('net-a');
-const endpointsPerService = 10;
+import { serviceRecord } from './bench-records.ts';
 
 /** A store that takes everything at once: the catalog's own cost is wanted, the disk has a case of its own. */
 const nowhere: RecordStore = {
@@ -29,36 +18,63 @@ export interface MeshChange {
   readonly view: CatalogView;
 }
 
-/** A running catalog with one local source, ten endpoints to a service. */
+/** How large a mesh is. */
+export interface BenchSize {
+  readonly endpoints: number;
+  readonly perService: number;
+}
+
+/** A running catalog with one local source. Holds no records of its own: what memory they take is the catalog's. */
 export class BenchMesh {
-  readonly services: readonly ServiceRecord[];
   readonly catalog: Catalog;
+  readonly #size: BenchSize;
   readonly #source = new QueuedSource();
   readonly #stop = new AbortController();
   #turn = 0;
 
-  private constructor(endpoints: number) {
-    this.services = Array.from({ length: endpoints / endpointsPerService }, (_, i) => serviceRecord(i, 1));
+  private constructor(size: BenchSize) {
+    this.#size = size;
     this.catalog = createCatalog({ cluster: clusterId(cluster), store: nowhere, clock: systemClock, expireAfterMs: 0 });
   }
 
-  static async start(endpoints: number): Promise<BenchMesh> {
-    const mesh = new BenchMesh(endpoints);
+  /** A catalog whose source has said nothing yet. */
+  static async idle(size: BenchSize): Promise<BenchMesh> {
+    const mesh = new BenchMesh(size);
     await mesh.catalog.start(mesh.#stop.signal);
     mesh.catalog.addSource(mesh.#source, { claims: ['*'] });
-    await mesh.#source.feed([{ kind: 'snapshot', services: mesh.services, cursor: '0' }], () => {});
-    await mesh.#written();
-    const known = mesh.catalog.current().services.size;
-    if (known !== mesh.services.length) throw new Error(`the catalog knows ${known} services of ${mesh.services.length}`);
     return mesh;
+  }
+
+  static async start(size: BenchSize): Promise<BenchMesh> {
+    const mesh = await BenchMesh.idle(size);
+    await mesh.load(mesh.firstSnapshot());
+    return mesh;
+  }
+
+  get serviceCount(): number {
+    return this.#size.endpoints / this.#size.perService;
+  }
+
+  firstSnapshot(): RegistryEvent {
+    const services = Array.from({ length: this.serviceCount }, (_, i) => serviceRecord(i, this.#size.perService, 1));
+    return { kind: 'snapshot', services, cursor: '0' };
+  }
+
+  /** Applies the first full snapshot and waits until it would be durable. */
+  async load(snapshot: RegistryEvent): Promise<void> {
+    await this.#source.feed([snapshot], () => {});
+    await this.#written();
+    const known = this.catalog.current().services.size;
+    if (known !== this.serviceCount) throw new Error(`the catalog knows ${known} services of ${this.serviceCount}`);
   }
 
   /** The next `count` changes, each of another service, one endpoint in each. Not applied yet. */
   nextChanges(count: number): readonly (RegistryEvent & { readonly kind: 'upsert' })[] {
     return Array.from({ length: count }, () => {
       const turn = this.#turn++;
-      const weight = 2 + Math.floor(turn / this.services.length);
-      return { kind: 'upsert', service: serviceRecord(turn % this.services.length, weight), cursor: String(turn + 1) };
+      const weight = 2 + Math.floor(turn / this.serviceCount);
+      const service = serviceRecord(turn % this.serviceCount, this.#size.perService, weight);
+      return { kind: 'upsert', service, cursor: String(turn + 1) };
     });
   }
 
@@ -88,14 +104,14 @@ export class BenchMesh {
 /** Gives events out as they are fed; an event counts as applied when the next one is asked for. */
 class QueuedSource implements RegistrySource {
   readonly id = sourceId('file/bench');
-  #queue: readonly RegistryEvent[] = [];
+  #queue: RegistryEvent[] = [];
   #wake: () => void = () => {};
   #applied: () => void = () => {};
   #done: () => void = () => {};
 
   feed(events: readonly RegistryEvent[], applied: () => void): Promise<void> {
     return new Promise((resolve) => {
-      this.#queue = events;
+      this.#queue = [...events];
       this.#applied = applied;
       this.#done = resolve;
       this.#wake();
@@ -105,48 +121,17 @@ class QueuedSource implements RegistrySource {
   async *watch(signal: AbortSignal): AsyncGenerator<RegistryEvent> {
     signal.addEventListener('abort', () => this.#wake(), { once: true });
     while (!signal.aborted) {
-      const events = this.#queue;
-      this.#queue = [];
-      for (const event of events) {
+      const fed = this.#queue.length > 0;
+      // Nothing is held on to: the memory of a mesh is measured with this source still there.
+      for (let event = this.#queue.shift(); event !== undefined; event = this.#queue.shift()) {
         yield event;
         this.#applied();
       }
-      if (events.length > 0) this.#done();
+      if (fed) this.#done();
       if (this.#queue.length > 0) continue;
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
     }
   }
-}
-
-function serviceRecord(index: number, firstWeight: number): ServiceRecord {
-  const endpoints = Array.from({ length: endpointsPerService }, (_, i) => endpoint(index, i, i === 0 ? firstWeight : 1));
-  return {
-    namespace: 'shop',
-    name: `service-${index}`,
-    ports: [{ name: 'http', port: 80, protocol: 'http' }],
-    endpoints,
-    labels: {},
-    createdAt: 1_000,
-  };
-}
-
-function endpoint(service: number, index: number, weight: number): EndpointRecord {
-  const n = service * endpointsPerService + index;
-  return {
-    instance: `i${n}`,
-    network,
-    address: `10.${(n >> 16) & 255}.${(n >> 8) & 255}.${n & 255}`,
-    ports: { http: 8080 },
-    health: 'healthy',
-    weight,
-    locality: noLocality,
-    labels: { app: `service-${service}`, version: 'v1' },
-    identityNamespace: 'shop',
-    serviceAccount: `service-${service}`,
-    tlsMode: 'mesh',
-    runtime: 'vm',
-    attested: true,
-  };
 }

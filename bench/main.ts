@@ -4,15 +4,18 @@ import type { BenchCase, BenchRun } from './bench-case.ts';
 import { benchCases } from './cases/index.ts';
 import { serveGateway } from './data-plane/gateway-process.ts';
 import { gatewayProcessArgument } from './data-plane/start-gateway.ts';
-import { type BenchOptions, parseBenchOptions } from './options.ts';
+import { type BenchOptions, isChosen, parseBenchOptions } from './options.ts';
 import { type CaseReport, formatJson, formatTable, machineLine } from './report.ts';
+import { serveXdsControl } from './xds/control-process.ts';
+import { fullLoadArgument, serveFullLoad } from './xds/full-load.ts';
+import { xdsControlArgument } from './xds/start-control.ts';
 
 const help = `Measures what Isthmus costs, beside a peer in the same run where there is one.
 
 npm run bench -- [--quick] [--only NAME]... [--json FILE]
 
   --quick       short rounds, under a minute in all; figures are rougher
-  --only NAME   this case alone; may be given again
+  --only NAME   this case alone, or those whose names begin with NAME-; may be given again
   --json FILE   writes {machine, cases} there, too
   --help        this
 
@@ -38,7 +41,7 @@ async function main(args: readonly string[]): Promise<number> {
     process.stdout.write(help);
     return 0;
   }
-  const chosen = benchCases.filter(({ name }) => options.only.length === 0 || options.only.includes(name));
+  const chosen = benchCases.filter(({ name }) => options.only.length === 0 || options.only.some((only) => isChosen(name, only)));
   await measure(chosen, options);
   return 0;
 }
@@ -60,4 +63,6 @@ async function measure(chosen: readonly BenchCase[], options: BenchOptions): Pro
 // A goal that is not met is in the report; only what cannot be measured is a failure.
 const [, , ...given] = process.argv;
 if (given[0] === gatewayProcessArgument) await serveGateway();
+else if (given[0] === xdsControlArgument) await serveXdsControl();
+else if (given[0] === fullLoadArgument) await serveFullLoad();
 else process.exitCode = await main(given);

@@ -6,8 +6,13 @@ export interface BenchOptions {
   readonly quick: boolean;
   /** Where the JSON goes; absent: nowhere. */
   readonly json?: string;
-  /** Names of cases; empty: all. */
+  /** Names of cases, or what they begin with; empty: all. */
   readonly only: readonly string[];
+}
+
+/** `xds` stands for `xds-change`, `xds-load` and so on. */
+export function isChosen(name: string, wanted: string): boolean {
+  return name === wanted || name.startsWith(`${wanted}-`);
 }
 
 /** Everything that is wrong with the arguments at once. */
@@ -23,7 +28,7 @@ export function parseBenchOptions(args: readonly string[], names: readonly strin
       },
     });
     const { help = false, quick = false, json, only = [] } = values;
-    const unknown = only.filter((name) => !names.includes(name));
+    const unknown = only.filter((wanted) => !names.some((name) => isChosen(name, wanted)));
     if (unknown.length > 0) return reject(unknown.map((name) => violation('--only', `no case ${name}: one of ${names.join(', ')}`)));
     return accept({ help, quick, only, ...(json === undefined ? {} : { json }) });
   } catch (error) {

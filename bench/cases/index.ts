@@ -5,6 +5,21 @@ import { sign } from './sign.ts';
 import { snapshot } from './snapshot.ts';
 import { store } from './store.ts';
 import { verify } from './verify.ts';
+import { xdsBytes, xdsChange } from './xds-change.ts';
+import { xdsLoad } from './xds-load.ts';
+import { xdsReconnect } from './xds-reconnect.ts';
 
 /** In the order in which they run. */
-export const benchCases: readonly BenchCase[] = [sign, verify, catalog, snapshot, gatewayHttp, gatewayPassthrough, store];
+export const benchCases: readonly BenchCase[] = [
+  sign,
+  verify,
+  catalog,
+  snapshot,
+  gatewayHttp,
+  gatewayPassthrough,
+  store,
+  xdsChange,
+  xdsBytes,
+  xdsLoad,
+  xdsReconnect,
+];

@@ -2,12 +2,14 @@ import { callerPolicies } from '../../control/policy/index.ts';
 import { createSnapshotBuilder, DialectResources, nativeDialect, type SnapshotInputs } from '../../control/snapshot/index.ts';
 import { type ChangedNames, noClaims, type ResourceView } from '../../core/xds/index.ts';
 import type { BenchCase } from '../bench-case.ts';
-import { BenchMesh, network } from '../bench-mesh.ts';
+import { BenchMesh } from '../bench-mesh.ts';
 import { cluster, trustDomain } from '../bench-pki.ts';
+import { network } from '../bench-records.ts';
 import { least, most, reportGrowth } from '../growth.ts';
 import { costOf } from '../measure.ts';
 
 const changes = 400;
+const perService = 10;
 
 export const snapshot: BenchCase = {
   name: 'snapshot',
@@ -49,7 +51,7 @@ class SnapshotBench {
   }
 
   static async start(endpoints: number): Promise<SnapshotBench> {
-    const bench = new SnapshotBench(await BenchMesh.start(endpoints));
+    const bench = new SnapshotBench(await BenchMesh.start({ endpoints, perService }));
     bench.#builder.update(bench.#inputs);
     bench.#resources.publish();
     for (const kind of ['agent', 'gateway'] as const) {

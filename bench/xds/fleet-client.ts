@@ -1,0 +1,92 @@
+import type { ClientDuplexStream } from '@grpc/grpc-js';
+import type { ControlChannel } from '../../core/identity/index.ts';
+import { ads, buildNode, discovery, xds } from '../../core/xds/index.ts';
+import { heartbeatName, heartbeatTypeUrl } from '../../core/xds/type-urls.ts';
+
+type Stream = ClientDuplexStream<discovery.DeltaDiscoveryRequest, discovery.DeltaDiscoveryResponse>;
+
+/** What one client subscribes to: by type URL, names. */
+export type Interests = ReadonlyMap<string, readonly string[]>;
+
+export interface FleetEvents {
+  /** A resource has come, new or changed. */
+  heard(name: string): void;
+  /** The server says that this client has all there is for it. */
+  current(): void;
+}
+
+/** One delta ADS client that takes everything: it keeps names and versions alone, so that many of them cost little. */
+export class FleetClient {
+  readonly #facts: Parameters<typeof buildNode>[0];
+  readonly #channel: ControlChannel;
+  readonly #interests: Interests;
+  readonly #events: FleetEvents;
+  readonly #held = new Map<string, Map<string, string>>();
+  #client: ads.AggregatedDiscoveryServiceClient | undefined;
+  #call: Stream | undefined;
+  #again: NodeJS.Timeout | undefined;
+
+  constructor(facts: Parameters<typeof buildNode>[0], channel: ControlChannel, interests: Interests, events: FleetEvents) {
+    this.#facts = facts;
+    this.#channel = channel;
+    this.#interests = interests;
+    this.#events = events;
+    this.forget();
+  }
+
+  /** What it has from earlier streams it tells the server, as an agent does that comes back. */
+  connect(port: number): void {
+    this.#client = new ads.AggregatedDiscoveryServiceClient(`127.0.0.1:${port}`, this.#channel.credentials, {
+      ...this.#channel.options,
+      'grpc.use_local_subchannel_pool': 1,
+      'grpc.max_receive_message_length': 32 * 1024 * 1024,
+    });
+    const call = this.#client.deltaAggregatedResources();
+    this.#call = call;
+    call.on('data', (response) => this.#take(call, response));
+    call.on('error', () => {
+      if (this.#call !== call) return;
+      // As agents do: a listener that is overrun is asked again, a little later each.
+      this.disconnect();
+      this.#again = setTimeout(() => this.connect(port), 100 + Math.random() * 400);
+    });
+    for (const [typeUrl, names] of this.#interests) {
+      this.#send(call, {
+        typeUrl,
+        node: buildNode(this.#facts),
+        resourceNamesSubscribe: [...names],
+        initialResourceVersions: Object.fromEntries(this.#held.get(typeUrl) ?? []),
+      });
+    }
+    // Last: its first beat says whether anything of the above is still to come.
+    this.#send(call, { typeUrl: heartbeatTypeUrl, resourceNamesSubscribe: [heartbeatName] });
+  }
+
+  disconnect(): void {
+    clearTimeout(this.#again);
+    const call = this.#call;
+    this.#call = undefined;
+    call?.cancel();
+    this.#client?.close();
+  }
+
+  /** As if its disk were new. */
+  forget(): void {
+    for (const typeUrl of this.#interests.keys()) this.#held.set(typeUrl, new Map());
+  }
+
+  #take(call: Stream, response: discovery.DeltaDiscoveryResponse): void {
+    const { typeUrl, nonce, resources } = response;
+    this.#send(call, { typeUrl, responseNonce: nonce });
+    const held = this.#held.get(typeUrl);
+    for (const { name, version, resource } of resources) {
+      held?.set(name, version);
+      if (typeUrl !== heartbeatTypeUrl) this.#events.heard(name);
+      else if (xds.Heartbeat.decode(resource?.value ?? new Uint8Array()).current) this.#events.current();
+    }
+  }
+
+  #send(call: Stream, request: Partial<discovery.DeltaDiscoveryRequest>): void {
+    call.write(discovery.DeltaDiscoveryRequest.fromPartial(request));
+  }
+}
