@@ -5,7 +5,7 @@ export { parseCertificate } from './certificate.ts';
 export type { CertificateRequest } from './csr.ts';
 export { createCsr, parseCsr } from './csr.ts';
 export type { Issuer } from './issue.ts';
-export { issueBootstrap, issueIntermediate, issueLeaf, issueLeafWithNames, issueRoot } from './issue.ts';
+export { anchorOf, issueBootstrap, issueIntermediate, issueLeaf, issueLeafWithNames, issueRoot } from './issue.ts';
 export { generateKey, keyFromPem, keyToPem, sha256Hex, spkiOf } from './keys.ts';
 export { issuerFault, signedBy } from './path.ts';
 export { certificatesToPem, csrToPem, pemBlocks } from './pem.ts';
