@@ -1,6 +1,13 @@
 import type { ServiceKey } from '../../core/model/index.ts';
 import type { Catalog } from '../catalog/index.ts';
-import { createSnapshotBuilder, DialectResources, envoyDialect, nativeDialect, type SnapshotInputs } from '../snapshot/index.ts';
+import {
+  createSnapshotBuilder,
+  DialectResources,
+  envoyDialect,
+  grpcDialect,
+  nativeDialect,
+  type SnapshotInputs,
+} from '../snapshot/index.ts';
 
 /** Joins the catalog's changes with everything else that snapshots are made from, and hands them to xDS. */
 export class Snapshots {
@@ -14,7 +21,7 @@ export class Snapshots {
 
   constructor(inputs: SnapshotInputs) {
     this.#inputs = inputs;
-    this.resources = new DialectResources(this.#builder, [nativeDialect, envoyDialect]);
+    this.resources = new DialectResources(this.#builder, [nativeDialect, envoyDialect, grpcDialect]);
     this.first = new Promise((resolve) => {
       this.#tellStarted = resolve;
     });

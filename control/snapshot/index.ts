@@ -3,6 +3,7 @@ export { DialectResources } from './dialect-resources.ts';
 export { nativeDialect } from './encode-native.ts';
 export { envoyDialect } from './envoy/index.ts';
 export { explain } from './explain.ts';
+export { grpcDialect } from './grpc/index.ts';
 export type { GatewayPort, SnapshotBuilder, SnapshotInputs, TrustInput } from './inputs.ts';
 export type {
   AssignmentIr,

@@ -33,8 +33,8 @@ function anyOrNone(patterns: readonly string[], value: string): boolean {
   return patterns.length === 0 || patterns.some((pattern) => matchesPattern(pattern, value));
 }
 
-/** No pattern matches the empty value: what was not proven is nobody's. */
-function matchesPattern(pattern: string, value: string): boolean {
+/** See AuthzMatch. No pattern matches the empty value: what was not proven is nobody's. */
+export function matchesPattern(pattern: string, value: string): boolean {
   if (value === '') return false;
   if (pattern === '*') return true;
   if (pattern.endsWith('*')) return value.startsWith(pattern.slice(0, -1));

@@ -1,0 +1,1 @@
+export { grpcDialect } from './dialect.ts';
