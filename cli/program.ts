@@ -10,6 +10,7 @@ import { addDemo } from './commands/demo.ts';
 import { addEnvoyBootstrap } from './commands/envoy-bootstrap.ts';
 import { addExplain } from './commands/explain.ts';
 import { addGateway } from './commands/gateway.ts';
+import { addGrpcBootstrap } from './commands/grpc-bootstrap.ts';
 import { addPeerInvite } from './commands/peer-invite.ts';
 import { addPeerJoin } from './commands/peer-join.ts';
 import { addPeerList } from './commands/peer-list.ts';
@@ -57,6 +58,7 @@ function programFor(io: Io): Command {
   const peer = group('peer', 'other clusters of the mesh');
   for (const add of [addPeerInvite, addPeerJoin, addPeerList, addPeerRemove]) add(peer, io);
   addEnvoyBootstrap(group('envoy', 'Envoys that you run yourself'), io);
+  addGrpcBootstrap(group('grpc', 'gRPC programs that speak xDS themselves'), io);
   for (const add of [addDemo, addGateway, addAgent, addStatus, addExplain, addUninstall, addVersion]) add(program, io);
   return program;
 }

@@ -2,6 +2,7 @@ import { toMeshError } from '../core/errors.ts';
 import type { InstanceRegistration, ObtainedIdentity } from '../core/identity/index.ts';
 import type { InboundService, StateFeed } from '../gateway/index.ts';
 import { type AdminServer, describeAgent, registerAgentMetrics, startAdmin } from './admin/index.ts';
+import type { GrpcSupport } from './certificates/index.ts';
 import type { AgentDeps, AgentStatus, ListenAddress, RunningAgent } from './contract.ts';
 import { withDefaults } from './defaults.ts';
 import { type DnsServer, startDnsServer } from './dns/index.ts';
@@ -10,7 +11,7 @@ import { HealthBoard } from './health/index.ts';
 import { inboundServices, OutboundKeeper, wantClusters } from './mesh/index.ts';
 import type { AgentOptions } from './options.ts';
 import { takenByOthers } from './proxy/index.ts';
-import { openFeed, openIdentity, openTraffic, register, type Traffic } from './start-parts.ts';
+import { openFeed, openGrpc, openIdentity, openTraffic, register, type Traffic } from './start-parts.ts';
 import type { StateLock } from './state-lock.ts';
 import { suspectOf } from './suspicion.ts';
 
@@ -38,6 +39,7 @@ export class Agent implements RunningAgent {
   #feed: StateFeed | undefined;
   #keeper: OutboundKeeper | undefined;
   #traffic: Traffic | undefined;
+  #grpc: GrpcSupport | undefined;
   #served: readonly InboundService[] = [];
   /** Lets go of the signal of the start. */
   #release: () => void = () => {};
@@ -142,6 +144,7 @@ export class Agent implements RunningAgent {
       this.#settled ||= registration.status().state === 'registered';
     });
     identity.subscribe(() => feed.reconnect('the SVID was renewed'));
+    if (options.grpc) this.#grpc = await openGrpc(options, identity, feed, deps);
     this.#run(registration.ended);
     this.#run(feed.run());
     this.#run(this.#board.run(signal));
@@ -221,7 +224,8 @@ export class Agent implements RunningAgent {
   async #dispose(): Promise<void> {
     this.#stop.abort();
     await Promise.all(this.#tasks);
-    await Promise.all([this.#dns?.close(), this.#admin?.close(), this.#traffic?.inbound.dispose(), this.#traffic?.outbound.dispose()]);
+    const { inbound, outbound } = this.#traffic ?? {};
+    await Promise.all([this.#grpc?.close(), this.#dns?.close(), this.#admin?.close(), inbound?.dispose(), outbound?.dispose()]);
     await this.#lock.release();
     this.#release();
     if (this.#failure === undefined) this.#settle.resolve();

@@ -6,6 +6,8 @@ import { agentFiles, saveAgentOptions } from './files.ts';
 import type { AgentOptions } from './options.ts';
 import { lockStateDir } from './state-lock.ts';
 
+export type { GrpcNode } from './certificates/index.ts';
+export { keepAnchors, loadGrpcNode } from './certificates/index.ts';
 export type { AgentDeps, AgentStatus, ListenAddress, RunningAgent, StageVerdict } from './contract.ts';
 export { loadAgentOptions } from './files.ts';
 export type { LeaveResult } from './leave-mesh.ts';

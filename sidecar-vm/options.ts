@@ -84,6 +84,8 @@ const schema = z.strictObject({
   }),
   /** Default 127.0.0.1:15053, forwarding nothing. Port 0: any free one. */
   dns: z.strictObject({ address: ip, port: bindPort, upstreams: z.array(upstream).max(8).default([]) }),
+  /** For proxyless gRPC programs of this machine: certificates as files, and a socket with their xDS. Default false. */
+  grpc: z.boolean().default(false),
   /** Health, readiness, metrics, status (plaintext). Default 127.0.0.1:15021. Port 0: any free one. */
   admin: z.strictObject({ address: ip, port: bindPort }),
   /** What carries the traffic: our own proxy, an Envoy that the agent runs, or Envoys that somebody else runs here. */

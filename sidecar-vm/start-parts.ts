@@ -18,6 +18,7 @@ import {
   type Outbound,
   StateFeed,
 } from '../gateway/index.ts';
+import { type GrpcSupport, openGrpcSupport } from './certificates/index.ts';
 import type { AgentDeps, ListenAddress } from './contract.ts';
 import { agentFiles, isToLeave } from './files.ts';
 import { helloOf } from './hello.ts';
@@ -73,6 +74,19 @@ export function openFeed(
     log,
     signal,
   });
+}
+
+/** The bundle that came over ADS is the newest; before it there is the one that came with the identity. */
+export function openGrpc(
+  options: AgentOptions,
+  identity: ObtainedIdentity,
+  feed: StateFeed,
+  { clock, log }: Required<AgentDeps>,
+): Promise<GrpcSupport> {
+  const { trustDomain } = identity.token;
+  const current = () => feed.store.current.bundles.get(trustDomain) ?? identity.bundle();
+  const trust = { current, subscribe: (listener: () => void) => feed.store.subscribe(listener) };
+  return openGrpcSupport({ stateDir: options.stateDir, identity, trust, clock, log });
 }
 
 /** MeshError PORT_TAKEN when inbound's port cannot be had (Envoy tells of that later, in the status), and startEnvoyProxy's. */

@@ -12,6 +12,7 @@ interface Flags extends LeafOptions {
   readonly stateDir: string;
   readonly proxy?: AgentOptions['proxy'];
   readonly envoyPath?: string;
+  readonly grpc?: boolean;
 }
 
 export function addAgent(program: Command, io: Io): void {
@@ -19,16 +20,19 @@ export function addAgent(program: Command, io: Io): void {
     'agent',
     'agent --state-dir /var/lib/isthmus-agent',
     'agent --proxy envoy --envoy-path /usr/local/bin/envoy',
+    'agent --grpc   # and see isthmus grpc bootstrap',
   ])
     .option('--state-dir <dir>', 'what isthmus vm join wrote', usualStateDir)
     .addOption(proxyOption().default(undefined, 'what isthmus vm join was told'))
     .addOption(envoyPathOption())
-    .action(async ({ stateDir, proxy, envoyPath }: Flags) =>
+    .option('--grpc', 'keep certificates and xDS for proxyless gRPC programs of this machine, also where vm join did not say so')
+    .action(async ({ stateDir, proxy, envoyPath, grpc }: Flags) =>
       serveAgent(
         {
           ...(await savedOptions(stateDir)),
           ...(proxy === undefined ? {} : { proxy }),
           ...(envoyPath === undefined ? {} : { envoyPath }),
+          ...(grpc === undefined ? {} : { grpc }),
         },
         io,
       ),

@@ -25,6 +25,7 @@ export interface JoinFlags {
   readonly proxy: AgentOptionsInput['proxy'];
   readonly envoyPath?: string;
   readonly drain: number;
+  readonly grpc?: boolean;
 }
 
 export interface Listen {
@@ -60,6 +61,7 @@ export function agentOptionsOf(token: string, flags: JoinFlags & { readonly netw
     proxy,
     ...(envoyPath === undefined ? {} : { envoyPath }),
     drainMs: flags.drain,
+    grpc: flags.grpc === true,
   };
 }
 

@@ -34,6 +34,7 @@ export function addVmJoin(vm: Command, io: Io): void {
   service(command);
   place(command);
   listeners(command)
+    .option('--grpc', 'keep certificates and xDS for proxyless gRPC programs of this machine, see isthmus grpc bootstrap')
     .option('--save-only', "write the agent's configuration, and do not run it")
     .action((token: string, flags: Flags) => join(io, token, flags));
 }
