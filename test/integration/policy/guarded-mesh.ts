@@ -4,12 +4,14 @@ import { Agent, type IncomingMessage, request } from 'node:http';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { TLSSocket } from 'node:tls';
+import { Registry } from 'prom-client';
 import { startEchoApp } from '../../../cli/demo/echo-app.ts';
 import { runControl } from '../../../control/main.ts';
 import { type ObtainedIdentity, obtainIdentity } from '../../../core/identity/index.ts';
 import { silentLog } from '../../../core/log.ts';
 import { clusterSan } from '../../../core/model/index.ts';
 import { systemClock } from '../../../core/system-clock.ts';
+import { parseGatewayOptions, type RunningGateway, startGateway } from '../../../gateway/main.ts';
 import { agentOptions, runTestAgent, type TestAgent } from '../../support/agent-plane.ts';
 import { temporaryDir } from '../../support/control-plane.ts';
 import { deadPort, TestSockets } from '../../support/mesh-sockets.ts';
@@ -17,10 +19,17 @@ import { onEnd } from '../../support/on-end.ts';
 import { runCli } from '../../support/run-cli.ts';
 import { until } from '../../support/until.ts';
 
+export interface TestVm extends TestAgent {
+  readonly local: number;
+  readonly toLegacy: number;
+}
+
 const trustDomain = 'mesh.example.org';
 
 /** A whole control plane on a folder of configuration, to which VMs join as they do anywhere. */
 export class GuardedMesh {
+  /** What the control plane logged as wrong. */
+  readonly lines: string[] = [];
   readonly #t: TestContext;
   readonly #folder: string;
   readonly #sockets = new TestSockets();
@@ -52,12 +61,51 @@ export class GuardedMesh {
     return writeFile(join(this.#folder, 'conf', name), text);
   }
 
-  /** A VM of `shop` with an echo app behind its agent, which reaches `orders` on `local`. */
-  async vm(name: string, port: number, labels: Record<string, string> = {}): Promise<TestAgent & { readonly local: number }> {
+  /** `shop/legacy`, an app without a sidecar on a network of its own, where a gateway ends mTLS for it. */
+  async legacy(): Promise<RunningGateway> {
+    const app = await startEchoApp('legacy');
+    onEnd(this.#t, () => app.close());
+    const services = join(this.#folder, 'services');
+    await mkdir(services);
+    const entry = {
+      apiVersion: 'networking.istio.io/v1',
+      kind: 'ServiceEntry',
+      metadata: { name: 'legacy', namespace: 'shop', labels: { app: 'legacy' } },
+      spec: {
+        hosts: ['legacy.shop.mesh.internal'],
+        ports: [{ number: 80, name: 'http', protocol: 'HTTP' }],
+        resolution: 'STATIC',
+        endpoints: [{ address: '127.0.0.1', ports: { http: app.port } }],
+      },
+    };
+    await writeFile(join(services, 'legacy.yaml'), JSON.stringify(entry));
+    const registry = `type: file, connection: {path: ${services}}, mapping: {claims: ['*/*'], network: dc}`;
+    await this.configure('registry.yaml', `apiVersion: isthmus.dev/v1alpha1\nkind: Registry\nmetadata: {name: dc}\nspec: {${registry}}\n`);
+    const any = { address: '127.0.0.1', port: 0 };
+    const options = parseGatewayOptions({
+      stateDir: await temporaryDir(this.#t),
+      token: (await this.cli('gateway', 'token', '--network', 'dc')).trim(),
+      instance: 'gw-dc',
+      network: 'dc',
+      advertise: ['127.0.0.1'],
+      listen: any,
+      health: any,
+      metrics: any,
+      drainMs: 1_000,
+    });
+    if (!options.ok) throw new Error(JSON.stringify(options.violations));
+    const deps = { log: silentLog, accessLog: () => undefined, metrics: new Registry() };
+    const gateway = await startGateway(options.value, deps, new AbortController().signal);
+    onEnd(this.#t, () => gateway.drain());
+    return gateway;
+  }
+
+  /** A VM of `shop` with an echo app behind its agent, which reaches `orders` on `local` and `legacy` on `toLegacy`. */
+  async vm(name: string, port: number, labels: Record<string, string> = {}): Promise<TestVm> {
     const app = await startEchoApp(name);
     onEnd(this.#t, () => app.close());
     const token = (await this.cli('vm', 'token', `shop/${name}`, '--port', String(port))).trim();
-    const local = await deadPort();
+    const [local, toLegacy] = [await deadPort(), await deadPort()];
     const health = { probe: { kind: 'tcp' as const }, intervalMs: 50, timeoutMs: 500 };
     const options = agentOptions({
       stateDir: await temporaryDir(this.#t),
@@ -66,9 +114,12 @@ export class GuardedMesh {
       network: 'east',
       labels,
       services: [{ namespace: 'shop', name, port, appPort: app.port, health }],
-      outbound: { loopbackAddresses: false, explicit: { [`orders.shop.mesh.internal:8080`]: local } },
+      outbound: {
+        loopbackAddresses: false,
+        explicit: { 'orders.shop.mesh.internal:8080': local, 'legacy.shop.mesh.internal:80': toLegacy },
+      },
     });
-    return Object.assign(await runTestAgent(this.#t, options), { local });
+    return Object.assign(await runTestAgent(this.#t, options), { local, toLegacy });
   }
 
   /** The identity of a workload without its agent: what somebody holds who speaks mTLS by himself. */
@@ -87,11 +138,16 @@ export class GuardedMesh {
     });
   }
 
-  /** One connection to the mTLS end of `orders`, kept open. */
-  async connect(as: ObtainedIdentity, inbound: number): Promise<MeshConnection> {
-    const socket = await this.#sockets.connectMtls(inbound, as.current(), as.bundle(), {
-      sni: 'outbound_.8080_._.orders.shop.mesh.internal',
-      uriSans: [`spiffe://${trustDomain}/ns/shop/sa/orders`],
+  /** One connection to the mTLS end of `orders` on `port`, or to that of `legacy`, kept open. */
+  async connect(as: ObtainedIdentity, port: number, to: 'orders' | 'legacy' = 'orders'): Promise<MeshConnection> {
+    const ends = {
+      orders: { sni: 'outbound_.8080_._.orders.shop.mesh.internal', id: 'ns/shop/sa/orders' },
+      legacy: { sni: 'outbound_.80_.gateway_.legacy.shop.mesh.internal', id: 'ns/isthmus-system/sa/gateway' },
+    };
+    const { sni, id } = ends[to];
+    const socket = await this.#sockets.connectMtls(port, as.current(), as.bundle(), {
+      sni,
+      uriSans: [`spiffe://${trustDomain}/${id}`],
       clusterSan: clusterSan('east', trustDomain),
       alpn: ['http/1.1'],
     });
@@ -113,10 +169,11 @@ export class GuardedMesh {
     await this.cli('control', 'init', '-c', `${folder}/conf`);
     const stop = new AbortController();
     let ready = false;
+    const log = { ...silentLog, error: (fields: object, message: string) => void this.lines.push(`${message} ${JSON.stringify(fields)}`) };
     const onReady = () => {
       ready = true;
     };
-    const running = runControl({ config: [`${folder}/conf`], drainMs: 1_000, log: silentLog, onReady }, stop.signal);
+    const running = runControl({ config: [`${folder}/conf`], drainMs: 1_000, log, onReady }, stop.signal);
     running.catch(() => undefined);
     onEnd(this.#t, async () => {
       stop.abort();
