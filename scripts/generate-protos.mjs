@@ -44,6 +44,7 @@ const envoyFiles = [
   'service/secret/v3/sds.proto',
   'extensions/access_loggers/stream/v3/stream.proto',
   'extensions/clusters/aggregate/v3/cluster.proto',
+  'extensions/filters/common/set_filter_state/v3/value.proto',
   'extensions/filters/http/rbac/v3/rbac.proto',
   'extensions/filters/http/router/v3/router.proto',
   'extensions/filters/listener/tls_inspector/v3/tls_inspector.proto',

@@ -1,10 +1,11 @@
-import type { BinaryReader } from '@bufbuild/protobuf/wire';
+import { BinaryReader } from '@bufbuild/protobuf/wire';
 import { Cluster } from '../../core/xds/gen/envoy/config/cluster/v3/cluster.ts';
 import { ClusterLoadAssignment } from '../../core/xds/gen/envoy/config/endpoint/v3/endpoint.ts';
 import { Listener } from '../../core/xds/gen/envoy/config/listener/v3/listener.ts';
 import { Action } from '../../core/xds/gen/envoy/config/rbac/v3/rbac.ts';
 import { RouteConfiguration } from '../../core/xds/gen/envoy/config/route/v3/route.ts';
 import { StdoutAccessLog } from '../../core/xds/gen/envoy/extensions/access_loggers/stream/v3/stream.ts';
+import { FilterStateValue } from '../../core/xds/gen/envoy/extensions/filters/common/set_filter_state/v3/value.ts';
 import { RBAC as HttpRbac } from '../../core/xds/gen/envoy/extensions/filters/http/rbac/v3/rbac.ts';
 import { Router } from '../../core/xds/gen/envoy/extensions/filters/http/router/v3/router.ts';
 import { TlsInspector } from '../../core/xds/gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.ts';
@@ -36,6 +37,7 @@ const decoders: Readonly<Record<string, Decoder>> = {
   'envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector': TlsInspector,
   [`${network}.http_connection_manager.v3.HttpConnectionManager`]: HttpConnectionManager,
   [`${network}.rbac.v3.RBAC`]: NetworkRbac,
+  [`${network}.set_filter_state.v3.Config`]: { decode: decodeSetFilterState },
   [`${network}.tcp_proxy.v3.TcpProxy`]: TcpProxy,
   'envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer': RawBuffer,
   [`${tls}.Secret`]: Secret,
@@ -44,6 +46,17 @@ const decoders: Readonly<Record<string, Decoder>> = {
   'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': HttpProtocolOptions,
   'google.protobuf.StringValue': StringValue,
 };
+
+/** Its one field that is used is newer than the generated messages. */
+function decodeSetFilterState(input: BinaryReader | Uint8Array): { onDownstreamTlsHandshake: FilterStateValue[] } {
+  const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+  const onDownstreamTlsHandshake: FilterStateValue[] = [];
+  while (reader.pos < reader.len) {
+    if (reader.uint32() >>> 3 !== 2) throw new Error('another field');
+    onDownstreamTlsHandshake.push(FilterStateValue.decode(reader, reader.uint32()));
+  }
+  return { onDownstreamTlsHandshake };
+}
 
 /** A resource as people read it: what is inside other messages decoded too, and what says nothing left out. */
 export function readEnvoyMessage(typeUrl: string, bytes: Uint8Array): unknown {

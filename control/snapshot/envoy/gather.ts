@@ -28,7 +28,6 @@ function mtlsEnd(end: { route: Resource<'route'>; authz: Resource<'authz'> | und
     serverNames: [name],
     protocol: value.protocol,
     cluster: value.cluster,
-    retries: true,
     authorization: { trustDomain, rules: end.authz?.value.rules ?? [] },
   };
 }

@@ -36,7 +36,7 @@ function inbound(claim: NonNullable<NodeClaims['inbound']>, find: FindResource, 
       serverNames: [meshHost(s, hostSuffix), clusterSetHost(s)].map((host) => sniName({ port: s.port, subset: '', host })),
       protocol: s.protocol,
       cluster,
-      retries: false,
+      app: s.address.includes(':') ? `[${s.address}]:${s.target}` : `${s.address}:${s.target}`,
       // Without a word about who may call, nobody may.
       authorization: { trustDomain, rules: authz[i]?.value.rules ?? [] },
     }));

@@ -54,8 +54,18 @@ export function localEdsCluster({ name, protocol, connectTimeoutMs }: Omit<MeshC
   });
 }
 
+/** The application beside this proxy, where the end of the handshake says so: see peer-gate.ts. */
+function gatedAppCluster(name: string, protocol: Protocol): Cluster {
+  return Cluster.create({
+    ...common(name, protocol, 0),
+    clusterDiscoveryType: { $case: 'type', value: Cluster_DiscoveryType.ORIGINAL_DST },
+    lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED,
+  });
+}
+
 /** The application beside this proxy. */
 export function appCluster(name: string, protocol: Protocol, address: string, port: number): Cluster {
+  if (!isHttp(protocol)) return gatedAppCluster(name, protocol);
   return Cluster.create({
     ...common(name, protocol, 0),
     clusterDiscoveryType: { $case: 'type', value: Cluster_DiscoveryType.STATIC },

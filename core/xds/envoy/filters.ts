@@ -15,6 +15,7 @@ import { connectionLog, requestLog } from './access-log.ts';
 import { duration, packed } from './any.ts';
 import { type Authorization, httpRbac, networkRbac } from './authorization.ts';
 import { proxyLimits } from './limits.ts';
+import { afterHandshake, peerGate } from './peer-gate.ts';
 import { localOriginHeader } from './routes.ts';
 import { adsSource } from './tls.ts';
 
@@ -48,21 +49,37 @@ export function httpFilters(options: HttpFilterOptions): Filter[] {
   return [filter('envoy.filters.network.http_connection_manager', packed(name, HttpConnectionManager, config))];
 }
 
-export function tcpFilters(options: { listener: string; statPrefix: string; cluster: string; authorization?: Authorization }): Filter[] {
-  const { statPrefix, cluster, authorization } = options;
-  const rbac = authorization === undefined ? undefined : networkRbac(authorization, `${statPrefix}.`);
-  return [...(rbac === undefined ? [] : [filter(rbac.name, rbac.config)]), tcpProxy(options.listener, statPrefix, cluster)];
+/** `app`: HOST:PORT of the one application that `cluster` stands for; others are dialled before the first byte has shown who calls. */
+export function tcpFilters(options: {
+  readonly listener: string;
+  readonly statPrefix: string;
+  readonly cluster: string;
+  readonly authorization?: Authorization;
+  readonly app?: string;
+}): Filter[] {
+  const { listener, statPrefix, cluster, authorization, app } = options;
+  if (authorization === undefined) return [tcpProxy(listener, statPrefix, cluster)];
+  const rbac = networkRbac(authorization, `${statPrefix}.`);
+  const gate = app === undefined ? [] : [peerGate(authorization, app)];
+  const proxy = { name: tcpProxyName, config: afterHandshake(tcpProxyConfig(listener, statPrefix, cluster)) };
+  return [rbac, ...gate, proxy].map(({ name, config }) => filter(name, config));
 }
 
+const tcpProxyName = 'envoy.filters.network.tcp_proxy';
+
 export function tcpProxy(listener: string, statPrefix: string, cluster: string): Filter {
-  const config = TcpProxy.create({
+  const config = tcpProxyConfig(listener, statPrefix, cluster);
+  return filter(tcpProxyName, packed('envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy', TcpProxy, config));
+}
+
+function tcpProxyConfig(listener: string, statPrefix: string, cluster: string): TcpProxy {
+  return TcpProxy.create({
     statPrefix,
     clusterSpecifier: { $case: 'cluster', value: cluster },
     idleTimeout: duration(proxyLimits.tcpIdleMs),
     maxConnectAttempts: proxyLimits.maxAttempts,
     accessLog: [connectionLog(listener)],
   });
-  return filter('envoy.filters.network.tcp_proxy', packed('envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy', TcpProxy, config));
 }
 
 function httpFilter({ name, config }: { name: string; config: Any }) {

@@ -2,6 +2,7 @@ import type { Protocol } from '../../model/index.ts';
 import { TrafficDirection } from '../gen/envoy/config/core/v3/base.ts';
 import { Listener } from '../gen/envoy/config/listener/v3/listener.ts';
 import { type Filter, FilterChain, ListenerFilter } from '../gen/envoy/config/listener/v3/listener_components.ts';
+import type { RouteConfiguration } from '../gen/envoy/config/route/v3/route.ts';
 import { TlsInspector } from '../gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.ts';
 import { duration, packed } from './any.ts';
 import type { Authorization } from './authorization.ts';
@@ -23,8 +24,8 @@ export interface MtlsEnd {
   readonly serverNames: readonly string[];
   readonly protocol: Protocol;
   readonly cluster: string;
-  /** Whether a request that failed may go to another endpoint of the cluster. */
-  readonly retries: boolean;
+  /** HOST:PORT of the one application that the cluster stands for; absent where it has endpoints that come and go. */
+  readonly app?: string;
   readonly authorization: Authorization;
 }
 
@@ -39,13 +40,13 @@ export function inboundListener(name: string, at: ListenAt, ends: readonly MtlsE
 }
 
 export function mtlsChain(listener: string, end: MtlsEnd): FilterChain {
-  const { serverNames, cluster, authorization } = end;
+  const { serverNames, cluster } = end;
   return FilterChain.create({
     name: cluster,
     filterChainMatch: { serverNames: [...serverNames], transportProtocol: 'tls' },
     transportSocket: downstreamTls(alpnOf(end.protocol)),
     transportSocketConnectTimeout: duration(proxyLimits.handshakeTimeoutMs),
-    filters: serviceFilters(listener, 'inbound', end.protocol, cluster, end.retries, authorization),
+    filters: endFilters(listener, end),
   });
 }
 
@@ -53,7 +54,7 @@ export function mtlsChain(listener: string, end: MtlsEnd): FilterChain {
 export function outboundListener(name: string, at: ListenAt, target: { protocol: Protocol; cluster: string }): Listener {
   return Listener.create({
     ...listenerBase(name, at, TrafficDirection.OUTBOUND),
-    filterChains: [{ filters: serviceFilters(name, 'outbound', target.protocol, target.cluster, true) }],
+    filterChains: [{ filters: callerFilters(name, 'outbound', target) }],
   });
 }
 
@@ -74,26 +75,28 @@ export function originateListener(
   const allowed = target.allowedCidrs.flatMap((text) => cidrRange(text) ?? []);
   // An empty list would match everybody; no connection comes from here.
   const nobody = [{ addressPrefix: '255.255.255.255', prefixLen: 32 }];
-  const filters = serviceFilters(name, 'originate', target.protocol, target.cluster, true);
+  const filters = callerFilters(name, 'originate', target);
   return Listener.create({
     ...listenerBase(name, at, TrafficDirection.OUTBOUND),
     filterChains: [{ filterChainMatch: { directSourcePrefixRanges: allowed.length === 0 ? nobody : allowed }, filters }],
   });
 }
 
-/** `direction`: begins the names of its statistics. */
-function serviceFilters(
-  listener: string,
-  direction: string,
-  protocol: Protocol,
-  cluster: string,
-  retries: boolean,
-  authorization?: Authorization,
-): Filter[] {
-  const who = authorization === undefined ? {} : { authorization };
-  if (!isHttp(protocol)) return tcpFilters({ listener, statPrefix: direction, cluster, ...who });
-  const routes = routeConfiguration(cluster, [{ name: cluster, domains: ['*'], cluster, retries }]);
-  return httpFilters({ listener, statPrefix: direction, routes, ...who });
+function endFilters(listener: string, { protocol, cluster, authorization, app }: MtlsEnd): Filter[] {
+  const common = { listener, statPrefix: 'inbound', authorization };
+  if (!isHttp(protocol)) return tcpFilters({ ...common, cluster, ...(app === undefined ? {} : { app }) });
+  // The one application is not asked twice: its caller may know another.
+  return httpFilters({ ...common, routes: routesTo(cluster, app === undefined) });
+}
+
+/** `statPrefix`: begins the names of its statistics. */
+function callerFilters(listener: string, statPrefix: string, { protocol, cluster }: { protocol: Protocol; cluster: string }): Filter[] {
+  if (!isHttp(protocol)) return tcpFilters({ listener, statPrefix, cluster });
+  return httpFilters({ listener, statPrefix, routes: routesTo(cluster, true) });
+}
+
+function routesTo(cluster: string, retries: boolean): RouteConfiguration {
+  return routeConfiguration(cluster, [{ name: cluster, domains: ['*'], cluster, retries }]);
 }
 
 /** The buffer is also what a request may hold to be sent again. */

@@ -1,0 +1,78 @@
+import { BinaryWriter } from '@bufbuild/protobuf/wire';
+import { FilterStateValue } from '../gen/envoy/extensions/filters/common/set_filter_state/v3/value.ts';
+import { TcpProxy } from '../gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.ts';
+import type { Any } from '../gen/google/protobuf/any.ts';
+import type { Authorization } from './authorization.ts';
+import { ruleCondition, type SanCondition } from './san-condition.ts';
+
+/*
+ * Envoy's network RBAC decides when the first byte comes. By then its tcp_proxy has long dialled, and whatever a server says first
+ * (MySQL, SMTP) went to whoever finished the handshake. So for plain TCP the end of the handshake decides already, by naming the
+ * address that the application's cluster dials; without one it has no host.
+ */
+
+/** Goes before `afterHandshake`: says where to dial (see `gatedAppCluster`), if the peer may call. */
+export function peerGate(authorization: Authorization, app: string): { name: string; config: Any } {
+  const value = FilterStateValue.create({
+    key: { $case: 'objectKey', value: 'envoy.network.transport_socket.original_dst_address' },
+    value: {
+      $case: 'formatString',
+      value: {
+        format: { $case: 'textFormatSource', value: { specifier: { $case: 'inlineString', value: gateFormat(authorization, app) } } },
+      },
+    },
+    skipIfEmpty: true,
+  });
+  // Config.on_downstream_tls_handshake: newer than the messages that are generated here.
+  const config = new BinaryWriter();
+  FilterStateValue.encode(value, config.uint32((2 << 3) | 2).fork()).join();
+  return {
+    name: 'envoy.filters.network.set_filter_state',
+    config: {
+      typeUrl: 'type.googleapis.com/envoy.extensions.filters.network.set_filter_state.v3.Config',
+      value: Buffer.from(config.finish()),
+    },
+  };
+}
+
+/** `config`, dialling only when the handshake is over. */
+export function afterHandshake(config: TcpProxy): Any {
+  const late = new BinaryWriter()
+    // upstream_connect_mode: ON_DOWNSTREAM_TLS_HANDSHAKE
+    .uint32(21 << 3)
+    .int32(2)
+    // max_early_data_bytes: 0, which it demands to be said
+    .uint32((22 << 3) | 2)
+    .bytes(new Uint8Array());
+  return {
+    typeUrl: 'type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy',
+    value: Buffer.concat([TcpProxy.encode(config).finish(), late.finish()]),
+  };
+}
+
+/**
+ * Common Expression Language over the first SAN of each kind. A second one is for the RBAC filter to refuse: whoever has a certificate with
+ * two could have had one with either.
+ */
+function gateFormat({ trustDomain, rules }: Authorization, app: string): string {
+  const any = (action: 'allow' | 'deny') =>
+    rules
+      .filter((rule) => rule.action === action)
+      .map((rule) => expression(ruleCondition(rule, trustDomain)))
+      .join(' || ') || 'false';
+  return `%CEL(!(${any('deny')}) && (${any('allow')}) ? '${app}' : '')%`;
+}
+
+function expression(condition: SanCondition): string {
+  switch (condition.kind) {
+    case 'all':
+      return `(${condition.of.map(expression).join(' && ')})`;
+    case 'any':
+      return `(${condition.of.map(expression).join(' || ')})`;
+    case 'not':
+      return `!${expression(condition.of)}`;
+    case 'uri':
+    case 'dns':
+      return `connection.${condition.kind}_san_peer_certificate.matches(r'^(${condition.regex})$')`;
+  }
+}
