@@ -44,12 +44,14 @@ export interface TypeRule {
    * for a client that takes one response after the other and is never asked back.
    */
   readonly afterAnswers?: true;
+  /** So it waits for nothing either. It must not: Envoy answers clusters only once their endpoints have come. */
+  readonly refersToNothing?: true;
   /** An empty first request asks for nothing. For all other types it asks for everything (xDS transport: legacy wildcard). */
   readonly namedOnly?: true;
   /** State of the world: a response holds every resource of the type, and what it leaves out is deleted. Others hold what changed. */
   readonly whole?: true;
-  /** The type that Envoy wants again, under the same name and unchanged too, whenever a resource of this one changes: it warms with it. */
-  readonly warmsWith?: string;
+  /** The type whose resources Envoy wants again, unchanged too, whenever a resource of this one that names them changes: it warms with them. */
+  readonly warmsWith?: typeof envoyTypeUrls.loadAssignment;
 }
 
 /**
@@ -63,9 +65,9 @@ export const typeRules: readonly TypeRule[] = [
   { typeUrl: nativeTypeUrls.listener },
   { typeUrl: nativeTypeUrls.route },
   { typeUrl: nativeTypeUrls.authz },
-  { typeUrl: envoyTypeUrls.secret, namedOnly: true },
+  { typeUrl: envoyTypeUrls.secret, namedOnly: true, refersToNothing: true },
   { typeUrl: envoyTypeUrls.cluster, whole: true, warmsWith: envoyTypeUrls.loadAssignment },
-  { typeUrl: envoyTypeUrls.loadAssignment, namedOnly: true },
+  { typeUrl: envoyTypeUrls.loadAssignment, namedOnly: true, refersToNothing: true },
   { typeUrl: envoyTypeUrls.listener, whole: true, afterAnswers: true },
   { typeUrl: envoyTypeUrls.route, namedOnly: true, afterAnswers: true },
 ];

@@ -1,3 +1,4 @@
+import { Cluster, Cluster_DiscoveryType } from '../../core/xds/gen/envoy/config/cluster/v3/cluster.ts';
 import { discovery, envoyTypeUrls } from '../../core/xds/index.ts';
 
 const { cluster, loadAssignment, listener, route } = envoyTypeUrls;
@@ -14,17 +15,27 @@ interface Type {
   clean: boolean;
 }
 
-/** A resource's bytes in these tests: its name, and a content that is its version too. */
-export const bytesOf = (name: string, version: string) => Buffer.from(`${name}\n${version}`);
+/** A resource's bytes in these tests, of whatever type: its name, and a content that is its version too. */
+export function bytesOf(name: string, version: string): Uint8Array {
+  const eds = { $case: 'type' as const, value: Cluster_DiscoveryType.EDS };
+  return Cluster.encode(Cluster.create({ name, altStatName: version, clusterDiscoveryType: eds })).finish();
+}
+
+function readBytes(bytes: Uint8Array): readonly [string, string] {
+  const { name, altStatName } = Cluster.decode(bytes);
+  return [name, altStatName];
+}
 
 /**
  * A state-of-the-world client as Envoy is one: everything of clusters and listeners, endpoints of its clusters, routes by name. A
- * cluster that is new or changed is warming until its endpoints have come, again if need be. Resources whose version begins with
+ * cluster that is new or changed is warming until its endpoints have come, again if need be; so long it does not answer for clusters. Resources whose version begins with
  * `bad` are refused.
  */
 export class SotwClient {
   readonly #style: NackStyle;
   readonly #types = new Map<string, Type>([cluster, loadAssignment, listener, route].map((t) => [t, newType()]));
+  /** An answer for clusters waits until they are warm. */
+  #unsaid: discovery.DiscoveryRequest | undefined;
   /** Clusters that wait for their endpoints. */
   readonly warming = new Set<string>();
   /** Clusters that have been there with their endpoints and are not gone. */
@@ -45,6 +56,7 @@ export class SotwClient {
 
   /** The first requests of a new stream. */
   streamOpened(): discovery.DiscoveryRequest[] {
+    this.#unsaid = undefined;
     for (const type of this.#types.values()) type.nonce = '';
     const asked = [...this.#types.keys()].filter((t) => wholeTypes.includes(t) || this.#type(t).names.size > 0);
     return asked.map((typeUrl) => this.#request(typeUrl));
@@ -67,7 +79,7 @@ export class SotwClient {
   receive(response: discovery.DiscoveryResponse): discovery.DiscoveryRequest[] {
     const { typeUrl } = response;
     const type = this.#type(typeUrl);
-    const resources = response.resources.map(({ value }) => value.toString().split('\n') as [string, string]);
+    const resources = response.resources.map(({ value }) => readBytes(value));
     const bad = resources.filter(([, version]) => version.startsWith('bad')).map(([name]) => name);
     const takes = bad.length === 0 || this.#style !== 'speechless';
     const made = takes ? this.#apply(typeUrl, type, new Map(resources), bad) : false;
@@ -81,7 +93,17 @@ export class SotwClient {
         resources.map(([name]) => name),
       ),
     );
-    return made ? [this.#request(loadAssignment), answer] : [answer];
+    const answers = made ? [this.#request(loadAssignment)] : [];
+    if (typeUrl === cluster) this.#unsaid = answer;
+    else answers.push(answer);
+    return this.warming.size === 0 ? [...answers, ...this.giveUpWarming()] : answers;
+  }
+
+  /** As after Envoy's time-out: what it has not said about clusters while they were warming. */
+  giveUpWarming(): discovery.DiscoveryRequest[] {
+    const answer = this.#unsaid;
+    this.#unsaid = undefined;
+    return answer === undefined ? [] : [answer];
   }
 
   /** True when clusters came, went or were made anew: their endpoints are then asked for. */

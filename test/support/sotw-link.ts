@@ -19,7 +19,8 @@ export class SotwLink {
   world: World;
   toServer: discovery.DiscoveryRequest[] = [];
   toClient: discovery.DiscoveryResponse[] = [];
-  sent = 0;
+  /** How often the client would have waited for endpoints until its own time-out. */
+  timeOuts = 0;
   readonly #style: NackStyle;
   readonly #responseBytes: number;
   #set: ResourceSet;
@@ -79,9 +80,16 @@ export class SotwLink {
 
   /** Delivers until nothing moves; throws when it never ends. */
   settle(): void {
-    for (let steps = 0; this.deliverToServer() || this.deliverToClient(); steps += 1) {
+    for (let steps = 0; this.deliverToServer() || this.deliverToClient() || this.#giveUpWarming(); steps += 1) {
       if (steps > 5_000) throw new Error('the two sides never come to rest');
     }
+  }
+
+  #giveUpWarming(): boolean {
+    const answers = this.client.giveUpWarming();
+    this.timeOuts += answers.length;
+    this.toServer.push(...answers);
+    return answers.length > 0;
   }
 
   held(typeUrl: string): Record<string, string> {
@@ -105,7 +113,6 @@ export class SotwLink {
   #pump(): void {
     for (let r = this.server.next(this.#set); r !== undefined; r = this.server.next(this.#set)) {
       this.toClient.push(r);
-      this.sent += 1;
     }
   }
 }

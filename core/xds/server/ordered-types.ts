@@ -3,6 +3,7 @@ import { ruleOf } from '../type-urls.ts';
 import { HeldSet } from './held-set.ts';
 import type { Batch, Resources } from './subscription-types.ts';
 import { TypeSubscription } from './type-subscription.ts';
+import { endpointsOf } from './warming.ts';
 
 export interface Outgoing {
   readonly type: TypeSubscription;
@@ -10,6 +11,8 @@ export interface Outgoing {
   readonly batch: Batch;
   /** All that the response must hold. */
   readonly content: readonly EncodedResource[];
+  /** What the batch takes away was asked for by name, and is not there. */
+  readonly asked: boolean;
   /** A type that is sent again with it. */
   readonly warmed: TypeSubscription | undefined;
 }
@@ -73,22 +76,22 @@ export class OrderedTypes {
   /** What to send next, which the caller must mark as sent; undefined when there is nothing to send now. */
   next(resources: ResourceSet, limits: BatchLimits): Outgoing | undefined {
     let waiting = false;
+    // Those behind a type that cannot be sent yet may refer to it.
+    let blocked = false;
     for (const type of this.#sorted) {
       const current = resources.get(type.typeUrl);
       if (current === undefined) continue;
       const owes = type.sift(current);
-      if (owes && (type.inFlight !== undefined || (waiting && type.rule.afterAnswers === true))) {
-        // Those behind it may refer to what could not be sent yet.
-        return undefined;
-      }
+      const free = type.inFlight === undefined && (type.rule.refersToNothing === true || !(blocked || (waiting && type.rule.afterAnswers)));
+      if (owes && free)
+        return this.#outgoing(type, type.takeAdditions(current, type.whole ? Number.POSITIVE_INFINITY : limits.bytes), current, true);
+      blocked ||= owes;
       waiting ||= type.inFlight !== undefined;
-      if (!owes) continue;
-      return this.#outgoing(type, type.takeAdditions(current, type.whole ? Number.POSITIVE_INFINITY : limits.bytes), current);
     }
-    if (waiting) return undefined;
+    if (blocked || waiting) return undefined;
     for (const type of [...this.#sorted].reverse()) {
       const current = resources.get(type.typeUrl);
-      if (current !== undefined && type.removals > 0) return this.#outgoing(type, type.takeRemovals(limits.removals), current);
+      if (current !== undefined && type.removals > 0) return this.#outgoing(type, type.takeRemovals(limits.removals), current, false);
     }
     return undefined;
   }
@@ -102,16 +105,17 @@ export class OrderedTypes {
     });
   }
 
-  #outgoing(type: TypeSubscription, taken: Batch, current: Resources): Outgoing {
+  #outgoing(type: TypeSubscription, taken: Batch, current: Resources, asked: boolean): Outgoing {
     const [batch, content] = type.whole ? type.complete(taken, current) : [taken, taken.resources];
-    return { type, batch, content, warmed: this.#warm(type, batch) };
+    return { type, batch, content, asked, warmed: this.#warm(type, batch) };
   }
 
   /** Envoy warms a changed resource with those that it names, and would wait for them for ever. */
   #warm(type: TypeSubscription, { resources }: Batch): TypeSubscription | undefined {
     const { warmsWith } = type.rule;
     const dependent = warmsWith === undefined ? undefined : this.#byUrl.get(warmsWith);
-    const changed = resources.filter((r) => type.acked.get(r.name) !== r.version).map((r) => r.name);
-    return dependent?.again(changed) === true ? dependent : undefined;
+    if (dependent === undefined) return undefined;
+    const changed = resources.filter((r) => type.acked.get(r.name) !== r.version);
+    return dependent.again(changed.flatMap((r) => endpointsOf(r) ?? [])) ? dependent : undefined;
   }
 }

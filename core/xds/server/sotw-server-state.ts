@@ -7,6 +7,7 @@ import type { RequestOutcome, ServerState } from './server-state.ts';
 import { setVersion } from './set-version.ts';
 import type { SubscriptionChange } from './subscription-types.ts';
 import type { TypeSubscription } from './type-subscription.ts';
+import { absentResource } from './warming.ts';
 
 /** What this variant adds to a type's subscription. */
 interface Conversation {
@@ -118,11 +119,12 @@ export class SotwServerState implements ServerState<DiscoveryRequest, DiscoveryR
   }
 
   /** Undefined where the protocol has no words for it; it then counts as sent and answered. */
-  #respond({ type, batch, content, warmed }: Outgoing): DiscoveryResponse | undefined {
+  #respond({ type, batch, content, asked, warmed }: Outgoing): DiscoveryResponse | undefined {
     const conversation = this.#conversations.get(type.typeUrl);
     this.#nonce += 1;
     const nonce = `${this.#stream}${this.#nonce.toString(36)}`;
-    if (conversation === undefined || (!type.whole && batch.resources.length === 0)) {
+    const absent = asked && !type.whole ? batch.removed.flatMap((name) => absentResource(type.typeUrl, name) ?? []) : [];
+    if (conversation === undefined || (!type.whole && batch.resources.length + absent.length === 0)) {
       type.sent(nonce, batch);
       type.settle(nonce, undefined);
       return undefined;
@@ -133,7 +135,7 @@ export class SotwServerState implements ServerState<DiscoveryRequest, DiscoveryR
     const dependent = warmed && this.#conversations.get(warmed.typeUrl);
     if (dependent !== undefined) dependent.warmed = true;
     const { typeUrl } = type;
-    const resources = content.map(({ value }) => ({ typeUrl, value: asBuffer(value) }));
+    const resources = [...content, ...absent].map(({ value }) => ({ typeUrl, value: asBuffer(value) }));
     return { versionInfo: setVersion(content), resources, canary: false, typeUrl, nonce, controlPlane: undefined };
   }
 }

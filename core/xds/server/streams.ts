@@ -22,7 +22,7 @@ export interface StreamLimits extends RequestLimits {
   readonly streams: number;
   /** Until the first request of a stream. Default 10 s. */
   readonly firstRequestMs: number;
-  /** Until a response is answered. Default 30 s. */
+  /** Until a response is answered. Default 30 s: Envoy answers for clusters once they are warm, or after 15 s unless told otherwise. */
   readonly answerMs: number;
   /** Default 5 s. */
   readonly heartbeatMs: number;

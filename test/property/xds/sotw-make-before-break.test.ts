@@ -72,6 +72,7 @@ test('whatever changes, a state-of-the-world client never holds a reference to w
       link.settle();
       for (const typeUrl of [cluster, loadAssignment, listener]) assert.deepEqual(link.held(typeUrl), link.world[typeUrl]);
       assert.equal(link.client.warming.size, 0);
+      assert.equal(link.timeOuts, 0, 'endpoints never wait for an answer about clusters, which waits for them');
     }),
     { numRuns: 2_000, includeErrorInReport: true },
   );
