@@ -5,7 +5,7 @@ import type { ChangedNames, EncodedResource, ResourceSet, ResourceView } from '.
 import { aggregatedService, type StreamLimits, typeServices, XdsStreams } from '../../core/xds/server/index.ts';
 
 /** What everybody gets; a change tells its names. */
-export class HandMadeView implements ResourceView {
+class HandMadeView implements ResourceView {
   #set: ResourceSet = new Map();
   readonly #listeners = new Set<(changed?: readonly ChangedNames[]) => void>();
 

@@ -6,7 +6,7 @@ import type { EncodedResource } from '../resource-source.ts';
  */
 export class HeldSet {
   readonly #taken = new Map<string, EncodedResource>();
-  /** Refused before anything was known of what the client holds: it may run on an older version, which omission would delete. */
+  /** Refused, and sent along nevertheless: the client may run on an older version that we do not know, which omission would delete. */
   readonly #unsure = new Set<string>();
   #based: boolean;
 
@@ -35,8 +35,9 @@ export class HeldSet {
     this.#unsure.delete(resource.name);
   }
 
-  refuse(name: string): void {
-    if (!this.#based) this.#unsure.add(name);
+  /** `doubtful`: it may be another one in the response that is bad, so this one stays in all that follow. */
+  refuse(name: string, doubtful: boolean): void {
+    if (doubtful || !this.#based) this.#unsure.add(name);
   }
 
   isUnsure(name: string): boolean {

@@ -7,6 +7,8 @@ export interface Verdict {
   readonly refused: ReadonlyMap<string, string>;
   /** `again`: the client may have stopped at the bad one. `alone`: nobody knows which is bad, so each is tried by itself. */
   readonly rest: 'taken' | 'again' | 'alone';
+  /** The text names none: these are refused because nothing else was new. */
+  readonly guessed: boolean;
 }
 
 /**
@@ -16,11 +18,11 @@ export interface Verdict {
 export function judgeNack(error: Status, offered: ReadonlySet<string>, fresh: readonly string[], listed: readonly string[]): Verdict {
   const exact = new Map<string, string>();
   for (const { name, reason } of rejectionsOf(error) ?? []) if (offered.has(name)) exact.set(name, reason);
-  if (exact.size > 0) return { refused: exact, rest: 'taken' };
+  if (exact.size > 0) return { refused: exact, rest: 'taken', guessed: false };
   const text = namedInNack(error.message, listed);
   const named = new Map([...text.named].filter(([name]) => offered.has(name)));
-  if (named.size > 0) return { refused: named, rest: text.tookRest ? 'taken' : 'again' };
+  if (named.size > 0) return { refused: named, rest: text.tookRest ? 'taken' : 'again', guessed: false };
   const suspects = fresh.length > 0 ? fresh : [...offered];
-  if (suspects.length > 1) return { refused: named, rest: 'alone' };
-  return { refused: new Map(suspects.map((name) => [name, error.message.slice(0, 512)])), rest: 'again' };
+  if (suspects.length > 1) return { refused: named, rest: 'alone', guessed: false };
+  return { refused: new Map(suspects.map((name) => [name, error.message.slice(0, 512)])), rest: 'again', guessed: true };
 }

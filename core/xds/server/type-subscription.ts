@@ -124,6 +124,8 @@ export class TypeSubscription {
     }
     const verdict = error === undefined ? undefined : this.#judge(error, flight);
     for (const resource of flight.offered.values()) if (this.#covers(resource.name)) this.#settleOne(resource, verdict);
+    // The client may have stopped before these.
+    if (verdict !== undefined && verdict.rest !== 'taken' && flight.offered.size > 0 && !this.whole) this.again(flight.removed);
     // What it has after all gets a version that it can take, and name when it comes again.
     if (this.#held?.certain === true && verdict !== undefined && verdict.refused.size > 0) this.#owes = true;
     if (verdict === undefined || verdict.rest === 'taken') this.#held?.rebase();
@@ -235,9 +237,12 @@ export class TypeSubscription {
     if (!this.#covers(name)) return;
     const forced = this.#forced.has(name);
     if (resource === undefined) {
-      if (forced) this.#toSend.add(name);
-      else if (this.#acked.has(name) || this.#held?.isUnsure(name) === true) this.#toRemove.add(name);
-      else this.#quarantined.delete(name);
+      const held = this.#acked.has(name) || this.#held?.isUnsure(name) === true;
+      // Asked for, refused, and now gone: who waits for it is told so, unless something held may still refer to it.
+      const awaited = this.#quarantined.has(name) && this.#names.has(name) && (!held || this.rule.refersToNothing === true);
+      if (forced || awaited) this.#toSend.add(name);
+      else if (held) this.#toRemove.add(name);
+      if (!held || awaited) this.#quarantined.delete(name);
       return;
     }
     // Came back while its removal is on the way: what refers to it must wait until it is sent again.
@@ -255,10 +260,11 @@ export class TypeSubscription {
   #judge(error: Status, { offered, listed }: InFlight): Verdict {
     const fresh = [...offered.values()].filter((r) => !this.#isRefused(r)).map((r) => r.name);
     const verdict = judgeNack(error, new Set(offered.keys()), fresh, listed);
-    if (verdict.rest === 'taken' || this.#held?.based !== false) return verdict;
+    const guessed = verdict.guessed && fresh.length < offered.size;
+    if (verdict.rest === 'taken' || this.#held?.based !== false) return { ...verdict, guessed };
     // The client may hold older versions of any of them, which a response without the bad one's would delete: it stays on what it has.
     const message = error.message.slice(0, 512);
-    return { refused: new Map(fresh.map((name) => [name, verdict.refused.get(name) ?? message])), rest: 'alone' };
+    return { refused: new Map(fresh.map((name) => [name, verdict.refused.get(name) ?? message])), rest: 'alone', guessed };
   }
 
   #settleOne(resource: EncodedResource, verdict: Verdict | undefined): void {
@@ -269,7 +275,7 @@ export class TypeSubscription {
     if (reason !== undefined) {
       this.#quarantined.set(name, { version, reason });
       this.#alone.delete(name);
-      this.#held?.refuse(name);
+      this.#held?.refuse(name, verdict?.guessed === true);
     } else if (verdict !== undefined && verdict.rest !== 'taken') {
       if (this.#isRefused(resource)) return;
       this.#forced.add(name);

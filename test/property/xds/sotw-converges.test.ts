@@ -131,7 +131,7 @@ const bytes = fc.constantFrom(1, 200, 1_000_000);
 test('client and server agree after any history of changes, refusals, losses and restarts', () => {
   fc.assert(
     fc.property(fc.constantFrom<NackStyle>('envoy', 'grpc'), commands, bytes, (style, list, size) => history(style, list, size)),
-    { numRuns: 3_000, includeErrorInReport: true },
+    { numRuns: 1_500, includeErrorInReport: true },
   );
 });
 
@@ -153,6 +153,6 @@ test('a client that says nothing usable of what it refuses stays on what it has,
       vanishing.look(link);
       check(link, wanted);
     }),
-    { numRuns: 3_000, includeErrorInReport: true },
+    { numRuns: 1_500, includeErrorInReport: true },
   );
 });
