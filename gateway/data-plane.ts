@@ -90,6 +90,11 @@ export class DataPlane {
     return this.#engine.counters().open;
   }
 
+  /** xDS clusters that open connections lead to. */
+  get inUse(): ReadonlySet<string> {
+    return this.#engine.counters().inUse;
+  }
+
   async drain(deadlineMs: number): Promise<void> {
     this.#forwarder.drain();
     await this.#engine.drain(deadlineMs);

@@ -8,7 +8,7 @@ import { withDefaults } from './defaults.ts';
 import { type DnsServer, startDnsServer } from './dns/index.ts';
 import { agentFiles, askToLeave, isToLeave, sayLeft } from './files.ts';
 import { HealthBoard } from './health/index.ts';
-import { inboundServices, OutboundKeeper, wantClusters } from './mesh/index.ts';
+import { inboundServices, NameDiscovery, type OpenedNames, OutboundKeeper, openNames, wantClusters } from './mesh/index.ts';
 import type { AgentOptions } from './options.ts';
 import { takenByOthers } from './proxy/index.ts';
 import { openFeed, openGrpc, openIdentity, openTraffic, register, type Traffic } from './start-parts.ts';
@@ -38,6 +38,8 @@ export class Agent implements RunningAgent {
   #registration: InstanceRegistration | undefined;
   #feed: StateFeed | undefined;
   #keeper: OutboundKeeper | undefined;
+  /** Absent where everything of the mesh is known. */
+  #discovery: NameDiscovery | undefined;
   #traffic: Traffic | undefined;
   #grpc: GrpcSupport | undefined;
   #served: readonly InboundService[] = [];
@@ -97,6 +99,7 @@ export class Agent implements RunningAgent {
       identity: this.#identity,
       registration: this.#registration?.status(),
       feed: this.#feed,
+      interest: this.#discovery?.describe(),
       verdicts: this.#board.verdicts(),
       listeners: this.#keeper?.listeners ?? [],
       taken: [...(this.#keeper?.taken ?? []), ...takenByOthers(this.#traffic?.envoy?.traffic)],
@@ -121,20 +124,21 @@ export class Agent implements RunningAgent {
     const options = this.#options;
     const { signal } = this.#stop;
     const deps = { ...this.#deps, accessLog: (entry: Readonly<Record<string, unknown>>) => this.#onAccess(entry) };
-    const { metrics } = deps;
+    const { metrics, clock, log } = deps;
     registerAgentMetrics(metrics, () => this.status());
     const more = async () => (await this.#traffic?.envoy?.proxy.metrics()) ?? '';
     // First, so that whoever asks sees what is waited for.
     this.#admin = await startAdmin({ ...options.admin, status: () => this.status(), metrics, more });
     const identity = await openIdentity(options, deps, signal);
     this.#identity = identity;
-    const feed = await openFeed(options, identity, deps, signal);
+    const opened = await openNames(options, agentFiles(options.stateDir).interest, clock, log);
+    const feed = await openFeed(options, identity, opened, deps, signal);
     this.#feed = feed;
     this.#settled = feed.from() === 'disk';
     const traffic = await openTraffic(options, identity, feed, deps);
     this.#traffic = traffic;
     // Whoever runs Envoy here says what it listens for.
-    if (options.proxy !== 'none') await this.#openMesh(feed, traffic);
+    if (options.proxy !== 'none') await this.#openMesh(feed, traffic, opened);
     // Nobody is sent here before it serves.
     await traffic.envoy?.proxy.serving(envoyPatienceMs, signal);
     if (traffic.envoy !== undefined) this.#run(traffic.envoy.traffic.run(signal));
@@ -151,26 +155,41 @@ export class Agent implements RunningAgent {
   }
 
   /** The services of the mesh, as this machine's programs find them: addresses, ports and names. */
-  async #openMesh(feed: StateFeed, { inbound, outbound }: Traffic): Promise<void> {
+  async #openMesh(feed: StateFeed, { inbound, outbound }: Traffic, opened: OpenedNames | undefined): Promise<void> {
     const options = this.#options;
     const { clock, log } = this.#deps;
+    const { signal } = this.#stop;
+    const files = agentFiles(options.stateDir);
     const keeper = new OutboundKeeper({
       options,
-      addressFile: agentFiles(options.stateDir).addresses,
+      addressFile: files.addresses,
       outbound,
       onInterest: (clusters) => wantClusters(feed, clusters),
       onServices: (state) => {
         this.#served = inboundServices(options.services, state);
         inbound.serve(this.#served);
       },
+      onDemand: opened !== undefined,
+      onPlaced: () => this.#discovery?.placed(),
       clock,
       log,
     });
     this.#keeper = keeper;
     await keeper.load();
     await keeper.apply(feed.store.current, false);
-    this.#dns = await startDnsServer({ ...options.dns, zones: () => keeper.zones });
-    this.#run(keeper.follow(feed.store, () => feed.from() !== 'nothing', this.#stop.signal));
+    if (opened !== undefined) {
+      const { names } = opened;
+      const [hostOf, place, inUse] = [keeper.hostOf.bind(keeper), keeper.place.bind(keeper), keeper.inUse.bind(keeper)];
+      this.#discovery = new NameDiscovery({ names, file: files.interest, feed, hostOf, place, inUse, clock, log, signal });
+      this.#run(this.#discovery.run());
+    }
+    const discover = options.outbound.loopbackAddresses ? this.#discovery : undefined;
+    this.#dns = await startDnsServer({
+      ...options.dns,
+      zones: () => keeper.zones,
+      ...(discover === undefined ? {} : { discover: (name) => discover.lookUp(name) }),
+    });
+    this.#run(keeper.follow(feed.store, () => feed.from() !== 'nothing', signal));
   }
 
   /** A task that fails ends the agent, with its error. */
@@ -191,6 +210,8 @@ export class Agent implements RunningAgent {
   #onAccess(entry: Readonly<Record<string, unknown>>): void {
     const suspect = suspectOf(entry, this.#served);
     if (suspect !== undefined) this.#board.suspect(suspect.namespace, suspect.name);
+    const { upstream_cluster: called } = entry;
+    if (typeof called === 'string' && called.startsWith('outbound|')) this.#discovery?.use(called.slice(called.lastIndexOf('|') + 1));
     this.#deps.accessLog(entry);
   }
 

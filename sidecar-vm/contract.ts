@@ -69,12 +69,26 @@ export interface AgentStatus {
   readonly proxy: ProxyStatus;
   readonly data: {
     readonly from: 'control-plane' | 'disk' | 'nothing';
-    /** Since the control plane last said that this is all there is. From disk: since it was written. */
+    /** Since a control plane last said that this is all there is, over restarts too. */
     readonly ageMs?: number;
     readonly controlPlane: string;
     readonly connected: boolean;
+    /** Streams begun since the start: one that breaks or stands still is replaced. */
+    readonly streams: number;
+    /** Why the last stream ended; absent while one stands. */
+    readonly lastError?: string;
     readonly rejected: readonly { readonly type: string; readonly name: string; readonly reason: string }[];
   };
+  readonly discovery: 'all' | 'on-demand';
+  /** The services subscribed to by name; empty with discovery `all`. */
+  readonly interest: readonly {
+    readonly host: string;
+    readonly why: 'configured' | 'used' | 'asked';
+    /** `unknown`: no control plane has said. */
+    readonly state: 'present' | 'absent' | 'unknown';
+    /** Since it was last looked up or connected to. */
+    readonly idleMs?: number;
+  }[];
   readonly services: readonly {
     readonly namespace: string;
     readonly name: string;

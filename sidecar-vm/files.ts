@@ -13,6 +13,8 @@ export function agentFiles(stateDir: string) {
     /** Last good xDS resources. */
     state: join(stateDir, 'xds-state'),
     addresses: join(stateDir, 'addresses.json'),
+    /** Services that this machine calls. */
+    interest: join(stateDir, 'interest.json'),
     /** Says that this machine has left, or is to. */
     left: join(stateDir, 'left'),
   };

@@ -92,12 +92,25 @@ const schema = z.strictObject({
   proxy: z.enum(['isthmus', 'envoy', 'none']).default('isthmus'),
   /** Default: `envoy` of the search path. */
   envoyPath: z.string().min(1).optional(),
+  /**
+   * Which services of the mesh it knows: `all`, or `on-demand` those that its configuration names or somebody here looks up. Default: see
+   * `discoveryOf`.
+   */
+  discovery: z.enum(['all', 'on-demand']).optional(),
+  /** A service looked up once is let go of when nobody has looked it up or been connected to it for so long. Default 24 h. */
+  forgetAfterMs: ms.default(24 * 3_600_000),
   /** From SIGTERM to the end of the last connection. Default 30 s. */
   drainMs: ms.default(30_000),
 });
 
 export type AgentOptions = z.output<typeof schema>;
 export type AgentOptionsInput = z.input<typeof schema>;
+
+/** On demand where the resolver leads to services, or explicit ports name them; otherwise everything. */
+export function discoveryOf({ discovery, outbound }: AgentOptions): 'all' | 'on-demand' {
+  if (discovery !== undefined) return discovery;
+  return outbound.loopbackAddresses || Object.keys(outbound.explicit).length > 0 ? 'on-demand' : 'all';
+}
 
 /** Everything that is wrong at once. Messages hold no value of `token`. */
 export function parseAgentOptions(input: unknown): Checked<AgentOptions> {

@@ -22,7 +22,7 @@ import { type GrpcSupport, openGrpcSupport } from './certificates/index.ts';
 import type { AgentDeps, ListenAddress } from './contract.ts';
 import { agentFiles, isToLeave } from './files.ts';
 import { helloOf } from './hello.ts';
-import { agentInterest, inboundServices } from './mesh/index.ts';
+import { agentInterest, inboundServices, type OpenedNames } from './mesh/index.ts';
 import type { AgentOptions } from './options.ts';
 import { type EnvoyTraffic, openEnvoyTraffic } from './proxy/index.ts';
 
@@ -56,6 +56,7 @@ export async function openIdentity(options: AgentOptions, deps: Required<AgentDe
 export function openFeed(
   options: AgentOptions,
   identity: ObtainedIdentity,
+  names: OpenedNames | undefined,
   deps: Required<AgentDeps>,
   signal: AbortSignal,
 ): Promise<StateFeed> {
@@ -68,7 +69,7 @@ export function openFeed(
     addresses: identity.token.addresses,
     security: () => controlChannel(identity, { cluster, now: () => clock.now() }),
     node: buildNode({ kind: 'agent', identity: spiffeId, instance, network, locality, version }),
-    interest: (kept) => agentInterest(kept, services),
+    interest: (kept) => agentInterest(kept, services, names, clock.monotonic()),
     clock,
     random,
     log,

@@ -24,6 +24,8 @@ export interface JoinFlags {
   readonly admin: Listen;
   readonly proxy: AgentOptionsInput['proxy'];
   readonly envoyPath?: string;
+  readonly discovery?: 'all' | 'on-demand';
+  readonly forgetAfter: number;
   readonly drain: number;
   readonly grpc?: boolean;
 }
@@ -60,6 +62,8 @@ export function agentOptionsOf(token: string, flags: JoinFlags & { readonly netw
     admin,
     proxy,
     ...(envoyPath === undefined ? {} : { envoyPath }),
+    ...(flags.discovery === undefined ? {} : { discovery: flags.discovery }),
+    forgetAfterMs: flags.forgetAfter,
     drainMs: flags.drain,
     grpc: flags.grpc === true,
   };

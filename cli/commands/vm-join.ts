@@ -66,6 +66,15 @@ function listeners(command: Command): Command {
     )
     .addOption(flag('--reserved-ports <ports>', 'ports that the agent leaves to programs of this machine, 80,443', portsFlag, [], 'none'))
     .option('--no-loopback', 'no address of 127.64.0.0/10 for each mesh service: explicit --outbound ports alone')
+    .addOption(
+      new Option(
+        '--discovery <which>',
+        'services that the agent knows: all, or on-demand those that --outbound names or somebody here looks up (default: on-demand; all with --no-loopback and no --outbound)',
+      ).choices(['all', 'on-demand']),
+    )
+    .addOption(
+      flag('--forget-after <duration>', 'let go of a service that nobody looks up or is connected to', durationFlag, 24 * 3_600_000, '24h'),
+    )
     .addOption(listenOption('--dns', 'resolver for names of the mesh', { address: '127.0.0.1', port: 15_053 }))
     .addOption(flag('--dns-upstream <ip:port>', 'where other names are asked for; may be repeated', collect, [], 'they are refused'))
     .addOption(listenOption('--admin', 'health, metrics and status', { address: '127.0.0.1', port: 15_021 }))

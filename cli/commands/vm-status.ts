@@ -4,7 +4,7 @@ import { CliError } from '../cli-error.ts';
 import { exitCode } from '../exit-codes.ts';
 import { emit, type Io } from '../io.ts';
 import { type LeafOptions, leaf } from '../leaf.ts';
-import { table } from '../text/table.ts';
+import { age, table } from '../text/table.ts';
 import { type Listen, listenFlag } from './vm-join-flags.ts';
 
 const answerMs = 5_000;
@@ -40,13 +40,14 @@ async function askAgent({ address, port }: Listen, signal: AbortSignal): Promise
 }
 
 function statusText(status: AgentStatus): string {
-  const { identity, data, services, outbound, taken } = status;
+  const { identity, data, services, outbound, interest, taken } = status;
   const at = ({ address, port }: Listen) => `${address}:${port}`;
   return [
     `${status.instance} (${status.version}), network ${status.network}: ${status.ready ? 'ready' : 'not ready'}`,
     identity === undefined ? 'no identity yet' : `${identity.spiffeId} of cluster ${identity.cluster}, until ${identity.notAfter}`,
     `inbound ${at(status.inbound)}, DNS ${at(status.dns)}, control plane ${data.controlPlane || 'none yet'}`,
     proxyText(status.proxy),
+    dataText(data),
     '',
     table(
       ['STAGE', 'OK', 'WHY'],
@@ -59,6 +60,10 @@ function statusText(status: AgentStatus): string {
     ...section(
       ['CALL', 'ON', 'PROTOCOL', 'ENDPOINTS'],
       outbound.map((o) => [o.host, at(o), o.protocol, String(o.endpoints)]),
+    ),
+    ...section(
+      ['KNOWS', 'STATE', 'WHY', 'UNUSED FOR'],
+      interest.map((i) => [i.host, i.state, whyText[i.why], i.idleMs === undefined ? '' : age(i.idleMs)]),
     ),
     ...section(
       ['PORT_TAKEN', 'PORT', 'WHAT TO DO'],
@@ -75,6 +80,14 @@ function proxyText(proxy: AgentStatus['proxy']): string {
   const changed = lastUpdateAgeMs === undefined ? 'nothing taken yet' : `last change ${Math.round(lastUpdateAgeMs / 1_000)} s ago`;
   const line = `proxy envoy ${version}, pid ${pid ?? '-'}, ${state}, ${fed}, ${changed}, ${updateRejected} updates refused`;
   return problem === undefined ? line : `${line}\n  ${problem}`;
+}
+
+const whyText = { configured: 'an --outbound port', used: 'looked up here', asked: 'looked up here, not confirmed' } as const;
+
+function dataText({ from, ageMs, connected, lastError }: AgentStatus['data']): string {
+  const source = { 'control-plane': 'from the control plane', disk: 'from disk', nothing: 'none' }[from];
+  const old = ageMs === undefined ? '' : `, ${age(ageMs)} old`;
+  return `data ${source}${old}${connected || lastError === undefined ? '' : `; ${lastError}`}`;
 }
 
 function section(head: readonly string[], rows: readonly (readonly string[])[]): string[] {

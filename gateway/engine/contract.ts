@@ -218,6 +218,8 @@ export interface ConnectionReport {
 
 export interface EngineCounters {
   readonly open: number;
+  /** xDS clusters that open connections have been led to. */
+  readonly inUse: ReadonlySet<string>;
   readonly accepted: number;
   /** By `ConnectionReport.reason`. */
   readonly ended: ReadonlyMap<string, number>;

@@ -38,6 +38,8 @@ export interface OutboundListener {
 export interface Outbound {
   /** Rejects with MeshError PORT_TAKEN, whose cause is the bind error. */
   listen(listener: OutboundListener): Promise<OpenPort>;
+  /** xDS clusters that open connections lead to, those of closed listeners included. */
+  inUse(): ReadonlySet<string>;
   drain(deadlineMs: number): Promise<void>;
   /** Idempotent. */
   dispose(): Promise<void>;

@@ -33,6 +33,7 @@ export function createOutbound(context: DataPlaneContext): Outbound {
         throw error;
       }
     },
+    inUse: () => plane.inUse,
     drain: (deadlineMs) => plane.drain(deadlineMs),
     dispose: () => plane.dispose(),
   };

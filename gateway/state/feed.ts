@@ -34,6 +34,7 @@ export class StateFeed {
   readonly #client: DeltaClient;
   readonly #file: StateFile;
   readonly #interest = new Map<string, Interest>();
+  readonly #answered = new Set<() => void>();
   #restored = 0;
   /** Age of what was restored, and when that was (monotonic). */
   #restoredAge = { ageMs: 0, at: 0 };
@@ -51,8 +52,11 @@ export class StateFeed {
       log,
       signal,
       onUpdate: (update) => {
+        const before = this.store.current;
         const rejections = this.store.apply(update);
-        this.#file.changed();
+        if (this.store.current !== before) this.#file.changed();
+        // Only when this has returned does the client count the update as taken in.
+        queueMicrotask(() => this.#tell());
         return rejections;
       },
       onCurrent: () => this.#file.confirmed(),
@@ -98,6 +102,13 @@ export class StateFeed {
     this.#file.changed();
   }
 
+  /** Called after each update of the control plane has been taken in, those that only say what there is not included. Returns what ends it. */
+  onAnswer(listener: () => void): () => void {
+    const entry = () => listener();
+    this.#answered.add(entry);
+    return () => this.#answered.delete(entry);
+  }
+
   /** The control plane has said that there is none of this name. */
   isAbsent(typeUrl: string, name: string): boolean {
     return this.#client.isAbsent(typeUrl, name);
@@ -127,6 +138,10 @@ export class StateFeed {
   /** After a renewed SVID: the server ends streams with the SVID that they began with. */
   reconnect(reason: string): void {
     this.#client.reconnect(reason);
+  }
+
+  #tell(): void {
+    for (const listener of [...this.#answered]) listener();
   }
 
   #subscribe(typeUrl: string, names: Interest): void {

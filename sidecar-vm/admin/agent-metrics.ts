@@ -36,6 +36,13 @@ export function registerAgentMetrics(registry: Registry, status: () => AgentStat
     const { proxy } = status();
     if (proxy.kind === 'envoy') g.set(proxy.updateRejected);
   });
+  gauge('isthmus_agent_xds_streams', 'Streams begun since the start; one that breaks or stands still is replaced.', [], (g) =>
+    g.set(status().data.streams),
+  );
+  gauge('isthmus_agent_interest', 'Services subscribed to by name.', ['why'], (g) => {
+    const { interest } = status();
+    for (const why of ['configured', 'used', 'asked'] as const) g.set({ why }, interest.filter((each) => each.why === why).length);
+  });
   gauge('isthmus_agent_data_age_seconds', 'Since the control plane last said that this is all there is.', [], (g) => {
     const { ageMs } = status().data;
     if (ageMs !== undefined) g.set(ageMs / 1_000);

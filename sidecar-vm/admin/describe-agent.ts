@@ -4,7 +4,7 @@ import { version } from '../../core/version.ts';
 import type { DataPlaneState, ProxyStatus, StateFeed } from '../../gateway/index.ts';
 import type { AgentStatus, ListenAddress, StageVerdict } from '../contract.ts';
 import type { ServiceVerdict } from '../health/index.ts';
-import type { AgentOptions } from '../options.ts';
+import { type AgentOptions, discoveryOf } from '../options.ts';
 import type { PlannedListener, PortTaken } from '../redirect/index.ts';
 
 /** What the agent knows at this moment; what has not come about yet is undefined. */
@@ -15,6 +15,8 @@ export interface AgentFacts {
   readonly identity: ObtainedIdentity | undefined;
   readonly registration: RegistrationStatus | undefined;
   readonly feed: StateFeed | undefined;
+  /** Absent with discovery `all`. */
+  readonly interest: AgentStatus['interest'] | undefined;
   readonly verdicts: readonly ServiceVerdict[];
   readonly listeners: readonly PlannedListener[];
   readonly taken: readonly PortTaken[];
@@ -44,6 +46,8 @@ export function describeAgent(facts: AgentFacts): AgentStatus {
     ...(identity === undefined ? {} : { identity: identityOf(identity) }),
     proxy: facts.proxy,
     data: dataOf(feed),
+    discovery: discoveryOf(options),
+    interest: facts.interest ?? [],
     services: verdicts.map(({ namespace, name, state }) => ({ namespace, name, health: state.verdict, reason: state.reason })),
     outbound: facts.listeners.map((l) => ({
       host: l.host,
@@ -107,14 +111,16 @@ function identityOf(identity: ObtainedIdentity): NonNullable<AgentStatus['identi
 }
 
 function dataOf(feed: StateFeed | undefined): AgentStatus['data'] {
-  if (feed === undefined) return { from: 'nothing', controlPlane: '', connected: false, rejected: [] };
-  const { address, state, types } = feed.status();
+  if (feed === undefined) return { from: 'nothing', controlPlane: '', connected: false, streams: 0, rejected: [] };
+  const { address, state, types, attempts, lastError } = feed.status();
   const ageMs = feed.ageMs();
   return {
     from: feed.from(),
     ...(ageMs === undefined ? {} : { ageMs }),
     controlPlane: address,
     connected: state === 'connected',
+    streams: attempts,
+    ...(lastError === undefined ? {} : { lastError: lastError.message }),
     rejected: types.flatMap(({ typeUrl, rejected }) =>
       rejected.map(({ name, reason }) => ({ type: typeUrl.slice(typeUrl.lastIndexOf('.') + 1), name, reason })),
     ),

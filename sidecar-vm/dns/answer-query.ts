@@ -2,7 +2,7 @@ import type { Answer, Packet, Question } from 'dns-packet';
 
 /** Seconds. Short, since a service's loopback address may go when the service does. */
 const answerTtl = 30;
-const rcode = { noError: 0, formErr: 1, nxDomain: 3, refused: 5 } as const;
+const rcode = { noError: 0, formErr: 1, servFail: 2, nxDomain: 3, refused: 5 } as const;
 const authoritative = 1 << 10;
 
 /** Names in lower case without the final dot → IPv4 addresses. */
@@ -12,6 +12,8 @@ export interface Zones {
   /** Suffixes that the mesh owns, such as `mesh.internal`; everything else is somebody else's. */
   readonly suffixes: readonly string[];
   readonly hosts: HostTable;
+  /** There may be services that `hosts` does not list, as nobody has asked for them. */
+  readonly partial?: boolean;
 }
 
 /** What to do with a query: answer it here, or leave it to the machine's own resolver. */
@@ -39,7 +41,11 @@ function records(question: Question, addresses: readonly string[]): Answer[] {
 function hasDescendant(zones: Zones, name: string): boolean {
   if (zones.suffixes.includes(name)) return true;
   for (const host of zones.hosts.keys()) if (host.endsWith(`.${name}`)) return true;
-  return false;
+  // A namespace: nobody has told us that it holds nothing.
+  return (
+    zones.partial === true &&
+    zones.suffixes.some((suffix) => name.endsWith(`.${suffix}`) && !name.slice(0, -suffix.length - 1).includes('.'))
+  );
 }
 
 function answer(query: Packet, answers: Answer[], code: number, flags: number): Verdict {
@@ -51,11 +57,20 @@ function answer(query: Packet, answers: Answer[], code: number, flags: number): 
 }
 
 /** DNS names compare without case (RFC 4343). */
-function normalise(name: string): string {
+export function normalise(name: string): string {
   return name.toLowerCase().replace(/\.$/, '');
 }
 
 /** For what cannot be answered and may not be forwarded. */
 export function refuse(query: Packet): Packet {
-  return { id: query.id ?? 0, type: 'response', flags: rcode.refused, questions: query.questions ?? [], answers: [] };
+  return failure(query, rcode.refused);
+}
+
+/** For what nobody can tell now: the resolver asks again, or elsewhere, and nothing is cached as missing. */
+export function serverFailure(query: Packet): Packet {
+  return failure(query, rcode.servFail);
+}
+
+function failure(query: Packet, code: number): Packet {
+  return { id: query.id ?? 0, type: 'response', flags: code, questions: query.questions ?? [], answers: [] };
 }

@@ -2,7 +2,7 @@ import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { createServer, isIPv6, type Server, type Socket as TcpSocket } from 'node:net';
 import { decode, encode, type Packet } from 'dns-packet';
 import { MeshError } from '../../core/errors.ts';
-import { answerQuery, refuse, type Zones } from './answer-query.ts';
+import { answerQuery, normalise, refuse, serverFailure, type Zones } from './answer-query.ts';
 import { forwardQuery } from './forward.ts';
 
 export interface DnsServerOptions {
@@ -12,6 +12,8 @@ export interface DnsServerOptions {
   /** Resolvers for names outside the mesh, `IP` or `IP:PORT`; empty: such names are REFUSED, and the machine's own resolver goes on to its next. */
   readonly upstreams: readonly string[];
   readonly zones: () => Zones;
+  /** Run before a name is answered, in lower case without the final dot: brings into `zones` what can be. `unknown`: SERVFAIL. */
+  readonly discover?: (name: string) => Promise<'settled' | 'unknown'>;
 }
 
 export interface DnsServer {
@@ -24,13 +26,24 @@ export interface DnsServer {
 const maxUdpBytes = 512;
 const maxTcpConnections = 64;
 const tcpIdleMs = 5_000;
+/** Queries that wait for an answer from elsewhere; more are dropped, and asked again by their resolvers. */
+const maxUnderWay = 4_096;
 
 /** UDP and TCP on one port. A packet that does not parse is dropped: answering garbage would make the agent a reflector. */
 export async function startDnsServer(options: DnsServerOptions): Promise<DnsServer> {
   const udp = createSocket(isIPv6(options.address) ? 'udp6' : 'udp4');
   const tcp = createServer();
   tcp.maxConnections = maxTcpConnections;
-  const answer = (message: Buffer) => respond(message, options);
+  let underWay = 0;
+  const answer = async (message: Buffer) => {
+    if (underWay >= maxUnderWay) return undefined;
+    underWay += 1;
+    try {
+      return await respond(message, options);
+    } finally {
+      underWay -= 1;
+    }
+  };
   udp.on('message', (message, from) => void answer(message).then((packet) => sendUdp(udp, packet, from)));
   tcp.on('connection', (socket) => serveTcp(socket, answer));
   try {
@@ -71,6 +84,8 @@ async function bind(udp: Socket, tcp: Server, options: DnsServerOptions): Promis
 async function respond(message: Buffer, options: DnsServerOptions): Promise<Buffer | undefined> {
   const query = parse(message);
   if (query === undefined || query.type === 'response') return undefined;
+  const [question] = query.questions ?? [];
+  if (question !== undefined && (await options.discover?.(normalise(question.name))) === 'unknown') return encode(serverFailure(query));
   const verdict = answerQuery(query, options.zones());
   if (verdict.kind === 'answer') return encode(verdict.packet);
   return (await forwardQuery(message, options.upstreams)) ?? encode(refuse(query));

@@ -4,9 +4,12 @@ import type { HostTable, Zones } from '../dns/index.ts';
 import type { AgentOptions } from '../options.ts';
 import type { AddressTable, OutboundService } from '../redirect/index.ts';
 
-/** Until a Listener resource has named another one. */
+/** Until a control plane has named another one. */
 const usualSuffix = 'mesh.internal';
 const clusterSetSuffix = 'svc.clusterset.local';
+
+/** What names are made of. */
+export type MeshNames = Pick<DataPlaneState, 'listeners' | 'bundles'>;
 
 /** The mesh services that this machine may call, by name. Pure. */
 export function outboundServices(state: Pick<DataPlaneState, 'listeners'>): readonly OutboundService[] {
@@ -18,9 +21,16 @@ export function outboundServices(state: Pick<DataPlaneState, 'listeners'>): read
   return services.sort((a, b) => (a.hosts[0] < b.hosts[0] ? -1 : 1));
 }
 
+/** Services are found by hosts `NAME.NAMESPACE.` with this behind it. Pure. */
+export function canonicalSuffix(state: MeshNames): string {
+  for (const { hostSuffix } of state.bundles.values()) if (hostSuffix !== '') return hostSuffix.toLowerCase();
+  return meshSuffixes(state).find((suffix) => suffix !== clusterSetSuffix) ?? usualSuffix;
+}
+
 /** The suffixes that follow `NAME.NAMESPACE.` in the hosts of services, the clusterset's always among them. Pure. */
-export function meshSuffixes(state: Pick<DataPlaneState, 'listeners'>): readonly string[] {
+export function meshSuffixes(state: MeshNames): readonly string[] {
   const found = new Set<string>();
+  for (const { hostSuffix } of state.bundles.values()) if (hostSuffix !== '') found.add(hostSuffix.toLowerCase());
   for (const listener of state.listeners.values()) {
     if (listener.kind !== 'service') continue;
     const prefix = `${listener.service}.${listener.namespace}.`;
@@ -31,19 +41,20 @@ export function meshSuffixes(state: Pick<DataPlaneState, 'listeners'>): readonly
   return [...found].sort();
 }
 
-/** Every name of every service, to its loopback address; to 127.0.0.1 where only explicit ports lead to it. Pure. */
+/** Every name of every service, to its loopback address; to 127.0.0.1 where only explicit ports lead to it. `partial`: see Zones. Pure. */
 export function meshZones(
   services: readonly OutboundService[],
   addresses: AddressTable,
   suffixes: readonly string[],
   explicit: ReadonlyMap<string, number>,
+  partial = false,
 ): Zones {
   const hosts = new Map<string, readonly string[]>();
   for (const service of services) {
     const address = addresses.assigned.get(service.hosts[0]) ?? (hasExplicit(service, explicit) ? '127.0.0.1' : undefined);
     if (address !== undefined) for (const host of service.hosts) hosts.set(host, [address]);
   }
-  return { suffixes, hosts: hosts as HostTable };
+  return { suffixes, partial, hosts: hosts as HostTable };
 }
 
 function hasExplicit(service: OutboundService, explicit: ReadonlyMap<string, number>): boolean {
@@ -51,7 +62,7 @@ function hasExplicit(service: OutboundService, explicit: ReadonlyMap<string, num
 }
 
 /** What the mTLS end of this machine serves: every name that callers may use for its services. Pure. */
-export function inboundServices(services: AgentOptions['services'], state: Pick<DataPlaneState, 'listeners'>): readonly InboundService[] {
+export function inboundServices(services: AgentOptions['services'], state: MeshNames): readonly InboundService[] {
   const suffixes = meshSuffixes(state).filter((suffix) => suffix !== clusterSetSuffix);
   return services.map(({ namespace, name, port, protocol, appAddress, appPort }) => {
     const known = [...state.listeners.values()].find((l) => l.kind === 'service' && l.namespace === namespace && l.service === name);

@@ -1,3 +1,5 @@
-export { agentInterest, wantClusters } from './agent-interest.ts';
+export type { OpenedNames } from './agent-interest.ts';
+export { agentInterest, openNames, wantClusters } from './agent-interest.ts';
 export { inboundServices } from './describe-mesh.ts';
+export { NameDiscovery } from './name-discovery.ts';
 export { OutboundKeeper } from './outbound-keeper.ts';

@@ -1,7 +1,7 @@
 import type { Clock } from '../../core/clock.ts';
 import { isAborted } from '../../core/lifecycle.ts';
 import type { Log } from '../../core/log.ts';
-import type { DataPlaneState, Outbound, StateView } from '../../gateway/index.ts';
+import { type DataPlaneState, emptyState, type Outbound, type StateView } from '../../gateway/index.ts';
 import type { Zones } from '../dns/index.ts';
 import { Nudge } from '../nudge.ts';
 import type { AgentOptions } from '../options.ts';
@@ -16,7 +16,8 @@ import {
   planListeners,
   saveAddresses,
 } from '../redirect/index.ts';
-import { meshSuffixes, meshZones, outboundServices } from './describe-mesh.ts';
+import { canonicalSuffix, meshSuffixes, meshZones, outboundServices } from './describe-mesh.ts';
+import { serviceHost } from './service-host.ts';
 
 /** How soon a port that another program held is asked for again, ms. */
 const retryMs = 5_000;
@@ -27,6 +28,10 @@ export interface OutboundKeeperOptions {
   readonly outbound: Outbound;
   /** All xDS clusters that listeners lead to. */
   readonly onInterest: (clusters: ReadonlySet<string>) => void;
+  /** Only services that somebody here asked for are known. */
+  readonly onDemand: boolean;
+  /** `place` may say something new. */
+  readonly onPlaced: () => void;
   /** After services have changed. */
   readonly onServices: (state: DataPlaneState) => void;
   readonly clock: Clock;
@@ -39,10 +44,11 @@ export class OutboundKeeper {
   readonly #listeners: ListenerSet;
   readonly #explicit: ReadonlyMap<string, number>;
   #addresses: AddressTable = emptyAddressTable;
-  #zones: Zones = { suffixes: meshSuffixes({ listeners: new Map() }), hosts: new Map() };
+  #zones: Zones = { suffixes: meshSuffixes(emptyState), hosts: new Map() };
+  #suffix = canonicalSuffix(emptyState);
   #reserved: readonly PortTaken[] = [];
-  /** Listeners whose xDS cluster has not come yet: until then they could only refuse. */
-  #pending = 0;
+  /** Hosts of listeners whose xDS cluster or endpoints have not come yet: until then they could only refuse. */
+  #pending: ReadonlySet<string> = new Set();
   #exhausted = 0;
 
   constructor(parts: OutboundKeeperOptions) {
@@ -61,6 +67,22 @@ export class OutboundKeeper {
 
   get taken(): readonly PortTaken[] {
     return [...this.#reserved, ...this.#listeners.taken];
+  }
+
+  /** Whether programs of this machine can reach the service: `named` while its address is known, and listeners are on their way. */
+  place(host: string): 'open' | 'named' | undefined {
+    if (!this.#zones.hosts.has(host)) return undefined;
+    return this.#pending.has(host) ? 'named' : 'open';
+  }
+
+  /** The host of the service that a DNS name means; undefined: of none. */
+  hostOf(name: string): string | undefined {
+    return serviceHost(name, this.#zones.suffixes, this.#suffix);
+  }
+
+  /** Hosts that connections are open to. */
+  inUse(): ReadonlySet<string> {
+    return new Set([...this.#parts.outbound.inUse()].map((name) => name.slice(name.lastIndexOf('|') + 1)));
   }
 
   async load(): Promise<void> {
@@ -92,24 +114,29 @@ export class OutboundKeeper {
     onInterest(new Set(plan.listeners.map((l) => l.clusterName)));
     const before = new Set(this.taken.map(takenKey));
     const open = new Set(this.#listeners.listeners.map((l) => l.clusterName));
-    const known = plan.listeners.filter((l) => state.clusters.has(l.clusterName) || open.has(l.clusterName));
-    this.#pending = plan.listeners.length - known.length;
+    const arrived = (name: string) => state.clusters.has(name) && state.assignments.has(name);
+    const [known, waiting] = partition(plan.listeners, (l) => arrived(l.clusterName) || open.has(l.clusterName));
     await this.#listeners.apply(known);
+    this.#pending = new Set(waiting.map((l) => l.host));
     this.#reserved = plan.taken;
     for (const taken of this.taken) if (!before.has(takenKey(taken))) log.warn({ code: 'PORT_TAKEN', ...taken }, 'not listening');
-    this.#zones = meshZones(services, this.#addresses, meshSuffixes(state), this.#explicit);
+    const partial = options.outbound.loopbackAddresses && this.#parts.onDemand;
+    this.#zones = meshZones(services, this.#addresses, meshSuffixes(state), this.#explicit, partial);
+    this.#suffix = canonicalSuffix(state);
+    this.#parts.onPlaced();
   }
 
   /** Applies each new state until the signal aborts; asks again for ports that were taken. */
   async follow(state: StateView, whole: () => boolean, signal: AbortSignal): Promise<void> {
     const nudge = new Nudge();
     const undo = state.subscribe(() => nudge.ask());
-    let applied: unknown;
+    let applied: Pick<DataPlaneState, 'listeners' | 'bundles'> | undefined;
     try {
       for (;;) {
-        const { listeners } = state.current;
-        if (listeners !== applied || this.#pending > 0 || this.#listeners.taken.length > 0)
-          applied = (await this.#attempt(state.current, whole())) ? listeners : undefined;
+        const { listeners, bundles } = state.current;
+        const changed = listeners !== applied?.listeners || bundles !== applied.bundles;
+        if (changed || this.#pending.size > 0 || this.#listeners.taken.length > 0)
+          applied = (await this.#attempt(state.current, whole())) ? { listeners, bundles } : undefined;
         await nudge.wait(retryMs, this.#parts.clock, signal);
       }
     } catch (error) {
@@ -151,6 +178,12 @@ function ownPorts(options: AgentOptions): number[] {
 
 function sameAssignment(a: AddressTable, b: AddressTable): boolean {
   return a.assigned.size === b.assigned.size && [...a.assigned].every(([host, address]) => b.assigned.get(host) === address);
+}
+
+function partition<T>(all: readonly T[], test: (each: T) => boolean): readonly [readonly T[], readonly T[]] {
+  const [yes, no]: [T[], T[]] = [[], []];
+  for (const each of all) (test(each) ? yes : no).push(each);
+  return [yes, no];
 }
 
 function takenKey(taken: PortTaken): string {

@@ -58,7 +58,13 @@ export class EnvoyTraffic {
       ...ends,
     };
     // One process serves both: what drains the one has drained the other.
-    this.outbound = { listen: (listener) => Promise.resolve(this.#add(listener)), drain: () => Promise.resolve(), dispose: ends.dispose };
+    this.outbound = {
+      listen: (listener) => Promise.resolve(this.#add(listener)),
+      // Envoy ends the connections of a listener that goes, and does not say which have any: so none may go.
+      inUse: () => new Set([...this.#entries.values()].map(({ listener }) => listener.clusterName)),
+      drain: () => Promise.resolve(),
+      dispose: ends.dispose,
+    };
     let { authz } = options.state.current;
     this.#unsubscribe = options.state.subscribe(() => {
       options.proxy.local.refresh();

@@ -2,7 +2,9 @@ import { open, readFile, rename } from 'node:fs/promises';
 import { z } from 'zod';
 import { type AddressTable, emptyAddressTable } from './allocate-addresses.ts';
 
-const schema = z.object({ assigned: z.record(z.string(), z.ipv4()), freed: z.record(z.ipv4(), z.number()) });
+/** Earlier versions kept the time alone. */
+const freed = z.union([z.number().transform((at) => ({ at, host: '' })), z.object({ at: z.number(), host: z.string() })]);
+const schema = z.object({ assigned: z.record(z.string(), z.ipv4()), freed: z.record(z.ipv4(), freed) });
 
 /** A file that is missing or damaged gives an empty table: addresses change then, but the agent runs. */
 export async function loadAddresses(path: string): Promise<{ readonly table: AddressTable; readonly damaged: boolean }> {

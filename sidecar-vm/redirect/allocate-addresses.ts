@@ -5,8 +5,14 @@
 
 export interface AddressTable {
   readonly assigned: ReadonlyMap<string, string>;
-  /** Address → Unix ms when it was freed. */
-  readonly freed: ReadonlyMap<string, number>;
+  readonly freed: ReadonlyMap<string, FreedAddress>;
+}
+
+export interface FreedAddress {
+  /** Unix ms. */
+  readonly at: number;
+  /** Whose it was; empty where that is not known. */
+  readonly host: string;
 }
 
 export const emptyAddressTable: AddressTable = { assigned: new Map(), freed: new Map() };
@@ -18,9 +24,8 @@ const base = (127 << 24) | (64 << 16);
 const size = 1 << 22;
 
 /**
- * Pure. Keeps what is assigned, frees what `hosts` no longer names, and gives each new host the next address that is
- * neither assigned nor resting. A host that came back within its rest gets its old address only by persistence of
- * `assigned`; `exhausted` lists hosts that got none.
+ * Pure. Keeps what is assigned, frees what `hosts` no longer names, and gives each new host the address that it had until it was freed, or
+ * the next one that is neither assigned nor resting. `exhausted` lists hosts that got none.
  */
 export function allocateAddresses(
   table: AddressTable,
@@ -29,8 +34,13 @@ export function allocateAddresses(
 ): { readonly table: AddressTable; readonly exhausted: readonly string[] } {
   const wanted = new Set(hosts);
   const assigned = new Map([...table.assigned].filter(([host]) => wanted.has(host)));
-  const freed = new Map([...table.freed].filter(([, at]) => nowMs - at < restMs));
-  for (const [host, address] of table.assigned) if (!wanted.has(host)) freed.set(address, nowMs);
+  const freed = new Map([...table.freed].filter(([, { at }]) => nowMs - at < restMs));
+  for (const [host, address] of table.assigned) if (!wanted.has(host)) freed.set(address, { at: nowMs, host });
+  for (const [address, { host }] of [...freed]) {
+    if (!wanted.has(host) || assigned.has(host)) continue;
+    assigned.set(host, address);
+    freed.delete(address);
+  }
   const used = new Set([...assigned.values(), ...freed.keys()]);
   const exhausted: string[] = [];
   let cursor = 0;

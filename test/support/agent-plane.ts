@@ -1,7 +1,7 @@
 import type { TestContext } from 'node:test';
 import { Registry } from 'prom-client';
 import type { Claims, TokenRequest } from '../../control/ca/index.ts';
-import { createXdsServer } from '../../control/xds/index.ts';
+import { createXdsServer, type XdsServer } from '../../control/xds/index.ts';
 import { clusterSan } from '../../core/model/index.ts';
 import { systemClock } from '../../core/system-clock.ts';
 import { type EncodedResource, native, nativeTypeUrls } from '../../core/xds/index.ts';
@@ -18,6 +18,7 @@ import { startControlPlane, type TestControlPlane, temporaryDir } from './contro
 import { onEnd } from './on-end.ts';
 import { TestSource } from './xds-plane.ts';
 
+const hostSuffix = 'mesh.internal';
 export const host = (service: string) => `${service}.shop.mesh.internal`;
 const clusterName = (service: string, port: number) => `outbound|${port}||${host(service)}`;
 
@@ -39,6 +40,7 @@ export class AgentPlane {
   #plane: TestControlPlane | undefined;
   #stop = new AbortController();
   #port: number | undefined;
+  #xds: XdsServer | undefined;
   readonly #ttls: { readonly svidTtlMs?: number; readonly agentTtlMs?: number };
 
   private constructor(dir: string, ttls: { svidTtlMs?: number; agentTtlMs?: number }) {
@@ -70,6 +72,7 @@ export class AgentPlane {
         const callerOf = (call: Parameters<typeof front.callerOf>[0]) => front.callerOf(call);
         const xds = createXdsServer({ source: this.source, cluster: 'east', callerOf, clock, log, limits: { heartbeatMs: 50 } });
         for (const { definition, handlers } of xds.services) front.addService(definition, handlers);
+        this.#xds = xds;
         void xds.run(this.#stop.signal);
       },
     });
@@ -88,12 +91,17 @@ export class AgentPlane {
   serve(services: readonly MeshService[]): void {
     const { trustDomain, roots } = this.plane.authority.bundle();
     this.source.set({
-      [nativeTypeUrls.bundle]: [encoded(native.Bundle, trustDomain, { trustDomain, roots: roots.map((r) => Buffer.from(r)) })],
+      [nativeTypeUrls.bundle]: [encoded(native.Bundle, trustDomain, { trustDomain, roots: roots.map((r) => Buffer.from(r)), hostSuffix })],
       [nativeTypeUrls.listener]: services.map(listener),
       [nativeTypeUrls.cluster]: services.map(cluster),
       [nativeTypeUrls.loadAssignment]: services.map((service) => assignment(service, trustDomain)),
       [nativeTypeUrls.authz]: services.map((service) => authz(service, trustDomain)),
     });
+  }
+
+  /** Streams at this moment. */
+  clients(): ReturnType<XdsServer['clients']> {
+    return this.#xds?.clients() ?? [];
   }
 
   /** What the control plane knows of an instance. */

@@ -85,7 +85,9 @@ export class NodeEngine implements Engine {
   }
 
   counters(): EngineCounters {
-    return { open: this.#connections.size, accepted: this.#accepted, ended: new Map(this.#ended) };
+    const inUse = new Set([...this.#connections].map((connection) => connection.clusterName));
+    inUse.delete('');
+    return { open: this.#connections.size, inUse, accepted: this.#accepted, ended: new Map(this.#ended) };
   }
 
   async drain(deadlineMs: number): Promise<void> {

@@ -154,6 +154,7 @@ test('names of the mesh resolve to loopback addresses that lead there; the app k
   await assert.rejects(resolver.resolve4('example.test'), { code: 'EREFUSED' });
   const reply = await until('an answer', async () => (await (await fetch(`http://${address}:${port}/`)).json()) as EchoReply);
   assert.equal(reply.principal, 'spiffe://mesh.test/ns/shop/sa/orders');
+  for (const name of ['clash', 'kept']) await until('a name whose port is taken', () => resolver.resolve4(host(name)));
   const { taken } = agent.status();
   assert.deepEqual(new Set(taken.map((each) => each.port)), new Set([app.port, reserved]));
   for (const each of taken) assert.match(each.reason, new RegExp(`--outbound ${each.host}:${each.port}=LOCAL_PORT`));

@@ -30,12 +30,21 @@ test('an address is stable while wanted, unique, in 127.64.0.0/10, and rests 24 
           const [a, b] = address.split('.').map(Number);
           assert.ok(a === 127 && (b ?? 0) >= 64 && (b ?? 0) < 128, address);
           const previous = lastUse.get(address);
-          if (previous !== undefined && !before.assigned.has(host))
+          if (previous?.host === host) lastUse.delete(address);
+          else if (previous !== undefined && !before.assigned.has(host))
             assert.ok(now - previous.until >= restMs, `${address} reused too early`);
         }
       }
     }),
   );
+});
+
+test('a service that comes back while its address rests gets it again', () => {
+  const first = allocateAddresses(emptyAddressTable, ['a', 'b'], 0).table;
+  const without = allocateAddresses(first, ['b'], 1).table;
+  const back = allocateAddresses(without, ['a', 'b', 'c'], restMs).table;
+  assert.deepEqual([back.assigned.get('a'), back.assigned.get('b')], [first.assigned.get('a'), first.assigned.get('b')]);
+  assert.equal(back.freed.size, 0);
 });
 
 test('the table survives on disk, owner-only, and a damaged file is told apart from none', async () => {
@@ -48,6 +57,8 @@ test('the table survives on disk, owner-only, and a damaged file is told apart f
     await saveAddresses(path, later);
     assert.equal((await stat(path)).mode & 0o777, 0o600);
     assert.deepEqual((await loadAddresses(path)).table, later);
+    await writeFile(path, '{"assigned": {}, "freed": {"127.64.0.9": 5}}');
+    assert.deepEqual((await loadAddresses(path)).table.freed, new Map([['127.64.0.9', { at: 5, host: '' }]]));
     await writeFile(path, '{"assigned": {"a": "not an address"');
     assert.equal((await loadAddresses(path)).damaged, true);
   } finally {

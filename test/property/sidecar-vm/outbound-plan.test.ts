@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { DataPlaneState } from '../../../gateway/index.ts';
+import { type DataPlaneState, emptyState } from '../../../gateway/index.ts';
 import { answerQuery } from '../../../sidecar-vm/dns/answer-query.ts';
 import { inboundServices, meshSuffixes, meshZones, outboundServices } from '../../../sidecar-vm/mesh/describe-mesh.ts';
 import { allocateAddresses, emptyAddressTable, planListeners } from '../../../sidecar-vm/redirect/index.ts';
@@ -17,14 +17,14 @@ const mesh = fc.uniqueArray(service, { maxLength: 12, selector: (s) => `${s.name
 
 type Service = typeof service extends fc.Arbitrary<infer T> ? T : never;
 
-function stateOf(services: readonly Service[]): Pick<DataPlaneState, 'listeners'> {
+function stateOf(services: readonly Service[]): Pick<DataPlaneState, 'listeners' | 'bundles'> {
   const entries = services.map(({ name, namespace, suffix, ports }) => {
     const host = `${name}.${namespace}.${suffix}`;
     const hosts = [host, `${name}.${namespace}.svc.clusterset.local`];
     const listed = ports.map((port) => ({ port, name: `p${port}`, protocol: 'http' as const, clusterName: `outbound|${port}||${host}` }));
     return [host, { kind: 'service' as const, name: host, namespace, service: name, hosts, ports: listed }] as const;
   });
-  return { listeners: new Map(entries) };
+  return { listeners: new Map(entries), bundles: new Map() };
 }
 
 const policy = fc.record({
@@ -86,7 +86,7 @@ test('what callers may dial for a service of this machine, its mTLS end answers:
         );
         for (const host of known) assert.ok(each.hosts.includes(host));
       }
-      for (const each of inboundServices(options, { listeners: new Map() })) {
+      for (const each of inboundServices(options, emptyState)) {
         assert.deepEqual([...each.hosts].sort(), [
           `${each.service}.${each.namespace}.mesh.internal`,
           `${each.service}.${each.namespace}.svc.clusterset.local`,

@@ -1,0 +1,208 @@
+import assert from 'node:assert/strict';
+import { createSocket } from 'node:dgram';
+import { Resolver } from 'node:dns/promises';
+import { readFile, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { decode, encode } from 'dns-packet';
+import { startEchoApp } from '../../../cli/demo/echo-app.ts';
+import type { AgentOptionsInput } from '../../../sidecar-vm/main.ts';
+import { AgentPlane, agentOptions, host, type MeshService, runTestAgent, type TestAgent } from '../../support/agent-plane.ts';
+import { temporaryDir } from '../../support/control-plane.ts';
+import { deadPort } from '../../support/mesh-sockets.ts';
+import { onEnd } from '../../support/on-end.ts';
+import { until } from '../../support/until.ts';
+
+const skip = process.platform === 'linux' ? false : '127.64.0.0/10 is loopback without further ado on Linux alone';
+
+/** A mesh of many services, `orders` of which this VM serves itself on `port`; its agent knows what is looked up. */
+async function meshOfMany(t: TestContext, more: Partial<AgentOptionsInput> = {}) {
+  const plane = await AgentPlane.start(t);
+  const app = await startEchoApp('orders');
+  onEnd(t, () => app.close());
+  const [inbound, port] = [await deadPort(), await deadPort()];
+  const options = agentOptions({
+    stateDir: await temporaryDir(t),
+    token: await plane.token('orders'),
+    services: [{ namespace: 'shop', name: 'orders', port, appPort: app.port }],
+    inbound: { address: '127.0.0.1', port: inbound },
+    outbound: { loopbackAddresses: true },
+    ...more,
+  });
+  const others = Array.from({ length: 200 }, (_, n): MeshService => ({ name: `s${n}`, port, endpoints: [inbound] }));
+  const orders = { name: 'orders', port, endpoints: [inbound] };
+  plane.serve([orders, ...others]);
+  return { plane, options, port, orders, others };
+}
+
+function resolverOf({ agent }: TestAgent): Resolver {
+  const resolver = new Resolver({ timeout: 4_000, tries: 1 });
+  resolver.setServers([`127.0.0.1:${agent.dns.port}`]);
+  return resolver;
+}
+
+const answer = async (address: string, port: number) => ((await (await fetch(`http://${address}:${port}/`)).json()) as { app: string }).app;
+const hosts = ({ agent }: TestAgent) => agent.status().interest.map((each) => each.host);
+
+test('only what is looked up is subscribed to; the first answer already leads there', { skip }, async (t) => {
+  const { options, port } = await meshOfMany(t);
+  const running = await runTestAgent(t, options);
+  await until('live data', () => running.agent.status().data.from === 'control-plane');
+  assert.deepEqual([running.agent.status().discovery, hosts(running), running.agent.status().outbound], ['on-demand', [], []]);
+  const resolver = resolverOf(running);
+  const [address = ''] = await resolver.resolve4('Orders.SHOP.svc.clusterset.local');
+  assert.equal(await answer(address, port), 'orders');
+  assert.deepEqual(await resolver.resolve4(host('orders')), [address]);
+  await assert.rejects(resolver.resolve6(host('s7')), { code: 'ENODATA' });
+  assert.deepEqual(hosts(running), [host('orders'), host('s7')]);
+  assert.deepEqual(new Set(running.agent.status().outbound.map((each) => each.host)), new Set([host('orders'), host('s7')]));
+  await assert.rejects(resolver.resolve4('shop.mesh.internal'), { code: 'ENODATA' });
+  for (const name of ['a.b.shop.mesh.internal', 'un_named.shop.mesh.internal'])
+    await assert.rejects(resolver.resolve4(name), { code: 'ENOTFOUND' });
+  await assert.rejects(resolver.resolve4('example.test'), { code: 'EREFUSED' });
+  assert.equal(hosts(running).length, 2, 'what can be no service is not asked for');
+  assert.match((await running.get('/metrics')).body, /isthmus_agent_interest\{why="used"\} 2/);
+});
+
+test('a name that does not exist is told so, asked for once, and known as soon as it appears; a deleted one is gone', {
+  skip,
+}, async (t) => {
+  const { plane, options, port, orders, others } = await meshOfMany(t);
+  const running = await runTestAgent(t, options);
+  const resolver = resolverOf(running);
+  for (let n = 0; n < 5; n++) await assert.rejects(resolver.resolve4(host('late')), { code: 'ENOTFOUND' });
+  assert.deepEqual(
+    running.agent.status().interest.map(({ host: name, why, state }) => [name, why, state]),
+    [[host('late'), 'asked', 'absent']],
+  );
+  plane.serve([orders, ...others, { name: 'late', port, endpoints: [options.inbound.port] }]);
+  await until('it to be known without another question', () => running.agent.status().outbound.some((each) => each.host === host('late')));
+  assert.deepEqual([(await resolver.resolve4(host('late'))).length, running.agent.status().interest[0]?.why], [1, 'used']);
+  plane.serve([orders, ...others]);
+  await until('it to be gone', () =>
+    resolver.resolve4(host('late')).then(
+      () => false,
+      (error: { code?: string }) => error.code === 'ENOTFOUND',
+    ),
+  );
+  assert.equal(running.agent.status().outbound.length, 0);
+});
+
+test('without a control plane: what was called is there after a restart before anybody asks, another name is SERVFAIL, not missing', {
+  skip,
+}, async (t) => {
+  const { plane, options, port } = await meshOfMany(t);
+  const first = await runTestAgent(t, options);
+  const [address = ''] = await until('a name', () => resolverOf(first).resolve4(host('orders')));
+  assert.equal(await answer(address, port), 'orders');
+  await until('it on disk', async () => /LoadAssignment/.test(await readFile(join(options.stateDir, 'xds-state'), 'utf8')));
+  await until('the interest on disk', async () =>
+    (await readFile(join(options.stateDir, 'interest.json'), 'utf8')).includes(host('orders')),
+  );
+  await plane.stop();
+  await assert.rejects(resolverOf(first).resolve4(host('s1')), { code: 'ESERVFAIL' });
+  assert.equal(await answer(address, port), 'orders');
+  await first.agent.drain();
+  const second = await runTestAgent(t, options);
+  assert.equal(await answer(address, port), 'orders');
+  assert.deepEqual(await resolverOf(second).resolve4(host('orders')), [address]);
+  const waiting = resolverOf(second).resolve4(host('s2'));
+  await assert.rejects(waiting, { code: 'ESERVFAIL' });
+  await plane.start();
+  await until('the other name', () => resolverOf(second).resolve4(host('s2')));
+});
+
+test('a service that nobody looks up or is connected to is let go of, and gets its address again; a connection keeps another', {
+  skip,
+}, async (t) => {
+  const { options, port } = await meshOfMany(t, { forgetAfterMs: 300 });
+  const running = await runTestAgent(t, options);
+  const resolver = resolverOf(running);
+  const [held = ''] = await until('a name', () => resolver.resolve4(host('orders')));
+  const [idle = ''] = await resolver.resolve4(host('s3'));
+  const socket = connect(port, held);
+  onEnd(t, () => socket.destroy());
+  await new Promise((resolve) => socket.once('connect', resolve));
+  await until('the idle one to go', () => hosts(running).join() === host('orders') && running.agent.status().outbound.length === 1);
+  assert.deepEqual(await resolver.resolve4(host('s3')), [idle]);
+  await until('the idle one to go again', () => hosts(running).join() === host('orders'));
+  socket.destroy();
+  await until('the other one to go', () => running.agent.status().outbound.length === 0);
+});
+
+test('100,000 random names: subscriptions and memory stay bounded, and a real name is still found', { skip }, async (t) => {
+  const { plane, options } = await meshOfMany(t);
+  const running = await runTestAgent(t, options);
+  await until('a name', () => resolverOf(running).resolve4(host('orders')));
+  const socket = createSocket('udp4');
+  onEnd(t, () => socket.close());
+  const codes = new Map<number, number>();
+  let sent = 0;
+  let most = 0;
+  const ask = () => {
+    const name = `x${sent.toString(36)}.n${sent % 97}.mesh.internal`;
+    const query = encode({ type: 'query', id: sent & 0xffff, questions: [{ type: 'A', name, class: 'IN' }] });
+    socket.send(query, running.agent.dns.port, '127.0.0.1');
+    sent += 1;
+    if (sent % 1_000 === 0) most = Math.max(most, hosts(running).length);
+  };
+  socket.on('message', (packet) => {
+    const code = (decode(packet).flags ?? 0) & 15;
+    codes.set(code, (codes.get(code) ?? 0) + 1);
+    if (sent < 100_000) ask();
+  });
+  const before = process.memoryUsage().heapUsed;
+  for (let n = 0; n < 64; n++) ask();
+  await until('all of them', () => [...codes.values()].reduce((sum, each) => sum + each, 0) === 100_000, 90_000);
+  assert.ok(most > 100 && most <= 257, `${most} names of interest`);
+  assert.ok(
+    (codes.get(2) ?? 0) > (codes.get(3) ?? 0) && (codes.get(3) ?? 0) > 200 && (codes.get(0) ?? 0) === 0,
+    JSON.stringify([...codes]),
+  );
+  const [client] = plane.clients().filter((each) => each.id.endsWith('#vm-1'));
+  const listeners = client?.types.find((each) => each.typeUrl.endsWith('.Listener'));
+  assert.ok(Number(listeners?.subscribed) <= 257, JSON.stringify(listeners));
+  const grown = process.memoryUsage().heapUsed - before;
+  assert.ok(grown < 64 * 1024 * 1024, `${grown} bytes more`);
+  assert.match(await readFile(join(options.stateDir, 'interest.json'), 'utf8'), /\{"orders.shop.mesh.internal":\d+\}/);
+  await until('a real name', () => resolverOf(running).resolve4(host('s9')));
+});
+
+test('an interest file that is damaged is said, and costs no address that is in use', { skip }, async (t) => {
+  const { options, port } = await meshOfMany(t);
+  const first = await runTestAgent(t, options);
+  const [address = ''] = await until('a name', () => resolverOf(first).resolve4(host('orders')));
+  await until('it on disk', async () => /LoadAssignment/.test(await readFile(join(options.stateDir, 'xds-state'), 'utf8')));
+  await first.agent.drain();
+  await writeFile(join(options.stateDir, 'interest.json'), '{"format":"isthmus-interest-v0","idleMs":{}}');
+  const second = await runTestAgent(t, options);
+  assert.ok(second.lines.some((line) => line.includes('what this machine called is refused')));
+  assert.equal(await answer(address, port), 'orders');
+});
+
+test('discovery all: everything is known without a question', { skip }, async (t) => {
+  const { options } = await meshOfMany(t, { discovery: 'all' });
+  const running = await runTestAgent(t, options);
+  await until('all services', () => running.agent.status().outbound.length === 201);
+  assert.deepEqual([running.agent.status().discovery, hosts(running)], ['all', []]);
+  assert.equal((await resolverOf(running).resolve4(host('s5'))).length, 1);
+  await assert.rejects(resolverOf(running).resolve4(host('nobody')), { code: 'ENOTFOUND' });
+});
+
+test('explicit ports alone: the services that they name are known, and no other; without any, all', async (t) => {
+  const local = await deadPort();
+  const { plane, options, port } = await meshOfMany(t);
+  const explicit = { loopbackAddresses: false, explicit: { [`${host('orders')}:${port}`]: local }, reservedPorts: [] };
+  const named = await runTestAgent(t, { ...options, outbound: explicit });
+  await until('an answer', () => answer('127.0.0.1', local));
+  assert.deepEqual(
+    named.agent.status().interest.map(({ host: name, why, state }) => [name, why, state]),
+    [[host('orders'), 'configured', 'present']],
+  );
+  assert.deepEqual(await resolverOf(named).resolve4(host('orders')), ['127.0.0.1']);
+  await assert.rejects(resolverOf(named).resolve4(host('s5')), { code: 'ENOTFOUND' });
+  const none = { stateDir: await temporaryDir(t), token: await plane.token('web'), instance: 'vm-2' };
+  const all = await runTestAgent(t, agentOptions(none));
+  assert.equal(all.agent.status().discovery, 'all');
+});
