@@ -62,6 +62,10 @@ async function crossings(t: Topology): Promise<void> {
   assert.match(inventory.app, /^inventory-/);
   assert.equal(inventory.principal, ordersId);
 
+  // Agents know what their machines have called; what is watched later on is all there is.
+  for (const { host } of t.east.vms)
+    for (const name of ['payments', 'inventory']) await until(`${host.name} → ${name}`, () => call(host, onVm, meshDns(name)));
+
   const catalogHost = t.host('east', 'app1');
   const { dns } = t.east.consul;
   const viaConsul: Discovery = {
