@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import test from 'node:test';
+import test, { type TestContext } from 'node:test';
 import { connect as connectTls } from 'node:tls';
 import { certificatesToPem, keyToPem } from '../../core/pki/index.ts';
 import { EnvoyMesh, refusedUpdates, untilListening } from '../support/envoy-mesh.ts';
@@ -10,70 +10,95 @@ import { deadPort, readAll, TestSockets } from '../support/mesh-sockets.ts';
 import { onEnd } from '../support/on-end.ts';
 import { until } from '../support/until.ts';
 
-const sni = 'outbound_.5432_._.db.shop.mesh.internal';
 const reference = { namespace: 'shop', name: 'db', port: 5432 };
+const ports = [{ name: 'sql', port: 5432, protocol: 'tcp' as const }];
 
-test('a server that speaks first is heard by those who may call it, and not even dialled for anybody else', {
-  timeout: 120_000,
-}, async (t) => {
-  const pki = new MeshPki();
-  const mesh = await new EnvoyMesh(t, pki).start();
+/** Speaks first, echoes, and says goodbye to a half-closed end; counts who dialled. */
+async function startDatabase(t: TestContext) {
   const sockets = new TestSockets();
   onEnd(t, () => sockets.close());
-  let dialled = 0;
-  const app = await sockets.serve((socket) => {
-    dialled += 1;
+  const state = { dialled: 0 };
+  const { port } = await sockets.serve((socket) => {
+    state.dialled += 1;
     socket.write('hello ');
     socket.on('data', (bytes) => socket.write(bytes));
     socket.on('end', () => socket.end('.'));
     socket.on('error', () => {});
   });
-  const [inbound, outbound] = [await deadPort(), await deadPort()];
-  const db = service('shop/db', [endpoint('one', { address: '127.0.0.1', ports: { sql: inbound }, serviceAccount: 'db' })], {
-    ports: [{ name: 'sql', port: 5432, protocol: 'tcp' }],
-  });
-  mesh.update(sceneInputs(pki, { services: [db] }));
-  const server = await mesh.envoy('db', {
-    claims: {
-      inbound: {
-        address: '127.0.0.1',
-        port: inbound,
-        services: [{ ...reference, protocol: 'tcp', address: '127.0.0.1', target: app.port }],
-      },
-    },
-  });
-  const client = await mesh.envoy('web', { claims: { outbound: [{ ...reference, address: '127.0.0.1', listen: outbound }] } });
-  await untilListening(server, ['inbound']);
-  await untilListening(client, [`outbound|127.0.0.1|${outbound}`]);
+  return { sockets, state, port };
+}
 
-  const talk = async () => {
-    const socket = await sockets.connect(outbound);
-    const all = readAll(socket);
-    await new Promise<void>((resolve) => socket.once('data', () => resolve()));
-    socket.end('there');
-    return (await all).toString();
-  };
-  assert.equal(await until('a greeting, an echo and a half-closed end', talk), 'hello there.');
+async function talk(sockets: TestSockets, port: number): Promise<string> {
+  const socket = await sockets.connect(port);
+  const all = readAll(socket);
+  await new Promise<void>((resolve, reject) => {
+    socket.once('data', () => resolve());
+    socket.once('close', () => reject(new Error('closed')));
+  });
+  socket.end('there');
+  return (await all).toString();
+}
 
-  const before = dialled;
+/** What each of those who may not call hears from the mTLS end on `port`. */
+async function heardByStrangers(pki: MeshPki, sockets: TestSockets, port: number, servername: string): Promise<string[]> {
   const strangers = [
     pki.forged('west', { uris: ['spiffe://mesh.test/ns/shop/sa/web'], dns: ['west.cluster.mesh.test'] }),
     pki.forged('west', { uris: ['spiffe://mesh.test/ns/shop/sa/web'], dns: [] }),
     pki.forged('west', { uris: ['spiffe://mesh.test/ns/shop/sa/web', 'east.cluster.mesh.test'], dns: [] }),
     pki.forged('east', { uris: [], dns: ['east.cluster.mesh.test'] }),
   ];
-  for (const [i, { chain, key }] of strangers.entries()) {
-    const heard = await new Promise<string>((resolve) => {
-      let text = '';
+  return Promise.all(
+    strangers.map(({ chain, key }) => {
       const tls = { cert: certificatesToPem(chain), key: keyToPem(key), rejectUnauthorized: false };
-      const socket = sockets.track(connectTls({ ...tls, port: inbound, host: '127.0.0.1', servername: sni }));
+      const socket = sockets.track(connectTls({ ...tls, port, host: '127.0.0.1', servername }));
+      let text = '';
       socket.on('data', (bytes: Buffer) => {
         text += bytes.toString();
       });
-      socket.once('close', () => resolve(text));
-    });
-    assert.equal(heard, '', `stranger ${i}`);
-  }
-  assert.equal(dialled, before);
-  assert.equal(await refusedUpdates(server), 0);
+      return new Promise<string>((resolve) => socket.once('close', () => resolve(text)));
+    }),
+  );
+}
+
+test('a server that speaks first is heard by those who may call it, and not even dialled for anybody else', {
+  timeout: 120_000,
+}, async (t) => {
+  const pki = new MeshPki();
+  const mesh = await new EnvoyMesh(t, pki).start();
+  const { sockets, state, port } = await startDatabase(t);
+  const [inbound, outbound] = [await deadPort(), await deadPort()];
+  const one = endpoint('one', { address: '127.0.0.1', ports: { sql: inbound }, serviceAccount: 'db' });
+  mesh.update(sceneInputs(pki, { services: [service('shop/db', [one], { ports })] }));
+  const claim = { ...reference, protocol: 'tcp' as const, address: '127.0.0.1', target: port };
+  const server = await mesh.envoy('db', { claims: { inbound: { address: '127.0.0.1', port: inbound, services: [claim] } } });
+  const client = await mesh.envoy('web', { claims: { outbound: [{ ...reference, address: '127.0.0.1', listen: outbound }] } });
+  await untilListening(server, ['inbound']);
+  await untilListening(client, [`outbound|127.0.0.1|${outbound}`]);
+
+  assert.equal(await until('a greeting, an echo and a half-closed end', () => talk(sockets, outbound)), 'hello there.');
+  const before = state.dialled;
+  assert.deepEqual(await heardByStrangers(pki, sockets, inbound, 'outbound_.5432_._.db.shop.mesh.internal'), ['', '', '', '']);
+  assert.equal(state.dialled, before);
+  for (const envoy of [server, client]) assert.equal(await refusedUpdates(envoy), 0);
+});
+
+test('the same at a gateway that ends mTLS for it', { timeout: 120_000 }, async (t) => {
+  const pki = new MeshPki();
+  const mesh = await new EnvoyMesh(t, pki).start();
+  const { sockets, state, port } = await startDatabase(t);
+  const [gatewayPort, outbound] = [await deadPort(), await deadPort()];
+  const one = endpoint('one', { address: '127.0.0.1', ports: { sql: port }, tlsMode: 'none' });
+  mesh.update(sceneInputs(pki, { services: [service('shop/db', [one], { ports })], gateways: { 'east-net': gatewayPort } }));
+  const inbound = { address: '127.0.0.1', port: gatewayPort, services: [] };
+  const gateway = await mesh.envoy('gateway', { kind: 'gateway', namespace: 'isthmus-system', claims: { inbound } });
+  const outboundClaim = { ...reference, address: '127.0.0.1', listen: outbound };
+  const client = await mesh.envoy('web', { network: 'other-net', claims: { outbound: [outboundClaim] } });
+  await untilListening(gateway, ['east-west']);
+  await untilListening(client, [`outbound|127.0.0.1|${outbound}`]);
+
+  assert.equal(await until('a greeting, an echo and a half-closed end', () => talk(sockets, outbound)), 'hello there.');
+  const before = state.dialled;
+  assert.deepEqual(await heardByStrangers(pki, sockets, gatewayPort, 'outbound_.5432_.gateway_.db.shop.mesh.internal'), ['', '', '', '']);
+  assert.equal(state.dialled, before);
+  for (const envoy of [gateway, client]) assert.equal(await refusedUpdates(envoy), 0);
 });

@@ -3,6 +3,7 @@ import { packed } from '../../core/xds/envoy/any.ts';
 import { Cluster, Cluster_DiscoveryType } from '../../core/xds/gen/envoy/config/cluster/v3/cluster.ts';
 import { Node, type TransportSocket } from '../../core/xds/gen/envoy/config/core/v3/base.ts';
 import { ApiConfigSource, ApiConfigSource_ApiType, ApiVersion } from '../../core/xds/gen/envoy/config/core/v3/config_source.ts';
+import { TypedExtensionConfig } from '../../core/xds/gen/envoy/config/core/v3/extension.ts';
 import { ClusterLoadAssignment } from '../../core/xds/gen/envoy/config/endpoint/v3/endpoint.ts';
 import { Listener } from '../../core/xds/gen/envoy/config/listener/v3/listener.ts';
 import { RouteConfiguration } from '../../core/xds/gen/envoy/config/route/v3/route.ts';
@@ -24,7 +25,8 @@ export function staticBootstrap(sets: readonly (readonly [prefix: string, set: R
   for (const [prefix, set] of sets) {
     for (const { value } of set.get(envoyTypeUrls.listener)?.values() ?? []) {
       const listener = Listener.decode(value);
-      writeListener(resources, { ...listener, name: `${prefix} ${listener.name}` }, port++);
+      const name = listener.listenerSpecifier === undefined ? `${prefix} ${listener.name}` : listener.name;
+      writeListener(resources, { ...listener, name }, port++);
     }
     for (const { value } of set.get(envoyTypeUrls.route)?.values() ?? []) {
       writeListener(resources, routeListener(`${prefix} route`, RouteConfiguration.decode(value)), port++);
@@ -41,6 +43,9 @@ export function staticBootstrap(sets: readonly (readonly [prefix: string, set: R
   const dynamic = writer.uint32(tag(3)).fork();
   ApiConfigSource.encode(ads, dynamic.uint32(tag(3)).fork()).join();
   dynamic.join();
+  const typed = { typeUrl: 'type.googleapis.com/envoy.extensions.bootstrap.internal_listener.v3.InternalListener', value: Buffer.alloc(0) };
+  const extension = TypedExtensionConfig.create({ name: 'envoy.bootstrap.internal_listener', typedConfig: typed });
+  TypedExtensionConfig.encode(extension, writer.uint32(tag(21)).fork()).join();
   return writer.finish();
 }
 

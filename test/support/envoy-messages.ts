@@ -1,5 +1,6 @@
 import { BinaryReader } from '@bufbuild/protobuf/wire';
 import { Cluster } from '../../core/xds/gen/envoy/config/cluster/v3/cluster.ts';
+import { TransportSocket } from '../../core/xds/gen/envoy/config/core/v3/base.ts';
 import { ClusterLoadAssignment } from '../../core/xds/gen/envoy/config/endpoint/v3/endpoint.ts';
 import { Listener } from '../../core/xds/gen/envoy/config/listener/v3/listener.ts';
 import { Action } from '../../core/xds/gen/envoy/config/rbac/v3/rbac.ts';
@@ -37,8 +38,9 @@ const decoders: Readonly<Record<string, Decoder>> = {
   'envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector': TlsInspector,
   [`${network}.http_connection_manager.v3.HttpConnectionManager`]: HttpConnectionManager,
   [`${network}.rbac.v3.RBAC`]: NetworkRbac,
-  [`${network}.set_filter_state.v3.Config`]: { decode: decodeSetFilterState },
+  [`${network}.set_filter_state.v3.Config`]: onlyField(2, 'onDownstreamTlsHandshake', FilterStateValue),
   [`${network}.tcp_proxy.v3.TcpProxy`]: TcpProxy,
+  'envoy.extensions.transport_sockets.internal_upstream.v3.InternalUpstreamTransport': onlyField(3, 'transportSocket', TransportSocket),
   'envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer': RawBuffer,
   [`${tls}.Secret`]: Secret,
   [`${tls}.DownstreamTlsContext`]: DownstreamTlsContext,
@@ -47,15 +49,19 @@ const decoders: Readonly<Record<string, Decoder>> = {
   'google.protobuf.StringValue': StringValue,
 };
 
-/** Its one field that is used is newer than the generated messages. */
-function decodeSetFilterState(input: BinaryReader | Uint8Array): { onDownstreamTlsHandshake: FilterStateValue[] } {
-  const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
-  const onDownstreamTlsHandshake: FilterStateValue[] = [];
-  while (reader.pos < reader.len) {
-    if (reader.uint32() >>> 3 !== 2) throw new Error('another field');
-    onDownstreamTlsHandshake.push(FilterStateValue.decode(reader, reader.uint32()));
-  }
-  return { onDownstreamTlsHandshake };
+/** Messages that are newer than the generated ones, or not generated, by the one field that is used of them. */
+function onlyField(number: number, name: string, type: Decoder): Decoder {
+  return {
+    decode(input) {
+      const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+      const each: unknown[] = [];
+      while (reader.pos < reader.len) {
+        if (reader.uint32() >>> 3 !== number) throw new Error('another field');
+        each.push(type.decode(reader.bytes()));
+      }
+      return { [name]: each };
+    },
+  };
 }
 
 /** A resource as people read it: what is inside other messages decoded too, and what says nothing left out. */

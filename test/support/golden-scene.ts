@@ -42,6 +42,9 @@ const scene: CatalogInput[] = [
     service('shop/catalog', [endpoint('node-1', { address: '10.0.0.9', tlsMode: 'none', runtime: 'consul' })], {
       ports: [httpPort, { name: 'metrics', port: 9090, protocol: 'http' }],
     }),
+    service('shop/ledger', [endpoint('node-2', { address: '10.0.0.8', ports: { sql: 5432 }, tlsMode: 'none', runtime: 'consul' })], {
+      ports: [{ name: 'sql', port: 5432, protocol: 'tcp' }],
+    }),
   ]),
   says(west, 'kubernetes', [
     service('shop/orders', [

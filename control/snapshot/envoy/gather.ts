@@ -1,4 +1,14 @@
-import { gatewayListener, Listener, type MtlsEnd } from '../../../core/xds/envoy/index.ts';
+import {
+  Cluster,
+  gatewayListener,
+  gatewayListenerName,
+  internalHopCluster,
+  internalHopListener,
+  internalHopName,
+  Listener,
+  type MtlsEnd,
+  needsInternalHop,
+} from '../../../core/xds/envoy/index.ts';
 import { envoyTypeUrls } from '../../../core/xds/index.ts';
 import type { DialectContext, DialectResource } from '../dialect.ts';
 import type { Resource, Snapshot } from '../ir.ts';
@@ -10,24 +20,19 @@ export function gather(snapshot: Snapshot, context: DialectContext): readonly Di
   if (listen === undefined) return [];
   const { route, authz } = snapshot.resources;
   const terminated = [...route.values()].filter((r) => r.value.mode === 'terminate').sort((a, b) => (a.name < b.name ? -1 : 1));
-  const ends = terminated.map((r) => ({ route: r, authz: authz.get(r.value.authz) }));
-  const inputs = [listen, trustDomain, ...ends.map((end) => [end.route.version, end.authz?.version ?? ''])];
-  return [
-    sealed(envoyTypeUrls.listener, Listener, 'east-west', inputs, () =>
-      gatewayListener(
-        listen,
-        ends.map((end) => mtlsEnd(end, trustDomain)),
-      ),
-    ),
-  ];
+  const rules = terminated.map((r) => authz.get(r.value.authz));
+  const ends = terminated.map((r, i) => mtlsEnd(r, rules[i], trustDomain));
+  const inputs = [listen, trustDomain, ...terminated.map((r, i) => [r.version, rules[i]?.version ?? ''])];
+  const eastWest = sealed(envoyTypeUrls.listener, Listener, gatewayListenerName, inputs, () => gatewayListener(listen, ends));
+  return ends.some(needsInternalHop) ? [eastWest, ...hop] : [eastWest];
 }
 
-function mtlsEnd(end: { route: Resource<'route'>; authz: Resource<'authz'> | undefined }, trustDomain: string): MtlsEnd {
-  const { name, value } = end.route;
-  return {
-    serverNames: [name],
-    protocol: value.protocol,
-    cluster: value.cluster,
-    authorization: { trustDomain, rules: end.authz?.value.rules ?? [] },
-  };
+const hop = [
+  sealed(envoyTypeUrls.cluster, Cluster, internalHopName, [], internalHopCluster),
+  sealed(envoyTypeUrls.listener, Listener, internalHopName, [], internalHopListener),
+];
+
+function mtlsEnd({ name, value }: Resource<'route'>, authz: Resource<'authz'> | undefined, trustDomain: string): MtlsEnd {
+  const { protocol, cluster } = value;
+  return { serverNames: [name], protocol, cluster, authorization: { trustDomain, rules: authz?.value.rules ?? [] } };
 }

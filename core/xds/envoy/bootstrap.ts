@@ -18,6 +18,13 @@ export function buildEnvoyBootstrap(input: EnvoyBootstrapInput): Readonly<Record
           : { api_config_source: grpcSource('delta', agentClusterName), resource_api_version: 'V3' },
     },
     static_resources: { clusters: [controlCluster(input), agentCluster(input.agentSocket)] },
+    // For what a gateway's listeners hand on to each other: see internal-hop.ts.
+    bootstrap_extensions: [
+      {
+        name: 'envoy.bootstrap.internal_listener',
+        typed_config: { '@type': 'type.googleapis.com/envoy.extensions.bootstrap.internal_listener.v3.InternalListener' },
+      },
+    ],
     overload_manager: {
       resource_monitors: [
         {

@@ -15,6 +15,7 @@ import { connectionLog, requestLog } from './access-log.ts';
 import { duration, packed } from './any.ts';
 import { type Authorization, httpRbac, networkRbac } from './authorization.ts';
 import { proxyLimits } from './limits.ts';
+import { internalHopName } from './names.ts';
 import { afterHandshake, peerGate } from './peer-gate.ts';
 import { localOriginHeader } from './routes.ts';
 import { adsSource } from './tls.ts';
@@ -49,20 +50,23 @@ export function httpFilters(options: HttpFilterOptions): Filter[] {
   return [filter('envoy.filters.network.http_connection_manager', packed(name, HttpConnectionManager, config))];
 }
 
-/** `app`: HOST:PORT of the one application that `cluster` stands for; others are dialled before the first byte has shown who calls. */
-export function tcpFilters(options: {
+export function tcpFilters(options: { listener: string; statPrefix: string; cluster: string }): Filter[] {
+  return [tcpProxy(options.listener, options.statPrefix, options.cluster)];
+}
+
+/** `app`: HOST:PORT of the one application that `cluster` stands for; absent where it has endpoints that come and go. */
+export function tcpEndFilters(options: {
   readonly listener: string;
   readonly statPrefix: string;
   readonly cluster: string;
-  readonly authorization?: Authorization;
+  readonly authorization: Authorization;
   readonly app?: string;
 }): Filter[] {
   const { listener, statPrefix, cluster, authorization, app } = options;
-  if (authorization === undefined) return [tcpProxy(listener, statPrefix, cluster)];
   const rbac = networkRbac(authorization, `${statPrefix}.`);
-  const gate = app === undefined ? [] : [peerGate(authorization, app)];
-  const proxy = { name: tcpProxyName, config: afterHandshake(tcpProxyConfig(listener, statPrefix, cluster)) };
-  return [rbac, ...gate, proxy].map(({ name, config }) => filter(name, config));
+  const gate = peerGate(authorization, app === undefined ? { clusterOfHop: cluster } : { app });
+  const proxy = afterHandshake(tcpProxyConfig(listener, statPrefix, app === undefined ? internalHopName : cluster));
+  return [filter(rbac.name, rbac.config), filter(gate.name, gate.config), filter(tcpProxyName, proxy)];
 }
 
 const tcpProxyName = 'envoy.filters.network.tcp_proxy';

@@ -6,9 +6,9 @@ import { Matcher, type Matcher_OnMatch } from '../gen/xds/type/matcher/v3/matche
 import { emptyConfig, packed } from './any.ts';
 import { filter, tcpProxy } from './filters.ts';
 import { inspectTls, type ListenAt, listenerBase, type MtlsEnd, mtlsChain } from './listeners.ts';
+import { gatewayListenerName } from './names.ts';
 
 const passthrough = 'passthrough';
-const listenerName = 'east-west';
 
 /**
  * The one listener of an east-west gateway. A server name that is an `ends` is terminated. Any other goes, unread, to the xDS
@@ -18,7 +18,7 @@ const listenerName = 'east-west';
 export function gatewayListener(at: ListenAt, ends: readonly MtlsEnd[]): Listener {
   const byName = ends.flatMap((end) => end.serverNames.map((name) => [name, take(end.cluster)] as const));
   return Listener.create({
-    ...listenerBase(listenerName, at, TrafficDirection.INBOUND),
+    ...listenerBase(gatewayListenerName, at, TrafficDirection.INBOUND),
     ...inspectTls,
     filterChains: [
       FilterChain.create({
@@ -26,10 +26,10 @@ export function gatewayListener(at: ListenAt, ends: readonly MtlsEnd[]): Listene
         filters: [
           filter('envoy.filters.network.sni_cluster', emptyConfig('envoy.extensions.filters.network.sni_cluster.v3.SniCluster')),
           // The SNI replaces its cluster; there is none of this name.
-          tcpProxy(listenerName, passthrough, 'no-server-name'),
+          tcpProxy(gatewayListenerName, passthrough, 'no-server-name'),
         ],
       }),
-      ...ends.map((end) => ({ ...mtlsChain(listenerName, end), filterChainMatch: undefined })),
+      ...ends.map((end) => ({ ...mtlsChain(gatewayListenerName, end), filterChainMatch: undefined })),
     ],
     filterChainMatcher:
       byName.length === 0

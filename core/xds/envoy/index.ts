@@ -10,7 +10,16 @@ export type { EnvoyAdminAddress, EnvoyBootstrapInput } from './bootstrap-input.t
 export { appCluster, edsCluster, localEdsCluster } from './clusters.ts';
 export { loadAssignment, tlsGroups } from './endpoints.ts';
 export { gatewayListener } from './gateway-listener.ts';
-export { httpListener, inboundListener, type MtlsEnd, originateListener, outboundListener } from './listeners.ts';
-export { bundleSecretName, clusterBundleSecretName, controlBundleSecretName, controlClusterName, svidSecretName } from './names.ts';
+export { internalHopCluster, internalHopListener } from './internal-hop.ts';
+export { httpListener, inboundListener, type MtlsEnd, needsInternalHop, originateListener, outboundListener } from './listeners.ts';
+export {
+  bundleSecretName,
+  clusterBundleSecretName,
+  controlBundleSecretName,
+  controlClusterName,
+  gatewayListenerName,
+  internalHopName,
+  svidSecretName,
+} from './names.ts';
 export { type HttpHost, routeConfiguration } from './routes.ts';
 export { trustSecret } from './secrets.ts';

@@ -8,7 +8,7 @@ import { duration, packed } from './any.ts';
 import type { Authorization } from './authorization.ts';
 import { alpnOf, isHttp } from './clusters.ts';
 import { cidrRange, socketAddress } from './endpoints.ts';
-import { httpFilters, tcpFilters } from './filters.ts';
+import { httpFilters, tcpEndFilters, tcpFilters } from './filters.ts';
 import { proxyLimits } from './limits.ts';
 import { routeConfiguration } from './routes.ts';
 import { downstreamTls } from './tls.ts';
@@ -37,6 +37,11 @@ export function inboundListener(name: string, at: ListenAt, ends: readonly MtlsE
     ...inspectTls,
     filterChains: ends.map((end) => mtlsChain(name, end)),
   });
+}
+
+/** Whether it needs internalHopListener and internalHopCluster beside it. */
+export function needsInternalHop({ protocol, app }: MtlsEnd): boolean {
+  return !isHttp(protocol) && app === undefined;
 }
 
 export function mtlsChain(listener: string, end: MtlsEnd): FilterChain {
@@ -84,7 +89,7 @@ export function originateListener(
 
 function endFilters(listener: string, { protocol, cluster, authorization, app }: MtlsEnd): Filter[] {
   const common = { listener, statPrefix: 'inbound', authorization };
-  if (!isHttp(protocol)) return tcpFilters({ ...common, cluster, ...(app === undefined ? {} : { app }) });
+  if (!isHttp(protocol)) return tcpEndFilters({ ...common, cluster, ...(app === undefined ? {} : { app }) });
   // The one application is not asked twice: its caller may know another.
   return httpFilters({ ...common, routes: routesTo(cluster, app === undefined) });
 }

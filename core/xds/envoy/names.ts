@@ -14,3 +14,7 @@ export const bundleSecretName = 'bundle';
 export function clusterBundleSecretName(cluster: string): string {
   return `${bundleSecretName}|${cluster}`;
 }
+/** Listener and xDS cluster of a gateway, in memory, between the end of mTLS and plain TCP endpoints. */
+export const internalHopName = 'authorized';
+/** The one listener of an east-west gateway. */
+export const gatewayListenerName = 'east-west';

@@ -1,5 +1,5 @@
 import { BinaryWriter } from '@bufbuild/protobuf/wire';
-import { FilterStateValue } from '../gen/envoy/extensions/filters/common/set_filter_state/v3/value.ts';
+import { FilterStateValue, FilterStateValue_SharedWithUpstream } from '../gen/envoy/extensions/filters/common/set_filter_state/v3/value.ts';
 import { TcpProxy } from '../gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.ts';
 import type { Any } from '../gen/google/protobuf/any.ts';
 import type { Authorization } from './authorization.ts';
@@ -7,20 +7,24 @@ import { ruleCondition, type SanCondition } from './san-condition.ts';
 
 /*
  * Envoy's network RBAC decides when the first byte comes. By then its tcp_proxy has long dialled, and whatever a server says first
- * (MySQL, SMTP) went to whoever finished the handshake. So for plain TCP the end of the handshake decides already, by naming the
- * address that the application's cluster dials; without one it has no host.
+ * (MySQL, SMTP) went to whoever finished the handshake. So for plain TCP the end of the handshake decides already where to dial, and
+ * for whom nowhere. tcp_proxy looks for its xDS cluster before that, so what the handshake can choose is the address of one application, or,
+ * where endpoints come and go, the xDS cluster of an internal listener behind it (internal-hop.ts).
  */
 
-/** Goes before `afterHandshake`: says where to dial (see `gatedAppCluster`), if the peer may call. */
-export function peerGate(authorization: Authorization, app: string): { name: string; config: Any } {
+export type GateTarget = { readonly app: string } | { readonly clusterOfHop: string };
+
+/** Goes before `afterHandshake`: says where to dial, if the peer may call. */
+export function peerGate(authorization: Authorization, target: GateTarget): { name: string; config: Any } {
+  const toApp = 'app' in target;
+  const format = gateFormat(authorization, toApp ? target.app : target.clusterOfHop);
   const value = FilterStateValue.create({
-    key: { $case: 'objectKey', value: 'envoy.network.transport_socket.original_dst_address' },
+    key: { $case: 'objectKey', value: toApp ? 'envoy.network.transport_socket.original_dst_address' : 'envoy.tcp_proxy.cluster' },
     value: {
       $case: 'formatString',
-      value: {
-        format: { $case: 'textFormatSource', value: { specifier: { $case: 'inlineString', value: gateFormat(authorization, app) } } },
-      },
+      value: { format: { $case: 'textFormatSource', value: { specifier: { $case: 'inlineString', value: format } } } },
     },
+    sharedWithUpstream: toApp ? FilterStateValue_SharedWithUpstream.NONE : FilterStateValue_SharedWithUpstream.ONCE,
     skipIfEmpty: true,
   });
   // Config.on_downstream_tls_handshake: newer than the messages that are generated here.
@@ -54,13 +58,13 @@ export function afterHandshake(config: TcpProxy): Any {
  * Common Expression Language over the first SAN of each kind. A second one is for the RBAC filter to refuse: whoever has a certificate with
  * two could have had one with either.
  */
-function gateFormat({ trustDomain, rules }: Authorization, app: string): string {
+function gateFormat({ trustDomain, rules }: Authorization, where: string): string {
   const any = (action: 'allow' | 'deny') =>
     rules
       .filter((rule) => rule.action === action)
       .map((rule) => expression(ruleCondition(rule, trustDomain)))
       .join(' || ') || 'false';
-  return `%CEL(!(${any('deny')}) && (${any('allow')}) ? '${app}' : '')%`;
+  return `%CEL(!(${any('deny')}) && (${any('allow')}) ? '${where}' : '')%`;
 }
 
 function expression(condition: SanCondition): string {
