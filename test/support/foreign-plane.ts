@@ -1,4 +1,5 @@
 import { status as grpcStatus, Server, ServerCredentials } from '@grpc/grpc-js';
+import type { Clock } from '../../core/clock.ts';
 import { silentLog } from '../../core/log.ts';
 import { systemClock } from '../../core/system-clock.ts';
 import type { ChangedNames, EncodedResource, ResourceSet, ResourceView } from '../../core/xds/index.ts';
@@ -47,7 +48,7 @@ export class ForeignPlane {
   #running: Promise<void> | undefined;
   port = 0;
 
-  constructor(limits: Partial<StreamLimits> = {}) {
+  constructor(limits: Partial<StreamLimits> = {}, clock: Clock = systemClock) {
     this.streams = new XdsStreams<string>({
       admission: () => ({
         countedAs: 'anybody',
@@ -56,7 +57,7 @@ export class ForeignPlane {
             ? { code: grpcStatus.PERMISSION_DENIED, details: 'no node id' }
             : { client: node.id, id: node.id, view: this.view, single: false },
       }),
-      clock: systemClock,
+      clock,
       log: silentLog,
       limits,
     });
