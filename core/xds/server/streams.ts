@@ -88,7 +88,11 @@ export class XdsStreams<Client> {
     return [...this.#members].map(({ client, session }) => ({ client, ...session.status() }));
   }
 
-  /** Heartbeats and timeouts, until the signal aborts; then every stream ends with UNAVAILABLE, so that clients go elsewhere. */
+  /**
+   * Heartbeats and timeouts, until the signal aborts; then every stream ends with UNAVAILABLE, so that clients go elsewhere. A stream
+   * that stops moving is found by its next response, which must be answered within `answerMs`, and a dead connection by the gRPC
+   * server's keepalive. A foreign client that owes no answer and is silent may be well or hung: nothing tells them apart.
+   */
   async run(signal: AbortSignal): Promise<void> {
     const { clock } = this.#options;
     while (!signal.aborted) {
