@@ -41,6 +41,8 @@ export function describeGateway(parts: GatewayParts): GatewayStatus {
       ...(ageMs === undefined ? {} : { ageMs }),
       controlPlane: client?.address ?? '',
       connected: client?.state === 'connected',
+      streams: client?.attempts ?? 0,
+      ...(client?.lastError === undefined ? {} : { lastError: client.lastError.message }),
       rejected: (client?.types ?? []).flatMap(({ typeUrl, rejected }) =>
         rejected.map(({ name, reason: why }) => ({ type: typeUrl.slice(typeUrl.lastIndexOf('.') + 1), name, reason: why })),
       ),

@@ -11,7 +11,15 @@ import {
 import { systemClock } from '../core/system-clock.ts';
 import { version } from '../core/version.ts';
 import { buildNode, nativeOrder, nativeTypeUrls } from '../core/xds/index.ts';
-import { type GatewayStatus, healthPages, type ListenAddress, metricsPages, type PlainServer, servePages } from './admin/index.ts';
+import {
+  type GatewayStatus,
+  healthPages,
+  type ListenAddress,
+  metricsPages,
+  type PlainServer,
+  registerGatewayMetrics,
+  servePages,
+} from './admin/index.ts';
 import type { GatewayDeps, RunningGateway } from './contract.ts';
 import { DataPlane } from './data-plane.ts';
 import { describeGateway } from './describe-gateway.ts';
@@ -114,6 +122,7 @@ export class Gateway implements RunningGateway {
   async #open(): Promise<void> {
     const { health, metrics } = this.#options;
     const { log, metrics: registry } = this.#deps;
+    registerGatewayMetrics(registry, () => this.status());
     // First, so that whoever asks sees what is waited for.
     this.#health = await servePages(
       'health',

@@ -22,9 +22,14 @@ export interface GatewayStatus {
   readonly registration: { readonly state: string; readonly generation: number; readonly lastError?: string } | undefined;
   readonly data: {
     readonly from: 'control-plane' | 'disk' | 'nothing';
+    /** Since a control plane last said that this is all there is, over restarts too. */
     readonly ageMs?: number;
     readonly controlPlane: string;
     readonly connected: boolean;
+    /** Streams begun since the start: one that breaks or stands still is replaced. */
+    readonly streams: number;
+    /** Why the last stream ended; absent while one stands. */
+    readonly lastError?: string;
     readonly rejected: readonly { readonly type: string; readonly name: string; readonly reason: string }[];
   };
   /** What carries the traffic. */

@@ -45,6 +45,7 @@ export function registerAgentMetrics(registry: Registry, status: () => AgentStat
   });
   gauge('isthmus_agent_data_age_seconds', 'Since the control plane last said that this is all there is.', [], (g) => {
     const { ageMs } = status().data;
-    if (ageMs !== undefined) g.set(ageMs / 1_000);
+    if (ageMs === undefined) g.remove();
+    else g.set(ageMs / 1_000);
   });
 }
