@@ -43,7 +43,7 @@ export function buildStatus(input: StatusInput): Status {
     gateways: gatewayStatus(view),
     clients: input.clients.map((client) => clientStatus(client, now)),
     certificates: certificates(trust, now),
-    conflicts: [...catalogConflicts(view), ...input.conflicts],
+    conflicts: [...catalogConflicts(view), ...missingAnchors(input.clients, trust), ...input.conflicts],
     configViolations: [...input.configViolations],
   };
 }
@@ -117,6 +117,16 @@ function clientStatus(client: XdsClientStatus, now: number): Status['clients'][n
     resources: client.types.reduce((sum, type) => sum + type.acked, 0),
     refused: client.types.flatMap((type) => type.refused.map((r) => ({ type: type.typeUrl, ...r }))),
   };
+}
+
+/** Proxyless programs take trust from their bootstrap alone: what joined later is not theirs until they are told, or was left out on purpose. */
+function missingAnchors(clients: readonly XdsClientStatus[], trust: TrustBundle): Conflict[] {
+  const clusters = [...new Set(trust.intermediates.map((i) => i.cluster))].sort();
+  return clients.flatMap(({ dialect, instance, anchors }) => {
+    const missing = dialect === 'grpc' ? clusters.filter((cluster) => !anchors.includes(cluster)) : [];
+    const message = `its bootstrap has no anchor of ${missing.join(', ')}, whose endpoints it is not sent: make a new one with isthmus grpc bootstrap`;
+    return missing.length === 0 ? [] : [{ kind: 'NoAnchor', subject: instance, message }];
+  });
 }
 
 function certificates(trust: TrustBundle, now: number): Status['certificates'] {

@@ -13,6 +13,8 @@ export interface XdsClientStatus extends StreamStatus {
   readonly instance: string;
   readonly network: string;
   readonly version: string;
+  /** Mesh clusters that a proxyless gRPC client can take endpoints of; empty for others. */
+  readonly anchors: readonly string[];
 }
 
 type ClientStream = StreamStatus & { readonly client: ClientFacts };
@@ -28,8 +30,8 @@ export function clientStatuses(streams: readonly ClientStream[]): XdsClientStatu
 }
 
 function statusOf({ client, ...stream }: ClientStream): XdsClientStatus {
-  const { id, dialect, kind, identity, instance, network, version } = client;
-  return { ...stream, id, dialect, kind, identity: formatSpiffeId(identity), instance, network, version };
+  const { id, dialect, kind, identity, instance, network, version, claims } = client;
+  return { ...stream, id, dialect, kind, identity: formatSpiffeId(identity), instance, network, version, anchors: claims.anchors };
 }
 
 function joined(client: XdsClientStatus, stream: StreamStatus): XdsClientStatus {

@@ -8,6 +8,7 @@ import { anchorInstance } from '../../../core/xds/grpc/index.ts';
 import { ads, discovery, envoyTypeUrls, native, nativeTypeUrls } from '../../../core/xds/index.ts';
 import { AgentPlane, agentOptions, runTestAgent } from '../../support/agent-plane.ts';
 import { temporaryDir } from '../../support/control-plane.ts';
+import { readBlocks } from '../../support/docs-blocks.ts';
 import { readBootstrap } from '../../support/grpc-oracle.ts';
 import { onEnd } from '../../support/on-end.ts';
 import { runCli } from '../../support/run-cli.ts';
@@ -135,4 +136,26 @@ test('the socket carries state-of-the-world ADS as this machine, for its own ide
     const again = ask('orders');
     return until('it', () => again.response ?? again.error).then((it) => 'resources' in it);
   });
+});
+
+test('docs/proxyless-grpc.md: its commands', async (t) => {
+  const { plane, stateDir } = await joined(t);
+  const [caller = '', server = '', bootstraps = '', run = '', ...more] = await readBlocks('docs/proxyless-grpc.md', 'sh');
+  assert.deepEqual(more, []);
+  assert.match(run, /GRPC_XDS_EXPERIMENTAL_RBAC=true node server\.js/);
+  for (const line of [caller, server]) {
+    const dir = await temporaryDir(t);
+    const [, ...args] = (line.split(' < ')[0] ?? '').trim().split(' ');
+    const given = args.map((arg) => (arg === '-' ? '' : arg)).filter(Boolean);
+    const done = await runCli([...given, await plane.token('orders'), '--state-dir', dir, '--save-only']);
+    assert.equal(done.code, 0, done.err);
+    const saved = JSON.parse(await readFile(join(dir, 'agent.json'), 'utf8')) as { grpc: boolean };
+    assert.equal(saved.grpc, true);
+  }
+  for (const line of bootstraps.trim().split('\n')) {
+    const [, ...args] = (line.split(' > ')[0] ?? '').split(' ');
+    const done = await runCli([...args, '--state-dir', stateDir]);
+    assert.equal(done.code, 0, done.err);
+    readBootstrap(JSON.parse(done.out));
+  }
 });

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { Client, credentials, type ServiceError } from '@grpc/grpc-js';
 import { register, XdsChannelCredentials } from '@grpc/grpc-js-xds';
@@ -5,7 +6,8 @@ import { type EchoReply, echoPath, echoService } from './echo.ts';
 
 /**
  * A client of grpc-js-xds, told over HTTP on 127.0.0.1:8080: `/call?target=xds:///…&count=1&fresh=1&deadline=5000` answers with one outcome
- * for each call. `fresh`: on a channel of its own, with a connection of its own.
+ * for each call. `fresh`: on a channel of its own, with a connection of its own. With `certificates=FOLDER` the target is dialled as it is, with
+ * the certificate in there and without asking who answers: what a caller does whom no xDS sends there.
  */
 export type Outcome = { readonly ok: EchoReply } | { readonly error: string; readonly code: number };
 
@@ -24,10 +26,19 @@ function say(client: Client, deadline: number): Promise<Outcome> {
   });
 }
 
+function dial(target: string, folder: string): Client {
+  const pem = readFileSync(`${folder}/identity.pem`);
+  return new Client(
+    target,
+    credentials.createSsl(readFileSync(`${folder}/anchor-east.pem`), pem, pem, { checkServerIdentity: () => undefined }),
+  );
+}
+
 async function calls(query: URLSearchParams): Promise<Outcome[]> {
   const target = query.get('target') ?? '';
-  const fresh = query.get('fresh') === '1';
-  const client = fresh ? open(target, true) : (kept.get(target) ?? open(target, false));
+  const folder = query.get('certificates');
+  const fresh = query.get('fresh') === '1' || folder !== null;
+  const client = folder !== null ? dial(target, folder) : fresh ? open(target, true) : (kept.get(target) ?? open(target, false));
   if (!fresh) kept.set(target, client);
   const outcomes: Outcome[] = [];
   for (let i = 0; i < Number(query.get('count') ?? '1'); i++) outcomes.push(await say(client, Number(query.get('deadline') ?? '5000')));

@@ -20,14 +20,30 @@ export interface Machine {
   bootstrap(...args: string[]): Promise<string>;
 }
 
-export async function joinMachine(host: Host, control: ControlHost, identity: string): Promise<Machine> {
+export interface MachineOptions {
+  /** NAMESPACE/NAME, of whose account the identity is. */
+  readonly identity: string;
+  /** Registers the machine as an instance of it: port 8080, which a program of its own serves with mTLS on 50051. */
+  readonly serves?: boolean;
+}
+
+const service = ({ identity }: MachineOptions, { address }: Host) => [
+  ...['--proxy', 'none', '--service', identity, '--port', '8080', '--app-port', '50051', '--protocol', 'grpc'],
+  ...['--inbound', `${address}:50051`],
+];
+
+export async function joinMachine(host: Host, control: ControlHost, options: MachineOptions): Promise<Machine> {
+  const { identity, serves = false } = options;
   const token = await control.run('vm', 'token', identity, '--port', '8080', '--protocol', 'grpc', '--max-uses', '1');
   const folder = await makeWorkFolder(`agent-${host.name}`);
   const stateDir = join(folder, 'state');
   const agent = await startServer({
     name: `agent-${host.name}`,
     command: process.execPath,
-    args: [cli, 'vm', 'join', token, '--grpc', '--address', host.address, '--instance', host.name, '--state-dir', stateDir],
+    args: [
+      ...[cli, 'vm', 'join', token, '--grpc', '--address', host.address, '--instance', host.name, '--state-dir', stateDir],
+      ...(serves ? service(options, host) : []),
+    ],
     netns: host.netns,
     folder,
     ready: async (reach) => (await reach.request({ url: 'http://127.0.0.1:15021/healthz/ready' })).status === 200,
@@ -37,7 +53,7 @@ export async function joinMachine(host: Host, control: ControlHost, identity: st
     if (done.code !== 0) throw new Error(done.stderr);
     return done.stdout;
   };
-  await until('the anchor of the own cluster', () => readFile(join(stateDir, 'certificates', 'anchor-east.pem'), 'utf8'));
+  await until('the anchor of the own cluster', () => readFile(join(stateDir, 'certificates', `anchor-${host.site}.pem`), 'utf8'));
   return { host, agent, stateDir, bootstrap };
 }
 
@@ -92,10 +108,11 @@ const orders = 'xds:///orders.shop.mesh.internal:8080';
 export async function calls(
   client: Program,
   count: number,
-  more: { fresh?: boolean; target?: string; deadline?: number } = {},
+  more: { fresh?: boolean; target?: string; deadline?: number; certificates?: string } = {},
 ): Promise<Outcome[]> {
   const query = new URLSearchParams({ target: more.target ?? orders, count: `${count}`, deadline: `${more.deadline ?? 5_000}` });
   if (more.fresh === true) query.set('fresh', '1');
+  if (more.certificates !== undefined) query.set('certificates', more.certificates);
   return JSON.parse(await client.ask(`/call?${query}`)) as Outcome[];
 }
 
@@ -106,4 +123,20 @@ export function answered(outcomes: readonly Outcome[]): readonly string[] {
     return outcome.ok.server;
   });
   return [...new Set(names)].sort();
+}
+
+/** Calls without a pause until `stop`, each on its own channel if `fresh`; what came of them, in order. */
+export function steadyCalls(client: Program, fresh: boolean): { readonly outcomes: Outcome[]; stop(): Promise<void> } {
+  const outcomes: Outcome[] = [];
+  let stopped = false;
+  const running = (async () => {
+    while (!stopped) outcomes.push(...(await calls(client, 1, { fresh })));
+  })();
+  return {
+    outcomes,
+    stop: () => {
+      stopped = true;
+      return running;
+    },
+  };
 }
