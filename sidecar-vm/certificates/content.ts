@@ -1,6 +1,7 @@
 import type { Svid, TrustBundle } from '../../core/identity/index.ts';
 import { svidKeyPem } from '../../core/identity/index.ts';
-import { anchorOf, certificatesToPem, parseCertificate } from '../../core/pki/index.ts';
+import { clusterSan } from '../../core/model/index.ts';
+import { anchorOf, type Certificate, certificatesToPem, issuerFault, parseCertificate, signedBy } from '../../core/pki/index.ts';
 import { anchorsOfFile, certificateFiles as files } from '../../core/xds/grpc/index.ts';
 
 /**
@@ -24,12 +25,21 @@ export function certificateContents(svid: Svid, bundle: TrustBundle, kept: reado
   ]);
 }
 
-function anchorsByCluster({ intermediates, deniedSerials }: TrustBundle): ReadonlyMap<string, string> {
+/** Only of what a root signed for that very cluster: an anchor is believed whatever signed it, so this is where that is looked at. */
+function anchorsByCluster({ trustDomain, roots, intermediates, deniedSerials }: TrustBundle): ReadonlyMap<string, string> {
+  const signers = roots.flatMap(parsed);
   const anchors = new Map<string, string>();
   for (const { cluster, certificate } of intermediates) {
-    const parsed = parseCertificate(certificate);
-    if (!parsed.ok || deniedSerials.includes(parsed.value.serial)) continue;
-    anchors.set(cluster, (anchors.get(cluster) ?? '') + certificatesToPem([anchorOf(parsed.value).der]));
+    for (const intermediate of parsed(certificate)) {
+      if (deniedSerials.includes(intermediate.serial) || !signers.some((root) => signedBy(intermediate, root))) continue;
+      if (issuerFault(intermediate, clusterSan(cluster, trustDomain)) !== undefined) continue;
+      anchors.set(cluster, (anchors.get(cluster) ?? '') + certificatesToPem([anchorOf(intermediate).der]));
+    }
   }
   return anchors;
+}
+
+function parsed(der: Uint8Array): readonly Certificate[] {
+  const certificate = parseCertificate(der);
+  return certificate.ok ? [certificate.value] : [];
 }

@@ -1,53 +1,68 @@
 import assert from 'node:assert/strict';
-import { X509Certificate } from 'node:crypto';
+import { createHash, createPrivateKey, X509Certificate } from 'node:crypto';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { credentials, status as grpcStatus, type ServiceError } from '@grpc/grpc-js';
+import { loadRoot } from '../../../control/ca/index.ts';
+import { generateKey, issueIntermediate, parseCertificate, spkiOf } from '../../../core/pki/index.ts';
 import { anchorInstance } from '../../../core/xds/grpc/index.ts';
 import { ads, discovery, envoyTypeUrls, native, nativeTypeUrls } from '../../../core/xds/index.ts';
+import { saveAgentOptions } from '../../../sidecar-vm/files.ts';
 import { AgentPlane, agentOptions, runTestAgent } from '../../support/agent-plane.ts';
 import { temporaryDir } from '../../support/control-plane.ts';
 import { readBlocks } from '../../support/docs-blocks.ts';
 import { readBootstrap } from '../../support/grpc-oracle.ts';
+import { MeshPki } from '../../support/mesh-pki.ts';
 import { onEnd } from '../../support/on-end.ts';
 import { runCli } from '../../support/run-cli.ts';
 import { until } from '../../support/until.ts';
 
-/** The mesh of the plane with these clusters' signers, all of them the plane's own, and one Listener for clients of Envoy's types. */
-function serve(plane: AgentPlane, clusters: readonly string[], deniedSerials: readonly string[] = []): void {
-  const { trustDomain, roots, intermediates } = plane.plane.authority.bundle();
-  const certificate = Buffer.from(intermediates[0]?.certificate ?? []);
+interface Signer {
+  readonly cluster: string;
+  readonly certificate: Uint8Array;
+}
+
+/** A signing certificate of that cluster, by the root of the plane or by another. */
+async function signer(plane: AgentPlane, cluster: string, foreign = false): Promise<Signer> {
+  const { trustDomain } = plane.plane.authority;
+  const root = foreign ? new MeshPki(trustDomain).root : await loadRoot(join(plane.dir, 'root'), trustDomain);
+  const now = Date.now();
+  return { cluster, certificate: issueIntermediate(root, spkiOf(generateKey()), cluster, trustDomain, now, 3_600_000).der };
+}
+
+/** The trust that the plane tells of, and one Listener for clients of Envoy's types. */
+function serve(plane: AgentPlane, intermediates: readonly Signer[], deniedSerials: readonly string[] = []): void {
+  const { trustDomain, roots } = plane.plane.authority.bundle();
   const bundle = native.Bundle.create({
     trustDomain,
     roots: roots.map((r) => Buffer.from(r)),
-    intermediates: clusters.map((cluster) => ({ cluster, certificate })),
+    intermediates: intermediates.map(({ cluster, certificate }) => ({ cluster, certificate: Buffer.from(certificate) })),
     deniedSerials: [...deniedSerials],
   });
+  const value = native.Bundle.encode(bundle).finish();
   plane.source.set({
-    [nativeTypeUrls.bundle]: [
-      { name: trustDomain, version: `${clusters.join()} ${deniedSerials.join()}`, value: native.Bundle.encode(bundle).finish() },
-    ],
+    [nativeTypeUrls.bundle]: [{ name: trustDomain, version: createHash('sha256').update(value).digest('hex'), value }],
     [envoyTypeUrls.listener]: [{ name: 'orders.shop.mesh.internal:8080', version: '1', value: Buffer.of() }],
   });
 }
 
 async function joined(t: TestContext, options: { svidTtlMs?: number } = {}) {
   const plane = await AgentPlane.start(t, options);
-  serve(plane, ['east', 'west']);
+  const [east, west] = [await signer(plane, 'east'), await signer(plane, 'west')];
+  serve(plane, [east, west]);
   const stateDir = await temporaryDir(t);
   const input = agentOptions({ stateDir, token: await plane.token('orders'), grpc: true });
-  const { saveAgentOptions } = await import('../../../sidecar-vm/files.ts');
   await saveAgentOptions(input);
   const { agent } = await runTestAgent(t, input);
   const dir = join(stateDir, 'certificates');
   const names = async () => (await readdir(dir)).filter((n) => !n.endsWith('.tmp')).sort();
   await until('anchors of both', async () => (await names()).includes('anchor-west.pem'));
-  return { plane, stateDir, dir, names, agent };
+  return { plane, stateDir, dir, names, agent, east, west };
 }
 
 test('certificates as files: owner-only, what belongs together in one file, renewed in place, without trust that was taken back', async (t) => {
-  const { plane, dir, names } = await joined(t, { svidTtlMs: 4_000 });
+  const { plane, dir, names, east } = await joined(t, { svidTtlMs: 4_000 });
   assert.deepEqual(await names(), ['anchor-east.pem', 'anchor-west.pem', 'cert.pem', 'identity.pem', 'key.pem', 'roots.pem', 'xds.sock']);
   for (const name of await names()) assert.equal((await stat(join(dir, name))).mode & 0o777, 0o600, name);
   assert.equal((await stat(dir)).mode & 0o777, 0o700);
@@ -58,15 +73,30 @@ test('certificates as files: owner-only, what belongs together in one file, rene
     const now = new X509Certificate(await identity());
     return now.serialNumber === first.serialNumber ? undefined : now;
   });
-  const { createPrivateKey } = await import('node:crypto');
   await until('the key of the same', async () => new X509Certificate(await identity()).checkPrivateKey(createPrivateKey(await identity())));
   assert.equal(renewed.issuer, first.issuer);
-  serve(plane, ['east']);
+  serve(plane, [east]);
   await until('no anchor of west', async () => !(await names()).includes('anchor-west.pem'));
 });
 
+test('an anchor is made of nothing but what a root signed for that very cluster, and not of what is denied', async (t) => {
+  const { plane, dir, names, east } = await joined(t);
+  const named = async (pem: string) => new X509Certificate(await readFile(join(dir, pem))).subject;
+  const denied = await signer(plane, 'denied');
+  const parsed = parseCertificate(denied.certificate);
+  assert.ok(parsed.ok);
+  const bad = [{ cluster: 'north', certificate: east.certificate }, await signer(plane, 'south', true), denied];
+  serve(plane, [east, ...bad, await signer(plane, 'last')], [parsed.value.serial]);
+  await until('the good one', async () => (await names()).includes('anchor-last.pem'));
+  assert.match(await named('anchor-last.pem'), /CN=last of mesh\.test/);
+  assert.deepEqual(
+    (await names()).filter((name) => name.startsWith('anchor-')),
+    ['anchor-east.pem', 'anchor-last.pem'],
+  );
+});
+
 test('isthmus grpc bootstrap: what grpc-js-xds reads, for the clusters there are, and what to do when something is missing', async (t) => {
-  const { plane, stateDir, dir, names } = await joined(t);
+  const { plane, stateDir, dir, names, east } = await joined(t);
   const run = (...args: string[]) => runCli(['grpc', 'bootstrap', '--state-dir', stateDir, ...args]);
   const client = await run();
   assert.equal(client.code, 0, client.err);
@@ -90,7 +120,7 @@ test('isthmus grpc bootstrap: what grpc-js-xds reads, for the clusters there are
     anchors: ['east'],
     inbound: { services: [{ namespace: 'shop', name: 'orders', port: 8080, protocol: 'grpc', address: '0.0.0.0', target: 50051 }] },
   });
-  serve(plane, ['east']);
+  serve(plane, [east]);
   await until('the file of several follows', async () => {
     const [several, own] = await Promise.all(['anchors.east+west.pem', 'anchor-east.pem'].map((n) => readFile(join(dir, n), 'utf8')));
     return several === own && !(await names()).includes('anchor-west.pem');
@@ -105,7 +135,7 @@ test('isthmus grpc bootstrap: what grpc-js-xds reads, for the clusters there are
 });
 
 test('the socket carries state-of-the-world ADS as this machine, for its own identity alone, and again after an outage', async (t) => {
-  const { plane, dir } = await joined(t);
+  const { plane, dir, east } = await joined(t);
   const socket = `unix:${join(dir, 'xds.sock')}`;
   const ask = (identity: string) => {
     const stream = new ads.AggregatedDiscoveryServiceClient(socket, credentials.createInsecure());
@@ -131,7 +161,7 @@ test('the socket carries state-of-the-world ADS as this machine, for its own ide
   await plane.stop();
   await until('the end', () => first.error);
   await plane.start();
-  serve(plane, ['east']);
+  serve(plane, [east]);
   await until('an answer again', async () => {
     const again = ask('orders');
     return until('it', () => again.response ?? again.error).then((it) => 'resources' in it);
