@@ -130,7 +130,7 @@ export class EnvoyTraffic {
       this.#scheduled = false;
       if (this.#disposed !== undefined) return;
       const { proxy, inbound, state, trustDomain } = this.#options;
-      const first = localInbound(inbound, this.#services, state.current.authz, trustDomain, this.#inboundAttempt);
+      const first = localInbound(inbound, this.#services, state.current, trustDomain, this.#inboundAttempt);
       const others = [...this.#entries.values()].map(({ resource }) => resource);
       proxy.local.listeners(first === undefined ? others : [first, ...others]);
     });

@@ -14,18 +14,19 @@ export function outboundName({ address, port }: { readonly address: string; read
 export function localInbound(
   at: { readonly address: string; readonly port: number },
   services: readonly InboundService[],
-  authz: DataPlaneState['authz'],
+  { authz, bundles }: Pick<DataPlaneState, 'authz' | 'bundles'>,
   trustDomain: string,
   attempt: number,
 ): EncodedResource | undefined {
-  const ends = services.map(({ namespace, service, port, protocol, hosts }) => ({
+  const deniedSerials = bundles.get(trustDomain)?.deniedSerials ?? [];
+  const ends = services.map(({ namespace, service, port, protocol, hosts, appAddress = '127.0.0.1', appPort }) => ({
     serverNames: hosts.map((host) => sniName({ port, subset: '', host })),
     protocol,
     // The control plane sends it: it knows the program's address from what Envoy says of itself.
     cluster: `inbound|${port}||${hosts[0] ?? ''}`,
-    retries: false,
+    app: { address: appAddress, port: appPort },
     // Without a word about who may call, nobody may.
-    authorization: { trustDomain, rules: authz.get(`${namespace}/${service}`)?.rules ?? [] },
+    authorization: { trustDomain, rules: authz.get(`${namespace}/${service}`)?.rules ?? [], deniedSerials },
   }));
   const listener = inboundListener(inboundName, at, ends);
   return listener === undefined ? undefined : encoded(inboundName, listener, attempt);

@@ -7,7 +7,7 @@ import { certificatesToPem, keyToPem } from '../../core/pki/index.ts';
 import { EnvoyMesh, envoyStats, refusedUpdates, startApp, untilListening } from '../support/envoy-mesh.ts';
 import { sceneInputs } from '../support/envoy-scene.ts';
 import { MeshPki } from '../support/mesh-pki.ts';
-import { endpoint, service } from '../support/mesh-records.ts';
+import { endpoint, httpPort, service } from '../support/mesh-records.ts';
 import { deadPort } from '../support/mesh-sockets.ts';
 import { onEnd } from '../support/on-end.ts';
 import { until } from '../support/until.ts';
@@ -81,6 +81,33 @@ test('Envoy takes callers by the pair of identity and cluster that their certifi
 
   assert.equal(await callAs(new MeshPki().forged('east', { uris: [spiffe('web')], dns: [eastSan] }), port, sni), 'refused');
   assert.equal(await as('east', [spiffe('web')], [eastSan], 'outbound_.81_._.orders.shop.mesh.internal'), 'refused');
+  assert.equal(await refusedUpdates(envoy), 0);
+});
+
+test('Envoy takes no certificate that was taken back, for HTTP and for plain TCP', { timeout: 120_000 }, async (t) => {
+  const pki = new MeshPki();
+  const mesh = await new EnvoyMesh(t, pki).start();
+  const app = await startApp(t, 'orders');
+  const port = await deadPort();
+  const ports = [httpPort, { name: 'raw', port: 81, protocol: 'tcp' as const }];
+  const at = endpoint('one', { address: '127.0.0.1', ports: { http: port, raw: port } });
+  const services = [service('shop/orders', [at], { ports })];
+  const [good, bad] = [pki.svid('east', 'shop', 'web'), pki.svid('east', 'shop', 'web')];
+  const leaf = (svid: typeof good) => ({ chain: svid.chainDer, key: svid.key });
+  mesh.update(sceneInputs(pki, { services }));
+  const common = { namespace: 'shop', name: 'orders', address: '127.0.0.1', target: app.port };
+  const claims = [
+    { ...common, port: 80, protocol: 'http' as const },
+    { ...common, port: 81, protocol: 'tcp' as const },
+  ];
+  const envoy = await mesh.envoy('orders', { claims: { inbound: { address: '127.0.0.1', port, services: claims } } });
+  await untilListening(envoy, ['inbound']);
+  const raw = 'outbound_.81_._.orders.shop.mesh.internal';
+  for (const name of [sni, raw]) assert.equal(await callAs(leaf(bad), port, name), 200);
+  mesh.update(sceneInputs(pki, { services, deniedSerials: ['0abc', bad.serial] }));
+  await until('it is refused', async () => (await callAs(leaf(bad), port, sni)) === 403);
+  assert.equal(await callAs(leaf(bad), port, raw), 'refused');
+  for (const name of [sni, raw]) assert.equal(await callAs(leaf(good), port, name), 200);
   assert.equal(await refusedUpdates(envoy), 0);
 });
 

@@ -40,6 +40,9 @@ const decoders: Readonly<Record<string, Decoder>> = {
   [`${network}.rbac.v3.RBAC`]: NetworkRbac,
   [`${network}.set_filter_state.v3.Config`]: onlyField(2, 'onDownstreamTlsHandshake', FilterStateValue),
   [`${network}.tcp_proxy.v3.TcpProxy`]: TcpProxy,
+  'envoy.extensions.matching.common_inputs.network.v3.FilterStateInput': onlyField(1, 'key', {
+    decode: (bytes) => Buffer.from(bytes as Uint8Array).toString(),
+  }),
   'envoy.extensions.transport_sockets.internal_upstream.v3.InternalUpstreamTransport': onlyField(3, 'transportSocket', TransportSocket),
   'envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer': RawBuffer,
   [`${tls}.Secret`]: Secret,

@@ -12,6 +12,7 @@ export interface EnvoyScene {
   readonly gateways?: Readonly<Record<string, number>>;
   readonly gatewayPorts?: readonly GatewayPort[];
   readonly originateCidrs?: readonly string[];
+  readonly deniedSerials?: readonly string[];
 }
 
 const east = clusterId('east');
@@ -19,7 +20,7 @@ const scope = { claims: ['*'], identityNamespaces: ['*'] };
 
 /** What the control plane of cluster east makes its snapshots from. Identities of east may call what is here, nobody else. */
 export function sceneInputs(pki: MeshPki, scene: EnvoyScene): SnapshotInputs {
-  const { services, gateways = {}, gatewayPorts = [], originateCidrs = [] } = scene;
+  const { services, gateways = {}, gatewayPorts = [], originateCidrs = [], deniedSerials = [] } = scene;
   const source = sourceId('vm');
   const records = Object.entries(gateways).map(([network, port]) => ({
     instance: `gw-${network}`,
@@ -42,7 +43,7 @@ export function sceneInputs(pki: MeshPki, scene: EnvoyScene): SnapshotInputs {
       trustDomain: pki.trustDomain,
       roots: pki.bundle.roots,
       intermediates: ['east', 'west'].map((cluster) => ({ cluster, certificate: pki.cluster(cluster).certificate.der })),
-      deniedSerials: [],
+      deniedSerials,
     },
     policies: callerPolicies({ cluster: 'east', trustDomain: pki.trustDomain, exports: [], peers: new Map() }),
     gatewayPorts,

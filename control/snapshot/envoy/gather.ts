@@ -18,11 +18,12 @@ import { sealed } from './sealed.ts';
 export function gather(snapshot: Snapshot, context: DialectContext): readonly DialectResource[] {
   const { listen, trustDomain } = context;
   if (listen === undefined) return [];
-  const { route, authz } = snapshot.resources;
+  const { route, authz, bundle } = snapshot.resources;
+  const deniedSerials = bundle.get(trustDomain)?.value.deniedSerials ?? [];
   const terminated = [...route.values()].filter((r) => r.value.mode === 'terminate').sort((a, b) => (a.name < b.name ? -1 : 1));
   const rules = terminated.map((r) => authz.get(r.value.authz));
-  const ends = terminated.map((r, i) => mtlsEnd(r, rules[i], trustDomain));
-  const inputs = [listen, trustDomain, ...terminated.map((r, i) => [r.version, rules[i]?.version ?? ''])];
+  const ends = terminated.map((r, i) => mtlsEnd(r, { trustDomain, rules: rules[i]?.value.rules ?? [], deniedSerials }));
+  const inputs = [listen, trustDomain, deniedSerials, ...terminated.map((r, i) => [r.version, rules[i]?.version ?? ''])];
   const eastWest = sealed(envoyTypeUrls.listener, Listener, gatewayListenerName, inputs, () => gatewayListener(listen, ends));
   return ends.some(needsInternalHop) ? [eastWest, ...hop] : [eastWest];
 }
@@ -32,7 +33,6 @@ const hop = [
   sealed(envoyTypeUrls.listener, Listener, internalHopName, [], internalHopListener),
 ];
 
-function mtlsEnd({ name, value }: Resource<'route'>, authz: Resource<'authz'> | undefined, trustDomain: string): MtlsEnd {
-  const { protocol, cluster } = value;
-  return { serverNames: [name], protocol, cluster, authorization: { trustDomain, rules: authz?.value.rules ?? [] } };
+function mtlsEnd({ name, value }: Resource<'route'>, authorization: MtlsEnd['authorization']): MtlsEnd {
+  return { serverNames: [name], protocol: value.protocol, cluster: value.cluster, authorization };
 }

@@ -31,16 +31,17 @@ function inbound(claim: NonNullable<NodeClaims['inbound']>, find: FindResource, 
   const services = [...new Map(claim.services.map((s) => [inboundCluster(s, hostSuffix), s])).entries()];
   if (services.length === 0) return [];
   const authz = services.map(([, s]) => find('authz', serviceKey(s.namespace, s.name)));
+  const deniedSerials = find('bundle', trustDomain)?.value.deniedSerials ?? [];
   const ends = () =>
     services.map(([cluster, s], i) => ({
       serverNames: [meshHost(s, hostSuffix), clusterSetHost(s)].map((host) => sniName({ port: s.port, subset: '', host })),
       protocol: s.protocol,
       cluster,
-      app: s.address.includes(':') ? `[${s.address}]:${s.target}` : `${s.address}:${s.target}`,
+      app: { address: s.address, port: s.target },
       // Without a word about who may call, nobody may.
-      authorization: { trustDomain, rules: authz[i]?.value.rules ?? [] },
+      authorization: { trustDomain, rules: authz[i]?.value.rules ?? [], deniedSerials },
     }));
-  const inputs = [claim, hostSuffix, trustDomain, authz.map((a) => a?.version ?? '')];
+  const inputs = [claim, hostSuffix, trustDomain, deniedSerials, authz.map((a) => a?.version ?? '')];
   const listener = sealed(
     envoyTypeUrls.listener,
     Listener,

@@ -62,13 +62,14 @@ function originate({ name, version, value }: Resource<'listener'>, context: Dial
   return [sealed(envoyTypeUrls.listener, Listener, name, [version, at], () => originateListener(name, at, value))];
 }
 
-function secrets({ roots, intermediates }: BundleIr): DialectResource[] {
+function secrets({ roots, intermediates, deniedSerials }: BundleIr): DialectResource[] {
   const clusters = [...new Set(intermediates.map((each) => each.cluster))];
   const of = (name: string) => intermediates.filter((each) => each.cluster === name).map((each) => each.certificate);
-  return [secret(bundleSecretName, roots), ...clusters.map((name) => secret(clusterBundleSecretName(name), of(name)))];
+  // Listeners refuse by serial number: those of one client are looked at again only when something of the class has changed.
+  return [secret(bundleSecretName, roots, deniedSerials), ...clusters.map((name) => secret(clusterBundleSecretName(name), of(name)))];
 }
 
-function secret(name: string, certificates: readonly string[]): DialectResource {
+function secret(name: string, certificates: readonly string[], also: readonly string[] = []): DialectResource {
   const pem = () => certificatesToPem(certificates.map((der) => Buffer.from(der, 'base64')));
-  return sealed(envoyTypeUrls.secret, Secret, name, certificates, () => trustSecret(name, pem()));
+  return sealed(envoyTypeUrls.secret, Secret, name, [certificates, also], () => trustSecret(name, pem()));
 }

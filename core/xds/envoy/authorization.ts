@@ -3,13 +3,17 @@ import { Action, RBAC_Action } from '../gen/envoy/config/rbac/v3/rbac.ts';
 import { RBAC as HttpRbac } from '../gen/envoy/extensions/filters/http/rbac/v3/rbac.ts';
 import { RBAC as NetworkRbac } from '../gen/envoy/extensions/filters/network/rbac/v3/rbac.ts';
 import type { Any } from '../gen/google/protobuf/any.ts';
+import type { TypedExtensionConfig } from '../gen/xds/core/v3/extension.ts';
 import { Matcher, Matcher_MatcherList_FieldMatcher, Matcher_MatcherList_Predicate } from '../gen/xds/type/matcher/v3/matcher.ts';
 import { emptyConfig, packed } from './any.ts';
+import { peerSerialInput, serialRegex } from './peer-serial.ts';
 import { ruleCondition, type SanCondition, type SanMatch } from './san-condition.ts';
 
 export interface Authorization {
   readonly trustDomain: string;
   readonly rules: readonly AuthzRule[];
+  /** Certificates that are refused whatever they say, by their serial numbers: hexadecimal, lower case. */
+  readonly deniedSerials: readonly string[];
 }
 
 const rbacName = 'envoy.filters.network.rbac';
@@ -29,7 +33,7 @@ export function httpRbac(authorization: Authorization): { name: string; config: 
  * DENY rules first, then the first ALLOW rule that matches, otherwise refused. Not with `authenticated` principals: they look for a
  * name among SANs of either kind, and so take a URI SAN for the cluster's name.
  */
-function matcherOf({ trustDomain, rules }: Authorization): Matcher {
+function matcherOf({ trustDomain, rules, deniedSerials }: Authorization): Matcher {
   const ordered = [...rules.filter((rule) => rule.action === 'deny'), ...rules.filter((rule) => rule.action === 'allow')];
   if (ordered.length === 0) return Matcher.create({ onNoMatch: act('none', RBAC_Action.DENY) });
   const matchers = ordered.map((rule) =>
@@ -38,6 +42,10 @@ function matcherOf({ trustDomain, rules }: Authorization): Matcher {
       onMatch: act(rule.name, rule.action === 'deny' ? RBAC_Action.DENY : RBAC_Action.ALLOW),
     }),
   );
+  if (deniedSerials.length > 0) {
+    const predicate = single(peerSerialInput, serialRegex(deniedSerials));
+    matchers.unshift(Matcher_MatcherList_FieldMatcher.create({ predicate, onMatch: act('denied-serial', RBAC_Action.DENY) }));
+  }
   return Matcher.create({ matcherType: { $case: 'matcherList', value: { matchers } }, onNoMatch: act('none', RBAC_Action.DENY) });
 }
 
@@ -61,15 +69,12 @@ function predicate(condition: SanCondition): Matcher_MatcherList_Predicate {
 }
 
 function sanMatch({ kind, regex }: SanMatch): Matcher_MatcherList_Predicate {
-  const input = kind === 'uri' ? 'UriSanInput' : 'DnsSanInput';
+  const name = kind === 'uri' ? 'UriSanInput' : 'DnsSanInput';
+  return single({ name, typedConfig: emptyConfig(`envoy.extensions.matching.common_inputs.ssl.v3.${name}`) }, regex);
+}
+
+function single(input: TypedExtensionConfig, regex: string): Matcher_MatcherList_Predicate {
   const matchPattern = { $case: 'safeRegex' as const, value: { engineType: { $case: 'googleRe2' as const, value: {} }, regex } };
-  return Matcher_MatcherList_Predicate.create({
-    matchType: {
-      $case: 'singlePredicate',
-      value: {
-        input: { name: input, typedConfig: emptyConfig(`envoy.extensions.matching.common_inputs.ssl.v3.${input}`) },
-        matcher: { $case: 'valueMatch', value: { matchPattern, ignoreCase: false } },
-      },
-    },
-  });
+  const matcher = { $case: 'valueMatch' as const, value: { matchPattern, ignoreCase: false } };
+  return Matcher_MatcherList_Predicate.create({ matchType: { $case: 'singlePredicate', value: { input, matcher } } });
 }

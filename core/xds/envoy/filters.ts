@@ -17,6 +17,7 @@ import { type Authorization, httpRbac, networkRbac } from './authorization.ts';
 import { proxyLimits } from './limits.ts';
 import { internalHopName } from './names.ts';
 import { afterHandshake, peerGate } from './peer-gate.ts';
+import { keepPeerSerial } from './peer-serial.ts';
 import { localOriginHeader } from './routes.ts';
 import { adsSource } from './tls.ts';
 
@@ -47,7 +48,12 @@ export function httpFilters(options: HttpFilterOptions): Filter[] {
     ...(options.authorization === undefined ? callersEnd : mtlsEnd),
   });
   const name = 'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager';
-  return [filter('envoy.filters.network.http_connection_manager', packed(name, HttpConnectionManager, config))];
+  const manager = filter('envoy.filters.network.http_connection_manager', packed(name, HttpConnectionManager, config));
+  return [...serialOf(options.authorization), manager];
+}
+
+function serialOf(authorization: Authorization | undefined): readonly Filter[] {
+  return authorization === undefined || authorization.deniedSerials.length === 0 ? [] : [keepPeerSerial];
 }
 
 export function tcpFilters(options: { listener: string; statPrefix: string; cluster: string }): Filter[] {
@@ -66,7 +72,7 @@ export function tcpEndFilters(options: {
   const rbac = networkRbac(authorization, `${statPrefix}.`);
   const gate = peerGate(authorization, app === undefined ? { clusterOfHop: cluster } : { app });
   const proxy = afterHandshake(tcpProxyConfig(listener, statPrefix, app === undefined ? internalHopName : cluster));
-  return [filter(rbac.name, rbac.config), filter(gate.name, gate.config), filter(tcpProxyName, proxy)];
+  return [...serialOf(authorization), filter(rbac.name, rbac.config), gate, filter(tcpProxyName, proxy)];
 }
 
 const tcpProxyName = 'envoy.filters.network.tcp_proxy';

@@ -24,8 +24,8 @@ export interface MtlsEnd {
   readonly serverNames: readonly string[];
   readonly protocol: Protocol;
   readonly cluster: string;
-  /** HOST:PORT of the one application that the cluster stands for; absent where it has endpoints that come and go. */
-  readonly app?: string;
+  /** The one application that the cluster (`appCluster`) stands for; absent where it has endpoints that come and go. */
+  readonly app?: ListenAt;
   readonly authorization: Authorization;
 }
 
@@ -89,9 +89,13 @@ export function originateListener(
 
 function endFilters(listener: string, { protocol, cluster, authorization, app }: MtlsEnd): Filter[] {
   const common = { listener, statPrefix: 'inbound', authorization };
-  if (!isHttp(protocol)) return tcpEndFilters({ ...common, cluster, ...(app === undefined ? {} : { app }) });
+  if (!isHttp(protocol)) return tcpEndFilters({ ...common, cluster, ...(app === undefined ? {} : { app: hostPort(app) }) });
   // The one application is not asked twice: its caller may know another.
   return httpFilters({ ...common, routes: routesTo(cluster, app === undefined) });
+}
+
+function hostPort({ address, port }: ListenAt): string {
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
 /** `statPrefix`: begins the names of its statistics. */

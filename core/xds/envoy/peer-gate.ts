@@ -1,9 +1,11 @@
 import { BinaryWriter } from '@bufbuild/protobuf/wire';
+import type { Filter } from '../gen/envoy/config/listener/v3/listener_components.ts';
 import { FilterStateValue, FilterStateValue_SharedWithUpstream } from '../gen/envoy/extensions/filters/common/set_filter_state/v3/value.ts';
 import { TcpProxy } from '../gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.ts';
 import type { Any } from '../gen/google/protobuf/any.ts';
 import type { Authorization } from './authorization.ts';
 import { ruleCondition, type SanCondition } from './san-condition.ts';
+import { setAfterHandshake } from './set-filter-state.ts';
 
 /*
  * Envoy's network RBAC decides when the first byte comes. By then its tcp_proxy has long dialled, and whatever a server says first
@@ -15,7 +17,7 @@ import { ruleCondition, type SanCondition } from './san-condition.ts';
 export type GateTarget = { readonly app: string } | { readonly clusterOfHop: string };
 
 /** Goes before `afterHandshake`: says where to dial, if the peer may call. */
-export function peerGate(authorization: Authorization, target: GateTarget): { name: string; config: Any } {
+export function peerGate(authorization: Authorization, target: GateTarget): Filter {
   const toApp = 'app' in target;
   const format = gateFormat(authorization, toApp ? target.app : target.clusterOfHop);
   const value = FilterStateValue.create({
@@ -27,16 +29,7 @@ export function peerGate(authorization: Authorization, target: GateTarget): { na
     sharedWithUpstream: toApp ? FilterStateValue_SharedWithUpstream.NONE : FilterStateValue_SharedWithUpstream.ONCE,
     skipIfEmpty: true,
   });
-  // Config.on_downstream_tls_handshake: newer than the messages that are generated here.
-  const config = new BinaryWriter();
-  FilterStateValue.encode(value, config.uint32((2 << 3) | 2).fork()).join();
-  return {
-    name: 'envoy.filters.network.set_filter_state',
-    config: {
-      typeUrl: 'type.googleapis.com/envoy.extensions.filters.network.set_filter_state.v3.Config',
-      value: Buffer.from(config.finish()),
-    },
-  };
+  return setAfterHandshake(value);
 }
 
 /** `config`, dialling only when the handshake is over. */

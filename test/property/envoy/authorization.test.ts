@@ -83,7 +83,8 @@ const rule: fc.Arbitrary<AuthzRule> = fc
     ...(also === null ? {} : { also }),
   }));
 
-const matcherOf = (rules: readonly AuthzRule[]) => RBAC.decode(networkRbac({ trustDomain: 'mesh.test', rules }, 'x').config.value).matcher;
+const matcherOf = (rules: readonly AuthzRule[]) =>
+  RBAC.decode(networkRbac({ trustDomain: 'mesh.test', rules, deniedSerials: [] }, 'x').config.value).matcher;
 
 test('what Envoy is told decides as our own proxies do', () => {
   fc.assert(
