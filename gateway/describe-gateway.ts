@@ -3,6 +3,7 @@ import { formatSpiffeId } from '../core/model/index.ts';
 import { version } from '../core/version.ts';
 import type { GatewayStatus, ListenAddress } from './admin/index.ts';
 import type { DataPlane } from './data-plane.ts';
+import { proxyBefore } from './envoy/describe-proxy.ts';
 import type { EnvoyProxy } from './envoy/envoy-proxy.ts';
 import type { OriginateListeners } from './inbound/originate-listeners.ts';
 import type { GatewayOptions } from './options.ts';
@@ -23,7 +24,7 @@ export interface GatewayParts {
 /** What `isthmus status` and probes are told. */
 export function describeGateway(parts: GatewayParts): GatewayStatus {
   const { options, listen, registration, feed, plane, originate } = parts;
-  const proxy = parts.proxy?.status() ?? { kind: 'isthmus' };
+  const proxy = parts.proxy?.status() ?? proxyBefore(options.proxy);
   const reason = whyNotReady(parts);
   const client = feed?.status();
   const ageMs = feed?.ageMs();

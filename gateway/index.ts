@@ -1,6 +1,7 @@
 export type { DataPlaneContext, DataPlaneLimits, HttpLimits, StateView } from './context.ts';
 export type { EngineLimits, PeerIdentity } from './engine/contract.ts';
 export type { EnvoyStatus, ProxyStatus } from './envoy/describe-proxy.ts';
+export { proxyBefore } from './envoy/describe-proxy.ts';
 export type { EnvoyProxy, EnvoyProxyOptions } from './envoy/envoy-proxy.ts';
 export { startEnvoyProxy } from './envoy/envoy-proxy.ts';
 export { freePort } from './envoy/free-port.ts';

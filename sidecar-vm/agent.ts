@@ -1,6 +1,6 @@
 import { toMeshError } from '../core/errors.ts';
 import type { InstanceRegistration, ObtainedIdentity } from '../core/identity/index.ts';
-import type { InboundService, StateFeed } from '../gateway/index.ts';
+import { type InboundService, proxyBefore, type StateFeed } from '../gateway/index.ts';
 import { type AdminServer, describeAgent, registerAgentMetrics, startAdmin } from './admin/index.ts';
 import type { GrpcSupport } from './certificates/index.ts';
 import type { AgentDeps, AgentStatus, ListenAddress, RunningAgent } from './contract.ts';
@@ -103,7 +103,7 @@ export class Agent implements RunningAgent {
       verdicts: this.#board.verdicts(),
       listeners: this.#keeper?.listeners ?? [],
       taken: [...(this.#keeper?.taken ?? []), ...takenByOthers(this.#traffic?.envoy?.traffic)],
-      proxy: this.#traffic?.envoy?.proxy.status() ?? { kind: this.#options.proxy === 'none' ? 'none' : 'isthmus' },
+      proxy: this.#traffic?.envoy?.proxy.status() ?? proxyBefore(this.#options.proxy),
       inboundFault: this.#traffic?.envoy?.traffic.inboundFault(),
       settled: this.#settled,
       draining: this.#finishing !== undefined,
@@ -138,7 +138,10 @@ export class Agent implements RunningAgent {
     const traffic = await openTraffic(options, identity, feed, deps);
     this.#traffic = traffic;
     // Whoever runs Envoy here says what it listens for.
-    if (options.proxy !== 'none') await this.#openMesh(feed, traffic, opened);
+    if (options.proxy !== 'none') {
+      await this.#openMesh(feed, traffic, opened);
+      traffic.envoy?.traffic.release();
+    }
     // Nobody is sent here before it serves.
     await traffic.envoy?.proxy.serving(envoyPatienceMs, signal);
     if (traffic.envoy !== undefined) this.#run(traffic.envoy.traffic.run(signal));

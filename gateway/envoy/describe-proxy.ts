@@ -29,6 +29,12 @@ export interface EnvoyStatus {
   readonly problem?: string;
 }
 
+/** Before there is anything to describe. */
+export function proxyBefore(kind: ProxyStatus['kind']): ProxyStatus {
+  if (kind !== 'envoy') return { kind };
+  return { kind, state: 'starting', version: '', restarts: 0, connected: false, updateRejected: 0, refused: [], connections: 0 };
+}
+
 /** As long as it may take Envoy to find a control plane again. */
 const patienceMs = 30_000;
 

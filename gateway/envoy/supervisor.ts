@@ -53,6 +53,7 @@ export class EnvoySupervisor {
   readonly #options: SupervisorOptions;
   readonly #stop = new AbortController();
   #child: EnvoyChild | undefined;
+  #pid: number | undefined;
   #facts: EnvoyFacts | undefined;
   #live = false;
   #draining = false;
@@ -86,7 +87,7 @@ export class EnvoySupervisor {
   status(): SupervisorStatus {
     const { version } = this.#options.binary;
     const running = this.#child !== undefined && !this.#child.ended;
-    const { pid } = this.#child ?? {};
+    const pid = this.#pid;
     const state = this.#stop.signal.aborted ? 'ended' : !running ? 'down' : this.#draining ? 'draining' : this.#live ? 'live' : 'starting';
     return {
       state,
@@ -131,9 +132,11 @@ export class EnvoySupervisor {
     const { binary, files, log, accessLog, clock } = this.#options;
     this.#live = false;
     this.#facts = undefined;
+    this.#pid = undefined;
     this.#child = new EnvoyChild({ binary: binary.path, args: this.#args(epoch), log, accessLog, clock });
     this.#connectedAt = this.#child.startedAt;
-    const { pid } = this.#child;
+    const pid = await this.#child.pid;
+    this.#pid = pid;
     if (pid !== undefined) await rememberProcess(files.process, pid, epoch);
     log.info({ pid, version: binary.version, epoch }, 'Envoy started');
   }
@@ -178,7 +181,7 @@ export class EnvoySupervisor {
       this.#lastExit = reason;
       if (clock.monotonic() - child.startedAt > settledMs) backoff.reset();
       const waitMs = Math.round(backoff.next());
-      log.error({ pid: child.pid, reason, waitMs }, 'Envoy ended: starting it again');
+      log.error({ pid: this.#pid, reason, waitMs }, 'Envoy ended: starting it again');
       try {
         await clock.sleep(waitMs, signal);
         await this.#spawn(0);

@@ -40,6 +40,7 @@ export class EnvoyTraffic {
   readonly #unsubscribe: () => void;
   #services: readonly InboundService[] = [];
   #inboundAttempt = 0;
+  #held = true;
   #scheduled = false;
   #disposed: Promise<void> | undefined;
 
@@ -71,6 +72,14 @@ export class EnvoyTraffic {
       if (authz !== options.state.current.authz) this.#publish();
       authz = options.state.current.authz;
     });
+  }
+
+  /**
+   * Tells Envoy its listeners, from now on whatever they become. Not before all that is known is there: an Envoy that takes over from
+   * another one closes what it is not told of.
+   */
+  release(): void {
+    this.#held = false;
     this.#publish();
   }
 
@@ -124,7 +133,7 @@ export class EnvoyTraffic {
 
   /** Many changes in one turn of the event loop make one update. */
   #publish(): void {
-    if (this.#scheduled) return;
+    if (this.#held || this.#scheduled) return;
     this.#scheduled = true;
     setImmediate(() => {
       this.#scheduled = false;

@@ -1,4 +1,5 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { request } from 'node:http';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { runControl } from '../../../control/main.ts';
@@ -16,7 +17,8 @@ import { install, type Running } from '../servers/index.ts';
 import { startServer } from '../servers/server-process.ts';
 import { makeWorkFolder } from '../servers/work-folder.ts';
 
-const trustDomain = 'mesh.example.org';
+// Under .test certificates may be as short as a test wants.
+const trustDomain = 'mesh.test';
 
 /** A whole control plane of cluster east, and nodes that join it by token as processes of their own. */
 export class EnvoyNodes {
@@ -81,17 +83,17 @@ export class EnvoyNodes {
 
   /** A VM that serves `shop/NAME:PORT` from `appPort`, if told, and calls what `outbound` says on these ports of 127.0.0.1. */
   async vm(name: string, options: VmOptions = {}): Promise<Node<AgentStatus>> {
-    const { serves, outbound = {}, proxy = 'envoy', network = 'east' } = options;
+    const { serves, outbound = {}, proxy = 'envoy', network = 'east', instance = name } = options;
     const token = (await this.cli('vm', 'token', `shop/${name}`, '--port', String(serves?.port ?? 80))).trim();
     const [inbound, dns, admin] = [await deadPort(), await deadPort(), await deadPort()];
     const service =
       serves === undefined ? [] : ['--service', `shop/${name}`, '--port', String(serves.port), '--app-port', String(serves.appPort)];
     const args = [
-      ...['vm', 'join', token, ...service, '--address', '127.0.0.1', '--instance', `vm-${name}`, '--network', network, '--no-loopback'],
+      ...['vm', 'join', token, ...service, '--address', '127.0.0.1', '--instance', `vm-${instance}`, '--network', network, '--no-loopback'],
       ...['--inbound', `127.0.0.1:${inbound}`, '--dns', `127.0.0.1:${dns}`, '--admin', `127.0.0.1:${admin}`, '--drain', '3s'],
       ...Object.entries(outbound).flatMap(([host, port]) => ['--outbound', `${host}=${port}`]),
     ];
-    return this.#node<AgentStatus>(`vm-${name}`, args, proxy, `http://127.0.0.1:${admin}`, '/v1/agent', '/metrics');
+    return this.#node<AgentStatus>(`vm-${instance}`, args, proxy, `http://127.0.0.1:${admin}`, '/v1/agent', '/metrics');
   }
 
   async gateway(name: string, network: string, proxy: 'envoy' | 'isthmus'): Promise<Node<GatewayStatus>> {
@@ -124,6 +126,7 @@ export class EnvoyNodes {
       status: async () => (await (await fetch(`${base}${statusPath}`)).json()) as S,
       metrics: async () => (await fetch(new URL(metrics, base))).text(),
       log: () => readFile(process_.logFile, 'utf8'),
+      admin: (path) => adminOf(join(stateDir, 'envoy', 'admin.sock'), path),
     };
   }
 }
@@ -133,6 +136,8 @@ export interface VmOptions {
   readonly outbound?: Readonly<Record<string, number>>;
   readonly proxy?: 'envoy' | 'isthmus' | 'none';
   readonly network?: string;
+  /** Default: the service's name. */
+  readonly instance?: string;
 }
 
 /** A process of `isthmus`, ended with the test, and the Envoy of it too. */
@@ -142,4 +147,16 @@ export interface Node<S> {
   status(): Promise<S>;
   metrics(): Promise<string>;
   log(): Promise<string>;
+  /** What Envoy's own admin interface answers. */
+  admin(path: string): Promise<string>;
+}
+
+function adminOf(socketPath: string, path: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const asked = request({ socketPath, path }, (answer) => {
+      answer.setEncoding('utf8');
+      answer.toArray().then((parts) => resolve(parts.join('')), reject);
+    });
+    asked.once('error', reject).end();
+  });
 }
