@@ -38,8 +38,10 @@ export class EnvoyAdmin {
         let bytes = 0;
         answer.on('data', (part: Buffer) => {
           bytes += part.length;
-          if (bytes > maxBytes) outgoing.destroy(new MeshError('LIMIT_EXCEEDED', `Envoy's ${path} is longer than ${maxBytes} bytes`));
-          else parts.push(part);
+          parts.push(part);
+          if (bytes <= maxBytes) return;
+          fail(new MeshError('LIMIT_EXCEEDED', `Envoy's ${path} is longer than ${maxBytes} bytes`));
+          outgoing.destroy();
         });
         answer.once('end', () => resolve({ status: answer.statusCode ?? 0, body: Buffer.concat(parts).toString('utf8') }));
         answer.once('error', fail);

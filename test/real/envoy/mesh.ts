@@ -96,7 +96,24 @@ export class EnvoyNodes {
     return this.#node<AgentStatus>(`vm-${instance}`, args, proxy, `http://127.0.0.1:${admin}`, '/v1/agent', '/metrics');
   }
 
-  async gateway(name: string, network: string, proxy: 'envoy' | 'isthmus'): Promise<Node<GatewayStatus>> {
+  /** `isthmus vm join - ... < FILE`, as a page has it, with a token, and addresses and ports of this machine. */
+  async vmBy(line: string, more: readonly string[] = []): Promise<Node<AgentStatus>> {
+    const [, service = '', port = ''] = /--service (\S+) --port (\d+)/.exec(line) ?? [];
+    const [, proxy = 'isthmus'] = /--proxy (\S+)/.exec(line) ?? [];
+    const token = (await this.cli('vm', 'token', service, '--port', port)).trim();
+    const [inbound, dns, admin] = [await deadPort(), await deadPort(), await deadPort()];
+    const [, command = ''] = /^isthmus (.*) < \S+$/.exec(line) ?? [];
+    const args = [
+      ...command
+        .replace(/--address \S+/, '--address 127.0.0.1')
+        .split(' ')
+        .map((word) => (word === '-' ? token : word)),
+      ...['--inbound', `127.0.0.1:${inbound}`, '--dns', `127.0.0.1:${dns}`, '--admin', `127.0.0.1:${admin}`, '--no-loopback', ...more],
+    ];
+    return this.#node<AgentStatus>(service.replace('/', '-'), args, proxy, `http://127.0.0.1:${admin}`, '/v1/agent', '/metrics');
+  }
+
+  async gateway(name: string, network: string, proxy: 'envoy' | 'isthmus' | 'none'): Promise<Node<GatewayStatus>> {
     const folder = await temporaryDir(this.#t);
     const token = join(folder, 'token');
     await writeFile(token, await this.cli('gateway', 'token', '--network', network), { mode: 0o600 });
@@ -122,6 +139,7 @@ export class EnvoyNodes {
     onEnd(this.#t, () => process_.stop());
     return {
       process: process_,
+      url: base,
       stateDir,
       status: async () => (await (await fetch(`${base}${statusPath}`)).json()) as S,
       metrics: async () => (await fetch(new URL(metrics, base))).text(),
@@ -143,6 +161,8 @@ export interface VmOptions {
 /** A process of `isthmus`, ended with the test, and the Envoy of it too. */
 export interface Node<S> {
   readonly process: Running;
+  /** Where its status is. */
+  readonly url: string;
   readonly stateDir: string;
   status(): Promise<S>;
   metrics(): Promise<string>;
