@@ -1,6 +1,6 @@
 import type { ClientDuplexStream } from '@grpc/grpc-js';
 import type { ControlChannel } from '../../core/identity/index.ts';
-import { ads, buildNode, discovery, xds } from '../../core/xds/index.ts';
+import { ads, buildNode, discovery } from '../../core/xds/index.ts';
 import { heartbeatName, heartbeatTypeUrl } from '../../core/xds/type-urls.ts';
 
 type Stream = ClientDuplexStream<discovery.DeltaDiscoveryRequest, discovery.DeltaDiscoveryResponse>;
@@ -11,7 +11,7 @@ export type Interests = ReadonlyMap<string, readonly string[]>;
 export interface FleetEvents {
   /** A resource has come, new or changed. */
   heard(name: string): void;
-  /** The server says that this client has all there is for it. */
+  /** Once a stream: the server has read all that this client asked for, and the client holds it. */
   current(): void;
 }
 
@@ -24,6 +24,8 @@ export class FleetClient {
   readonly #held = new Map<string, Map<string, string>>();
   #client: ads.AggregatedDiscoveryServiceClient | undefined;
   #call: Stream | undefined;
+  #beaten = false;
+  #told = false;
   #again: NodeJS.Timeout | undefined;
 
   constructor(facts: Parameters<typeof buildNode>[0], channel: ControlChannel, interests: Interests, events: FleetEvents) {
@@ -43,6 +45,8 @@ export class FleetClient {
     });
     const call = this.#client.deltaAggregatedResources();
     this.#call = call;
+    this.#beaten = false;
+    this.#told = false;
     call.on('data', (response) => this.#take(call, response));
     call.on('error', () => {
       if (this.#call !== call) return;
@@ -58,7 +62,7 @@ export class FleetClient {
         initialResourceVersions: Object.fromEntries(this.#held.get(typeUrl) ?? []),
       });
     }
-    // Last: its first beat says whether anything of the above is still to come.
+    // Last: when it is answered, all of the above has been read.
     this.#send(call, { typeUrl: heartbeatTypeUrl, resourceNamesSubscribe: [heartbeatName] });
   }
 
@@ -78,12 +82,23 @@ export class FleetClient {
   #take(call: Stream, response: discovery.DeltaDiscoveryResponse): void {
     const { typeUrl, nonce, resources } = response;
     this.#send(call, { typeUrl, responseNonce: nonce });
+    if (typeUrl === heartbeatTypeUrl) this.#beaten = true;
     const held = this.#held.get(typeUrl);
-    for (const { name, version, resource } of resources) {
+    for (const { name, version } of resources) {
       held?.set(name, version);
-      if (typeUrl !== heartbeatTypeUrl) this.#events.heard(name);
-      else if (xds.Heartbeat.decode(resource?.value ?? new Uint8Array()).current) this.#events.current();
+      this.#events.heard(name);
     }
+    if (!this.#beaten || this.#told || this.#missing()) return;
+    this.#told = true;
+    this.#events.current();
+  }
+
+  #missing(): boolean {
+    for (const [typeUrl, names] of this.#interests) {
+      const held = this.#held.get(typeUrl);
+      if (names.some((name) => held?.has(name) !== true)) return true;
+    }
+    return false;
   }
 
   #send(call: Stream, request: Partial<discovery.DeltaDiscoveryRequest>): void {
