@@ -12,7 +12,7 @@ export function serviceRecord(index: number, endpoints: number, firstWeight: num
   const made: ServiceRecord = {
     namespace: 'shop',
     name: `service-${index}`,
-    ports: [{ name: 'http', port: 80, protocol: 'http' }],
+    ports: [{ name: 'grpc', port: 80, protocol: 'grpc' }],
     endpoints: Array.from({ length: endpoints }, (_, i) => endpoint(index, index * endpoints + i, i === 0 ? firstWeight : 1)),
     labels: { team: `team-${index % 20}` },
     createdAt: 1_000,
@@ -25,7 +25,7 @@ function endpoint(service: number, n: number, weight: number): EndpointRecord {
     instance: `service-${service}-7d9f8b6c5d-${n.toString(36).padStart(5, '0')}`,
     network,
     address: `10.${(n >> 16) & 255}.${(n >> 8) & 255}.${n & 255}`,
-    ports: { http: 8080 },
+    ports: { grpc: 8080 },
     health: 'healthy',
     weight,
     locality: { region: 'eu-west-1', zone: zones[n % zones.length] ?? '', subzone: '' },

@@ -5,7 +5,7 @@ import { caseReport } from '../report.ts';
 import { XdsSite } from '../xds/site.ts';
 
 const clients = 500;
-const size = { endpoints: 100_000, perService: 100 };
+const size = { endpoints: 10_000, perService: 100 };
 
 export const xdsReconnect: BenchCase = {
   name: 'xds-reconnect',

@@ -1,11 +1,12 @@
 import type { ClusterId, EndpointRecord, Health } from '../../core/model/index.ts';
 import { endpointKey } from '../../core/model/index.ts';
 import { compareText } from './shard.ts';
-import type { CatalogEndpoint, Contribution, Provenance } from './view.ts';
+import { type Origin, SoleEndpoint } from './sole-endpoint.ts';
+import type { CatalogEndpoint, Provenance } from './view.ts';
 
 /** One record with its ports already renamed to the merged service's. */
 export interface Candidate {
-  readonly from: Contribution;
+  readonly from: Origin;
   readonly record: EndpointRecord;
 }
 
@@ -16,7 +17,8 @@ export interface Candidate {
 export function mergeEndpoints(candidates: readonly Candidate[], local: ClusterId): readonly CatalogEndpoint[] {
   const owners = new Map<string, Candidate[]>();
   const groups: Candidate[][] = [];
-  for (const candidate of [...candidates].sort((a, b) => rank(a, b, local))) {
+  const keyed = candidates.map((candidate) => ({ candidate, key: keyOf(candidate) }));
+  for (const { candidate } of keyed.sort((a, b) => rank(a.candidate, b.candidate, local) || compareText(a.key, b.key))) {
     const locations = Object.values(candidate.record.ports).map(
       (port) => `${candidate.record.network}|${candidate.record.address}|${port}`,
     );
@@ -25,7 +27,11 @@ export function mergeEndpoints(candidates: readonly Candidate[], local: ClusterI
     group.push(candidate);
     for (const location of locations) if (!owners.has(location)) owners.set(location, group);
   }
-  return groups.map(fold).sort((a, b) => compareText(a.key, b.key));
+  return groups
+    .map(fold)
+    .map((endpoint) => ({ endpoint, key: endpoint.key }))
+    .sort((a, b) => compareText(a.key, b.key))
+    .map(({ endpoint }) => endpoint);
 }
 
 function keyOf(c: Candidate): string {
@@ -36,14 +42,14 @@ function rank(a: Candidate, b: Candidate, local: ClusterId): number {
   return (
     Number(b.record.attested) - Number(a.record.attested) ||
     Number(b.from.state === 'live') - Number(a.from.state === 'live') ||
-    Number(b.from.cluster === local) - Number(a.from.cluster === local) ||
-    compareText(keyOf(a), keyOf(b))
+    Number(b.from.cluster === local) - Number(a.from.cluster === local)
   );
 }
 
 function fold(group: readonly Candidate[]): CatalogEndpoint {
   const [winner] = group;
   if (winner === undefined) throw new Error('a group of endpoints is never empty');
+  if (group.length === 1) return new SoleEndpoint(winner.record, winner.from);
   const live = group.filter((c) => c.from.state === 'live');
   // A lost source's word on health is old: it counts only where nobody live speaks.
   const health = conjunction((live.length > 0 ? live : group).map((c) => c.record.health));

@@ -7,6 +7,7 @@ import { mergePorts } from './ports.ts';
 import type { CatalogState } from './reducer.ts';
 import type { Shard } from './shard.ts';
 import { compareText } from './shard.ts';
+import type { Origin } from './sole-endpoint.ts';
 import type { Contribution, MergedService, ServiceCondition, Withheld } from './view.ts';
 
 interface Claim {
@@ -114,15 +115,21 @@ function mergeClaims(
 }
 
 function candidatesOf({ shard, record, contribution }: Claim, agreed: ReadonlyMap<string, string>): Candidate[] {
+  const { cluster, source, state } = contribution;
+  const from: Origin = { cluster, source, state };
   const allowed = record.endpoints.filter((e) => mayIdentify(shard, e));
-  return allowed.map((e) => {
-    const ports: Record<string, number> = {};
-    for (const [own, merged] of agreed) {
-      const target = Object.hasOwn(e.ports, own) ? e.ports[own] : undefined;
-      if (target !== undefined) ports[merged] = target;
-    }
-    return { from: contribution, record: { ...e, ports } };
-  });
+  return allowed.map((e) => ({ from, record: withMergedPorts(e, agreed) }));
+}
+
+/** The record itself where the merged names are its own. */
+function withMergedPorts(e: EndpointRecord, agreed: ReadonlyMap<string, string>): EndpointRecord {
+  if (Object.keys(e.ports).every((own) => agreed.get(own) === own)) return e;
+  const ports: Record<string, number> = {};
+  for (const [own, merged] of agreed) {
+    const target = Object.hasOwn(e.ports, own) ? e.ports[own] : undefined;
+    if (target !== undefined) ports[merged] = target;
+  }
+  return { ...e, ports };
 }
 
 /** A peer never speaks for identities of namespaces that its Peer object does not give it. */

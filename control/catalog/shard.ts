@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { ClusterId, EndpointRecord, Runtime, ServiceKey, ServiceRecord, SourceId } from '../../core/model/index.ts';
 import { serviceKey } from '../../core/model/index.ts';
 import { admit } from './admit.ts';
+import { compactEndpoints } from './compact.ts';
 import { PersistentMap } from './persistent-map.ts';
 import type { ShardState } from './view.ts';
 
@@ -62,9 +63,10 @@ export function newShard(cluster: ClusterId, source: SourceId, scope: ShardScope
 }
 
 /** The order that a source lists things in means nothing: without it equal content is equal. The last of one instance counts. */
-function normalised(record: ServiceRecord): ServiceRecord {
+function normalised(record: ServiceRecord, before: ServiceRecord | undefined): ServiceRecord {
   const byInstance = new Map<string, EndpointRecord>(record.endpoints.map((e) => [e.instance, e]));
-  const endpoints = [...byInstance.values()].sort((a, b) => compareText(a.instance, b.instance));
+  const sorted = [...byInstance.values()].sort((a, b) => compareText(a.instance, b.instance));
+  const endpoints = compactEndpoints(sorted, before?.endpoints ?? []);
   const ports = [...record.ports].sort((a, b) => a.port - b.port || compareText(a.name, b.name));
   return { ...record, ports, endpoints };
 }
@@ -105,7 +107,7 @@ export function editServices(shard: Shard, edits: ReadonlyMap<ServiceKey, Servic
     const before = shard.services.get(key);
     const admitted = record === undefined ? undefined : admit(record);
     refused.push([key, admitted === undefined || admitted.refused.length === 0 ? undefined : admitted.refused]);
-    const after = admitted?.record === undefined ? undefined : keepAge(before, normalised(admitted.record), ownedHere);
+    const after = admitted?.record === undefined ? undefined : keepAge(before, normalised(admitted.record, before), ownedHere);
     if (isDeepStrictEqual(before, after)) continue;
     effective.push([key, after]);
     endpoints += (after?.endpoints.length ?? 0) - (before?.endpoints.length ?? 0);

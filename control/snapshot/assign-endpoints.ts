@@ -16,7 +16,7 @@ import { shareWeights } from './weights.ts';
 
 /** What an assignment is made from besides the service. */
 export interface AssignContext {
-  readonly view: CatalogView;
+  readonly view: Pick<CatalogView, 'cluster' | 'gateways'>;
   readonly hostSuffix: string;
   readonly trustDomain: string;
   /** Of the client. */
@@ -29,7 +29,7 @@ interface Candidate {
   /** Of the backends it stands for; 0: draining. */
   readonly weight: number;
   readonly addresses: readonly { readonly address: string; readonly port: number }[];
-  readonly endpoint: Omit<EndpointIr, 'address' | 'port' | 'weight' | 'priority'>;
+  readonly endpoint: Omit<EndpointIr, 'address' | 'port' | 'weight' | 'priority' | 'tls'> & { readonly tls: TlsIr | undefined };
 }
 
 /**
@@ -39,7 +39,8 @@ interface Candidate {
  */
 export function assignEndpoints(service: MergedService, port: ServicePort, context: AssignContext): AssignmentIr {
   const selected = selectable(service.endpoints, port);
-  const direct = selected.filter((e) => e.network === context.network).map((e) => directCandidate(service, port, e, context));
+  const tlsOf = sharedTls(service, port, context);
+  const direct = selected.filter((e) => e.network === context.network).map((e) => directCandidate(port, e, tlsOf(e)));
   const remote = groupRemote(selected.filter((e) => e.network !== context.network)).flatMap((group) =>
     gatewayCandidates(service, port, group, context),
   );
@@ -53,14 +54,25 @@ export function selectable(endpoints: readonly CatalogEndpoint[], port: ServiceP
   return there.filter((e) => e.health === 'healthy' || e.health === 'draining' || (e.health === 'unknown' && !known));
 }
 
-function directCandidate(service: MergedService, port: ServicePort, e: CatalogEndpoint, context: AssignContext): Candidate {
-  const tls = e.tlsMode === 'mesh' ? workloadTls(service, port, [e], e.cluster, context) : undefined;
+/** Endpoints of one workload are expected to present the same: said once, they share it. */
+function sharedTls(service: MergedService, port: ServicePort, context: AssignContext): (e: CatalogEndpoint) => TlsIr | undefined {
+  const known = new Map<string, TlsIr>();
+  return (e) => {
+    if (e.tlsMode !== 'mesh') return undefined;
+    const id = `${e.cluster} ${e.identityNamespace} ${e.serviceAccount}`;
+    const tls = known.get(id) ?? workloadTls(service, port, [e], e.cluster, context);
+    known.set(id, tls);
+    return tls;
+  };
+}
+
+function directCandidate(port: ServicePort, e: CatalogEndpoint, tls: TlsIr | undefined): Candidate {
   return {
     tier: e.state === 'live' ? tiers.direct : tiers.staleDirect,
     weight: e.health === 'draining' ? 0 : e.weight,
     addresses: [{ address: e.address, port: e.ports[port.name] ?? 0 }],
     endpoint: {
-      ...(tls === undefined ? {} : { tls }),
+      tls,
       cluster: e.cluster,
       network: e.network,
       locality: formatLocality(e.locality),
@@ -92,7 +104,7 @@ function groupRemote(endpoints: readonly CatalogEndpoint[]): readonly RemoteGrou
 }
 
 /** Gateways that take traffic for endpoints of this cluster and network: healthy ones, or all when none is known to be. */
-export function gatewaysFor(view: CatalogView, cluster: string, network: NetworkId): readonly GatewayRecord[] {
+export function gatewaysFor(view: Pick<CatalogView, 'gateways'>, cluster: string, network: NetworkId): readonly GatewayRecord[] {
   const all = (view.gateways.get(network) ?? []).filter((g) => g.cluster === cluster && !g.draining && g.addresses.length > 0);
   const healthy = all.filter((g) => g.healthy);
   return healthy.length > 0 ? healthy : all;
@@ -172,22 +184,42 @@ function finish(candidates: readonly Candidate[]): readonly EndpointIr[] {
   const endpoints = order.flatMap((tier, priority) => {
     const members = candidates.filter((c) => c.tier === tier);
     const shares = shareWeights(members.map((m) => ({ weight: m.weight, addresses: m.addresses.length })));
-    return members.flatMap((m, i) => m.addresses.map((at) => ({ ...at, weight: shares[i] ?? 0, priority, ...m.endpoint })));
+    return members.flatMap((m, i) => m.addresses.map(({ address, port }) => placed(address, port, shares[i] ?? 0, priority, m.endpoint)));
   });
-  return mergeSame(endpoints).sort(
-    (a, b) => a.priority - b.priority || compare(a.address, b.address) || a.port - b.port || compare(a.tls?.sni ?? '', b.tls?.sni ?? ''),
+  return mergeSame(
+    endpoints.sort(
+      (a, b) =>
+        a.priority - b.priority ||
+        compare(a.address, b.address) ||
+        a.port - b.port ||
+        compare(a.tls?.sni ?? '', b.tls?.sni ?? '') ||
+        compare(a.tls?.clusterSan ?? '', b.tls?.clusterSan ?? ''),
+    ),
   );
 }
 
+/** Field by field: spreading what a mesh has most of is several times as costly. The order of the fields is part of the version. */
+function placed(address: string, port: number, weight: number, priority: number, of: Candidate['endpoint']): EndpointIr {
+  const { tls, cluster, network, locality, runtime, instance, viaGateway, stale, draining } = of;
+  const rest = { cluster, network, locality, runtime, instance, viaGateway, stale, draining };
+  if (tls === undefined) return { address, port, weight, priority, ...rest };
+  return { address, port, weight, priority, tls, cluster, network, locality, runtime, instance, viaGateway, stale, draining };
+}
+
 /** Two gateways that advertise one address (a load balancer) are one place to connect to, with the weight of both. */
-function mergeSame(endpoints: readonly EndpointIr[]): EndpointIr[] {
-  const byPlace = new Map<string, EndpointIr>();
-  for (const e of endpoints) {
-    const key = `${e.priority} ${e.address} ${e.port} ${e.tls?.sni ?? ''} ${e.tls?.clusterSan ?? ''}`;
-    const known = byPlace.get(key);
-    byPlace.set(key, known === undefined ? e : { ...known, weight: known.weight + e.weight });
+function mergeSame(sorted: readonly EndpointIr[]): EndpointIr[] {
+  const merged: EndpointIr[] = [];
+  for (const e of sorted) {
+    const last = merged.at(-1);
+    if (last !== undefined && samePlace(last, e)) merged[merged.length - 1] = { ...last, weight: last.weight + e.weight };
+    else merged.push(e);
   }
-  return [...byPlace.values()];
+  return merged;
+}
+
+function samePlace(a: EndpointIr, b: EndpointIr): boolean {
+  const same = a.address === b.address && a.port === b.port && a.priority === b.priority;
+  return same && a.tls?.sni === b.tls?.sni && a.tls?.clusterSan === b.tls?.clusterSan;
 }
 
 function compare(a: string, b: string): number {

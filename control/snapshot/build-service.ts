@@ -12,7 +12,7 @@ import type { ServiceAuthz } from '../policy/index.ts';
 import { assignEndpoints, selectable } from './assign-endpoints.ts';
 import type { SnapshotInputs } from './inputs.ts';
 import type { AssignmentIr, ClientClass, Resource, RouteIr } from './ir.ts';
-import { seal } from './seal.ts';
+import { seal, sealAgain } from './seal.ts';
 
 /** Everything one class of clients is told because of one service. Pure; names are unique over all services. */
 export function buildService(service: MergedService, client: ClientClass, inputs: SnapshotInputs): readonly Resource[] {
@@ -48,8 +48,11 @@ function forGateway(service: MergedService, client: ClientClass, inputs: Snapsho
 function outbound(service: MergedService, port: ServicePort, client: ClientClass, inputs: SnapshotInputs): readonly Resource[] {
   const host = meshHost(service, inputs.hostSuffix);
   const name = outboundClusterName({ port: port.port, subset: '', host });
-  const context = { view: inputs.view, hostSuffix: inputs.hostSuffix, trustDomain: inputs.trust.trustDomain, network: client.network };
-  return [clusterResource(name, service, port, host), seal('endpoints', name, assignEndpoints(service, port, context))];
+  // Not the whole view: what is made again later must not keep an old one alive.
+  const { cluster, gateways } = inputs.view;
+  const { hostSuffix } = inputs;
+  const context = { view: { cluster, gateways }, hostSuffix, trustDomain: inputs.trust.trustDomain, network: client.network };
+  return [clusterResource(name, service, port, host), sealAgain('endpoints', name, () => assignEndpoints(service, port, context))];
 }
 
 /** What a gateway takes from other networks: this cluster's endpoints on its own network, and nothing else. */
@@ -70,7 +73,7 @@ function localRoutes(service: MergedService, port: ServicePort, client: ClientCl
       protocol: port.protocol,
       authz: subset === '' ? '' : service.key,
     });
-    return [route, clusterResource(name, service, port, host), seal('endpoints', name, localAssignment(endpoints, port))];
+    return [route, clusterResource(name, service, port, host), sealAgain('endpoints', name, () => localAssignment(endpoints, port))];
   });
 }
 

@@ -3,8 +3,32 @@ import type { IrOf, Resource, ResourceKind } from './ir.ts';
 
 /** Hashes the content: builders make fields in one fixed order and sort what has none, so equal content gives equal text. */
 export function seal<K extends ResourceKind>(kind: K, name: string, value: IrOf[K]): Resource<K> {
-  const version = createHash('sha256').update(`${kind}\n${name}\n`).update(JSON.stringify(value)).digest('hex').slice(0, 32);
-  return { kind, name, version, value };
+  return { kind, name, version: versionOf(kind, name, value), value };
+}
+
+/**
+ * For what is large: the value is let go of once it was encoded, and made again by `make`, which is pure, when somebody asks
+ * later. Whoever reads it soon after gets the one that the version was made from.
+ */
+export function sealAgain<K extends ResourceKind>(kind: K, name: string, make: () => IrOf[K]): Resource<K> {
+  const first = make();
+  let kept = new WeakRef(first);
+  return {
+    kind,
+    name,
+    version: versionOf(kind, name, first),
+    get value() {
+      const known = kept.deref();
+      if (known !== undefined) return known;
+      const again = make();
+      kept = new WeakRef(again);
+      return again;
+    },
+  };
+}
+
+function versionOf<K extends ResourceKind>(kind: K, name: string, value: IrOf[K]): string {
+  return createHash('sha256').update(`${kind}\n${name}\n`).update(JSON.stringify(value)).digest('hex').slice(0, 32);
 }
 
 /** A hash of many versions that does not depend on their order and can be changed one at a time (exclusive or). */
