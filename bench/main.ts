@@ -14,7 +14,7 @@ const help = `Measures what Isthmus costs, beside a peer in the same run where t
 
 npm run bench -- [--quick] [--only NAME]... [--json FILE]
 
-  --quick       short rounds, under a minute in all; figures are rougher
+  --quick       short rounds; figures are rougher
   --only NAME   this case alone, or those whose names begin with NAME-; may be given again
   --json FILE   writes {machine, cases} there, too
   --help        this
