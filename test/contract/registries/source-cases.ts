@@ -98,6 +98,8 @@ export function sourceCases(registryCase: RegistryCase): void {
 
   registryCase('a reader that stops reading ends everything too', async ({ harness }) => {
     for await (const event of harness.source().watch(new AbortController().signal)) {
+      // As below: a first try may be lost.
+      if (event.kind === 'stale') continue;
       assert.equal(event.kind, 'snapshot');
       break;
     }
