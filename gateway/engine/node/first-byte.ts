@@ -29,6 +29,8 @@ export function firstByte(downstream: Duplex, upstream: Duplex, watchDownstream:
     if (watchDownstream) {
       listen(downstream, 'data', (chunk) => finish({ kind: 'downstream', chunk }));
       listen(downstream, 'end', () => finish({ kind: 'downstream-ended' }));
+      // The end may have been emitted while the endpoint was dialled, paused or not.
+      if (downstream.readableEnded) return finish({ kind: 'downstream-ended' });
       downstream.resume();
     }
     upstream.resume();
