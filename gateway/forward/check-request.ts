@@ -40,6 +40,8 @@ export function checkRequest(method: string, url: string, httpVersion: string, r
 }
 
 function parseTarget(method: string, url: string): IncomingTarget | undefined {
+  // RFC 9112 §3.2.1: a fragment is never sent, and servers differ in what they make of one.
+  if (url.includes('#')) return undefined;
   if (url.startsWith('/')) return { path: url };
   if (url === '*') return method === 'OPTIONS' ? { path: url } : undefined;
   const absolute = /^https?:\/\/([^/?#\s@]+)([/?][^#\s]*)?$/i.exec(url);

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { describe, type TestContext, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { assertGolden } from '../support/golden.ts';
 import { disagreements, isListed, settled } from './differential/differences.ts';
 import { envoyUpdates } from './differential/envoy-stats.ts';
@@ -11,9 +13,17 @@ import { endInReverse } from './servers/index.ts';
 
 /** All that our own proxies are seen to do, as data. */
 const golden = 'test/real/differential/outcomes.golden.json';
+/** What Envoy does in the cases in which it does something else. */
+const envoyGolden = 'test/real/differential/envoy-differences.golden.json';
 
 describe('one suite of traffic and policy, Envoy and our own proxies', { timeout: 420_000 }, () => {
   let own: Outcomes = {};
+
+  test('docs/envoy-differences.md says what the list of known differences says', async () => {
+    const page = await readFile(fileURLToPath(new URL('../../../docs/envoy-differences.md', import.meta.url)), 'utf8');
+    const listed = knownDifferences.map(({ cases, reason }) => [`- ${reason}`, ...cases.map((each) => `  - \`${each}\``)].join('\n'));
+    assert.equal(page.slice(page.indexOf('\n- ') + 1).trimEnd(), listed.join('\n'));
+  });
 
   test('our own proxies do what they are known to do', async (t) => {
     own = await playWith(t, 'isthmus');
@@ -25,6 +35,8 @@ describe('one suite of traffic and policy, Envoy and our own proxies', { timeout
     const unlisted = found.filter(({ name }) => !isListed(name, knownDifferences));
     assert.deepEqual(unlisted, [], `${unlisted.length} cases differ and are not in known-differences.ts`);
     assert.deepEqual(settled(knownDifferences, found), [], 'these are listed as different, and are not');
+    // And what is listed differs as it did: an entry excuses what it was written for, and nothing else.
+    await assertGolden(envoyGolden, Object.fromEntries(found.map(({ name, envoy }) => [name, envoy ?? null])));
   });
 });
 

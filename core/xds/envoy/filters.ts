@@ -113,7 +113,7 @@ const requestHandling = {
   streamIdleTimeout: duration(proxyLimits.streamIdleMs),
   requestHeadersTimeout: duration(proxyLimits.headersTimeoutMs),
   commonHttpProtocolOptions: { idleTimeout: duration(proxyLimits.keepAliveMs), maxHeadersCount: proxyLimits.maxHeaders },
-  httpProtocolOptions: { enableTrailers: true },
+  httpProtocolOptions: { enableTrailers: true, acceptHttp10: true },
   upgradeConfigs: [{ upgradeType: 'websocket' }],
 };
 

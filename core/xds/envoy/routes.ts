@@ -22,6 +22,7 @@ export function routeConfiguration(name: string, hosts: readonly HttpHost[]): Ro
     ignorePortInHostMatching: true,
     // A listener that comes before its cluster, or outlives it, answers 503 instead of being refused.
     validateClusters: false,
+    requestHeadersToRemove: [localOriginHeader],
     responseHeadersToRemove: [localOriginHeader],
     virtualHosts: hosts.map((host) => VirtualHost.create({ name: host.name, domains: [...host.domains], routes: routesTo(host) })),
   });

@@ -83,7 +83,8 @@ async function startSites(place: Place, services: string): Promise<readonly [Sit
   return [east, west];
 }
 
-function gatewayPort(site: Site, service: string, port: number): Promise<number> {
+/** Where gateways of `site` take callers without a sidecar for a service of another cluster. */
+export function gatewayPort(site: Site, service: string, port: number): Promise<number> {
   return until(`a gateway port for ${service}:${port} at ${site.cluster}`, async () => {
     const { services } = await site.status();
     return services.find((s) => s.name === service && s.namespace === 'shop')?.ports.find((p) => p.port === port)?.gatewayPort;

@@ -22,17 +22,24 @@ export interface ProxyAdmin {
 }
 
 export interface MeshGateway extends ProxyAdmin {
-  /** East-west, on 127.0.0.1. */
+  /** East-west. */
   readonly port: number;
 }
 
-/** The gateway of `network`, which is that of the site's cluster unless said. */
-export async function startMeshGateway(place: Place, site: Site, kind: ProxyKind, network = site.cluster): Promise<MeshGateway> {
+export interface GatewaySpec {
+  /** That of the site's cluster unless said. */
+  readonly network?: string;
+  /** Of loopback, for everything; 127.0.0.1 unless said. Gateways of one cluster need their own: their ports for callers without a sidecar are the same. */
+  readonly address?: string;
+}
+
+export async function startMeshGateway(place: Place, site: Site, kind: ProxyKind, spec: GatewaySpec = {}): Promise<MeshGateway> {
+  const { network = site.cluster, address = '127.0.0.1' } = spec;
   const name = `gateway-${network}`;
   const folder = await place.folder(name);
   await writeFile(join(folder, 'token'), await site.run('gateway', 'token', '--max-uses', '1'), { mode: 0o600 });
   const [port, health, metrics] = [await place.port(), await place.port(), await place.port()];
-  const where = ['--listen', `127.0.0.1:${port}`, '--advertise', '127.0.0.1', '--originate-address', '127.0.0.1', '--network', network];
+  const where = ['--listen', `${address}:${port}`, '--advertise', address, '--originate-address', address, '--network', network];
   const admin = ['--health', `127.0.0.1:${health}`, '--metrics', `127.0.0.1:${metrics}`, '--drain', '1s', '--instance', name];
   const files = ['--token-file', join(folder, 'token'), '--state-dir', join(folder, 'state')];
   const url = `http://127.0.0.1:${health}`;

@@ -57,7 +57,11 @@ export interface PlainService {
   readonly name: string;
   readonly ports: readonly { readonly number: number; readonly name: string; readonly protocol: 'HTTP' | 'GRPC' | 'HTTP2' | 'TCP' }[];
   /** Port name → port of 127.0.0.1. */
-  readonly endpoints: readonly { readonly ports: Readonly<Record<string, number>>; readonly health?: 'draining' | 'unhealthy' }[];
+  readonly endpoints: readonly {
+    readonly ports: Readonly<Record<string, number>>;
+    readonly health?: 'draining' | 'unhealthy';
+    readonly network?: string;
+  }[];
 }
 
 /** A ServiceEntry of namespace `shop`, with its endpoints on loopback. */
@@ -67,9 +71,10 @@ export function serviceEntry({ name, ports, endpoints }: PlainService): string {
     ports,
     location: 'MESH_INTERNAL',
     resolution: 'STATIC',
-    endpoints: endpoints.map(({ ports: at, health }) => ({
+    endpoints: endpoints.map(({ ports: at, health, network }) => ({
       address: '127.0.0.1',
       ports: at,
+      ...(network === undefined ? {} : { network }),
       ...(health === undefined ? {} : { labels: { 'isthmus.dev/health': health } }),
     })),
   };

@@ -85,6 +85,7 @@ describe('headers', () => {
       ['GET', 'http://u@b/'],
       ['GET', ''],
       ['GET', 'b:80'],
+      ['GET', '/a#b'],
     ] as const) {
       assert.equal(check(method, url), 400, url);
     }

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import type { HttpBackend } from '../backends/http-backend.ts';
 import { httpCall, readAnswer, startCall } from '../clients/http-call.ts';
 import { dial, httpOf, listen, rawCall } from '../clients/raw-call.ts';
@@ -178,6 +179,16 @@ export const httpMessages: readonly Case<HttpBackend>[] = [
       return echoed(await httpCall({ port, headers: [...said, 'x-isthmus-local-origin', 'UF'] }));
     },
   },
+  ...['x-forwarded-for', 'x-forwarded-proto'].map(
+    (header): Case<HttpBackend> => ({
+      name: `${header} of a caller on the same machine`,
+      run: async ({ port, backend }) => {
+        backend.behave((request, response) => void response.end(String(request.headers[header] ?? 'none')));
+        const addresses = (await httpCall({ port })).body.split(',').map((each) => each.trim());
+        return addresses.map((each) => (isIP(each) === 0 || each === '127.0.0.1' ? each : 'another address of the machine'));
+      },
+    }),
+  ),
   {
     name: 'headers of one hop end there',
     run: async ({ port, backend }) => {

@@ -1,7 +1,10 @@
 import { type ClientRequest, type IncomingMessage, request } from 'node:http';
+import { networkInterfaces } from 'node:os';
 import { Digest } from '../outcome.ts';
 
 export interface HttpCall {
+  /** 127.0.0.1 unless said. */
+  readonly address?: string;
   readonly port: number;
   readonly method?: string;
   readonly path?: string;
@@ -24,7 +27,7 @@ export type HttpAnswer = {
 };
 
 /** Not compared: when it was, what made it, how long that took, and what holds for one hop alone. */
-const incidental = /^(date|server|connection|keep-alive|x-request-id|x-envoy-.*)$/;
+const incidental = /^(date|server|connection|keep-alive|x-request-id|x-forwarded-proto|x-envoy-.*)$/;
 const shortBody = 512;
 
 /** One request on a connection of its own, to its end, whole or not. Rejects where no answer comes. */
@@ -39,10 +42,10 @@ export function httpCall(call: HttpCall): Promise<HttpAnswer> {
   });
 }
 
-export function startCall({ port, method = 'GET', path = '/', headers = [], body, send }: HttpCall): ClientRequest {
+export function startCall({ address = '127.0.0.1', port, method = 'GET', path = '/', headers = [], body, send }: HttpCall): ClientRequest {
   const named = headers.some((each, i) => i % 2 === 0 && each.toLowerCase() === 'host');
   const all = named ? [...headers] : ['host', 'app.shop.mesh.internal', ...headers];
-  const sent = request({ host: '127.0.0.1', port, method, path, headers: all, agent: false, setHost: false });
+  const sent = request({ host: address, port, method, path, headers: all, agent: false, setHost: false });
   if (send !== undefined) send(sent);
   else sent.end(body);
   return sent;
@@ -75,10 +78,19 @@ export function headersThatMatter(raw: readonly string[]): Record<string, string
   const values = new Map<string, string[]>();
   for (let i = 0; i + 1 < raw.length; i += 2) {
     const name = (raw[i] ?? '').toLowerCase();
-    if (!incidental.test(name)) values.set(name, [...(values.get(name) ?? []), stable(raw[i + 1] ?? '')]);
+    const value = stable(raw[i + 1] ?? '');
+    if (incidental.test(name)) continue;
+    values.set(name, [...(values.get(name) ?? []), name === 'x-forwarded-for' ? hopsOf(value) : value]);
   }
   const sorted = [...values].sort(([a], [b]) => (a < b ? -1 : 1));
   return Object.fromEntries(sorted.map(([name, list]) => [name, list.length === 1 ? (list[0] ?? '') : list]));
+}
+
+/** Envoy writes a caller on its own machine by another of the machine's addresses. */
+function hopsOf(forwardedFor: string): string {
+  const own = new Set(Object.values(networkInterfaces()).flatMap((each) => (each ?? []).map(({ address }) => address)));
+  const hops = forwardedFor.split(',').map((each) => each.trim());
+  return hops.map((hop) => (own.has(hop) ? 'this machine' : hop)).join(', ');
 }
 
 /** Fingerprints of certificates and ports are new in each run. */
