@@ -6,7 +6,7 @@ import { type MeshGateway, type ProxyAdmin, type ProxyKind, type Sidecar, startM
 import { type Site, startSite } from './site.ts';
 import { serviceEntry } from './site-config.ts';
 
-export const kinds: readonly ProxyKind[] = ['isthmus', 'envoy'];
+const kinds: readonly ProxyKind[] = ['isthmus', 'envoy'];
 
 /** One way of a request, by what carries it at each step. */
 export interface Path {

@@ -12,7 +12,7 @@ export const echo: Handler = (request, response) => {
 };
 
 /** Reads the body to its end. Rejects when it breaks off. */
-export async function seen(request: IncomingMessage): Promise<{ readonly [key: string]: Outcome }> {
+async function seen(request: IncomingMessage): Promise<{ readonly [key: string]: Outcome }> {
   const digest = new Digest();
   for await (const chunk of request) digest.add(chunk as Buffer);
   const { method = '', url = '', httpVersion, rawHeaders, rawTrailers } = request;

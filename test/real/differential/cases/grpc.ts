@@ -145,14 +145,14 @@ function grpcCase(name: string, play: (client: Client, backend: GrpcBackend) => 
 }
 
 /** No retries of its own: each call is one on the wire. */
-export function grpcClient(port: number): Client {
+function grpcClient(port: number): Client {
   const options = { 'grpc.enable_retries': 0, 'grpc.max_receive_message_length': 16 * 1024 * 1024, 'grpc.use_local_subchannel_pool': 1 };
   return new Client(`127.0.0.1:${port}`, credentials.createInsecure(), options);
 }
 
-export type UnaryOutcome = { readonly status: number; readonly details: string; readonly message: string; readonly trailers: Outcome };
+type UnaryOutcome = { readonly status: number; readonly details: string; readonly message: string; readonly trailers: Outcome };
 
-export function unary(
+function unary(
   client: Client,
   request: Buffer,
   metadata = new Metadata(),
