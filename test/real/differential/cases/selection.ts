@@ -41,7 +41,8 @@ async function echoes(port: number, count: number): Promise<Outcome> {
   for (let i = 0; i < count; i++) {
     const { bytes, ended } = await rawCall({ port, send: 'echo', end: true });
     if (bytes.toString() === 'echo') right += 1;
-    else others.add(`${bytes.length} bytes, ${ended}`);
+    // Both sides end at once here, so that either news may come first.
+    else others.add(`${bytes.length} bytes, ${ended === 'open' ? 'open' : 'closed'}`);
   }
   return { right, others: [...others].sort() };
 }
