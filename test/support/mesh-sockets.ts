@@ -79,13 +79,26 @@ export async function readAll(socket: Socket): Promise<Buffer> {
   });
 }
 
-/** The port of nobody: bound once and closed. */
+/**
+ * A port of 127.0.0.1 on which nobody listens: below those that the system hands out by itself, where another test's connection may take it
+ * at any moment, never the same twice, and each process begins at a place of its own.
+ */
 export async function deadPort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
+  for (;;) {
+    const port = firstPort + ((process.pid * 61 + issued) % ports);
+    issued += 1;
+    const server = createServer();
+    const free = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false));
+      server.listen(port, '127.0.0.1', () => resolve(true));
+    });
+    if (!free) continue;
+    server.close();
+    await once(server, 'close');
+    return port;
+  }
 }
+
+const firstPort = 20_000;
+const ports = 12_000;
+let issued = 0;

@@ -2,25 +2,16 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { readBlocks } from '../../support/docs-blocks.ts';
+import { deadPort } from '../../support/mesh-sockets.ts';
 import { until } from '../../support/until.ts';
 
 const page = 'docs/connect-files.md';
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  return typeof address === 'object' && address !== null ? address.port : 0;
-}
 
 test(`${page}: every file and command on it`, async () => {
   const folder = await mkdtemp(join(tmpdir(), 'isthmus-docs-'));
@@ -38,7 +29,7 @@ test(`${page}: every file and command on it`, async () => {
 
     const [mesh = '', service = ''] = await readBlocks(page, 'yaml');
     // The page uses the usual ports; a test cannot know that they are free.
-    const ports = `  grpc: { listen: 127.0.0.1:0 }\n  api: { listen: 127.0.0.1:${await freePort()} }\n  health: { listen: 127.0.0.1:0 }\n`;
+    const ports = `  grpc: { listen: 127.0.0.1:0 }\n  api: { listen: 127.0.0.1:${await deadPort()} }\n  health: { listen: 127.0.0.1:0 }\n`;
     await writeFile(join(folder, 'isthmus.yaml'), mesh.replace('  identity:', `${ports}  identity:`));
     await writeFile(join(folder, 'services', 'payments.yaml'), service);
     const [init = '', start = '', status = ''] = await readBlocks(page, 'sh');

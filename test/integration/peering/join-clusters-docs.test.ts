@@ -2,25 +2,15 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { readBlocks } from '../../support/docs-blocks.ts';
+import { deadPort } from '../../support/mesh-sockets.ts';
 import { until } from '../../support/until.ts';
 
 const page = 'docs/join-clusters.md';
-
-/** A port that was free a moment ago: peers must know each other's before they start. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 /** A machine of the page: its commands run in one folder, with the product on the PATH and a context of their own. */
 class Reader {
@@ -70,7 +60,7 @@ async function prepare(t: TestContext) {
   const main = fileURLToPath(new URL('../../../cli/main.js', import.meta.url));
   await writeFile(join(bin, 'isthmus'), `#!/bin/sh\nexec "${process.execPath}" "${main}" "$@"\n`);
   await chmod(join(bin, 'isthmus'), 0o755);
-  const ports = { east: await freePort(), west: await freePort() };
+  const ports = { east: await deadPort(), west: await deadPort() };
   const here = (text: string, own: number) =>
     text
       .replace('listen: 0.0.0.0:15012', `listen: 127.0.0.1:${own}`)
@@ -78,7 +68,7 @@ async function prepare(t: TestContext) {
   const yaml = await readBlocks(page, 'yaml');
   for (const [i, name] of (['east', 'west'] as const).entries()) {
     await mkdir(join(folder, name));
-    const extra = `  api: { listen: 127.0.0.1:${await freePort()} }\n  health: { listen: 127.0.0.1:${await freePort()} }\n`;
+    const extra = `  api: { listen: 127.0.0.1:${await deadPort()} }\n  health: { listen: 127.0.0.1:${await deadPort()} }\n`;
     await writeFile(join(folder, name, 'mesh.yaml'), here(yaml[i] ?? '', ports[name]) + extra);
   }
   const [east, west] = [new Reader(folder, 'east', bin), new Reader(folder, 'west', bin)];
