@@ -5,7 +5,7 @@ import type { TrustBundle } from '../../core/pki/index.ts';
 import { parseCertificate } from '../../core/pki/index.ts';
 import { version } from '../../core/version.ts';
 import { type CatalogView, exportingPolicies, type MergedService, type SourceReport } from '../catalog/index.ts';
-import type { GatewayPort } from '../snapshot/index.ts';
+import { findGatewayPort, type GatewayPort } from '../snapshot/index.ts';
 import type { XdsClientStatus } from '../xds/index.ts';
 
 /** Everything `isthmus status` is made from, at one moment. */
@@ -90,7 +90,7 @@ function serviceStatus(service: MergedService, input: StatusInput): ServiceStatu
 }
 
 function portStatus(service: MergedService, { name, port, protocol }: ServicePort, input: StatusInput): ServiceStatus['ports'][number] {
-  const entry = input.gatewayPorts.find((g) => g.service === service.key && g.port === port);
+  const entry = findGatewayPort(input.gatewayPorts, service.key, port);
   return { name, port, protocol, ...(entry === undefined ? {} : { gatewayPort: entry.gatewayPort }) };
 }
 

@@ -10,7 +10,7 @@ import {
 import type { CatalogEndpoint, MergedService } from '../catalog/index.ts';
 import type { ServiceAuthz } from '../policy/index.ts';
 import { assignEndpoints, selectable } from './assign-endpoints.ts';
-import type { SnapshotInputs } from './inputs.ts';
+import { findGatewayPort, type SnapshotInputs } from './inputs.ts';
 import type { AssignmentIr, ClientClass, Resource, RouteIr } from './ir.ts';
 import { seal, sealAgain } from './seal.ts';
 
@@ -102,7 +102,7 @@ function localAssignment(endpoints: readonly CatalogEndpoint[], port: ServicePor
 }
 
 function originate(service: MergedService, port: ServicePort, client: ClientClass, inputs: SnapshotInputs): readonly Resource[] {
-  const entry = inputs.gatewayPorts.find((g) => g.service === service.key && g.port === port.port);
+  const entry = findGatewayPort(inputs.gatewayPorts, service.key, port.port);
   if (entry === undefined) return [];
   const [cluster, endpoints] = outbound(service, port, client, inputs);
   if (cluster === undefined || endpoints === undefined) return [];

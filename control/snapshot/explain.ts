@@ -12,7 +12,7 @@ import { type Caller, callerOf, explainDecision } from '../policy/index.ts';
 import { assignEndpoints, gatewaysFor, selectable } from './assign-endpoints.ts';
 import { compileAuthz } from './build-service.ts';
 import { findSubject, type Subject } from './explain-subject.ts';
-import type { SnapshotInputs } from './inputs.ts';
+import { findGatewayPort, type SnapshotInputs } from './inputs.ts';
 
 type Outcome = ExplainStep['outcome'];
 
@@ -132,7 +132,7 @@ function findCaller(inputs: SnapshotInputs, src: string, say: Say): CallerPlace 
 }
 
 function explainOriginate(inputs: SnapshotInputs, service: MergedService, port: number, network: NetworkId, say: Say): boolean {
-  const entry = inputs.gatewayPorts.find((g) => g.service === service.key && g.port === port);
+  const entry = findGatewayPort(inputs.gatewayPorts, service.key, port);
   const gateways = gatewaysFor(inputs.view, inputs.view.cluster, network);
   if (gateways.length === 0) say('gateway', 'failed', `a caller without a sidecar needs a gateway on ${network}, and there is none`);
   else if (entry === undefined)

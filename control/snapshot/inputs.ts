@@ -44,3 +44,16 @@ export interface SnapshotBuilder {
   /** Services whose new resources contradict themselves: the ones before are served on. By service, with every fault. */
   faults(): ReadonlyMap<ServiceKey, readonly string[]>;
 }
+
+const indexes = new WeakMap<readonly GatewayPort[], ReadonlyMap<string, GatewayPort>>();
+
+/** The gateway port of one (service, port). Looks each table through once, as it is asked for every port of a mesh. */
+export function findGatewayPort(table: readonly GatewayPort[], service: ServiceKey, port: number): GatewayPort | undefined {
+  let index = indexes.get(table);
+  if (index === undefined) {
+    // The first of two wins.
+    index = new Map(table.toReversed().map((each) => [`${each.service}:${each.port}`, each]));
+    indexes.set(table, index);
+  }
+  return index.get(`${service}:${port}`);
+}
