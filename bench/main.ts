@@ -42,22 +42,29 @@ async function main(args: readonly string[]): Promise<number> {
     return 0;
   }
   const chosen = benchCases.filter(({ name }) => options.only.length === 0 || options.only.some((only) => isChosen(name, only)));
-  await measure(chosen, options);
-  return 0;
+  return (await measure(chosen, options)) ? 0 : 1;
 }
 
-async function measure(chosen: readonly BenchCase[], options: BenchOptions): Promise<void> {
+/** False: a case could not be measured; the others are in the report. */
+async function measure(chosen: readonly BenchCase[], options: BenchOptions): Promise<boolean> {
   const notes: string[] = [];
   const note = (text: string) => void (notes.includes(text) || notes.push(text));
   const bench: BenchRun = options.quick ? { rounds: 5, roundMs: 200, note } : { rounds: 7, roundMs: 1_000, note };
   const cases: CaseReport[] = [];
+  const failed: string[] = [];
   for (const each of chosen) {
     process.stderr.write(`${each.name}: ${each.about}\n`);
-    cases.push(...(await each.run(bench)));
+    try {
+      cases.push(...(await each.run(bench)));
+    } catch (error) {
+      failed.push(each.name);
+      process.stderr.write(`${each.name} was not measured: ${(error as Error).message}\n`);
+    }
   }
   const report = { machine: machineLine(), cases };
   process.stdout.write(`${[formatTable(report), ...notes].join('\n')}\n`);
   if (options.json !== undefined) await writeFile(options.json, formatJson(report));
+  return failed.length === 0;
 }
 
 // A goal that is not met is in the report; only what cannot be measured is a failure.

@@ -2,9 +2,11 @@ import type { BenchCase } from '../bench-case.ts';
 import { openBenchAuthority, withFolder } from '../bench-pki.ts';
 import { alternate } from '../measure.ts';
 import { caseReport } from '../report.ts';
+import type { XdsControlUnderTest } from '../xds/contract.ts';
 import { XdsSite } from '../xds/site.ts';
 
 const clients = 500;
+const patienceMs = 30_000;
 const size = { endpoints: 10_000, perService: 100 };
 
 export const xdsReconnect: BenchCase = {
@@ -42,11 +44,21 @@ export const xdsReconnect: BenchCase = {
 /** The clients share one process, whose own work is in the time but not in the CPU. */
 async function reconnect({ fleet, control }: XdsSite): Promise<{ wall: number; cpu: number }> {
   fleet.disconnect();
-  while ((await control.usage()).clients > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+  await allGone(control);
   const before = await control.usage();
   const begun = performance.now();
   await fleet.connect(control.port);
   const wall = performance.now() - begun;
   const after = await control.usage();
   return { wall, cpu: (after.cpuUs - before.cpuUs) / 1e3 };
+}
+
+async function allGone(control: XdsControlUnderTest): Promise<void> {
+  const end = performance.now() + patienceMs;
+  for (;;) {
+    const { clients: left } = await control.usage();
+    if (left === 0) return;
+    if (performance.now() > end) throw new Error(`the control plane still serves ${left} clients ${patienceMs} ms after all have hung up`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
 }

@@ -10,9 +10,9 @@ export type Interests = ReadonlyMap<string, readonly string[]>;
 
 export interface FleetEvents {
   /** A resource has come, new or changed. */
-  heard(name: string): void;
+  heard(client: FleetClient, name: string): void;
   /** Once a stream: the server has read all that this client asked for, and the client holds it. */
-  current(): void;
+  current(client: FleetClient): void;
 }
 
 /** One delta ADS client that takes everything: it keeps names and versions alone, so that many of them cost little. */
@@ -27,6 +27,7 @@ export class FleetClient {
   #beaten = false;
   #told = false;
   #again: NodeJS.Timeout | undefined;
+  #lastError = '';
 
   constructor(facts: Parameters<typeof buildNode>[0], channel: ControlChannel, interests: Interests, events: FleetEvents) {
     this.#facts = facts;
@@ -48,8 +49,9 @@ export class FleetClient {
     this.#beaten = false;
     this.#told = false;
     call.on('data', (response) => this.#take(call, response));
-    call.on('error', () => {
+    call.on('error', ({ message }) => {
       if (this.#call !== call) return;
+      this.#lastError = message;
       // As agents do: a listener that is overrun is asked again, a little later each.
       this.disconnect();
       this.#again = setTimeout(() => this.connect(port), 100 + Math.random() * 400);
@@ -74,6 +76,17 @@ export class FleetClient {
     this.#client?.close();
   }
 
+  /** Who it is and what it still waits for, for the reader of an error. */
+  describe(): string {
+    const missing = [...this.#interests].flatMap(([typeUrl, names]) => {
+      const count = names.filter((name) => this.#held.get(typeUrl)?.has(name) !== true).length;
+      return count === 0 ? [] : [`${count} of ${typeUrl.split('.').at(-1)}`];
+    });
+    if (!this.#beaten) missing.push('the first answer to all it asked for');
+    const error = this.#lastError === '' ? '' : `, last error: ${this.#lastError}`;
+    return `${this.#facts.instance} (without ${missing.join(', ') || 'a change'}${error})`;
+  }
+
   /** As if its disk were new. */
   forget(): void {
     for (const typeUrl of this.#interests.keys()) this.#held.set(typeUrl, new Map());
@@ -86,11 +99,11 @@ export class FleetClient {
     const held = this.#held.get(typeUrl);
     for (const { name, version } of resources) {
       held?.set(name, version);
-      this.#events.heard(name);
+      this.#events.heard(this, name);
     }
     if (!this.#beaten || this.#told || this.#missing()) return;
     this.#told = true;
-    this.#events.current();
+    this.#events.current(this);
   }
 
   #missing(): boolean {

@@ -6,35 +6,43 @@ import { cluster, issue, trustDomain } from '../bench-pki.ts';
 import { benchServiceKey, network } from '../bench-records.ts';
 import { FleetClient, type FleetEvents, type Interests } from './fleet-client.ts';
 
+/** No resource's name. */
+const everything = '';
+
+/** Many times what a busy machine needs. */
+const patienceMs = 60_000;
+
 /** Many agents, each on a connection of its own, in this process. */
 export class Fleet {
   readonly #clients: FleetClient[] = [];
-  readonly #subscribed: ReadonlyMap<string, number>;
-  #waiting = { count: 0, wants: (_what: string) => false, done: () => {} };
+  readonly #subscribed = new Map<string, FleetClient[]>();
+  #waiting = { what: '', clients: new Set<FleetClient>(), done: () => {} };
 
   /** `servicesOf` gives what a client subscribes to, by index of the service. */
   constructor(authority: Authority, size: number, servicesOf: (client: number) => readonly number[]) {
     const svid = issue(authority, 'shop', 'bench-agent');
     const channel = controlChannel(new SettableSvidSource(svid, authority.bundle()), { cluster, now: Date.now });
-    const subscribed = new Map<string, number>();
     for (let i = 0; i < size; i++) {
       const services = servicesOf(i);
-      for (const service of services) subscribed.set(assignmentOf(service), (subscribed.get(assignmentOf(service)) ?? 0) + 1);
       const facts = { kind: 'agent', identity: svid.spiffeId, instance: `vm-${i}`, network, locality: '', version: 'bench' } as const;
-      this.#clients.push(new FleetClient(facts, channel, interestsIn(services), this.#events));
+      const client = new FleetClient(facts, channel, interestsIn(services), this.#events);
+      this.#clients.push(client);
+      for (const service of services) {
+        const subscribers = this.#subscribed.get(assignmentOf(service)) ?? [];
+        this.#subscribed.set(assignmentOf(service), [...subscribers, client]);
+      }
     }
-    this.#subscribed = subscribed;
   }
 
   get size(): number {
     return this.#clients.length;
   }
 
-  /** Connects all, `atOnce` at a time. Resolves when the server has told each of them that it has everything. */
+  /** Connects all, `atOnce` at a time. Resolves when each of them has everything; an Error, as with what is below, names who has not in time. */
   async connect(port: number, atOnce: number = this.size): Promise<void> {
     for (let i = 0; i < this.size; i += atOnce) {
       const some = this.#clients.slice(i, i + atOnce);
-      const current = this.#hear('', some.length);
+      const current = this.#hear(everything, some);
       for (const client of some) client.connect(port);
       await current;
     }
@@ -43,7 +51,7 @@ export class Fleet {
   /** Resolves when every subscriber of that service has got its endpoints anew. Ask before they are sent. */
   heardOf(service: number): Promise<void> {
     const name = assignmentOf(service);
-    return this.#hear(name, this.#subscribed.get(name) ?? 0);
+    return this.#hear(name, this.#subscribed.get(name) ?? []);
   }
 
   disconnect(): void {
@@ -55,23 +63,31 @@ export class Fleet {
     for (const client of this.#clients) client.forget();
   }
 
-  #hear(what: string, count: number): Promise<void> {
-    if (count === 0) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.#waiting = { count, wants: (heard) => heard === what, done: resolve };
+  #hear(what: string, clients: readonly FleetClient[]): Promise<void> {
+    if (clients.length === 0) return Promise.resolve();
+    const waiting = new Set(clients);
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        const some = [...waiting].slice(0, 5).map((client) => client.describe());
+        const wanted = what === everything ? 'all they asked for' : what;
+        reject(new Error(`${waiting.size} of ${clients.length} clients have not got ${wanted} in ${patienceMs} ms: ${some.join('; ')}`));
+      }, patienceMs);
+      const done = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+      this.#waiting = { what, clients: waiting, done };
     });
   }
 
   readonly #events: FleetEvents = {
-    heard: (name) => this.#tell(name),
-    current: () => this.#tell(''),
+    heard: (client, name) => this.#tell(client, name),
+    current: (client) => this.#tell(client, everything),
   };
 
-  #tell(what: string): void {
-    const { wants, done } = this.#waiting;
-    if (!wants(what)) return;
-    this.#waiting.count -= 1;
-    if (this.#waiting.count === 0) done();
+  #tell(client: FleetClient, heard: string): void {
+    const { what, clients, done } = this.#waiting;
+    if (heard === what && clients.delete(client) && clients.size === 0) done();
   }
 }
 

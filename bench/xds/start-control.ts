@@ -10,13 +10,18 @@ import type { XdsControlBrief, XdsControlOrder, XdsControlUnderTest, XdsControlU
 /** The argument with which main serves in place of measuring. */
 export const xdsControlArgument = 'xds-control-process';
 
+/** Until it serves 100,000 endpoints, on a busy machine. */
+const patienceMs = 120_000;
+
 /** A control plane in a process of its own; its SVID is the authority's. Resolves once it serves the whole mesh. */
 export async function startXdsControl(authority: Authority, size: BenchSize): Promise<XdsControlUnderTest> {
   const [, main = ''] = process.argv;
   const child = fork(main, [xdsControlArgument], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
   const exited = once(child, 'exit');
   const answer = async (): Promise<unknown> => {
-    const first = await Promise.race([once(child, 'message'), exited.then(() => undefined)]);
+    const signal = AbortSignal.timeout(patienceMs);
+    const late = () => Promise.reject(new Error(`the control plane under test has not answered in ${patienceMs} ms`));
+    const first = await Promise.race([once(child, 'message', { signal }).catch(late), exited.then(() => undefined)]);
     if (first === undefined) throw new Error('the control plane under test ended before it answered');
     return first[0];
   };
@@ -37,7 +42,9 @@ export async function startXdsControl(authority: Authority, size: BenchSize): Pr
     usage: () => ask('usage') as Promise<XdsControlUsage>,
     stop: async () => {
       if (child.connected) child.disconnect();
+      const hung = setTimeout(() => child.kill('SIGKILL'), 10_000);
       await exited;
+      clearTimeout(hung);
     },
   };
 }
