@@ -39,6 +39,11 @@ const cases: readonly [spec: string, allowed: string][] = [
   ['{action: DENY, rules: [{from: [{source: {principals: ["*"]}}]}]}', 'nnnnnn'],
 ];
 
+const ports = [
+  { name: 'http', port: 80, protocol: 'http' },
+  { name: 'raw', port: 81, protocol: 'tcp' },
+] as const;
+
 function policyOf(spec: string): AuthorizationPolicyObject {
   const mesh =
     'apiVersion: isthmus.dev/v1alpha1\nkind: Mesh\nmetadata: {name: east}\nspec: {cluster: east, trustDomain: mesh.test, stateDir: s}\n';
@@ -66,12 +71,13 @@ test('real Envoy lets in whom Istio’s policies let in, by principal, namespace
   const port = await deadPort();
   const base = callerPolicies({ cluster: 'east', trustDomain: 'mesh.test', exports: [toWest], peers: new Map([['west', ['*']]]) });
   const scene = sceneInputs(pki, {
-    services: [service('shop/orders', [endpoint('one', { address: '127.0.0.1', ports: { http: port } })])],
+    services: [service('shop/orders', [endpoint('one', { address: '127.0.0.1', ports: { http: port, raw: port } })], { ports })],
   });
   const inputsWith = (spec: string) => ({ ...scene, policies: [...base, authorizationPolicies([policyOf(spec)])] });
   mesh.update(inputsWith('{}'));
-  const served = { namespace: 'shop', name: 'orders', port: 80, protocol: 'http', address: '127.0.0.1', target: app.port } as const;
-  const envoy = await mesh.envoy('orders', { claims: { inbound: { address: '127.0.0.1', port, services: [served] } } });
+  const served = { namespace: 'shop', name: 'orders', address: '127.0.0.1', target: app.port };
+  const services = ports.map(({ port, protocol }) => ({ ...served, port, protocol }));
+  const envoy = await mesh.envoy('orders', { claims: { inbound: { address: '127.0.0.1', port, services } } });
   await untilListening(envoy, ['inbound']);
   const leaves = callers.map((text) => {
     const [cluster = '', namespace = '', account = ''] = text.split(' ');
@@ -79,9 +85,9 @@ test('real Envoy lets in whom Istio’s policies let in, by principal, namespace
     const caller = { principal: `mesh.test/ns/${namespace}/sa/${account}`, namespace, cluster };
     return { caller, cert: certificatesToPem(leaf.chain), key: keyToPem(leaf.key) };
   });
-  const answers = async () =>
-    (await Promise.all(leaves.map(({ cert, key }) => statusOf({ cert, key, port }))))
-      .map((s) => (s === 200 ? 'y' : s === 403 ? 'n' : '?'))
+  const answers = async (of: number, refused: number | 'closed') =>
+    (await Promise.all(leaves.map(({ cert, key }) => statusOf({ cert, key, port }, of))))
+      .map((s) => (s === 200 ? 'y' : s === refused ? 'n' : '?'))
       .join('');
 
   for (const [spec, allowed] of cases) {
@@ -91,20 +97,22 @@ test('real Envoy lets in whom Istio’s policies let in, by principal, namespace
     assert.ok(orders);
     const { rules } = compileAuthz(orders, inputs);
     assert.equal(leaves.map(({ caller }) => (authorize(rules, caller).allowed ? 'y' : 'n')).join(''), allowed, `ours: ${spec}`);
-    await until(`Envoy to say ${allowed} for ${spec}`, async () => (await answers()) === allowed);
+    await until(`Envoy to say ${allowed} for ${spec}`, async () => (await answers(80, 403)) === allowed);
+    await until(`Envoy to say ${allowed} for ${spec} before plain TCP`, async () => (await answers(81, 'closed')) === allowed);
   }
   assert.equal(await refusedUpdates(envoy), 0);
 });
 
-function statusOf(own: { readonly cert: string; readonly key: string; readonly port: number }): Promise<number> {
-  const servername = 'outbound_.80_._.orders.shop.mesh.internal';
-  return new Promise((resolve, reject) => {
+/** Of the service port `of`. */
+function statusOf(own: { readonly cert: string; readonly key: string; readonly port: number }, of: number): Promise<number | 'closed'> {
+  const servername = `outbound_.${of}_._.orders.shop.mesh.internal`;
+  return new Promise((resolve) => {
     const options = { ...own, host: '127.0.0.1', servername, rejectUnauthorized: false, agent: false, path: '/' };
     const sent = request(options, (response) => {
       response.resume();
       resolve(response.statusCode ?? 0);
     });
-    sent.on('error', reject);
+    sent.on('error', () => resolve('closed'));
     sent.end();
   });
 }

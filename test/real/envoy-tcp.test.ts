@@ -10,6 +10,8 @@ import { deadPort, readAll, TestSockets } from '../support/mesh-sockets.ts';
 import { onEnd } from '../support/on-end.ts';
 import { until } from '../support/until.ts';
 
+type Leaf = ReturnType<MeshPki['forged']>;
+
 const reference = { namespace: 'shop', name: 'db', port: 5432 };
 const ports = [{ name: 'sql', port: 5432, protocol: 'tcp' as const }];
 
@@ -39,9 +41,14 @@ async function talk(sockets: TestSockets, port: number): Promise<string> {
   return (await all).toString();
 }
 
+function leafOf({ chainDer, key }: ReturnType<MeshPki['svid']>): Leaf {
+  return { chain: chainDer.map((der) => Buffer.from(der)), key };
+}
+
 /** What each of those who may not call hears from the mTLS end on `port`. */
-async function heardByStrangers(pki: MeshPki, sockets: TestSockets, port: number, servername: string): Promise<string[]> {
+async function heardByStrangers(pki: MeshPki, sockets: TestSockets, port: number, servername: string, takenBack: Leaf): Promise<string[]> {
   const strangers = [
+    takenBack,
     pki.forged('west', { uris: ['spiffe://mesh.test/ns/shop/sa/web'], dns: ['west.cluster.mesh.test'] }),
     pki.forged('west', { uris: ['spiffe://mesh.test/ns/shop/sa/web'], dns: [] }),
     pki.forged('west', { uris: ['spiffe://mesh.test/ns/shop/sa/web', 'east.cluster.mesh.test'], dns: [] }),
@@ -54,6 +61,7 @@ async function heardByStrangers(pki: MeshPki, sockets: TestSockets, port: number
       let text = '';
       socket.on('data', (bytes: Buffer) => {
         text += bytes.toString();
+        socket.destroy();
       });
       return new Promise<string>((resolve) => socket.once('close', () => resolve(text)));
     }),
@@ -68,7 +76,9 @@ test('a server that speaks first is heard by those who may call it, and not even
   const { sockets, state, port } = await startDatabase(t);
   const [inbound, outbound] = [await deadPort(), await deadPort()];
   const one = endpoint('one', { address: '127.0.0.1', ports: { sql: inbound }, serviceAccount: 'db' });
-  mesh.update(sceneInputs(pki, { services: [service('shop/db', [one], { ports })] }));
+  const takenBack = pki.svid('east', 'shop', 'web');
+  const deniedSerials = ['0abc', takenBack.serial];
+  mesh.update(sceneInputs(pki, { services: [service('shop/db', [one], { ports })], deniedSerials }));
   const claim = { ...reference, protocol: 'tcp' as const, address: '127.0.0.1', target: port };
   const server = await mesh.envoy('db', { claims: { inbound: { address: '127.0.0.1', port: inbound, services: [claim] } } });
   const client = await mesh.envoy('web', { claims: { outbound: [{ ...reference, address: '127.0.0.1', listen: outbound }] } });
@@ -77,7 +87,8 @@ test('a server that speaks first is heard by those who may call it, and not even
 
   assert.equal(await until('a greeting, an echo and a half-closed end', () => talk(sockets, outbound)), 'hello there.');
   const before = state.dialled;
-  assert.deepEqual(await heardByStrangers(pki, sockets, inbound, 'outbound_.5432_._.db.shop.mesh.internal'), ['', '', '', '']);
+  const heard = await heardByStrangers(pki, sockets, inbound, 'outbound_.5432_._.db.shop.mesh.internal', leafOf(takenBack));
+  assert.deepEqual(heard, ['', '', '', '', '']);
   assert.equal(state.dialled, before);
   for (const envoy of [server, client]) assert.equal(await refusedUpdates(envoy), 0);
 });
@@ -88,7 +99,9 @@ test('the same at a gateway that ends mTLS for it', { timeout: 120_000 }, async 
   const { sockets, state, port } = await startDatabase(t);
   const [gatewayPort, outbound] = [await deadPort(), await deadPort()];
   const one = endpoint('one', { address: '127.0.0.1', ports: { sql: port }, tlsMode: 'none' });
-  mesh.update(sceneInputs(pki, { services: [service('shop/db', [one], { ports })], gateways: { 'east-net': gatewayPort } }));
+  const takenBack = pki.svid('east', 'shop', 'web');
+  const deniedSerials = ['0abc', takenBack.serial];
+  mesh.update(sceneInputs(pki, { services: [service('shop/db', [one], { ports })], gateways: { 'east-net': gatewayPort }, deniedSerials }));
   const inbound = { address: '127.0.0.1', port: gatewayPort, services: [] };
   const gateway = await mesh.envoy('gateway', { kind: 'gateway', namespace: 'isthmus-system', claims: { inbound } });
   const outboundClaim = { ...reference, address: '127.0.0.1', listen: outbound };
@@ -98,7 +111,8 @@ test('the same at a gateway that ends mTLS for it', { timeout: 120_000 }, async 
 
   assert.equal(await until('a greeting, an echo and a half-closed end', () => talk(sockets, outbound)), 'hello there.');
   const before = state.dialled;
-  assert.deepEqual(await heardByStrangers(pki, sockets, gatewayPort, 'outbound_.5432_.gateway_.db.shop.mesh.internal'), ['', '', '', '']);
+  const heard = await heardByStrangers(pki, sockets, gatewayPort, 'outbound_.5432_.gateway_.db.shop.mesh.internal', leafOf(takenBack));
+  assert.deepEqual(heard, ['', '', '', '', '']);
   assert.equal(state.dialled, before);
   for (const envoy of [gateway, client]) assert.equal(await refusedUpdates(envoy), 0);
 });

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { certificatesToPem, keyToPem } from '../../core/pki/index.ts';
-import { trustSecret } from '../../core/xds/envoy/index.ts';
+import { appCluster, Cluster, inboundListener, Listener, trustSecret } from '../../core/xds/envoy/index.ts';
 import { Secret } from '../../core/xds/gen/envoy/extensions/transport_sockets/tls/v3/secret.ts';
+import { envoyTypeUrls } from '../../core/xds/index.ts';
 import { staticBootstrap } from '../support/envoy-bootstrap.ts';
 import { envoyClients, envoyGoldenSet } from '../support/envoy-golden.ts';
 import { MeshPki } from '../support/mesh-pki.ts';
@@ -10,6 +11,31 @@ import { validateEnvoyConfig } from './servers/index.ts';
 
 test('real Envoy takes all that the golden files say it is sent', async () => {
   const sets = Object.entries(envoyClients).map(([kind, client]) => [kind, envoyGoldenSet(client)] as const);
+  assert.deepEqual(await validateEnvoyConfig(staticBootstrap(sets, secretsOf(new MeshPki()))), { accepted: true });
+});
+
+test('real Envoy takes a thousand principals and as many certificates that were taken back, before plain TCP and HTTP', async () => {
+  const sets = (['tcp', 'http'] as const).map((protocol) => {
+    const app = { address: '127.0.0.1', port: 1 };
+    const principals = Array.from({ length: 1_000 }, (_, i) => `mesh.test/ns/shop/sa/service-account-${i}`);
+    const rules = [{ name: 'many', action: 'allow' as const, principals, namespaces: [], clusters: ['east'] }];
+    const deniedSerials = Array.from({ length: 1_000 }, (_, i) => (i + 0x1000).toString(16).padStart(32, '7'));
+    const end = {
+      serverNames: ['many'],
+      protocol,
+      cluster: 'many',
+      app,
+      authorization: { trustDomain: 'mesh.test', rules, deniedSerials },
+    };
+    const listener = inboundListener('inbound', app, [end]);
+    assert.ok(listener !== undefined);
+    const resource = (name: string, value: Uint8Array) => new Map([[name, { name, version: '1', value }]]);
+    const set = new Map([
+      [envoyTypeUrls.listener, resource('inbound', Listener.encode(listener).finish())],
+      [envoyTypeUrls.cluster, resource('many', Cluster.encode(appCluster('many', protocol, app.address, app.port)).finish())],
+    ]);
+    return [protocol, set] as const;
+  });
   assert.deepEqual(await validateEnvoyConfig(staticBootstrap(sets, secretsOf(new MeshPki()))), { accepted: true });
 });
 

@@ -4,6 +4,7 @@ import { FilterStateValue, FilterStateValue_SharedWithUpstream } from '../gen/en
 import { TcpProxy } from '../gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.ts';
 import type { Any } from '../gen/google/protobuf/any.ts';
 import type { Authorization } from './authorization.ts';
+import { peerSerialIn } from './peer-serial.ts';
 import { ruleCondition, type SanCondition } from './san-condition.ts';
 import { setAfterHandshake } from './set-filter-state.ts';
 
@@ -51,13 +52,14 @@ export function afterHandshake(config: TcpProxy): Any {
  * Common Expression Language over the first SAN of each kind. A second one is for the RBAC filter to refuse: whoever has a certificate with
  * two could have had one with either.
  */
-function gateFormat({ trustDomain, rules }: Authorization, where: string): string {
+function gateFormat({ trustDomain, rules, deniedSerials }: Authorization, where: string): string {
   const any = (action: 'allow' | 'deny') =>
     rules
       .filter((rule) => rule.action === action)
       .map((rule) => expression(ruleCondition(rule, trustDomain)))
       .join(' || ') || 'false';
-  return `%CEL(!(${any('deny')}) && (${any('allow')}) ? '${where}' : '')%`;
+  const takenBack = deniedSerials.length === 0 ? 'false' : peerSerialIn(deniedSerials);
+  return `%CEL(!(${takenBack}) && !(${any('deny')}) && (${any('allow')}) ? '${where}' : '')%`;
 }
 
 function expression(condition: SanCondition): string {
@@ -65,7 +67,7 @@ function expression(condition: SanCondition): string {
     case 'all':
       return `(${condition.of.map(expression).join(' && ')})`;
     case 'any':
-      return `(${condition.of.map(expression).join(' || ')})`;
+      return `(${anyOf(condition.of).map(expression).join(' || ')})`;
     case 'not':
       return `!${expression(condition.of)}`;
     case 'uri':
@@ -73,3 +75,20 @@ function expression(condition: SanCondition): string {
       return `connection.${condition.kind}_san_peer_certificate.matches(r'^(${condition.regex})$')`;
   }
 }
+
+/**
+ * Envoy takes 100,000 characters of an expression, and patterns of some ten thousand: some of one kind become one pattern, which leaves room
+ * for about a thousand principals in all.
+ */
+function anyOf(conditions: readonly SanCondition[]): readonly SanCondition[] {
+  const merged = (['uri', 'dns'] as const).flatMap((kind) => {
+    const regexes = conditions.flatMap((c) => (c.kind === kind ? [c.regex] : []));
+    const groups = Array.from({ length: Math.ceil(regexes.length / perPattern) }, (_, i) =>
+      regexes.slice(i * perPattern, (i + 1) * perPattern),
+    );
+    return groups.map((group) => ({ kind, regex: group.join('|') }));
+  });
+  return [...merged, ...conditions.filter((c) => c.kind !== 'uri' && c.kind !== 'dns')];
+}
+
+const perPattern = 16;

@@ -40,3 +40,12 @@ export const peerSerialInput: TypedExtensionConfig = {
 export function serialRegex(serials: readonly string[]): string {
   return `(?i)0*(?:${serials.map((serial) => serial.replace(/^0+/, '')).join('|')})`;
 }
+
+/** In the Common Expression Language, which has that value as bytes: Envoy writes two digits for each byte of the number. */
+export function peerSerialIn(serials: readonly string[]): string {
+  const list = serials.map((serial) => {
+    const digits = serial.replace(/^0+/, '');
+    return `b'${digits.length % 2 === 0 ? '' : '0'}${digits}'`;
+  });
+  return `filter_state['${key}'] in [${list.join()}]`;
+}
