@@ -134,7 +134,6 @@ export class Agent implements RunningAgent {
     const opened = await openNames(options, agentFiles(options.stateDir).interest, clock, log);
     const feed = await openFeed(options, identity, opened, deps, signal);
     this.#feed = feed;
-    this.#settled = feed.from() === 'disk';
     const traffic = await openTraffic(options, identity, feed, deps);
     this.#traffic = traffic;
     // Whoever runs Envoy here says what it listens for.
@@ -145,6 +144,8 @@ export class Agent implements RunningAgent {
     // Nobody is sent here before it serves.
     await traffic.envoy?.proxy.serving(envoyPatienceMs, signal);
     if (traffic.envoy !== undefined) this.#run(traffic.envoy.traffic.run(signal));
+    // Not before what is on disk is also listened for.
+    this.#settled = feed.from() === 'disk';
     const registration = await register(options, traffic.port.port, identity, this.#board.report(false), deps, signal);
     this.#registration = registration;
     registration.subscribe(() => {

@@ -113,10 +113,11 @@ function kindOf(asked: Flags['kind'], node: EnvoyNode): ClientKind {
 
 function claimsOf(flags: Flags, kind: ClientKind, node: EnvoyNode): NodeClaims {
   const { address, port } = flags.inboundListen ?? node.inbound;
+  const originate = kind === 'gateway' ? { originate: node.inbound.originate ?? address } : {};
   const services = flags.inbound.length > 0 ? flags.inbound : node.inbound.services;
   const serves = kind === 'gateway' || (kind === 'agent' && services.length > 0) || flags.inbound.length > 0;
   return {
-    ...(serves ? { inbound: { address, port, services } } : {}),
+    ...(serves ? { inbound: { address, port, services, ...originate } } : {}),
     outbound: flags.upstream,
     http: flags.http,
     anchors: [],

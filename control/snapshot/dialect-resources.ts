@@ -35,7 +35,7 @@ export class DialectResources implements ResourceSource {
     const anchors = dialect.name === 'grpc' ? client.claims.anchors : [];
     const wanted: ClientClass = { kind: client.kind === 'gateway' ? 'gateway' : 'agent', network: networkId(client.network) };
     const listen = dialect.name === 'envoy' && client.kind === 'gateway' ? listenOf(client) : undefined;
-    const id = `${dialect.name} ${wanted.kind} ${wanted.network} ${anchors.join()} ${listen?.address} ${listen?.port}`;
+    const id = `${dialect.name} ${wanted.kind} ${wanted.network} ${anchors.join()} ${listen?.address} ${listen?.port} ${listen?.originate}`;
     const known = this.#active.get(id);
     if (known !== undefined) return known;
     let context: DialectContext | undefined;
@@ -59,7 +59,7 @@ export class DialectResources implements ResourceSource {
 }
 
 /** 15443 is Istio's port for traffic between networks. */
-function listenOf({ claims }: Client): { readonly address: string; readonly port: number } {
-  const { address, port } = claims.inbound ?? { address: '0.0.0.0', port: 15_443 };
-  return { address, port };
+function listenOf({ claims }: Client): NonNullable<DialectContext['listen']> {
+  const { address, port, originate = address } = claims.inbound ?? { address: '0.0.0.0', port: 15_443 };
+  return { address, port, originate };
 }

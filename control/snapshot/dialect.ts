@@ -20,7 +20,7 @@ export interface DialectContext {
   /** Mesh clusters that clients of this class hold anchors for (proxyless gRPC), sorted; empty for other dialects. */
   readonly anchors: readonly string[];
   /** Where gateways of this class listen (Envoy); undefined for other clients, and for proxies that know by themselves. */
-  readonly listen?: { readonly address: string; readonly port: number };
+  readonly listen?: { readonly address: string; readonly port: number; readonly originate: string };
 }
 
 /** Looks a resource of the class up, in the intermediate representation. */

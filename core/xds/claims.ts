@@ -44,7 +44,13 @@ export interface HttpClaim {
  */
 export interface NodeClaims {
   /** Undefined: it takes no traffic. */
-  readonly inbound?: { readonly address: string; readonly port: number; readonly services: readonly InboundClaim[] };
+  readonly inbound?: {
+    readonly address: string;
+    readonly port: number;
+    readonly services: readonly InboundClaim[];
+    /** An IP: where a gateway takes callers without a sidecar. Default `address`. */
+    readonly originate?: string | undefined;
+  };
   readonly outbound: readonly OutboundClaim[];
   readonly http: readonly HttpClaim[];
   /** Mesh clusters for which a proxyless gRPC client holds trust anchors: it can take endpoints of these alone. */
@@ -65,6 +71,7 @@ const schema = z.object({
     .object({
       address: ip.default('0.0.0.0'),
       port: port.default(15_006),
+      originate: ip.optional(),
       services: z.array(z.object({ ...reference, protocol, address: ip.default('127.0.0.1'), target: port })).max(256),
     })
     .optional(),

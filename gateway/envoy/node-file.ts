@@ -35,7 +35,7 @@ const schema = z.object({
   network: z.string(),
   locality: z.string(),
   controlAddresses: z.array(z.string()).min(1),
-  inbound: z.object({ address: z.string(), port: z.number(), services: z.array(service) }),
+  inbound: z.object({ address: z.string(), port: z.number(), services: z.array(service), originate: z.string().optional() }),
 });
 
 /** What a running agent or gateway says of its node to `isthmus envoy bootstrap`. Holds no secret. */

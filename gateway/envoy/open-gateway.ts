@@ -35,7 +35,7 @@ export async function openGatewayEnvoy(
       network,
       locality,
       controlAddresses: [...identity.token.addresses],
-      inbound: { ...eastWest, services: [] },
+      inbound: { ...eastWest, services: [], originate: options.originateAddress },
     },
     identity,
     trust: () => trustOf(feed.store.current, identity.bundle()),

@@ -58,7 +58,7 @@ function cluster(resource: Resource<'cluster'>, all: readonly Resource[]): Diale
 
 function originate({ name, version, value }: Resource<'listener'>, context: DialectContext): DialectResource[] {
   if (value.type !== 'originate') return [];
-  const at = { address: context.listen?.address ?? '0.0.0.0', port: value.port };
+  const at = { address: context.listen?.originate ?? '0.0.0.0', port: value.port };
   return [sealed(envoyTypeUrls.listener, Listener, name, [version, at], () => originateListener(name, at, value))];
 }
 
