@@ -6,6 +6,7 @@ import { snapshot } from './snapshot.ts';
 import { store } from './store.ts';
 import { verify } from './verify.ts';
 import { xdsBytes, xdsChange } from './xds-change.ts';
+import { xdsConverge } from './xds-converge.ts';
 import { xdsLoad } from './xds-load.ts';
 import { xdsReconnect } from './xds-reconnect.ts';
 
@@ -22,4 +23,5 @@ export const benchCases: readonly BenchCase[] = [
   xdsBytes,
   xdsLoad,
   xdsReconnect,
+  xdsConverge,
 ];

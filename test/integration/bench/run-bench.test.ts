@@ -37,6 +37,13 @@ test('one case, measured as people do: a table to read, the JSON for programs, a
   );
 });
 
+test('a server to measure against that is missing: said, and no figure in its place', async () => {
+  const env = { ...process.env, ISTHMUS_CONSUL: '/nonexistent/consul' };
+  const { stdout } = await run(process.execPath, [main, '--quick', '--only', 'xds-converge'], { env });
+  assert.match(stdout, /no Consul or no Envoy found; name them in ISTHMUS_CONSUL and ISTHMUS_ENVOY/);
+  assert.doesNotMatch(stdout, /Consul to Envoy/);
+});
+
 test('a case that does not exist: exit 2, and which there are', async () => {
   await assert.rejects(run(process.execPath, [main, '--only', 'nope']), (error: { code?: number; stderr?: string }) => {
     assert.equal(error.code, 2);
