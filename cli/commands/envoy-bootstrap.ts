@@ -84,6 +84,9 @@ async function bootstrapOf(flags: Flags): Promise<object> {
   const kind = kindOf(flags.kind, node.value);
   const name = flags.instance ?? `${instance}.envoy`;
   if (!/^[A-Za-z0-9._-]{1,128}$/.test(name)) throw usage('--instance has letters, digits and . _ - only, at most 128');
+  const claims = claimsOf(flags, kind, node.value);
+  const twice = boundTwice(claims, flags.admin);
+  if (twice.length > 0) throw usage(`one address for two things: ${twice.join(', ')}`);
   return buildEnvoyBootstrap({
     kind,
     identity,
@@ -92,7 +95,7 @@ async function bootstrapOf(flags: Flags): Promise<object> {
     locality,
     controlAddresses,
     instance: name,
-    claims: claimsOf(flags, kind, node.value),
+    claims,
     agentSocket: resolve(envoyFiles(flags.stateDir).socket),
     admin: flags.admin,
     listenersFrom: 'control',
@@ -122,6 +125,16 @@ function claimsOf(flags: Flags, kind: ClientKind, node: EnvoyNode): NodeClaims {
     http: flags.http,
     anchors: [],
   };
+}
+
+/** A listener is named by its address: the second one would take the place of the first without a word. */
+function boundTwice({ inbound, outbound, http }: NodeClaims, admin: EnvoyAdminAddress): readonly string[] {
+  const binds = [
+    ...[...outbound, ...http].map(({ address, listen }) => `${address}:${listen}`),
+    ...(inbound === undefined ? [] : [`${inbound.address}:${inbound.port}`]),
+    ...('path' in admin ? [] : [`${admin.address}:${admin.port}`]),
+  ];
+  return [...new Set(binds.filter((bind, i) => binds.indexOf(bind) !== i))];
 }
 
 function repeated<T>(flags: string, text: string, parse: (value: string, before: readonly T[]) => readonly T[]): Option {

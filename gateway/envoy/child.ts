@@ -101,5 +101,5 @@ function exitReason(code: number | null, signal: NodeJS.Signals | null): string 
 
 function sayLine(log: Log, line: string): void {
   const said = parseEnvoyLog(line);
-  if (said !== undefined) log[said.level]({ component: 'envoy', ...(said.logger === '' ? {} : { logger: said.logger }) }, said.message);
+  if (said !== undefined) log[said.level]({ process: 'envoy', ...(said.logger === '' ? {} : { logger: said.logger }) }, said.message);
 }

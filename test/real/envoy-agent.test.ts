@@ -47,6 +47,10 @@ test('VMs and gateway with Envoy in place of our proxy: calls on one network, an
       ['live', '1.40.0', 0, 0, [], undefined],
     );
     assert.match(await node.metrics(), /envoy_cluster_upstream_rq_total/);
+    const said = (await node.log()).split('\n').filter((line) => line.includes('"process":"envoy"'));
+    assert.ok(said.length > 0);
+    // A field that is there twice makes some log stores drop the line.
+    for (const line of said) assert.equal(line.split('"component":').length, 2, line);
   }
 });
 

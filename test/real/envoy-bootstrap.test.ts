@@ -68,6 +68,11 @@ test('what is missing is said before anything starts', async (t) => {
   const web = await mesh.vm('web', { proxy: 'none' });
   await assert.rejects(mesh.cli('envoy', 'bootstrap', '--state-dir', web.stateDir, '--kind', 'gateway'), /of an agent/);
   await assert.rejects(mesh.cli('envoy', 'bootstrap', '--state-dir', web.stateDir, '--admin', '0.0.0.0:15000'), /loopback/);
+  const both = ['--upstream', 'shop/orders:80=127.0.0.1:9001', '--upstream', 'shop/pay:80=127.0.0.1:9001'];
+  await assert.rejects(
+    mesh.cli('envoy', 'bootstrap', '--state-dir', web.stateDir, ...both),
+    /one address for two things: 127\.0\.0\.1:9001/,
+  );
   assert.match(await mesh.cli('envoy', 'bootstrap', '--state-dir', web.stateDir, '--output', 'yaml'), /^node:\n {2}id: spiffe:/);
 });
 
