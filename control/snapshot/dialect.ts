@@ -53,19 +53,26 @@ export interface Dialect {
 
 /** Encodes on first use and keeps the bytes: every client that gets the resource shares them. */
 export function lazyResource(typeUrl: string, name: string, version: string, encode: () => Uint8Array): DialectResource {
-  let bytes: Uint8Array | undefined;
-  let make: (() => Uint8Array) | undefined = encode;
-  return {
-    typeUrl,
-    name,
-    version,
-    get value() {
-      if (bytes === undefined) {
-        bytes = make?.() ?? new Uint8Array();
-        // What it was made from need not be kept.
-        make = undefined;
-      }
-      return bytes;
-    },
-  };
+  return new LazyResource(typeUrl, name, version, encode);
+}
+
+/** A class, as literals with a getter each have a shape of their own, which is several times as large as what they hold. */
+class LazyResource implements DialectResource {
+  readonly typeUrl: string;
+  readonly name: string;
+  readonly version: string;
+  /** Bytes once they were asked for: what they are made from need not be kept. */
+  #value: Uint8Array | (() => Uint8Array);
+
+  constructor(typeUrl: string, name: string, version: string, encode: () => Uint8Array) {
+    this.typeUrl = typeUrl;
+    this.name = name;
+    this.version = version;
+    this.#value = encode;
+  }
+
+  get value(): Uint8Array {
+    if (typeof this.#value === 'function') this.#value = this.#value();
+    return this.#value;
+  }
 }

@@ -11,20 +11,33 @@ export function seal<K extends ResourceKind>(kind: K, name: string, value: IrOf[
  * later. Whoever reads it soon after gets the one that the version was made from.
  */
 export function sealAgain<K extends ResourceKind>(kind: K, name: string, make: () => IrOf[K]): Resource<K> {
-  const first = make();
-  let kept = new WeakRef(first);
-  return {
-    kind,
-    name,
-    version: versionOf(kind, name, first),
-    get value() {
-      const known = kept.deref();
-      if (known !== undefined) return known;
-      const again = make();
-      kept = new WeakRef(again);
-      return again;
-    },
-  };
+  return new Remade(kind, name, make);
+}
+
+/** A class, as literals with a getter each have a shape of their own, which is several times as large as what they hold. */
+class Remade<K extends ResourceKind> implements Resource<K> {
+  readonly kind: K;
+  readonly name: string;
+  readonly version: string;
+  readonly #make: () => IrOf[K];
+  #kept: WeakRef<IrOf[K]>;
+
+  constructor(kind: K, name: string, make: () => IrOf[K]) {
+    const first = make();
+    this.kind = kind;
+    this.name = name;
+    this.version = versionOf(kind, name, first);
+    this.#make = make;
+    this.#kept = new WeakRef(first);
+  }
+
+  get value(): IrOf[K] {
+    const known = this.#kept.deref();
+    if (known !== undefined) return known;
+    const again = this.#make();
+    this.#kept = new WeakRef(again);
+    return again;
+  }
 }
 
 function versionOf<K extends ResourceKind>(kind: K, name: string, value: IrOf[K]): string {
