@@ -3,6 +3,7 @@ import {
   gatewaySubset,
   localClusterName,
   meshHost,
+  type NetworkId,
   outboundClusterName,
   type ServicePort,
   sniName,
@@ -57,24 +58,42 @@ function outbound(service: MergedService, port: ServicePort, client: ClientClass
 
 /** What a gateway takes from other networks: this cluster's endpoints on its own network, and nothing else. */
 function localRoutes(service: MergedService, port: ServicePort, client: ClientClass, inputs: SnapshotInputs): readonly Resource[] {
-  const own = service.endpoints.filter(
-    (e) => e.cluster === inputs.view.cluster && e.network === client.network && e.ports[port.name] !== undefined,
-  );
   const host = meshHost(service, inputs.hostSuffix);
   return (['', gatewaySubset] as const).flatMap((subset) => {
-    const endpoints = own.filter((e) => (e.tlsMode === 'mesh') === (subset === ''));
+    const whose = { cluster: inputs.view.cluster, network: client.network, mesh: subset === '' };
     // The route stands while all of them are down, so that callers learn "no healthy endpoint" and not "no such service".
-    if (endpoints.length === 0) return [];
+    if (!service.endpoints.some((e) => isLocal(e, port, whose))) return [];
     const target = { port: port.port, subset, host };
     const name = localClusterName(target);
     const route = seal('route', sniName(target), {
-      mode: subset === '' ? 'passthrough' : 'terminate',
+      mode: whose.mesh ? 'passthrough' : 'terminate',
       cluster: name,
       protocol: port.protocol,
-      authz: subset === '' ? '' : service.key,
+      authz: whose.mesh ? '' : service.key,
     });
-    return [route, clusterResource(name, service, port, host), sealAgain('endpoints', name, () => localAssignment(endpoints, port))];
+    return [route, clusterResource(name, service, port, host), localEndpoints(name, service, port, whose)];
   });
+}
+
+/** Which endpoints a gateway leads to, and whether they end mTLS themselves. */
+interface Local {
+  readonly cluster: string;
+  readonly network: NetworkId;
+  readonly mesh: boolean;
+}
+
+function isLocal(e: CatalogEndpoint, port: ServicePort, { cluster, network, mesh }: Local): boolean {
+  return e.cluster === cluster && e.network === network && e.ports[port.name] !== undefined && (e.tlsMode === 'mesh') === mesh;
+}
+
+/** A function of its own: what makes it again keeps these parameters alive, neither the whole view nor lists of its own. */
+function localEndpoints(name: string, service: MergedService, port: ServicePort, whose: Local): Resource {
+  return sealAgain('endpoints', name, () =>
+    localAssignment(
+      service.endpoints.filter((e) => isLocal(e, port, whose)),
+      port,
+    ),
+  );
 }
 
 /** Bytes go on as they came (passthrough) or in the clear (terminate): no TLS of the gateway's own either way. */
