@@ -16,9 +16,14 @@ interface ClassState {
   dirty: Set<ServiceKey> | 'all';
 }
 
+/** Classes that nobody follows any more, kept for a client that comes back: clients name their networks as they like. */
+const idleClasses = 8;
+
 /** `onBuild` is told of each service that is built for a class; for tests that count the cost of a change. */
 export function createSnapshotBuilder(onBuild?: (service: ServiceKey, client: ClientClass) => void): SnapshotBuilder {
   const classes = new Map<string, ClassState>();
+  /** The longest idle first. */
+  const idle = new Set<string>();
   let inputs: SnapshotInputs | undefined;
 
   const buildOne = (key: ServiceKey, state: ClassState, now: SnapshotInputs): readonly Resource[] => {
@@ -59,7 +64,8 @@ export function createSnapshotBuilder(onBuild?: (service: ServiceKey, client: Cl
     },
     snapshot(client): Snapshot {
       if (inputs === undefined) throw new TypeError('snapshot() before the first update()');
-      const id = `${client.kind} ${client.network}`;
+      const id = idOf(client);
+      idle.delete(id);
       let state = classes.get(id);
       if (state === undefined) {
         state = { snapshot: new ClassSnapshot(client), faults: new Map(), dirty: 'all' };
@@ -67,6 +73,16 @@ export function createSnapshotBuilder(onBuild?: (service: ServiceKey, client: Cl
       }
       bringUpToDate(state, inputs);
       return state.snapshot.snapshot();
+    },
+    release(client) {
+      const id = idOf(client);
+      if (!classes.has(id)) return;
+      idle.delete(id);
+      idle.add(id);
+      const [longest] = idle;
+      if (longest === undefined || idle.size <= idleClasses) return;
+      idle.delete(longest);
+      classes.delete(longest);
     },
     inputs: () => inputs,
     faults() {
@@ -77,6 +93,10 @@ export function createSnapshotBuilder(onBuild?: (service: ServiceKey, client: Cl
       return all;
     },
   };
+}
+
+function idOf({ kind, network }: ClientClass): string {
+  return `${kind} ${network}`;
 }
 
 function* everyKey(state: ClassState, now: SnapshotInputs): Iterable<ServiceKey> {

@@ -12,6 +12,8 @@ export class DialectResources implements ResourceSource {
   readonly #dialects: ReadonlyMap<string, Dialect>;
   /** Those with subscribers: a class that nobody listens to is neither kept nor built. */
   readonly #active = new Map<string, DialectView>();
+  /** How many of them follow each class of the builder: a class may be told in several dialects. */
+  readonly #following = new Map<string, number>();
   #ready = false;
 
   constructor(builder: SnapshotBuilder, dialects: readonly Dialect[]) {
@@ -53,8 +55,20 @@ export class DialectResources implements ResourceSource {
     const view: DialectView = new DialectView(dialect, take, (active) => {
       if (active) this.#active.set(id, view);
       else if (this.#active.get(id) === view) this.#active.delete(id);
+      this.#follow(wanted, active);
     });
     return view;
+  }
+
+  #follow(client: ClientClass, active: boolean): void {
+    const id = `${client.kind} ${client.network}`;
+    const count = (this.#following.get(id) ?? 0) + (active ? 1 : -1);
+    if (count > 0) {
+      this.#following.set(id, count);
+      return;
+    }
+    this.#following.delete(id);
+    this.#builder.release(client);
   }
 }
 

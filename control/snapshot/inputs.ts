@@ -39,9 +39,11 @@ export interface SnapshotBuilder {
   update(inputs: SnapshotInputs, services?: ReadonlySet<ServiceKey>): void;
   /** The newest snapshot for a class, built now if it was not; the same object until an update changed it. */
   snapshot(client: ClientClass): Snapshot;
+  /** Nobody follows that class any more: it may be forgotten, and is built anew when it is asked for again. */
+  release(client: ClientClass): void;
   /** Those of the newest update; undefined before the first. */
   inputs(): SnapshotInputs | undefined;
-  /** Services whose new resources contradict themselves: the ones before are served on. By service, with every fault. */
+  /** Services whose new resources contradict themselves in a class that is known: the ones before are served on. By service, with every fault. */
   faults(): ReadonlyMap<ServiceKey, readonly string[]>;
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { callerPolicies } from '../../../control/policy/index.ts';
-import { createSnapshotBuilder, DialectResources, nativeDialect, type Snapshot } from '../../../control/snapshot/index.ts';
+import { createSnapshotBuilder, DialectResources, envoyDialect, nativeDialect, type Snapshot } from '../../../control/snapshot/index.ts';
 import { networkId, type ServiceKey, serviceKey } from '../../../core/model/index.ts';
 import { native, nativeTypeUrls } from '../../../core/xds/index.ts';
 import { gatewayOf, inputsOf, serviceOf, viewOf } from '../../support/catalog-view.ts';
@@ -121,6 +121,33 @@ test('a fault for one class of clients stays known while another class is fine w
   assert.equal(builder.faults().size, 1);
   builder.snapshot({ kind: 'gateway', network: networkId('elsewhere') });
   assert.equal(builder.faults().size, 1);
+});
+
+test('a class is kept while anybody follows it in any dialect; of those that nobody follows only a few are, for who comes back', () => {
+  const built: string[] = [];
+  const builder = createSnapshotBuilder((_service, client) => built.push(client.network));
+  const source = new DialectResources(builder, [nativeDialect, envoyDialect]);
+  builder.update(inputsOf(viewOf([orders()])));
+  source.publish();
+  const follow = (network: string, dialect: 'native' | 'envoy' = 'native') =>
+    source.view(clientOf({ network, dialect })).subscribe(() => undefined);
+  const passers = (from: number) => {
+    for (let i = from; i < from + 20; i += 1) follow(`net-${i}`)();
+  };
+  const [native, envoy] = [follow('home'), follow('home', 'envoy')];
+  passers(0);
+  native();
+  passers(20);
+  follow('home')();
+  assert.equal(built.filter((network) => network === 'home').length, 1, 'followed all the time');
+  envoy();
+  follow('home')();
+  assert.equal(built.filter((network) => network === 'home').length, 1, 'came back at once');
+  passers(40);
+  assert.equal(built.length, 61);
+  follow('home')();
+  follow('net-0')();
+  assert.equal(built.length, 63, 'those that are long gone are built anew');
 });
 
 test('views tell subscribers what changed, have nothing before the first publish, and share the bytes', () => {
