@@ -44,6 +44,9 @@ export interface XdsStreamsOptions<Client> {
   readonly limits: Partial<StreamLimits>;
 }
 
+/** A client whose HTTP/2 takes 8 KiB of headers must hear it, percent-encoded; with more the stream would end without a word, or not at all. */
+const longestDetails = 2048;
+
 type Variant<Request, Response> = new (order: readonly string[], limits: RequestLimits, stream: string) => ServerState<Request, Response>;
 type FirstRequest = AnyRequest & { readonly node: Node | undefined };
 
@@ -160,8 +163,9 @@ export class XdsStreams<Client> {
     const { clock, log } = this.#options;
     const admitted = identify(node);
     if ('code' in admitted) {
-      log.warn({ identity: countedAs, reason: admitted.details }, 'xDS client refused');
-      call.emit('error', admitted);
+      const details = admitted.details.slice(0, longestDetails);
+      log.warn({ identity: countedAs, reason: details }, 'xDS client refused');
+      call.emit('error', { code: admitted.code, details });
       return undefined;
     }
     const { id, client, view, single } = admitted;

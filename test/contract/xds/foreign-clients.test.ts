@@ -173,6 +173,12 @@ test('in every variant and service a node that claims another identity, or has n
   thief.send({ node: claiming('payments') });
   assert.equal((await thief.ended)[0], 7);
   assert.match((await thief.ended)[1], /claims another identity/);
+  const babbler = converse(client.streamClusters(), t);
+  const wrong = Array.from({ length: 1024 }, () => ({ namespace: 'É', name: 'É' }));
+  babbler.send({ node: { ...claiming('orders'), metadata: { ...claiming('orders').metadata, outbound: wrong } } });
+  const [code, details] = await babbler.ended;
+  assert.equal(code, 7, 'however much is wrong, it is told');
+  assert.match(details, /outbound\.0\.namespace: must be a DNS label/);
   const honest = [converse(client.streamClusters(), t), converse(client.streamClusters(), t)];
   for (const stream of honest) stream.send({ node: claiming('orders') });
   await until('two streams of one Envoy', () => honest.every((stream) => stream.responses.length === 1));
