@@ -9,6 +9,7 @@ export type { LocalServer, LocalServerOptions, RefusedResource } from './envoy/l
 export { startLocalServer } from './envoy/local-server.ts';
 export type { EnvoyNode } from './envoy/node-file.ts';
 export { envoyFiles, loadEnvoyNode, saveEnvoyNode } from './envoy/node-file.ts';
+export { bindOwnerSocket } from './envoy/owner-socket.ts';
 export type { Inbound, InboundService, OpenPort, Outbound, OutboundListener } from './inbound/contract.ts';
 export { createInbound } from './inbound/inbound.ts';
 export { createOutbound } from './inbound/outbound.ts';

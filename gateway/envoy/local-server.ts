@@ -1,14 +1,14 @@
-import { chmod, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { Server } from '@grpc/grpc-js';
 import type { Clock } from '../../core/clock.ts';
-import { MeshError } from '../../core/errors.ts';
 import { ensureOwnerOnlyDir, type SvidSource, type TrustBundle } from '../../core/identity/index.ts';
 import type { Log } from '../../core/log.ts';
 import { type EncodedResource, envoyTypeUrls } from '../../core/xds/index.ts';
 import { typeServices, XdsStreams } from '../../core/xds/server/index.ts';
 import { localSecrets } from './local-secrets.ts';
 import { LocalView } from './local-view.ts';
+import { bindOwnerSocket } from './owner-socket.ts';
 
 export interface LocalServerOptions {
   /** Absolute; its folder is made 0700. Linux takes 107 bytes. */
@@ -42,14 +42,13 @@ export interface LocalServer {
   close(): Promise<void>;
 }
 
-const longestSocketPath = 107;
 /** More than a handful of Envoys on one node means one that leaks streams. */
 const limits = { streams: 64, streamsPerIdentity: 64, subscriptions: 1_024, types: 4, heartbeatMs: 5_000 };
 
 /** MeshError CONFIG_INVALID when the path is too long for a socket, PORT_TAKEN when it can't be bound. */
 export async function startLocalServer(options: LocalServerOptions): Promise<LocalServer> {
   const { socket, identity, trust, clock, log } = options;
-  await prepareSocket(socket);
+  await ensureOwnerOnlyDir(dirname(socket));
   const view = new LocalView();
   const refresh = () => view.set(envoyTypeUrls.secret, localSecrets(identity.current(), trust()));
   refresh();
@@ -67,7 +66,12 @@ export async function startLocalServer(options: LocalServerOptions): Promise<Loc
   for (const { definition, handlers } of typeServices(streams, [envoyTypeUrls.secret, envoyTypeUrls.listener])) {
     server.addService(definition, handlers);
   }
-  await bind(server, socket);
+  try {
+    await bindOwnerSocket(server, socket);
+  } catch (error) {
+    undo();
+    throw error;
+  }
   const stop = new AbortController();
   const running = streams.run(stop.signal);
   let closing: Promise<void> | undefined;
@@ -92,30 +96,6 @@ export async function startLocalServer(options: LocalServerOptions): Promise<Loc
       return closing;
     },
   };
-}
-
-async function prepareSocket(socket: string): Promise<void> {
-  if (Buffer.byteLength(socket) > longestSocketPath) {
-    throw new MeshError(
-      'CONFIG_INVALID',
-      `${socket} is too long for a socket (${longestSocketPath} bytes at most): choose a shorter --state-dir`,
-    );
-  }
-  await ensureOwnerOnlyDir(dirname(socket));
-  // Of a process that was killed: whoever runs on this folder holds its lock, so nobody serves there.
-  await rm(socket, { force: true });
-}
-
-async function bind(server: Server, socket: string): Promise<void> {
-  try {
-    await new Promise<void>((resolve, reject) =>
-      server.bindAsync(`unix:${socket}`, ServerCredentials.createInsecure(), (error) => (error === null ? resolve() : reject(error))),
-    );
-    await chmod(socket, 0o600);
-  } catch (cause) {
-    server.forceShutdown();
-    throw new MeshError('PORT_TAKEN', `cannot listen on ${socket}: check its folder's rights`, { cause });
-  }
 }
 
 function shortType(typeUrl: string): string {

@@ -1,8 +1,8 @@
-import { chmod, rm } from 'node:fs/promises';
-import { Client, status as grpcStatus, Server, ServerCredentials, type ServerDuplexStream } from '@grpc/grpc-js';
-import { MeshError } from '../../core/errors.ts';
+import { rm } from 'node:fs/promises';
+import { Client, status as grpcStatus, Server, type ServerDuplexStream } from '@grpc/grpc-js';
 import type { ControlChannel } from '../../core/identity/index.ts';
 import type { Log } from '../../core/log.ts';
+import { bindOwnerSocket } from '../../gateway/index.ts';
 
 export interface XdsRelayOptions {
   /** Absolute; its folder is there and its owner's alone. Linux takes 107 bytes. */
@@ -45,11 +45,6 @@ type Call = ServerDuplexStream<Buffer, Buffer>;
  */
 export async function startXdsRelay(options: XdsRelayOptions): Promise<XdsRelay> {
   const { socket } = options;
-  if (Buffer.byteLength(socket) > 107) {
-    throw new MeshError('CONFIG_INVALID', `${socket} is too long for a socket (107 bytes at most): choose a shorter --state-dir`);
-  }
-  // Of a process that was killed: whoever runs on this folder holds its lock, so nobody serves there.
-  await rm(socket, { force: true });
   const open = new Set<() => void>();
   let next = 0;
   const server = new Server({ 'grpc.max_receive_message_length': limits.request, 'grpc.max_concurrent_streams': limits.streams });
@@ -71,7 +66,7 @@ export async function startXdsRelay(options: XdsRelayOptions): Promise<XdsRelay>
       },
     },
   );
-  await bind(server, socket);
+  await bindOwnerSocket(server, socket);
   const reconnect = () => {
     for (const end of [...open]) end();
   };
@@ -126,16 +121,4 @@ function carry(down: Call, address: string, security: ControlChannel, onEnd: (fa
     finish({ code: error.code ?? grpcStatus.UNAVAILABLE, details: `${address}: ${error.details ?? 'the stream broke'}` }),
   );
   return () => finish();
-}
-
-async function bind(server: Server, socket: string): Promise<void> {
-  try {
-    await new Promise<void>((resolve, reject) =>
-      server.bindAsync(`unix:${socket}`, ServerCredentials.createInsecure(), (error) => (error === null ? resolve() : reject(error))),
-    );
-    await chmod(socket, 0o600);
-  } catch (cause) {
-    server.forceShutdown();
-    throw new MeshError('PORT_TAKEN', `cannot listen on ${socket}: check its folder's rights`, { cause });
-  }
 }
