@@ -17,9 +17,15 @@ module.exports = {
     from('^control/policy/', '^control/(?!policy/|catalog/)', 'policy-after-catalog', 'policy reads the catalog view'),
     from(
       '^control/snapshot/',
-      '^control/(?!snapshot/|policy/|catalog/)',
+      '^control/(?!snapshot/|routing/|policy/|catalog/)',
       'snapshot-after-policy',
-      'snapshots are built from policy and catalog',
+      'snapshots are built from routing, policy and catalog',
+    ),
+    from(
+      '^control/routing/',
+      '^control/(?!routing/|policy/|catalog/)',
+      'routing-after-policy',
+      'traffic rules are compiled from objects and the view',
     ),
     from('^control/xds/', '^control/(?!xds/|snapshot/|catalog/|policy/)', 'xds-after-snapshot', 'xDS serves snapshots'),
     from(

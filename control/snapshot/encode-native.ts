@@ -4,7 +4,7 @@ import { native, nativeTypeUrls } from '../../core/xds/index.ts';
 import { type Dialect, type DialectResource, lazyResource } from './dialect.ts';
 import type { AssignmentIr, AuthzIr, BundleIr, ClusterIr, EndpointIr, ListenerIr, Resource, ResourceKind, RouteIr } from './ir.ts';
 
-const nativeTypeUrlOf: Readonly<Record<ResourceKind, string>> = {
+const nativeTypeUrlOf: Readonly<Partial<Record<ResourceKind, string>>> = {
   bundle: nativeTypeUrls.bundle,
   cluster: nativeTypeUrls.cluster,
   endpoints: nativeTypeUrls.loadAssignment,
@@ -28,13 +28,13 @@ export const nativeDialect: Dialect = {
   name: 'native',
   typeUrls: Object.values(nativeTypeUrlOf),
   openTypes: [nativeTypeUrls.authz],
-  translate: (_owner, resources) => resources.map(encodeNative),
+  translate: (_owner, resources) => resources.filter((r) => nativeTypeUrlOf[r.kind] !== undefined).map(encodeNative),
 };
 
 function encodeNative(resource: Resource): DialectResource {
   const known = made.get(resource);
   if (known !== undefined) return known;
-  const encoded = lazyResource(nativeTypeUrlOf[resource.kind], resource.name, resource.version, () => bytesOf(resource));
+  const encoded = lazyResource(nativeTypeUrlOf[resource.kind] ?? '', resource.name, resource.version, () => bytesOf(resource));
   made.set(resource, encoded);
   return encoded;
 }
@@ -54,10 +54,14 @@ function bytesOf(resource: Resource): Uint8Array {
       return native.Bundle.encode(bundle(name, value as BundleIr)).finish();
     case 'authz':
       return native.Authz.encode(authz(name, value as AuthzIr)).finish();
+    case 'routing':
+    case 'inbound':
+      return new Uint8Array();
   }
 }
 
 function listener(name: string, ir: ListenerIr): native.Listener {
+  if (ir.type === 'ingress') return { name, kind: undefined };
   if (ir.type === 'originate') {
     const { port, cluster: clusterName, allowedCidrs, namespace, service } = ir;
     const value = { port, protocol: protocols[ir.protocol], clusterName, allowedCidrs: [...allowedCidrs], namespace, service };

@@ -19,7 +19,12 @@ export function findInconsistencies(resources: readonly Resource[]): readonly st
       if (!clusters.has(resource.value.cluster)) faults.push(`${id} leads to a missing cluster`);
       if (resource.value.mode === 'terminate' && !authz.has(resource.value.authz)) faults.push(`${id} terminates without authorisation`);
     } else if (is(resource, 'listener')) {
-      const targets = resource.value.type === 'service' ? resource.value.ports.map((p) => p.cluster) : [resource.value.cluster];
+      const targets =
+        resource.value.type === 'service'
+          ? resource.value.ports.map((p) => p.cluster)
+          : resource.value.type === 'originate'
+            ? [resource.value.cluster]
+            : [];
       for (const target of targets) if (!clusters.has(target)) faults.push(`${id} leads to a missing cluster ${target}`);
     } else if (is(resource, 'endpoints')) {
       faults.push(...assignmentFaults(resource.value).map((fault) => `${id}: ${fault}`));

@@ -1,5 +1,6 @@
 import type { AuthzRule } from '../../core/authz/index.ts';
 import type { NetworkId, Protocol } from '../../core/model/index.ts';
+import type { ClusterTraffic, IngressListener, Routing } from '../../core/traffic/index.ts';
 import type { PersistentMap } from '../catalog/index.ts';
 
 /**
@@ -13,9 +14,21 @@ export interface IrOf {
   readonly endpoints: AssignmentIr;
   readonly bundle: BundleIr;
   readonly authz: AuthzIr;
+  /** Where the traffic of a listener's port goes, where it is not simply the port's xDS cluster. */
+  readonly routing: Routing;
+  readonly inbound: InboundIr;
 }
 export type ResourceKind = keyof IrOf;
-export const resourceKinds: readonly ResourceKind[] = ['listener', 'route', 'cluster', 'endpoints', 'bundle', 'authz'];
+export const resourceKinds: readonly ResourceKind[] = [
+  'listener',
+  'route',
+  'cluster',
+  'endpoints',
+  'bundle',
+  'authz',
+  'routing',
+  'inbound',
+];
 
 /** Sealed: `version` is a hash of the content. The same object is shared by every client that gets it. */
 export interface Resource<K extends ResourceKind = ResourceKind> {
@@ -33,7 +46,14 @@ export type ListenerIr =
       readonly service: string;
       /** Canonical first. */
       readonly hosts: readonly string[];
-      readonly ports: readonly { readonly port: number; readonly name: string; readonly protocol: Protocol; readonly cluster: string }[];
+      readonly ports: readonly {
+        readonly port: number;
+        readonly name: string;
+        readonly protocol: Protocol;
+        readonly cluster: string;
+        /** Name of its routing resource; absent: all goes to `cluster`. */
+        readonly routing?: string;
+      }[];
     }
   | {
       readonly type: 'originate';
@@ -44,7 +64,15 @@ export type ListenerIr =
       readonly allowedCidrs: readonly string[];
       readonly namespace: string;
       readonly service: string;
-    };
+      readonly routing?: string;
+    }
+  | ({ readonly type: 'ingress' } & IngressListener);
+
+/** What the mTLS end of a service has to know besides its policies (name: the service's key). */
+export interface InboundIr {
+  /** Callers behind a passthrough gateway may have asked for any of these; sorted, without the empty one. */
+  readonly subsets: readonly string[];
+}
 
 export interface RouteIr {
   readonly mode: 'passthrough' | 'terminate';
@@ -62,11 +90,15 @@ export interface ClusterIr {
   readonly protocol: Protocol;
   /** ms; 0: the client's default, 5,000. */
   readonly connectTimeoutMs: number;
+  /** Absent: the defaults throughout. */
+  readonly traffic?: ClusterTraffic;
 }
 
 export interface AssignmentIr {
   /** By (priority, address, port, sni). */
   readonly endpoints: readonly EndpointIr[];
+  /** Shares of localities within one priority (`distribute`), relative; absent: endpoints' weights alone count. */
+  readonly localities?: readonly { readonly priority: number; readonly locality: string; readonly weight: number }[];
 }
 
 export interface EndpointIr {
@@ -87,6 +119,8 @@ export interface EndpointIr {
   readonly viaGateway: boolean;
   readonly stale: boolean;
   readonly draining: boolean;
+  /** Its registry says so: counts in how healthy its priority is, and is used in panic alone. Default false. */
+  readonly unhealthy?: boolean;
 }
 
 export interface TlsIr {
@@ -115,8 +149,12 @@ export interface AuthzIr {
 
 /** Clients of one class get the same snapshot. `gateway`: of this control plane's cluster, on that network. */
 export interface ClientClass {
-  readonly kind: 'agent' | 'gateway';
+  readonly kind: 'agent' | 'gateway' | 'ingress';
   readonly network: NetworkId;
+  /** REGION/ZONE/SUBZONE, for what is near; absent or empty: not known. */
+  readonly locality?: string;
+  /** Of an ingress gateway, for the selectors of Gateways; absent for others. */
+  readonly labels?: Readonly<Record<string, string>>;
 }
 
 /** Everything one class of clients may subscribe to. Immutable, structurally shared between versions. */

@@ -18,4 +18,7 @@ export type {
   RegistrySpec,
   Role,
   TlsFiles,
+  TrafficObject,
+  TrafficObjectOf,
 } from './kinds.ts';
+export type * from './traffic.ts';

@@ -1,7 +1,29 @@
 import type { RegistryRules } from '../registry/index.ts';
+import type {
+  DestinationRuleSpec,
+  GatewaySpec,
+  HealthCheckPolicySpec,
+  ReferenceGrantSpec,
+  RouteSpec,
+  Scope,
+  ServiceEntrySpec,
+  ServiceExportSpec,
+  ServiceImportSpec,
+  SidecarSpec,
+  TelemetrySpec,
+  WorkloadEntrySpec,
+  WorkloadGroupSpec,
+} from './traffic.ts';
 
 /** The own kinds, `isthmus.dev/v1alpha1`, and Istio's, after parsing: defaults filled in, frozen, times in ms. control/config parses them from YAML. */
-export type ConfigObject = MeshObject | RegistryObject | ExportPolicyObject | PeerObject | AccessPolicyObject | AuthorizationPolicyObject;
+export type ConfigObject =
+  | MeshObject
+  | RegistryObject
+  | ExportPolicyObject
+  | PeerObject
+  | AccessPolicyObject
+  | AuthorizationPolicyObject
+  | TrafficObject;
 
 interface ObjectOf<K extends string, S> {
   readonly kind: K;
@@ -9,6 +31,27 @@ interface ObjectOf<K extends string, S> {
   /** Mesh, Registry and Peer have none: ''. */
   readonly namespace: string;
   readonly spec: S;
+}
+
+/** Istio's networking and telemetry kinds, the Gateway API's, the MCS API's: what may be applied, replicated and rolled back. */
+export type TrafficObject =
+  | TrafficObjectOf<'VirtualService' | 'HTTPRoute' | 'GRPCRoute' | 'TLSRoute' | 'TCPRoute', RouteSpec>
+  | TrafficObjectOf<'DestinationRule', DestinationRuleSpec>
+  | TrafficObjectOf<'Gateway', GatewaySpec>
+  | TrafficObjectOf<'ServiceEntry', ServiceEntrySpec>
+  | TrafficObjectOf<'WorkloadEntry', WorkloadEntrySpec>
+  | TrafficObjectOf<'WorkloadGroup', WorkloadGroupSpec>
+  | TrafficObjectOf<'Sidecar', SidecarSpec>
+  | TrafficObjectOf<'Telemetry', TelemetrySpec>
+  | TrafficObjectOf<'ReferenceGrant', ReferenceGrantSpec>
+  | TrafficObjectOf<'ServiceExport', ServiceExportSpec>
+  | TrafficObjectOf<'ServiceImport', ServiceImportSpec>
+  | TrafficObjectOf<'HealthCheckPolicy', HealthCheckPolicySpec>;
+
+/** `group` tells Istio's Gateway from the Gateway API's: `networking.istio.io`, without the version. */
+export interface TrafficObjectOf<K extends string, S> extends ObjectOf<K, S> {
+  readonly group: string;
+  readonly scope: Scope;
 }
 
 export type MeshObject = ObjectOf<'Mesh', MeshSpec>;

@@ -7,12 +7,14 @@ export {
   controlServiceAccount,
   gatewayServiceAccount,
   gatewaySubset,
+  gatewaySubsetOf,
   localClusterName,
   meshHost,
   outboundClusterName,
   parseSniName,
   sniName,
   systemNamespace,
+  terminatedSubset,
 } from './names.ts';
 export type { EndpointRecord, Health, Locality, Protocol, Runtime, ServicePort, ServiceRecord, TlsMode } from './service.ts';
 export { formatLocality, noLocality, parseLocality } from './service.ts';

@@ -6,9 +6,20 @@ export const controlServiceAccount = 'control';
 /** SNI and cluster subset that asks a gateway to be the mTLS end. */
 export const gatewaySubset = 'gateway';
 
+/** The same for the endpoints of one subset. No user's subset has an underscore. */
+export function gatewaySubsetOf(subset: string): string {
+  return subset === '' ? gatewaySubset : `${gatewaySubset}_${subset}`;
+}
+
+/** Undefined: a passthrough subset (maybe empty); else the user's subset behind a gateway that is the mTLS end. */
+export function terminatedSubset(subset: string): string | undefined {
+  if (subset === gatewaySubset) return '';
+  return subset.startsWith(`${gatewaySubset}_`) ? subset.slice(gatewaySubset.length + 1) : undefined;
+}
+
 export interface ServiceTarget {
   readonly port: number;
-  /** Empty: endpoints that terminate mTLS themselves. */
+  /** Empty: endpoints that terminate mTLS themselves, all of them. */
   readonly subset: string;
   readonly host: string;
 }
@@ -28,7 +39,7 @@ export function sniName(t: ServiceTarget): string {
   return `outbound_.${t.port}_.${t.subset}_.${t.host}`;
 }
 
-const sniForm = /^outbound_\.([0-9]{1,5})_\.([a-z0-9-]*)_\.([a-z0-9.-]{1,253})$/;
+const sniForm = /^outbound_\.([0-9]{1,5})_\.([a-z0-9_-]*)_\.([a-z0-9.-]{1,253})$/;
 
 /** Undefined when it is not of the form, or the port is out of range. */
 export function parseSniName(text: string): ServiceTarget | undefined {

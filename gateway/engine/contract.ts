@@ -2,7 +2,8 @@ import type { Duplex } from 'node:stream';
 import type { Clock } from '../../core/clock.ts';
 import type { Svid, TrustBundle } from '../../core/identity/index.ts';
 import type { Protocol } from '../../core/model/index.ts';
-import type { AuthzState, EndpointState } from '../state/types.ts';
+import type { ClusterTraffic } from '../../core/traffic/index.ts';
+import type { AssignmentState, AuthzState, EndpointState } from '../state/types.ts';
 
 /**
  * What moves bytes. TypeScript decides (routes, balancing policy, authorisation, identity) and writes its decisions as plain
@@ -108,6 +109,8 @@ export interface ClusterTable {
   readonly service: string;
   readonly connectTimeoutMs: number;
   readonly endpoints: readonly EndpointState[];
+  readonly localities?: AssignmentState['localities'];
+  readonly traffic?: ClusterTraffic;
 }
 
 /** Who the other side of an mTLS connection proved to be. */

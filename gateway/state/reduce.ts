@@ -1,3 +1,4 @@
+import type { Routing } from '../../core/traffic/index.ts';
 import { formatViolation } from '../../core/validate.ts';
 import { decodeResource, type NativeResource, nativeTypeUrls, type ResourceRejection, type XdsUpdate } from '../../core/xds/index.ts';
 import { assignmentOf, authzOf, bundleOf, clusterOf, listenerOf, routeOf } from './convert.ts';
@@ -32,7 +33,7 @@ export function applyUpdate(
   return { state: draft.state, rejections };
 }
 
-type Value = ListenerState | RouteState | ClusterState | AssignmentState | BundleState | AuthzState;
+type Value = ListenerState | RouteState | ClusterState | AssignmentState | BundleState | AuthzState | Routing;
 
 function stateOf(resource: NativeResource): Value | undefined {
   switch (resource.kind) {

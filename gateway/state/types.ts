@@ -1,6 +1,7 @@
 import type { AuthzRule } from '../../core/authz/index.ts';
 import type { TrustBundle } from '../../core/identity/index.ts';
 import type { Protocol } from '../../core/model/index.ts';
+import type { ClusterTraffic, IngressListener, Routing } from '../../core/traffic/index.ts';
 
 /**
  * What a gateway or an agent knows of the mesh: the native dialect after validation, names resolved to our own words.
@@ -18,6 +19,8 @@ export interface DataPlaneState {
   readonly bundles: ReadonlyMap<string, BundleState>;
   /** By `NAMESPACE/SERVICE`. */
   readonly authz: ReadonlyMap<string, AuthzState>;
+  /** By name: see Routing. */
+  readonly routings: ReadonlyMap<string, Routing>;
 }
 
 export const emptyState: DataPlaneState = {
@@ -27,6 +30,7 @@ export const emptyState: DataPlaneState = {
   assignments: new Map(),
   bundles: new Map(),
   authz: new Map(),
+  routings: new Map(),
 };
 
 export interface BundleState extends TrustBundle {
@@ -34,7 +38,12 @@ export interface BundleState extends TrustBundle {
   readonly hostSuffix: string;
 }
 
-export type ListenerState = ServiceListenerState | OriginateListenerState;
+export type ListenerState = ServiceListenerState | OriginateListenerState | IngressListenerState;
+
+export interface IngressListenerState extends IngressListener {
+  readonly kind: 'ingress';
+  readonly name: string;
+}
 
 export interface ServiceListenerState {
   readonly kind: 'service';
@@ -48,6 +57,8 @@ export interface ServiceListenerState {
     readonly name: string;
     readonly protocol: Protocol;
     readonly clusterName: string;
+    /** Absent: all goes to `clusterName`. */
+    readonly routingName?: string;
   }[];
 }
 
@@ -61,6 +72,7 @@ export interface OriginateListenerState {
   readonly allowedCidrs: readonly string[];
   readonly namespace: string;
   readonly service: string;
+  readonly routingName?: string;
 }
 
 export interface RouteState {
@@ -81,11 +93,15 @@ export interface ClusterState {
   readonly port: number;
   readonly protocol: Protocol;
   readonly connectTimeoutMs: number;
+  /** Absent: the defaults throughout. */
+  readonly traffic?: ClusterTraffic;
 }
 
 export interface AssignmentState {
   readonly clusterName: string;
   readonly endpoints: readonly EndpointState[];
+  /** Shares of localities within one priority; absent: endpoints' weights alone count. */
+  readonly localities?: readonly { readonly priority: number; readonly locality: string; readonly weight: number }[];
 }
 
 export interface EndpointState {
@@ -108,6 +124,8 @@ export interface EndpointState {
   readonly viaGateway: boolean;
   readonly stale: boolean;
   readonly draining: boolean;
+  /** Its registry says so: counts in how healthy its priority is, used in panic alone. Default false. */
+  readonly unhealthy?: boolean;
 }
 
 /** What the server there must prove, and the name that asks for it. */

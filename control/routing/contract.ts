@@ -1,0 +1,65 @@
+import type { LocalityPolicy } from '../../core/config/index.ts';
+import type { ServiceKey } from '../../core/model/index.ts';
+import type { ClusterTraffic, IngressListener, Routing } from '../../core/traffic/index.ts';
+import type { MergedService } from '../catalog/index.ts';
+
+/**
+ * What the traffic objects in force say, ready for snapshots. Pure and immutable: made anew when an object or the set of services
+ * changes, with everything that did not change `===` to what it was, so that a snapshot rebuilds what differs and nothing else.
+ */
+export interface TrafficModel {
+  /** Undefined: nothing is said of it, all defaults hold. */
+  service(key: ServiceKey): ServiceTraffic | undefined;
+  /** Those of ingress gateways, by `NAMESPACE/NAME` of the Gateway object. */
+  readonly gateways: ReadonlyMap<string, CompiledGateway>;
+  /** Everything of the model before that is not the same in this one. */
+  readonly changed: { readonly services: ReadonlySet<ServiceKey>; readonly gateways: ReadonlySet<string> };
+  readonly findings: readonly Finding[];
+}
+
+export interface ServiceTraffic {
+  /** By service port; a port without one goes straight to its xDS cluster. */
+  readonly routing: ReadonlyMap<number, Routing>;
+  /** Sorted by name. */
+  readonly subsets: readonly Subset[];
+  /** Of the whole service (subset ''), by service port. */
+  readonly policies: ReadonlyMap<number, ClusterPolicy>;
+}
+
+export interface Subset {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Already merged with what holds for the whole service. */
+  readonly policies: ReadonlyMap<number, ClusterPolicy>;
+}
+
+export interface ClusterPolicy {
+  readonly traffic?: ClusterTraffic;
+  readonly locality?: LocalityPolicy;
+}
+
+export interface CompiledGateway {
+  readonly name: string;
+  /** All must equal the labels of the ingress gateway. */
+  readonly selector: Readonly<Record<string, string>>;
+  /** `address` is left to the gateway where it is empty. */
+  readonly listeners: readonly IngressListener[];
+  /** By name, as the servers of `listeners` say them. */
+  readonly routings: ReadonlyMap<string, Routing>;
+  /** xDS clusters lead to these. */
+  readonly services: readonly ServiceKey[];
+}
+
+/** What is wrong, or likely not meant, without being refused: shown by `plan`, `status` and the object's conditions. */
+export interface Finding {
+  readonly severity: 'error' | 'warning';
+  /** Stable word: dangling-reference, shadowed-rule, unreachable-subset, weight-sum, conflict, policy-cuts-traffic, ... */
+  readonly code: string;
+  readonly object: { readonly kind: string; readonly namespace: string; readonly name: string };
+  /** Dotted, into the object. */
+  readonly path: string;
+  readonly message: string;
+}
+
+/** Whether an endpoint belongs to a subset. `isthmus.dev/runtime`, `isthmus.dev/cluster`, `isthmus.dev/registry`, `isthmus.dev/network` count as its labels, beside its own. */
+export type SelectEndpoint = (labels: Readonly<Record<string, string>>, endpoint: MergedService['endpoints'][number]) => boolean;
