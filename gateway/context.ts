@@ -50,4 +50,12 @@ export interface HttpLimits {
   /** Idle upstream connections kept for one endpoint and identity. Default 32, each for 30 s. */
   readonly maxIdlePerEndpoint: number;
   readonly idleConnectionMs: number;
+  /**
+   * Connections kept to one gateway that passes mTLS through, beside those in use: each leads to one of the backends there, so
+   * that a caller of little concurrency uses several. Default 4; 1: no more than requests ask for.
+   */
+  readonly gatewaySpread: number;
+  /** Such a connection is replaced after about this many requests or this age: weights there hold over time. Default 64 and 60,000. */
+  readonly gatewayConnectionRequests: number;
+  readonly gatewayConnectionMs: number;
 }

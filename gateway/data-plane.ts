@@ -56,8 +56,8 @@ export class DataPlane {
       clock,
       dial: (request) => this.#engine.dial(request),
       identity: () => this.#tables.svid.serial,
-      maxIdlePerEndpoint: limits.http.maxIdlePerEndpoint,
-      idleConnectionMs: limits.http.idleConnectionMs,
+      limits: limits.http,
+      random,
     });
     this.#forwarder = new HttpForwarder({
       clock,

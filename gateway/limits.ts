@@ -22,5 +22,8 @@ export const defaultLimits: DataPlaneLimits = {
     maxAttempts: 3,
     maxIdlePerEndpoint: 32,
     idleConnectionMs: 30_000,
+    gatewaySpread: 4,
+    gatewayConnectionRequests: 64,
+    gatewayConnectionMs: 60_000,
   },
 };

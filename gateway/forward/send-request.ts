@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 import { headerOf, localOriginHeader } from './headers.ts';
 import type { RequestFailure } from './local-reply.ts';
 import type { ReplayBody } from './replay-body.ts';
-import type { UpstreamConnection } from './upstream-pool.ts';
+import type { UpstreamConnection } from './upstream-connection.ts';
 
 export interface SendRequest {
   readonly method: string;
@@ -48,7 +48,8 @@ export function sendRequest(connection: UpstreamConnection, send: SendRequest): 
       settled = true;
       // From here the caller's going is seen by who relays the answer.
       send.signal.removeEventListener('abort', onGone);
-      if (outcome.kind === 'failed') connection.destroy();
+      if (outcome.kind === 'failed' && outcome.failure === 'aborted') connection.destroy();
+      else if (outcome.kind === 'failed') connection.fail();
       resolve(outcome);
     };
     const fail = (failure: RequestFailure, reason: string, delivered = true) => settle({ kind: 'failed', failure, reason, delivered });

@@ -1,9 +1,11 @@
-import { Agent } from 'node:http';
-import type { Duplex } from 'node:stream';
 import type { Clock } from '../../core/clock.ts';
-import { Deadlines, type Timed } from '../deadlines.ts';
+import type { HttpLimits } from '../context.ts';
+import { Deadlines } from '../deadlines.ts';
 import { type AttemptFailure, type ClusterTable, type DialRequest, type DialResult, ejectionKey } from '../engine/index.ts';
 import type { EndpointState } from '../state/index.ts';
+import { isOver, leadsToOneOfMany, leaseOf, type SpreadLimits, wantsAnother } from './spread.ts';
+import { Suspects } from './suspects.ts';
+import { UpstreamConnection } from './upstream-connection.ts';
 
 export type Acquired =
   | { readonly ok: true; readonly connection: UpstreamConnection; readonly reused: boolean }
@@ -14,15 +16,31 @@ export interface UpstreamPoolOptions {
   readonly dial: (request: DialRequest) => Promise<DialResult>;
   /** Names our own identity: connections proven with an older SVID are not used again. */
   readonly identity: () => string;
-  readonly maxIdlePerEndpoint: number;
-  readonly idleConnectionMs: number;
+  readonly limits: SpreadLimits & Pick<HttpLimits, 'maxIdlePerEndpoint' | 'idleConnectionMs'>;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
 }
+
+/** What leads to one endpoint. Connections whose route the pool has forgotten are not kept when they are done. */
+interface Route {
+  readonly key: string;
+  readonly idle: UpstreamConnection[];
+  readonly random: number;
+  readonly suspects: Suspects;
+  opened: number;
+  /** One is being opened beside those that stand. */
+  opening: AbortController | undefined;
+  /** Monotonic ms; after one could not be opened. */
+  openAgainAt: number;
+}
+
+const openAgainAfterMs = 1_000;
 
 /** Idle HTTP/1.1 connections by endpoint, what was proven there, and as whom we came. */
 export class UpstreamPool {
   readonly #options: UpstreamPoolOptions;
   readonly #deadlines: Deadlines;
-  readonly #idle = new Map<string, UpstreamConnection[]>();
+  readonly #routes = new Map<string, Route>();
   #closed = false;
 
   constructor(options: UpstreamPoolOptions) {
@@ -35,21 +53,22 @@ export class UpstreamPool {
    * backend again, or may be dying.
    */
   async acquire(cluster: ClusterTable, endpoint: EndpointState, maxIdleMs: number, signal: AbortSignal): Promise<Acquired> {
-    const key = this.#keyOf(cluster.name, endpoint);
+    const route = this.#routeOf(this.#keyOf(cluster.name, endpoint));
     // The one that waited longest: connections through one gateway lead to different backends, and all of them should serve.
     const since = maxIdleMs > 0 ? this.#options.clock.monotonic() - maxIdleMs : Number.POSITIVE_INFINITY;
-    const idle = this.#idle.get(key) ?? [];
+    const { idle } = route;
     for (let at = idle.findIndex((each) => each.idleSince >= since); at >= 0; at = idle.findIndex((each) => each.idleSince >= since)) {
       const [connection] = idle.splice(at, 1);
       if (connection === undefined) break;
       this.#deadlines.forget(connection);
-      if (connection.take()) return { ok: true, connection, reused: true };
+      if (!connection.take()) continue;
+      if (wantsAnother(endpoint, idle.length, this.#options.limits)) void this.#openAnother(route, cluster, endpoint);
+      return { ok: true, connection, reused: true };
     }
-    const { connectTimeoutMs, name: clusterName } = cluster;
-    const dialled = await this.#options.dial({ clusterName, endpoint, connectTimeoutMs, alpn: ['http/1.1'], signal });
+    const dialled = await this.#dialSound(route, cluster, endpoint, signal);
     if (!dialled.ok) return dialled;
-    const connection = new UpstreamConnection(dialled.socket, endpoint, (self) => this.#park(key, self));
-    return { ok: true, connection, reused: false };
+    dialled.connection.take();
+    return { ...dialled, reused: false };
   }
 
   /**
@@ -57,15 +76,16 @@ export class UpstreamPool {
    * our identity changed; those in use close when they are done.
    */
   keepOnly(clusters: ReadonlyMap<string, ClusterTable>, ejected: ReadonlySet<string>): void {
-    if (this.#idle.size === 0) return;
+    if (this.#routes.size === 0) return;
     const wanted = new Set<string>();
     for (const [name, { endpoints }] of clusters) {
       for (const each of endpoints) if (!each.draining && !ejected.has(ejectionKey(name, each))) wanted.add(this.#keyOf(name, each));
     }
-    for (const [key, idle] of this.#idle) {
+    for (const [key, route] of this.#routes) {
       if (wanted.has(key)) continue;
-      this.#idle.delete(key);
-      for (const connection of idle) this.#discard(connection);
+      this.#routes.delete(key);
+      route.opening?.abort();
+      for (const connection of route.idle.splice(0)) this.#discard(connection);
     }
   }
 
@@ -75,20 +95,93 @@ export class UpstreamPool {
     this.keepOnly(new Map(), new Set());
   }
 
-  #park(key: string, connection: UpstreamConnection): void {
-    const idle = this.#idle.get(key) ?? [];
-    if (this.#closed || idle.length >= this.#options.maxIdlePerEndpoint || !key.startsWith(`${this.#options.identity()} `)) {
+  /** No request waits for it: the next ones find it idle. That it failed says nothing that a request would not find out. */
+  async #openAnother(route: Route, cluster: ClusterTable, endpoint: EndpointState): Promise<void> {
+    const { clock, limits } = this.#options;
+    const full = route.idle.length >= limits.maxIdlePerEndpoint;
+    if (full || this.#closed || route.opening !== undefined || clock.monotonic() < route.openAgainAt) return;
+    const opening = new AbortController();
+    route.opening = opening;
+    const dialled = await this.#dial(route, cluster, endpoint, opening.signal);
+    route.opening = undefined;
+    const sound = dialled.ok && !route.suspects.has(dialled.connection.backend, clock.monotonic());
+    if (!sound) route.openAgainAt = clock.monotonic() + openAgainAfterMs;
+    if (!dialled.ok) return;
+    if (sound) this.#park(route, dialled.connection);
+    else this.#discard(dialled.connection);
+  }
+
+  /** Once more when it leads to a backend that lately failed; what comes then is used, since all may have failed. */
+  async #dialSound(route: Route, cluster: ClusterTable, endpoint: EndpointState, signal: AbortSignal) {
+    const first = await this.#dial(route, cluster, endpoint, signal);
+    if (!first.ok || !route.suspects.has(first.connection.backend, this.#options.clock.monotonic())) return first;
+    const second = await this.#dial(route, cluster, endpoint, signal);
+    if (!second.ok) return first;
+    this.#discard(first.connection);
+    return second;
+  }
+
+  async #dial(route: Route, { name: clusterName, connectTimeoutMs }: ClusterTable, endpoint: EndpointState, signal: AbortSignal) {
+    const { clock, dial, limits } = this.#options;
+    const dialled = await dial({ clusterName, endpoint, connectTimeoutMs, alpn: ['http/1.1'], signal });
+    if (!dialled.ok) return dialled;
+    const lease = leaseOf(endpoint, limits, { now: clock.monotonic(), before: route.opened, random: route.random });
+    route.opened += 1;
+    const connection = new UpstreamConnection(dialled.socket, endpoint, {
+      backend: dialled.peer?.fingerprint ?? '',
+      lease,
+      onFree: (self) => this.#served(route, self),
+      onFailed: (self) => this.#failed(route, self),
+    });
+    return { ok: true as const, connection };
+  }
+
+  #served(route: Route, connection: UpstreamConnection): void {
+    route.suspects.clear(connection.backend);
+    this.#park(route, connection);
+  }
+
+  /** What else leads to the same backend would fail the next requests. */
+  #failed(route: Route, { backend, endpoint }: UpstreamConnection): void {
+    if (backend === '' || !leadsToOneOfMany(endpoint)) return;
+    route.suspects.add(backend, this.#options.clock.monotonic());
+    for (const each of route.idle.filter((idle) => idle.backend === backend)) {
+      route.idle.splice(route.idle.indexOf(each), 1);
+      this.#discard(each);
+    }
+  }
+
+  #park(route: Route, connection: UpstreamConnection): void {
+    const { clock, limits } = this.#options;
+    const now = clock.monotonic();
+    const unwanted = this.#closed || this.#routes.get(route.key) !== route || !route.key.startsWith(`${this.#options.identity()} `);
+    if (unwanted || route.idle.length >= limits.maxIdlePerEndpoint || isOver(connection.lease, connection.served, now)) {
       this.#discard(connection);
       return;
     }
-    connection.park(this.#options.clock.monotonic(), this.#options.idleConnectionMs, () => {
+    connection.park(now, limits.idleConnectionMs, () => {
       this.#deadlines.forget(connection);
-      const left = (this.#idle.get(key) ?? []).filter((each) => each !== connection);
-      if (left.length === 0) this.#idle.delete(key);
-      else this.#idle.set(key, left);
+      const at = route.idle.indexOf(connection);
+      if (at >= 0) route.idle.splice(at, 1);
     });
-    this.#idle.set(key, [...idle, connection]);
+    route.idle.push(connection);
     this.#deadlines.watch(connection);
+  }
+
+  #routeOf(key: string): Route {
+    const known = this.#routes.get(key);
+    if (known !== undefined) return known;
+    const route: Route = {
+      key,
+      idle: [],
+      random: this.#options.random(),
+      suspects: new Suspects(),
+      opened: 0,
+      opening: undefined,
+      openAgainAt: 0,
+    };
+    if (!this.#closed) this.#routes.set(key, route);
+    return route;
   }
 
   #discard(connection: UpstreamConnection): void {
@@ -98,76 +191,5 @@ export class UpstreamPool {
 
   #keyOf(clusterName: string, { address, port, tls }: EndpointState): string {
     return `${this.#options.identity()} ${clusterName} ${address}:${port} ${tls?.sni ?? ''} ${tls?.clusterSan ?? ''} ${tls?.uriSans.join() ?? ''}`;
-  }
-}
-
-/** One connection, serving one request at a time through an agent of its own, which knows when an answer leaves it usable. */
-export class UpstreamConnection implements Timed {
-  readonly socket: Duplex;
-  readonly agent: Agent;
-  readonly endpoint: EndpointState;
-  deadline = Number.POSITIVE_INFINITY;
-  /** Monotonic ms. */
-  idleSince = 0;
-  #onGone: (() => void) | undefined;
-
-  constructor(socket: Duplex, endpoint: EndpointState, onFree: (self: UpstreamConnection) => void) {
-    this.socket = socket;
-    this.endpoint = endpoint;
-    this.agent = new OneSocketAgent(socket);
-    socket.on('error', () => {});
-    this.agent.on('free', () => {
-      if (!socket.destroyed) onFree(this);
-    });
-  }
-
-  /** Idle from now on. `onGone`: it closed by itself. */
-  park(now: number, idleMs: number, onGone: () => void): void {
-    this.idleSince = now;
-    this.deadline = now + idleMs;
-    this.#onGone = onGone;
-    for (const event of ['data', 'end', 'close']) this.socket.on(event, this.#gone);
-    this.socket.resume();
-  }
-
-  /** False: it has closed meanwhile. */
-  take(): boolean {
-    this.#unpark();
-    return !this.socket.destroyed && this.socket.writable;
-  }
-
-  expire(): void {
-    this.#gone();
-  }
-
-  destroy(): void {
-    this.#unpark();
-    this.agent.destroy();
-    this.socket.destroy();
-  }
-
-  readonly #gone = (): void => {
-    const onGone = this.#onGone;
-    this.destroy();
-    onGone?.();
-  };
-
-  #unpark(): void {
-    this.deadline = Number.POSITIVE_INFINITY;
-    this.#onGone = undefined;
-    for (const event of ['data', 'end', 'close']) this.socket.off(event, this.#gone);
-  }
-}
-
-class OneSocketAgent extends Agent {
-  readonly #socket: Duplex;
-
-  constructor(socket: Duplex) {
-    super({ keepAlive: true, maxSockets: 1, maxFreeSockets: 1 });
-    this.#socket = socket;
-  }
-
-  override createConnection(): Duplex {
-    return this.#socket;
   }
 }
