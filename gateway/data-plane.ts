@@ -13,7 +13,7 @@ import {
   NodeEngine,
   sourceAllowed,
 } from './engine/index.ts';
-import { HttpForwarder, type RequestReport, UpstreamPool } from './forward/index.ts';
+import { Http1Upstream, HttpForwarder, type RequestReport, UpstreamPool } from './forward/index.ts';
 import { Outliers } from './health/outliers.ts';
 import { type Rules, trustOf } from './tables.ts';
 import { connectionEntry, registerCertificateExpiry, requestEntry, TrafficMetrics } from './telemetry/index.ts';
@@ -63,7 +63,7 @@ export class DataPlane {
       clock,
       limits: limits.http,
       balancer: this.#balancer,
-      pool: this.#pool,
+      upstream: new Http1Upstream(this.#pool, limits.http),
       deadlines: new Deadlines(clock),
       tables: () => ({ clusters: this.#tables.clusters, ejected: this.#tables.ejected, spiffeId: this.#spiffeId() }),
       denied: (connection) => this.#denied(connection),

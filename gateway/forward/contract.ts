@@ -3,7 +3,7 @@ import type { HttpLimits } from '../context.ts';
 import type { Deadlines } from '../deadlines.ts';
 import type { Balancer, ClusterTable, DeliveredConnection, EndpointAttempt, ResponseFlag } from '../engine/index.ts';
 import type { EndpointState } from '../state/index.ts';
-import type { UpstreamPool } from './upstream-pool.ts';
+import type { Upstream } from './upstream.ts';
 
 /** What requests are forwarded by; looked up anew for each attempt. */
 export interface ForwardTables {
@@ -17,7 +17,7 @@ export interface ForwardParts {
   readonly clock: Clock;
   readonly limits: HttpLimits;
   readonly balancer: Balancer;
-  readonly pool: UpstreamPool;
+  readonly upstream: Upstream;
   readonly deadlines: Deadlines;
   readonly tables: () => ForwardTables;
   /** No exchange after this one on its connection. */

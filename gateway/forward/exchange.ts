@@ -1,113 +1,98 @@
 import { randomUUID } from 'node:crypto';
-import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http';
 import type { Timed } from '../deadlines.ts';
-import {
-  Attempts,
-  abortStream,
-  type ClusterTable,
-  type DeliveredConnection,
-  type EndpointAttempt,
-  type ResponseFlag,
-} from '../engine/index.ts';
+import { Attempts, type ClusterTable, type DeliveredConnection, type EndpointAttempt, type ResponseFlag } from '../engine/index.ts';
 import type { EndpointState } from '../state/index.ts';
-import { checkRequest, isIdempotent } from './check-request.ts';
 import { clientCertHeaderValue } from './client-cert.ts';
 import type { ForwardParts } from './contract.ts';
+import type { Downstream } from './downstream.ts';
 import { headerOf, localOriginHeader, requestHeaders } from './headers.ts';
+import { isIdempotent } from './idempotent.ts';
 import { badRequestReply, deniedReply, failureReply, idleReply, type LocalReply, noClusterReply, noEndpointReply } from './local-reply.ts';
-import { relayResponse } from './relay-response.ts';
+import { relayBody } from './relay-body.ts';
 import { ReplayBody } from './replay-body.ts';
-import { type SendOutcome, type SendRequest, sendRequest } from './send-request.ts';
-import { tunnel, type UpgradeEnd } from './tunnel.ts';
+import { tunnel } from './tunnel.ts';
+import type { SendFailure, SendOutcome, UpstreamCall, UpstreamRequest } from './upstream.ts';
 
 /** One request: checked, sent to one endpoint after another as far as its method and body allow, and answered once. */
 export class Exchange implements Timed {
   readonly #parts: ForwardParts;
   readonly #connection: DeliveredConnection;
-  readonly #request: IncomingMessage;
-  readonly #response: ServerResponse;
-  readonly #upgrade: UpgradeEnd | undefined;
+  readonly #downstream: Downstream;
   readonly #body: ReplayBody;
   readonly #requestId: string;
   readonly #startedAt: number;
   readonly #began: number;
-  readonly #gone = new AbortController();
   readonly #flags = new Set<ResponseFlag>();
   deadline = Number.POSITIVE_INFINITY;
   #upstream: EndpointState | undefined;
-  #sent: ClientRequest | undefined;
+  #call: UpstreamCall | undefined;
   #attempts = 0;
   #status = 0;
   #detail = '';
   #bytesSent = 0;
+  /** No outcome of an attempt matters any more. */
+  #over = false;
   #reported = false;
 
-  /** `upgrade`: the request asks for another protocol, and Node has let go of its socket. */
-  constructor(
-    parts: ForwardParts,
-    connection: DeliveredConnection,
-    request: IncomingMessage,
-    response: ServerResponse,
-    upgrade?: UpgradeEnd,
-  ) {
+  constructor(parts: ForwardParts, connection: DeliveredConnection, downstream: Downstream) {
     this.#parts = parts;
     this.#connection = connection;
-    this.#request = request;
-    this.#response = response;
-    this.#upgrade = upgrade;
-    this.#body = new ReplayBody(request, parts.limits.maxReplayBytes);
-    this.#requestId = headerOf(request.rawHeaders, 'x-request-id') ?? randomUUID();
+    this.#downstream = downstream;
+    this.#body = new ReplayBody(downstream.body, parts.limits.maxReplayBytes);
+    this.#requestId = headerOf(downstream.request.headers, 'x-request-id') ?? randomUUID();
     this.#startedAt = parts.clock.now();
     this.#began = parts.clock.monotonic();
-    response.sendDate = false;
-    response.on('error', () => {});
-    request.on('error', () => {});
-    response.once('finish', () => this.#end());
-    response.once('close', () => this.#end());
+    downstream.onEnd = () => this.#end();
     parts.deadlines.watch(this);
     this.#touch();
   }
 
   /** Never rejects. */
   async run(): Promise<void> {
+    const { request, refused, upgrade } = this.#downstream;
+    if (refused !== undefined) return this.#answer(badRequestReply(refused.status, refused.detail), true);
     const denied = this.#parts.denied(this.#connection);
-    const { method = '', url = '', httpVersion, rawHeaders } = this.#request;
-    const checked = checkRequest(method, url, httpVersion, rawHeaders, this.#parts.limits.maxHeaders);
-    if (!checked.ok) return this.#answer(badRequestReply(checked.status, checked.detail), true);
     if (denied !== undefined) return this.#answer(deniedReply(denied), false);
-    const cluster = this.#parts.tables().clusters.get(this.#connection.clusterName);
+    const tables = this.#parts.tables();
+    const cluster = tables.clusters.get(this.#connection.clusterName);
     if (cluster === undefined) return this.#answer(noClusterReply, false);
-    const headers = requestHeaders(rawHeaders, {
+    const { peer, source } = this.#connection;
+    const headers = requestHeaders(request.headers, {
       requestId: this.#requestId,
-      sourceAddress: this.#connection.source.address,
-      ...(this.#connection.peer === undefined
-        ? {}
-        : { clientCert: clientCertHeaderValue(this.#parts.tables().spiffeId, this.#connection.peer) }),
-      ...this.#authority(checked.target.authority, cluster),
-      upgrade: this.#upgrade !== undefined,
-      chunked: checked.chunked,
+      sourceAddress: source.address,
+      clientCert: peer === undefined ? undefined : clientCertHeaderValue(tables.spiffeId, peer),
     });
-    if (needsLength(method) && !checked.chunked && headerOf(headers, 'content-length') === undefined) headers.push('content-length', '0');
-    await this.#try(cluster, { method, path: checked.target.path, headers, body: this.#body, onBytes: () => this.#touch() });
+    await this.#try(cluster, {
+      method: request.method,
+      path: request.path,
+      authority: request.authority === '' ? cluster.host : request.authority,
+      scheme: request.scheme,
+      headers,
+      streamed: request.streamed,
+      body: this.#body,
+      upgrade,
+      onBytes: () => this.#touch(),
+      onContinue: () => this.#downstream.sendContinue(),
+    });
   }
 
   /** What should have been the rest of the body cannot be read. */
   bodyIsBroken(): void {
     // All was said, and that this connection ends.
-    if (this.#response.writableEnded) return;
-    if (this.#response.headersSent) {
+    if (this.#downstream.ended) return;
+    if (this.#downstream.answered) {
       this.#flags.add('DPE');
       this.#break();
       return;
     }
-    this.#gone.abort();
+    this.#giveUp();
     this.#answer(badRequestReply(400, 'bad_request_body'), true);
   }
 
   expire(): void {
     this.deadline = Number.POSITIVE_INFINITY;
-    if (!this.#response.headersSent) {
-      this.#gone.abort();
+    if (!this.#downstream.answered) {
+      this.#giveUp();
       this.#answer(idleReply, true);
       return;
     }
@@ -115,7 +100,7 @@ export class Exchange implements Timed {
     this.#break();
   }
 
-  async #try(cluster: ClusterTable, request: Omit<SendRequest, 'signal' | 'onContinue'>): Promise<void> {
+  async #try(cluster: ClusterTable, request: UpstreamRequest): Promise<void> {
     const attempts = new Attempts(this.#parts.balancer, cluster, this.#parts.limits.maxAttempts);
     let reply = noEndpointReply;
     for (
@@ -126,7 +111,7 @@ export class Exchange implements Timed {
       this.#attempts = attempts.count;
       this.#upstream = endpoint;
       const outcome = await this.#send(cluster, endpoint, request, attempts.count > 1);
-      if (this.#gone.signal.aborted) return;
+      if (this.#over) return;
       if (outcome.kind !== 'failed') return this.#relay(cluster, endpoint, outcome);
       const failure = outcome.failure === 'protocol' ? 'early-close' : outcome.failure;
       this.#attempted({ clusterName: cluster.name, endpoint, result: failure });
@@ -138,78 +123,58 @@ export class Exchange implements Timed {
     this.#answer(reply, false);
   }
 
-  /** A connection that had been idle may have been closed under us: that says nothing about the endpoint, which is asked once more. */
-  async #send(
-    cluster: ClusterTable,
-    endpoint: EndpointState,
-    request: Omit<SendRequest, 'signal' | 'onContinue'>,
-    fresh: boolean,
-  ): Promise<SendOutcome> {
-    const send = { ...request, signal: this.#gone.signal, onContinue: () => this.#passContinue() };
-    const acquired = await this.#parts.pool.acquire(cluster, endpoint, fresh ? 0 : this.#maxIdleMs(), this.#gone.signal);
-    if (!acquired.ok) return { kind: 'failed', failure: acquired.failure, reason: acquired.reason, delivered: false };
-    const outcome = await sendRequest(acquired.connection, send);
-    if (outcome.kind !== 'failed' || !acquired.reused || outcome.failure !== 'early-close' || !this.#mayRetry(outcome)) return outcome;
+  /** A connection that had been idle may have been closed under us: its endpoint is asked once more. */
+  async #send(cluster: ClusterTable, endpoint: EndpointState, request: UpstreamRequest, fresh: boolean): Promise<SendOutcome> {
+    const call = this.#parts.upstream.send({ cluster, endpoint, fresh, repeatable: isIdempotent(request.method) }, request);
+    this.#call = call;
+    const outcome = await call.outcome;
+    if (this.#over || outcome.kind !== 'failed' || !outcome.stale || !this.#mayRetry(outcome)) return outcome;
     this.#body.detach();
     return this.#send(cluster, endpoint, request, true);
   }
 
-  /** What cannot be sent twice goes by a connection that its server has no reason to be closing just now. */
-  #maxIdleMs(): number {
-    return isIdempotent(this.#request.method ?? '') ? this.#parts.limits.idleConnectionMs : 1_000;
+  #mayRetry(outcome: SendFailure): boolean {
+    const { upgrade, request } = this.#downstream;
+    if (!this.#body.replayable || upgrade) return !outcome.delivered && this.#body.bytes === 0;
+    return !outcome.delivered || isIdempotent(request.method);
   }
 
-  #mayRetry(outcome: Extract<SendOutcome, { kind: 'failed' }>): boolean {
-    if (!this.#body.replayable || this.#upgrade !== undefined) return !outcome.delivered && this.#body.bytes === 0;
-    return !outcome.delivered || isIdempotent(this.#request.method ?? '');
-  }
-
-  #relay(cluster: ClusterTable, endpoint: EndpointState, outcome: Exclude<SendOutcome, { kind: 'failed' }>): void {
+  #relay(cluster: ClusterTable, endpoint: EndpointState, outcome: Exclude<SendOutcome, SendFailure>): void {
     this.#attempted({ clusterName: cluster.name, endpoint, result: 'ok' });
-    this.#status = outcome.response.statusCode ?? 0;
-    this.#sent = outcome.request;
+    this.#status = outcome.head.status;
     this.#detail = 'via_upstream';
     const onBytes = (length: number) => {
       this.#bytesSent += length;
       this.#touch();
     };
-    if (outcome.kind === 'upgraded') {
-      if (this.#upgrade === undefined) {
-        this.#break();
-        return;
-      }
-      void tunnel(this.#upgrade, outcome, { onBytes, touch: () => this.#touch() }).then((flag) => {
-        if (flag !== undefined) this.#flags.add(flag);
-        this.#end();
-      });
+    if (outcome.kind === 'response') {
+      const sink = this.#downstream.respond(outcome.head, this.#parts.draining());
+      relayBody(outcome.body, sink, { onBytes, onBroken: () => this.#broken() });
       return;
     }
-    relayResponse(outcome.response, this.#response, {
-      close: this.#parts.draining() || this.#upgrade !== undefined,
-      onBytes,
-      onBroken: () => {
-        this.#flags.add('UC');
-        this.#break();
-      },
+    if (!this.#downstream.upgrade) {
+      this.#break();
+      return;
+    }
+    void tunnel(this.#downstream.accept(outcome.head), outcome.end, { onBytes, touch: () => this.#touch() }).then((flag) => {
+      if (flag !== undefined) this.#flags.add(flag);
+      this.#end();
     });
+  }
+
+  #broken(): void {
+    if (this.#reported) return;
+    this.#flags.add('UC');
+    this.#break();
   }
 
   #attempted(attempt: EndpointAttempt): void {
     this.#parts.onAttempt(attempt);
   }
 
-  #passContinue(): void {
-    if (!this.#response.headersSent && this.#upgrade === undefined) this.#response.writeContinue();
-  }
-
-  #authority(authority: string | undefined, cluster: ClusterTable): { authority?: string } {
-    if (authority !== undefined) return { authority };
-    return headerOf(this.#request.rawHeaders, 'host') === undefined ? { authority: cluster.host } : {};
-  }
-
   /** `close`: what comes after on this connection can't be trusted to be a request. */
   #answer(reply: LocalReply, close: boolean): void {
-    if (this.#response.headersSent || this.#response.destroyed) return;
+    if (this.#downstream.answered || this.#downstream.gone) return;
     for (const flag of reply.flags) this.#flags.add(flag);
     this.#status = reply.status;
     this.#detail = reply.detail;
@@ -217,10 +182,10 @@ export class Exchange implements Timed {
     const headers = ['content-type', 'text/plain', 'content-length', String(body.length)];
     // Tells the mesh's caller that no application has seen the request (UF, UH, NC), or maybe has (UC).
     if (this.#connection.end !== undefined && reply.status === 503) headers.push(localOriginHeader, reply.flags[0] ?? '');
-    if (close || this.#parts.draining() || this.#upgrade !== undefined) headers.push('connection', 'close');
     this.#body.discard();
-    this.#response.writeHead(reply.status, headers);
-    this.#response.end(this.#request.method === 'HEAD' ? undefined : body);
+    const sink = this.#downstream.respond({ status: reply.status, headers }, close || this.#parts.draining());
+    if (this.#downstream.request.method !== 'HEAD') sink.write(body);
+    sink.end([]);
     this.#bytesSent = body.length;
   }
 
@@ -231,28 +196,31 @@ export class Exchange implements Timed {
 
   /** A message that was begun cannot be taken back: only a break says that it is not whole. */
   #break(): void {
-    abortStream(this.#connection.socket);
+    this.#downstream.abort();
     this.#end();
+  }
+
+  /** An upload that nobody will finish must not hold its connection. */
+  #giveUp(): void {
+    this.#over = true;
+    this.#call?.cancel();
   }
 
   #end(): void {
     if (this.#reported) return;
     this.#reported = true;
     this.#parts.deadlines.forget(this);
-    this.#gone.abort();
-    // An upload that nobody will finish must not hold its connection.
-    if (this.#sent !== undefined && this.#upgrade === undefined && !this.#sent.writableFinished) this.#sent.destroy();
-    const whole = this.#response.writableFinished || this.#flags.size > 0;
-    if (!whole && this.#upgrade === undefined) this.#flags.add('DC');
-    const { rawHeaders, method = '', url = '', httpVersion } = this.#request;
+    this.#giveUp();
+    const { protocol, request, upgrade, finished } = this.#downstream;
+    if (!finished && this.#flags.size === 0 && !upgrade) this.#flags.add('DC');
     this.#parts.onRequest({
       connection: this.#connection,
       requestId: this.#requestId,
-      method,
-      path: url,
-      authority: headerOf(rawHeaders, 'host') ?? '',
-      protocol: `HTTP/${httpVersion}`,
-      userAgent: headerOf(rawHeaders, 'user-agent') ?? '',
+      method: request.method,
+      path: request.path,
+      authority: request.authority,
+      protocol,
+      userAgent: headerOf(request.headers, 'user-agent') ?? '',
       status: this.#status,
       flags: [...this.#flags],
       detail: this.#detail,
@@ -264,9 +232,4 @@ export class Exchange implements Timed {
       durationMs: this.#parts.clock.monotonic() - this.#began,
     });
   }
-}
-
-/** Methods whose requests Node would send chunked when they have no length; without a body they have one: 0. */
-function needsLength(method: string): boolean {
-  return ['POST', 'PUT', 'PATCH'].includes(method);
 }

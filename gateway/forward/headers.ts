@@ -1,4 +1,4 @@
-/** Header lines as Node keeps them: name, value, name, value, in order and with duplicates. */
+/** Header lines: name, value, name, value, in order and with duplicates. */
 export type RawHeaders = readonly string[];
 
 /** Marks an answer that a mesh end made itself because its application could not be asked; only believed over mTLS, never passed on. */
@@ -18,33 +18,50 @@ const hopByHop: ReadonlySet<string> = new Set([
 /** Connection may not take these away: they decide where a message ends or goes. */
 const untouchable: ReadonlySet<string> = new Set(['host', 'content-length', 'trailer']);
 
-export function* headerPairs(raw: RawHeaders): Generator<readonly [name: string, value: string]> {
-  for (let i = 0; i + 1 < raw.length; i += 2) yield [raw[i] ?? '', raw[i + 1] ?? ''];
-}
-
-/** First value, or undefined. `name` in lower case. */
+/** First value, or undefined. `name`, and those of `raw`, in lower case. */
 export function headerOf(raw: RawHeaders, name: string): string | undefined {
-  for (const [each, value] of headerPairs(raw)) if (each.toLowerCase() === name) return value;
+  for (let i = 0; i + 1 < raw.length; i += 2) if (raw[i] === name) return raw[i + 1];
   return undefined;
 }
 
-function connectionOptions(raw: RawHeaders): ReadonlySet<string> {
-  const options = new Set<string>();
-  for (const [name, value] of headerPairs(raw)) {
-    if (name.toLowerCase() !== 'connection') continue;
-    for (const option of value.split(',')) options.add(option.trim().toLowerCase());
+/** The same headers with names in lower case. */
+export function lowerNames(raw: RawHeaders): string[] {
+  const lower: string[] = [];
+  for (let i = 0; i + 1 < raw.length; i += 2) lower.push((raw[i] ?? '').toLowerCase(), raw[i + 1] ?? '');
+  return lower;
+}
+
+/**
+ * What goes on to the next hop, names in lower case; `drop`, of lower case names, does not. `te` is dropped too: see
+ * `acceptsTrailers`. Pure.
+ */
+export function endToEnd(raw: RawHeaders, drop: ReadonlySet<string>): string[] {
+  const kept: string[] = [];
+  let named: Set<string> | undefined;
+  for (let i = 0; i + 1 < raw.length; i += 2) {
+    const lower = (raw[i] ?? '').toLowerCase();
+    const value = raw[i + 1] ?? '';
+    if (lower === 'connection') named = connectionOptions(value, named);
+    if (!hopByHop.has(lower) && !drop.has(lower)) kept.push(lower, value);
+  }
+  return named === undefined ? kept : without(kept, named);
+}
+
+/** What Connection names, save what never is, or is dropped anyway. */
+function connectionOptions(value: string, before: Set<string> | undefined): Set<string> | undefined {
+  let options = before;
+  for (const part of value.split(',')) {
+    const option = part.trim().toLowerCase();
+    if (option === '' || option === 'close' || hopByHop.has(option) || untouchable.has(option)) continue;
+    options ??= new Set();
+    options.add(option);
   }
   return options;
 }
 
-function endToEnd(raw: RawHeaders, drop: ReadonlySet<string>): string[] {
-  const options = connectionOptions(raw);
+function without(raw: RawHeaders, names: ReadonlySet<string>): string[] {
   const kept: string[] = [];
-  for (const [name, value] of headerPairs(raw)) {
-    const lower = name.toLowerCase();
-    if (hopByHop.has(lower) || drop.has(lower) || (options.has(lower) && !untouchable.has(lower))) continue;
-    kept.push(name, value);
-  }
+  for (let i = 0; i + 1 < raw.length; i += 2) if (!names.has(raw[i] ?? '')) kept.push(raw[i] ?? '', raw[i + 1] ?? '');
   return kept;
 }
 
@@ -53,40 +70,28 @@ export interface RequestHeaderFacts {
   /** The caller's address as this hop saw it. */
   readonly sourceAddress: string;
   /** Set at the mTLS end only. */
-  readonly clientCert?: string;
-  /** The target was in absolute form: its authority replaces Host (RFC 9112 §3.2.2). */
-  readonly authority?: string;
-  /** Pass `Upgrade: websocket` on. */
-  readonly upgrade: boolean;
-  /** The body has no length: send it chunked, as it came. */
-  readonly chunked: boolean;
+  readonly clientCert: string | undefined;
 }
 
-const setByUs: ReadonlySet<string> = new Set([clientCertHeader, localOriginHeader, 'x-request-id', 'x-forwarded-for']);
-
-/** What goes to the next hop. What only the mesh may say is dropped before it is said: a caller's own x-forwarded-client-cert never gets through. Pure. */
+/** What goes upstream. What only the mesh may say is dropped before it is said: a caller's own x-forwarded-client-cert never gets through. Pure. */
 export function requestHeaders(raw: RawHeaders, facts: RequestHeaderFacts): string[] {
-  const headers = endToEnd(raw, facts.authority === undefined ? setByUs : new Set([...setByUs, 'host']));
-  if (facts.authority !== undefined) headers.push('host', facts.authority);
-  const forwarded = [...headerPairs(raw)].filter(([name]) => name.toLowerCase() === 'x-forwarded-for').map(([, value]) => value);
-  headers.push('x-forwarded-for', [...forwarded, facts.sourceAddress].join(', '));
-  headers.push('x-request-id', facts.requestId);
+  const headers: string[] = [];
+  let forwarded = '';
+  for (let i = 0; i + 1 < raw.length; i += 2) {
+    const name = raw[i] ?? '';
+    if (name === 'x-forwarded-for') forwarded += `${raw[i + 1] ?? ''}, `;
+    else if (name !== clientCertHeader && name !== localOriginHeader && name !== 'x-request-id') headers.push(name, raw[i + 1] ?? '');
+  }
+  headers.push('x-forwarded-for', forwarded + facts.sourceAddress, 'x-request-id', facts.requestId);
   if (facts.clientCert !== undefined) headers.push(clientCertHeader, facts.clientCert);
-  if (acceptsTrailers(raw)) headers.push('te', 'trailers');
-  if (facts.chunked) headers.push('transfer-encoding', 'chunked');
-  if (facts.upgrade) headers.push('connection', 'upgrade', 'upgrade', 'websocket');
   return headers;
 }
 
-function acceptsTrailers(raw: RawHeaders): boolean {
-  return [...headerPairs(raw)].some(
-    ([name, value]) =>
-      name.toLowerCase() === 'te' &&
-      value
-        .toLowerCase()
-        .split(',')
-        .some((each) => each.trim() === 'trailers'),
-  );
+export function acceptsTrailers(te: string): boolean {
+  return te
+    .toLowerCase()
+    .split(',')
+    .some((each) => each.trim() === 'trailers');
 }
 
 const noResponseHeaders: ReadonlySet<string> = new Set([localOriginHeader]);
@@ -108,9 +113,8 @@ const noTrailers: ReadonlySet<string> = new Set([
   clientCertHeader,
   localOriginHeader,
 ]);
+const none: RawHeaders = [];
 
-export function trailerPairs(raw: RawHeaders): [string, string][] {
-  return [...headerPairs(raw)]
-    .filter(([name]) => !hopByHop.has(name.toLowerCase()) && !noTrailers.has(name.toLowerCase()))
-    .map(([name, value]) => [name, value]);
+export function trailersOf(raw: RawHeaders): RawHeaders {
+  return raw.length === 0 ? none : endToEnd(raw, noTrailers);
 }

@@ -4,6 +4,7 @@ import type { Timed } from '../deadlines.ts';
 import { abortStream, type DeliveredConnection } from '../engine/index.ts';
 import type { ForwardParts } from './contract.ts';
 import { Exchange } from './exchange.ts';
+import { Http1Downstream } from './http1/downstream.ts';
 
 const lingerMs = 1_000;
 
@@ -68,7 +69,7 @@ export class HttpForwarder {
   drain(): void {
     this.#draining = true;
     for (const [socket, connection] of this.#connections) if (connection.active === 0) socket.end(() => socket.destroy());
-    this.#parts.pool.close();
+    this.#parts.upstream.close();
   }
 
   #exchange(request: IncomingMessage, response: ServerResponse): void {
@@ -77,7 +78,8 @@ export class HttpForwarder {
       request.socket.destroy();
       return;
     }
-    const exchange = new Exchange(this.#parts, known.connection, request, response);
+    const downstream = new Http1Downstream(known.connection, request, response, this.#parts.limits.maxHeaders);
+    const exchange = new Exchange(this.#parts, known.connection, downstream);
     known.began(exchange);
     response.once('close', () => known.finished(exchange));
     void exchange.run();
@@ -102,7 +104,9 @@ export class HttpForwarder {
       return;
     }
     response.once('finish', () => socket.end(() => socket.destroy()));
-    void new Exchange(this.#parts, known.connection, request, response, webSocket ? { socket, head } : undefined).run();
+    const { maxHeaders } = this.#parts.limits;
+    const downstream = new Http1Downstream(known.connection, request, response, maxHeaders, webSocket ? { socket, head } : undefined);
+    void new Exchange(this.#parts, known.connection, downstream).run();
   }
 }
 

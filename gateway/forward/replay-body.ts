@@ -1,22 +1,21 @@
-import type { ClientRequest, IncomingMessage } from 'node:http';
-import { trailerPairs } from './headers.ts';
+import type { BodySink, IncomingBody, RequestBody } from './message.ts';
 
 /**
  * A request's body on its way upstream, kept up to a limit so that it can be sent again. Holds the caller back while the
  * current upstream is full. One sink at a time.
  */
-export class ReplayBody {
-  readonly #source: IncomingMessage;
+export class ReplayBody implements RequestBody {
+  readonly #source: IncomingBody;
   readonly #limit: number;
   #kept: Buffer[] | undefined = [];
   #keptBytes = 0;
-  #sink: ClientRequest | undefined;
+  #sink: BodySink | undefined;
   #ended = false;
   #started = false;
   /** Body bytes that came in. */
   bytes = 0;
 
-  constructor(source: IncomingMessage, limit: number) {
+  constructor(source: IncomingBody, limit: number) {
     this.#source = source;
     this.#limit = limit;
   }
@@ -27,42 +26,44 @@ export class ReplayBody {
   }
 
   /** Sends what is kept, then what comes. Only while `replayable`, or the first time. */
-  sendTo(sink: ClientRequest, onBytes: () => void): void {
+  sendTo(sink: BodySink, onBytes: () => void): void {
     this.#sink = sink;
     for (const chunk of this.#kept ?? []) sink.write(chunk);
-    sink.on('drain', () => {
-      if (this.#sink === sink) this.#source.resume();
-    });
-    if (this.#ended) this.#end(sink);
-    else {
-      if (!this.#started) this.#start(onBytes);
-      // Also the first time: an attempt that failed before it sent anything has paused the source.
-      this.#source.resume();
+    if (this.#ended) {
+      this.#end(sink);
+      return;
     }
+    sink.onDrain(() => {
+      if (this.#sink === sink) this.#source.stream.resume();
+    });
+    if (!this.#started) this.#start(onBytes);
+    // Also the first time: an attempt that failed before it sent anything has paused the source.
+    this.#source.stream.resume();
   }
 
   /** Stops feeding the sink, which has failed. */
   detach(): void {
     this.#sink = undefined;
-    if (!this.#ended) this.#source.pause();
+    if (!this.#ended) this.#source.stream.pause();
   }
 
   /** Nobody wants the rest: lets it run out, so that the connection can be used again. */
   discard(): void {
     this.#sink = undefined;
     this.#kept = undefined;
-    this.#source.resume();
+    this.#source.stream.resume();
   }
 
   #start(onBytes: () => void): void {
     this.#started = true;
-    this.#source.on('data', (chunk: Buffer) => {
+    const { stream } = this.#source;
+    stream.on('data', (chunk: Buffer) => {
       this.bytes += chunk.length;
       onBytes();
       this.#keep(chunk);
-      if (this.#sink !== undefined && !this.#sink.write(chunk)) this.#source.pause();
+      if (this.#sink !== undefined && !this.#sink.write(chunk)) stream.pause();
     });
-    this.#source.on('end', () => {
+    stream.on('end', () => {
       this.#ended = true;
       if (this.#sink !== undefined) this.#end(this.#sink);
     });
@@ -75,9 +76,7 @@ export class ReplayBody {
     else this.#kept.push(chunk);
   }
 
-  #end(sink: ClientRequest): void {
-    const trailers = trailerPairs(this.#source.rawTrailers);
-    if (trailers.length > 0) sink.addTrailers(trailers);
-    sink.end();
+  #end(sink: BodySink): void {
+    sink.end(this.#source.trailers());
   }
 }
