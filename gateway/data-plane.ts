@@ -10,6 +10,7 @@ import {
   type EngineListener,
   type EngineListenerSpec,
   type EngineTables,
+  findSniRule,
   NodeEngine,
   sourceAllowed,
 } from './engine/index.ts';
@@ -65,7 +66,10 @@ export class DataPlane {
       balancer: this.#balancer,
       upstream: new Http1Upstream(this.#pool, limits.http),
       deadlines: new Deadlines(clock),
-      tables: () => ({ clusters: this.#tables.clusters, ejected: this.#tables.ejected, spiffeId: this.#spiffeId() }),
+      tables: () => {
+        const { clusters, routings, ejected } = this.#tables;
+        return { clusters, routings, ejected, spiffeId: this.#spiffeId() };
+      },
       denied: (connection) => this.#denied(connection),
       onAttempt: (attempt) => this.#outliers.record(attempt),
       onRequest: (report) => this.#onRequest(report),
@@ -123,7 +127,7 @@ export class DataPlane {
 
   /** Requests are judged by the policy of their moment, byte streams by that of their beginning. */
   #denied({ sni, peer, denied, listener, source }: DeliveredConnection): string | undefined {
-    const rule = this.#tables.sni.get(sni);
+    const rule = findSniRule(this.#tables.sni, sni);
     if (peer !== undefined) return rule?.mode === 'terminate' ? denialOf(rule.authz, peer) : denied;
     const plain = this.#tables.plain.get(listener);
     return plain === undefined || sourceAllowed(plain.allow, source.address) ? denied : 'source_not_allowed';

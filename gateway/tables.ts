@@ -1,4 +1,5 @@
 import type { TrustBundle } from '../core/identity/index.ts';
+import type { Routing } from '../core/traffic/index.ts';
 import type { ClusterTable, PlainRule, SniRule } from './engine/index.ts';
 import type { AssignmentState, AuthzState, ClusterState, DataPlaneState } from './state/index.ts';
 
@@ -7,6 +8,7 @@ export interface Rules {
   readonly sni: ReadonlyMap<string, SniRule>;
   readonly plain: ReadonlyMap<string, PlainRule>;
   readonly clusters: ReadonlyMap<string, ClusterTable>;
+  readonly routings: ReadonlyMap<string, Routing>;
 }
 
 const made = new WeakMap<ClusterState, { readonly assignment: AssignmentState | undefined; readonly table: ClusterTable }>();
@@ -21,12 +23,23 @@ export function clusterTables(state: DataPlaneState): Map<string, ClusterTable> 
       tables.set(name, known.table);
       continue;
     }
-    const { host, namespace, service, connectTimeoutMs } = cluster;
-    const table = { name, host, namespace, service, connectTimeoutMs, endpoints: assignment?.endpoints ?? [] };
+    const table = tableOf(cluster, assignment);
     made.set(cluster, { assignment, table });
     tables.set(name, table);
   }
   return tables;
+}
+
+function tableOf(cluster: ClusterState, assignment: AssignmentState | undefined): ClusterTable {
+  const { name, host, namespace, service, connectTimeoutMs, traffic } = cluster;
+  const { endpoints = [], localities } = assignment ?? {};
+  const policy = { ...(traffic === undefined ? {} : { traffic }), ...(localities === undefined ? {} : { localities }) };
+  return { name, host, namespace, service, connectTimeoutMs, endpoints, ...policy };
+}
+
+/** A name that leads nowhere yet is left out: until its rules are known, traffic goes as if there were none. */
+export function knownRouting(routings: ReadonlyMap<string, Routing>, name: string | undefined): { readonly routingName?: string } {
+  return name !== undefined && routings.has(name) ? { routingName: name } : {};
 }
 
 /** Where no Authz resource is known nobody may call: a policy that is late must not be an open door. */
@@ -54,7 +67,8 @@ export function gatewayRules(state: DataPlaneState): Rules {
   const plain = new Map<string, PlainRule>();
   for (const listener of state.listeners.values()) {
     if (listener.kind !== 'originate') continue;
-    plain.set(listener.name, { clusterName: listener.clusterName, protocol: listener.protocol, allow: listener.allowedCidrs });
+    const { name, clusterName, protocol, allowedCidrs: allow, routingName } = listener;
+    plain.set(name, { clusterName, protocol, allow, ...knownRouting(state.routings, routingName) });
   }
-  return { sni, plain, clusters: clusterTables(state) };
+  return { sni, plain, clusters: clusterTables(state), routings: state.routings };
 }

@@ -1,9 +1,14 @@
 import type { AuthzRule } from '../../core/authz/index.ts';
 import type { Protocol } from '../../core/model/index.ts';
-import { native, nativeTypeUrls } from '../../core/xds/index.ts';
+import type { Routing } from '../../core/traffic/index.ts';
+import { native, nativeRouting, nativeTypeUrls } from '../../core/xds/index.ts';
 import { type Dialect, type DialectResource, lazyResource } from './dialect.ts';
-import type { AssignmentIr, AuthzIr, BundleIr, ClusterIr, EndpointIr, ListenerIr, Resource, ResourceKind, RouteIr } from './ir.ts';
+import { assignmentMessage } from './encode-native-assignment.ts';
+import { ingressMessage, routingMessage } from './encode-native-routing.ts';
+import { trafficMessage } from './encode-native-traffic.ts';
+import type { AssignmentIr, AuthzIr, BundleIr, ClusterIr, ListenerIr, Resource, ResourceKind, RouteIr } from './ir.ts';
 
+/** `inbound` is not carried: our own mTLS end takes any subset. */
 const nativeTypeUrlOf: Readonly<Partial<Record<ResourceKind, string>>> = {
   bundle: nativeTypeUrls.bundle,
   cluster: nativeTypeUrls.cluster,
@@ -11,6 +16,7 @@ const nativeTypeUrlOf: Readonly<Partial<Record<ResourceKind, string>>> = {
   listener: nativeTypeUrls.listener,
   route: nativeTypeUrls.route,
   authz: nativeTypeUrls.authz,
+  routing: nativeTypeUrls.routing,
 };
 
 const protocols: Readonly<Record<Protocol, native.Protocol>> = {
@@ -49,25 +55,32 @@ function bytesOf(resource: Resource): Uint8Array {
     case 'cluster':
       return native.Cluster.encode(cluster(name, value as ClusterIr)).finish();
     case 'endpoints':
-      return native.LoadAssignment.encode({ clusterName: name, endpoints: (value as AssignmentIr).endpoints.map(endpoint) }).finish();
+      return native.LoadAssignment.encode(assignmentMessage(name, value as AssignmentIr)).finish();
     case 'bundle':
       return native.Bundle.encode(bundle(name, value as BundleIr)).finish();
     case 'authz':
       return native.Authz.encode(authz(name, value as AuthzIr)).finish();
     case 'routing':
+      return nativeRouting.Routing.encode(routingMessage(name, value as Routing)).finish();
     case 'inbound':
       return new Uint8Array();
   }
 }
 
 function listener(name: string, ir: ListenerIr): native.Listener {
-  if (ir.type === 'ingress') return { name, kind: undefined };
+  if (ir.type === 'ingress') return { name, kind: { $case: 'ingress', value: ingressMessage(ir) } };
   if (ir.type === 'originate') {
-    const { port, cluster: clusterName, allowedCidrs, namespace, service } = ir;
-    const value = { port, protocol: protocols[ir.protocol], clusterName, allowedCidrs: [...allowedCidrs], namespace, service };
+    const { port, cluster: clusterName, allowedCidrs, namespace, service, routing: routingName = '' } = ir;
+    const value = { port, protocol: protocols[ir.protocol], clusterName, allowedCidrs: [...allowedCidrs], namespace, service, routingName };
     return { name, kind: { $case: 'originate', value } };
   }
-  const ports = ir.ports.map((p) => ({ port: p.port, name: p.name, protocol: protocols[p.protocol], clusterName: p.cluster }));
+  const ports = ir.ports.map((p) => ({
+    port: p.port,
+    name: p.name,
+    protocol: protocols[p.protocol],
+    clusterName: p.cluster,
+    routingName: p.routing ?? '',
+  }));
   return { name, kind: { $case: 'service', value: { namespace: ir.namespace, service: ir.service, hosts: [...ir.hosts], ports } } };
 }
 
@@ -77,11 +90,10 @@ function route(name: string, ir: RouteIr): native.Route {
 }
 
 function cluster(name: string, ir: ClusterIr): native.Cluster {
-  return { ...ir, name, protocol: protocols[ir.protocol] };
-}
-
-function endpoint(e: EndpointIr): native.Endpoint {
-  return { ...e, tls: e.tls === undefined ? undefined : { ...e.tls, uriSans: [...e.tls.uriSans] } };
+  const traffic = ir.traffic === undefined ? undefined : trafficMessage(ir.traffic);
+  const guarded = traffic?.tls !== undefined;
+  const ports = { port: guarded ? 0 : ir.port, guardedPort: guarded ? ir.port : 0 };
+  return { ...ir, name, protocol: protocols[ir.protocol], traffic, ...ports };
 }
 
 function bundle(trustDomain: string, ir: BundleIr): native.Bundle {

@@ -24,6 +24,8 @@ export * as discovery from './gen/envoy/service/discovery/v3/discovery.ts';
 export type { Any } from './gen/google/protobuf/any.ts';
 export * as agent from './gen/isthmus/agent/v1/agent.ts';
 export * as native from './gen/isthmus/native/v1/native.ts';
+export * as nativeRouting from './gen/isthmus/native/v1/routing.ts';
+export * as nativeTraffic from './gen/isthmus/native/v1/traffic.ts';
 export * as peering from './gen/isthmus/peering/v1/peering.ts';
 export * as xds from './gen/isthmus/xds/v1/xds.ts';
 export type { ClientKind, DialectName, NodeFacts } from './node.ts';

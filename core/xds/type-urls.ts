@@ -9,6 +9,7 @@ export const nativeTypeUrls = {
   listener: `${native}Listener`,
   route: `${native}Route`,
   authz: `${native}Authz`,
+  routing: `${native}Routing`,
 } as const;
 
 const envoy = 'type.googleapis.com/envoy.';
@@ -62,6 +63,7 @@ export const typeRules: readonly TypeRule[] = [
   { typeUrl: nativeTypeUrls.bundle },
   { typeUrl: nativeTypeUrls.cluster },
   { typeUrl: nativeTypeUrls.loadAssignment },
+  { typeUrl: nativeTypeUrls.routing },
   { typeUrl: nativeTypeUrls.listener },
   { typeUrl: nativeTypeUrls.route },
   { typeUrl: nativeTypeUrls.authz },

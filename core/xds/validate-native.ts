@@ -13,16 +13,9 @@ import type {
   Route,
 } from './gen/isthmus/native/v1/native.ts';
 import { AuthzRule_Action, Route_Mode } from './gen/isthmus/native/v1/native.ts';
-
-type Report = (path: string, message: string) => void;
-
-function collect(check: (report: Report) => void): readonly Violation[] {
-  const violations: Violation[] = [];
-  check((path, message) => violations.push({ path, message }));
-  return violations;
-}
-
-const isPort = (port: number) => Number.isInteger(port) && port >= 1 && port <= 65_535;
+import { checkCount, collect, isCidr, isPort, type Report } from './report.ts';
+import { checkIngress } from './validate-ingress.ts';
+import { checkTraffic } from './validate-traffic.ts';
 
 export function checkBundle(bundle: Bundle): readonly Violation[] {
   return collect((report) => {
@@ -44,7 +37,13 @@ export function checkBundle(bundle: Bundle): readonly Violation[] {
 export function checkCluster(cluster: Cluster): readonly Violation[] {
   return collect((report) => {
     for (const field of ['name', 'host', 'namespace', 'service'] as const) if (cluster[field] === '') report(field, 'must not be empty');
-    if (!isPort(cluster.port)) report('port', 'must be 1-65535');
+    if (cluster.traffic !== undefined) checkTraffic(cluster.traffic, 'traffic', report);
+    const { port, guardedPort } = cluster;
+    // With a guarded port there is something that must be known, and with TLS the port must be guarded.
+    if ((guardedPort !== 0) !== (cluster.traffic?.tls !== undefined))
+      report('guardedPort', 'goes with traffic.tls; maybe something that this version does not know');
+    if (!isPort(guardedPort === 0 ? port : guardedPort)) report('port', 'must be 1-65535');
+    if (guardedPort !== 0 && port !== 0) report('port', 'must not be set beside guardedPort');
   });
 }
 
@@ -52,13 +51,36 @@ export function checkAssignment(assignment: LoadAssignment): readonly Violation[
   return collect((report) => {
     if (assignment.clusterName === '') report('clusterName', 'must not be empty');
     for (const [i, endpoint] of assignment.endpoints.entries()) checkEndpoint(endpoint, `endpoints[${i}]`, report);
-    const priorities = new Set(assignment.endpoints.map((e) => e.priority));
-    for (let p = 0; p < priorities.size; p += 1) {
-      if (priorities.has(p)) continue;
-      report('endpoints', `priorities must be contiguous from 0; ${p} is missing`);
-      break;
-    }
+    for (const [i, endpoint] of assignment.unhealthyEndpoints.entries()) checkEndpoint(endpoint, `unhealthyEndpoints[${i}]`, report);
+    checkPriorities(assignment, report);
+    checkCount(assignment.localities.length, mostLocalities, 'localities', report);
   });
+}
+
+/** Of one assignment, over all its priorities. */
+const mostLocalities = 4_096;
+
+function checkPriorities({ endpoints, unhealthyEndpoints, priorities }: LoadAssignment, report: Report): void {
+  const stated = endpoints.map((each) => each.priority);
+  const unhealthy = unhealthyEndpoints.map((each) => each.priority);
+  if (priorities.length === 0) {
+    checkContiguous([...stated, ...unhealthy], 'endpoints', report);
+    return;
+  }
+  checkContiguous(stated, 'endpoints', report);
+  if (priorities.length !== new Set(stated).size) report('priorities', 'must have an entry for each priority of endpoints');
+  if (priorities.some((each, i) => i > 0 && each <= (priorities[i - 1] ?? 0))) report('priorities', 'must go up');
+  checkContiguous([...priorities, ...unhealthy], 'priorities', report);
+}
+
+function checkContiguous(all: readonly number[], path: string, report: Report): void {
+  const priorities = new Set(all);
+  for (let p = 0; p < priorities.size; p += 1) {
+    if (!priorities.has(p)) {
+      report(path, `priorities must be contiguous from 0; ${p} is missing`);
+      return;
+    }
+  }
 }
 
 function checkEndpoint(endpoint: Endpoint, path: string, report: Report): void {
@@ -79,6 +101,7 @@ export function checkListener(listener: Listener): readonly Violation[] {
     if (listener.name === '') report('name', 'must not be empty');
     const kind = listener.kind;
     if (kind === undefined) return report('kind', 'must be set; maybe a kind that this version does not know');
+    if (kind.$case === 'ingress') return checkIngress(kind.value, 'ingress', report);
     if (kind.$case === 'originate') {
       if (!isPort(kind.value.port)) report('originate.port', 'must be 1-65535');
       if (kind.value.clusterName === '') report('originate.clusterName', 'must not be empty');
@@ -146,11 +169,4 @@ function checkPatterns<F extends string>(of: Readonly<Record<F, string[]>>, fiel
       if (!/^(\*|\*?[^*]+|[^*]+\*)$/.test(pattern)) report(`${path}.${field}[${i}]`, 'must not be empty; `*` only alone, first or last');
     }
   }
-}
-
-function isCidr(text: string): boolean {
-  const [address = '', bits = '', rest] = text.split('/');
-  const family = isIP(address);
-  if (family === 0 || rest !== undefined || !/^[0-9]{1,3}$/.test(bits)) return false;
-  return Number(bits) <= (family === 4 ? 32 : 128);
 }

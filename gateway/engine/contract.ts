@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream';
 import type { Clock } from '../../core/clock.ts';
 import type { Svid, TrustBundle } from '../../core/identity/index.ts';
 import type { Protocol } from '../../core/model/index.ts';
-import type { ClusterTraffic } from '../../core/traffic/index.ts';
+import type { ClusterTraffic, Routing } from '../../core/traffic/index.ts';
 import type { AssignmentState, AuthzState, EndpointState } from '../state/types.ts';
 
 /**
@@ -71,6 +71,8 @@ export interface EngineTables {
   /** By listener name, for listeners of kind `plain`. */
   readonly plain: ReadonlyMap<string, PlainRule>;
   readonly clusters: ReadonlyMap<string, ClusterTable>;
+  /** By name, as rules of `plain` listeners name them. */
+  readonly routings: ReadonlyMap<string, Routing>;
   /** `ejectionKey`s that outlier detection holds back; used all the same when nothing else is left. */
   readonly ejected: ReadonlySet<string>;
   /** Presented as server and as client. */
@@ -86,12 +88,16 @@ export type SniRule =
       readonly protocol: Protocol;
       readonly authz: AuthzState;
       readonly end: MeshEnd;
+      /** Callers that ask for a user's subset of it are meant too: which endpoints are in one is decided on their side. */
+      readonly anySubset?: true;
     };
 
 /** Bytes in the clear come in and go to a cluster. */
 export interface PlainRule {
   readonly clusterName: string;
   readonly protocol: Protocol;
+  /** In `routings`, and known there. Absent: everything goes to `clusterName`. */
+  readonly routingName?: string;
   /** CIDRs whose connections are taken; `any` where the bind address is the border (loopback). Empty: nobody. */
   readonly allow: readonly string[] | 'any';
 }
@@ -180,6 +186,8 @@ export interface DeliveredConnection {
   readonly id: string;
   readonly listener: string;
   readonly clusterName: string;
+  /** As in PlainRule, at the moment of the connection. */
+  readonly routingName?: string;
   readonly protocol: Protocol;
   readonly sni: string;
   readonly alpn: string;

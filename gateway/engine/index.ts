@@ -24,6 +24,7 @@ export type {
 } from './contract.ts';
 export { ejectionKey } from './contract.ts';
 export { denialOf } from './evaluate-authz.ts';
+export { findSniRule } from './find-sni-rule.ts';
 export { abortStream } from './node/abort-stream.ts';
 export { NodeEngine } from './node/node-engine.ts';
 export { pump } from './node/pump.ts';

@@ -1,4 +1,5 @@
 import type { Clock } from '../../core/clock.ts';
+import type { Routing } from '../../core/traffic/index.ts';
 import type { HttpLimits } from '../context.ts';
 import type { Deadlines } from '../deadlines.ts';
 import type { Balancer, ClusterTable, DeliveredConnection, EndpointAttempt, ResponseFlag } from '../engine/index.ts';
@@ -8,6 +9,8 @@ import type { Upstream } from './upstream.ts';
 /** What requests are forwarded by; looked up anew for each attempt. */
 export interface ForwardTables {
   readonly clusters: ReadonlyMap<string, ClusterTable>;
+  /** By `routingName` of a connection. */
+  readonly routings: ReadonlyMap<string, Routing>;
   readonly ejected: ReadonlySet<string>;
   /** Our own SPIFFE id, for x-forwarded-client-cert. */
   readonly spiffeId: string;

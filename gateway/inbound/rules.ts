@@ -16,10 +16,10 @@ export function inboundRules(services: readonly InboundService[], state: DataPla
     const name = `inbound|${port}||${hosts[0] ?? `${service}.${namespace}`}`;
     clusters.set(name, { name, host: hosts[0] ?? '', namespace, service, connectTimeoutMs, endpoints: [appEndpoint(each, owner)] });
     const authz = authzOrNobody(state, `${namespace}/${service}`);
-    const rule = { mode: 'terminate' as const, clusterName: name, protocol, authz, end: { namespace, service } };
+    const rule = { mode: 'terminate' as const, clusterName: name, protocol, authz, end: { namespace, service }, anySubset: true as const };
     for (const host of hosts) sni.set(sniName({ port, subset: '', host }), rule);
   }
-  return { sni, plain: new Map(), clusters };
+  return { sni, plain: new Map(), clusters, routings: new Map() };
 }
 
 function appEndpoint({ appAddress, appPort, service }: InboundService, cluster: string) {

@@ -1,6 +1,8 @@
 import type { Protocol } from '../../core/model/index.ts';
 import { native } from '../../core/xds/index.ts';
-import type { AssignmentState, AuthzState, BundleState, ClusterState, EndpointState, ListenerState, RouteState } from './types.ts';
+import { ingressOf } from './convert-routing.ts';
+import { trafficOf } from './convert-traffic.ts';
+import type { AuthzState, BundleState, ClusterState, ListenerState, RouteState } from './types.ts';
 
 /** From the wire's messages, already checked, to our own words. Pure. */
 
@@ -25,10 +27,22 @@ function protocolOf(protocol: native.Protocol): Protocol {
 export function listenerOf(message: native.Listener): ListenerState | undefined {
   const { name, kind } = message;
   if (kind === undefined) return undefined;
-  if (kind.$case === 'originate') return { kind: 'originate', name, ...kind.value, protocol: protocolOf(kind.value.protocol) };
+  if (kind.$case === 'ingress') return ingressOf(name, kind.value);
+  if (kind.$case === 'originate') {
+    const { routingName, ...rest } = kind.value;
+    return { kind: 'originate', name, ...rest, protocol: protocolOf(rest.protocol), ...named(routingName) };
+  }
   const { namespace, service, hosts } = kind.value;
-  const ports = kind.value.ports.map((port) => ({ ...port, protocol: protocolOf(port.protocol) }));
+  const ports = kind.value.ports.map(({ routingName, ...port }) => ({
+    ...port,
+    protocol: protocolOf(port.protocol),
+    ...named(routingName),
+  }));
   return { kind: 'service', name, namespace, service, hosts, ports };
+}
+
+function named(routingName: string): { readonly routingName?: string } {
+  return routingName === '' ? {} : { routingName };
 }
 
 export function routeOf(message: native.Route): RouteState {
@@ -38,17 +52,11 @@ export function routeOf(message: native.Route): RouteState {
 }
 
 export function clusterOf(message: native.Cluster): ClusterState {
+  const { traffic, guardedPort, ...rest } = message;
   const connectTimeoutMs = message.connectTimeoutMs === 0 ? defaultConnectTimeoutMs : message.connectTimeoutMs;
-  return { ...message, protocol: protocolOf(message.protocol), connectTimeoutMs };
-}
-
-export function assignmentOf(message: native.LoadAssignment): AssignmentState {
-  return { clusterName: message.clusterName, endpoints: message.endpoints.map(endpointOf) };
-}
-
-function endpointOf(message: native.Endpoint): EndpointState {
-  const { tls, ...rest } = message;
-  return tls === undefined ? rest : { ...rest, tls };
+  const port = guardedPort === 0 ? message.port : guardedPort;
+  const used = traffic === undefined ? {} : { traffic: trafficOf(traffic) };
+  return { ...rest, port, protocol: protocolOf(message.protocol), connectTimeoutMs, ...used };
 }
 
 export function bundleOf(message: native.Bundle): BundleState {

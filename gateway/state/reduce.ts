@@ -1,7 +1,9 @@
 import type { Routing } from '../../core/traffic/index.ts';
 import { formatViolation } from '../../core/validate.ts';
 import { decodeResource, type NativeResource, nativeTypeUrls, type ResourceRejection, type XdsUpdate } from '../../core/xds/index.ts';
-import { assignmentOf, authzOf, bundleOf, clusterOf, listenerOf, routeOf } from './convert.ts';
+import { authzOf, bundleOf, clusterOf, listenerOf, routeOf } from './convert.ts';
+import { assignmentOf } from './convert-assignment.ts';
+import { routingOf } from './convert-routing.ts';
 import type { AssignmentState, AuthzState, BundleState, ClusterState, DataPlaneState, ListenerState, RouteState } from './types.ts';
 
 /**
@@ -49,6 +51,8 @@ function stateOf(resource: NativeResource): Value | undefined {
       return bundleOf(resource.value);
     case 'authz':
       return authzOf(resource.value);
+    case 'routing':
+      return routingOf(resource.value);
   }
 }
 
@@ -59,6 +63,7 @@ const fields: ReadonlyMap<string, keyof DataPlaneState> = new Map([
   [nativeTypeUrls.loadAssignment, 'assignments'],
   [nativeTypeUrls.bundle, 'bundles'],
   [nativeTypeUrls.authz, 'authz'],
+  [nativeTypeUrls.routing, 'routings'],
 ]);
 
 /** One update is of one type: its map is copied once, whatever the update holds. */

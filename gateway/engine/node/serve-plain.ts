@@ -24,6 +24,7 @@ export async function servePlain(connection: Connection, parts: EngineParts): Pr
     id: connection.id,
     listener: connection.listener,
     clusterName: rule.clusterName,
+    ...(rule.routingName === undefined ? {} : { routingName: rule.routingName }),
     protocol: rule.protocol,
     sni: '',
     alpn: '',

@@ -2,6 +2,7 @@ import type { TLSSocket } from 'node:tls';
 import type { Protocol } from '../../../core/model/index.ts';
 import { ejectionKey, type PeerIdentity, type SniRule } from '../contract.ts';
 import { denialOf } from '../evaluate-authz.ts';
+import { findSniRule } from '../find-sni-rule.ts';
 import { abortStream } from './abort-stream.ts';
 import type { ClientHello } from './client-hello.ts';
 import type { Connection } from './connection.ts';
@@ -21,7 +22,7 @@ export async function serveSni(connection: Connection, parts: EngineParts): Prom
     return abortStream(connection.socket);
   }
   connection.sni = read.hello.sni ?? '';
-  const rule = parts.tables().sni.get(connection.sni);
+  const rule = findSniRule(parts.tables().sni, connection.sni);
   if (rule === undefined) {
     if (connection.sni === '') connection.fault('no-sni', 'the client named nobody', 'NR');
     else connection.fault('unknown-sni', `nothing here is called ${connection.sni}`, 'NR');

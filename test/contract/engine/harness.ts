@@ -38,7 +38,15 @@ export class EngineHarness {
   tables: EngineTables;
 
   constructor(make: MakeEngine, limits: Partial<EngineLimits> = {}, svid: Svid = this.server) {
-    this.tables = { sni: new Map(), plain: new Map(), clusters: new Map(), ejected: new Set(), svid, trust: this.bundle };
+    this.tables = {
+      sni: new Map(),
+      plain: new Map(),
+      clusters: new Map(),
+      routings: new Map(),
+      ejected: new Set(),
+      svid,
+      trust: this.bundle,
+    };
     this.engine = make(
       {
         limits: { ...defaultLimits.engine, ...limits },
