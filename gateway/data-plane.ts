@@ -41,7 +41,7 @@ export class DataPlane {
     this.#tables = this.#build();
     this.#metrics = new TrafficMetrics(metrics, { cluster: node.cluster, spiffeId: () => this.#spiffeId() });
     registerCertificateExpiry(metrics, () => identity.current().notAfter);
-    this.#balancer = new Balancer(random);
+    this.#balancer = new Balancer(random, clock);
     this.#engine = new NodeEngine(
       {
         limits: limits.engine,

@@ -1,5 +1,4 @@
-export { Attempts } from './attempts.ts';
-export { Balancer } from './balance.ts';
+export { Attempts, type AttemptsContext, Balancer, type PickContext } from '../balance/index.ts';
 export type {
   AttemptFailure,
   ClusterTable,

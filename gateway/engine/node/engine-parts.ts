@@ -1,5 +1,5 @@
+import type { Balancer } from '../../balance/index.ts';
 import type { Deadlines } from '../../deadlines.ts';
-import type { Balancer } from '../balance.ts';
 import type { DialRequest, DialResult, EngineOptions, EngineTables } from '../contract.ts';
 import type { TlsTerminator } from './tls-terminator.ts';
 

@@ -1,7 +1,7 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { MeshError } from '../../../core/errors.ts';
+import { Balancer } from '../../balance/index.ts';
 import { Deadlines } from '../../deadlines.ts';
-import { Balancer } from '../balance.ts';
 import type {
   DialRequest,
   DialResult,
@@ -44,7 +44,7 @@ export class NodeEngine implements Engine {
     const dialer = { clock: options.clock, deadlines, contexts, handshakeTimeoutMs: options.limits.handshakeTimeoutMs };
     this.#parts = {
       options,
-      balancer: new Balancer(options.random),
+      balancer: new Balancer(options.random, options.clock),
       terminator: new TlsTerminator(() => options.clock.now()),
       deadlines,
       tables: () => this.#tables,

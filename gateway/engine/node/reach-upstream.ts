@@ -1,6 +1,5 @@
 import type { Duplex } from 'node:stream';
-import { Attempts } from '../attempts.ts';
-import type { Balancer } from '../balance.ts';
+import { Attempts, type Balancer } from '../../balance/index.ts';
 import type { AttemptFailure, ClusterTable, DialRequest, DialResult, EndpointAttempt } from '../contract.ts';
 import type { Connection } from './connection.ts';
 import { firstByte } from './first-byte.ts';
@@ -19,6 +18,8 @@ export interface Reached {
   readonly fromUpstream?: Buffer;
   readonly fromDownstream?: Buffer;
   readonly downstreamEnded: boolean;
+  /** To be called when the connection has ended, however: until then it counts as one that its endpoint serves. */
+  readonly release: () => void;
 }
 
 /**
@@ -40,13 +41,15 @@ export async function reachUpstream(
     connection.upstream = endpoint;
     const { connectTimeoutMs, name: clusterName } = cluster;
     const dialled = await options.dial({ clusterName, endpoint, connectTimeoutMs, signal: connection.abort.signal });
-    if (!dialled.ok && dialled.failure === 'aborted') return undefined;
     const outcome = dialled.ok ? await probe(connection, downstream, dialled.socket, preface) : dialled;
     if (outcome.ok) {
       options.onAttempt({ clusterName, endpoint, result: 'ok' });
-      return outcome.reached;
+      return { ...outcome.reached, release: () => attempts.end() };
     }
-    if (outcome.failure === 'aborted') return undefined;
+    if (outcome.failure === 'aborted') {
+      attempts.end();
+      return undefined;
+    }
     options.onAttempt({ clusterName, endpoint, result: outcome.failure });
     attempts.failed(endpoint, outcome.failure);
     last = outcome;
@@ -59,7 +62,7 @@ export async function reachUpstream(
 }
 
 type Probed =
-  | { readonly ok: true; readonly reached: Reached }
+  | { readonly ok: true; readonly reached: Omit<Reached, 'release'> }
   | { readonly ok: false; readonly failure: AttemptFailure; readonly reason: string };
 
 async function probe(connection: Connection, downstream: Duplex, socket: Duplex, preface: Buffer | undefined): Promise<Probed> {

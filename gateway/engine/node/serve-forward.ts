@@ -47,6 +47,7 @@ export async function serveForward(
       touch();
     },
   });
+  reached.release();
   if (end.broken === 'downstream') connection.fault('downstream-reset', end.detail, 'DC');
   if (end.broken === 'upstream') connection.fault('upstream-reset', end.detail, 'UC');
   const close = end.broken === 'none' ? (stream: Duplex) => stream.destroy() : abortStream;

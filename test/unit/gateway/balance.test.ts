@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { Attempts, Balancer, type ClusterTable, ejectionKey } from '../../../gateway/engine/index.ts';
 import type { EndpointState } from '../../../gateway/state/index.ts';
+import { ManualClock } from '../../fakes/manual-clock.ts';
 
 const endpoint = (port: number, more: Partial<EndpointState> = {}): EndpointState => ({
   address: '10.0.0.1',
@@ -27,6 +28,7 @@ const table = (...endpoints: EndpointState[]): ClusterTable => ({
   connectTimeoutMs: 1,
   endpoints,
 });
+const clock = new ManualClock();
 const none: ReadonlySet<never> = new Set<never>();
 
 describe('balancer', () => {
@@ -35,7 +37,7 @@ describe('balancer', () => {
     fc.assert(
       fc.property(weights, fc.double({ min: 0, max: 0.99, noNaN: true }), (each, start) => {
         const cluster = table(...each.map((weight, i) => endpoint(i + 1, { weight })));
-        const balancer = new Balancer(() => start);
+        const balancer = new Balancer(() => start, clock);
         const total = each.reduce((a, b) => a + b, 0);
         const counts = new Map<number, number>();
         const rounds = 3;
@@ -53,7 +55,7 @@ describe('balancer', () => {
 
   test('zones times gateways: a small weight beside big ones is not rounded away', () => {
     const cluster = table(endpoint(1, { weight: 1 }), endpoint(2, { weight: 299 }), endpoint(3, { weight: 700 }));
-    const balancer = new Balancer(() => 0);
+    const balancer = new Balancer(() => 0, clock);
     const ports = Array.from({ length: 1_000 }, () => balancer.pick(cluster, none, none)?.port);
     assert.deepEqual(
       [1, 2, 3].map((p) => ports.filter((each) => each === p).length),
@@ -64,7 +66,7 @@ describe('balancer', () => {
   test('never what takes no connections; a lower priority only when the higher has nobody sound', () => {
     const [a, b, c] = [endpoint(1), endpoint(2, { priority: 1 }), endpoint(3, { draining: true })];
     const cluster = table(a, b, c, endpoint(4, { weight: 0 }));
-    const balancer = new Balancer(() => 0);
+    const balancer = new Balancer(() => 0, clock);
     assert.equal(balancer.pick(cluster, none, none), a);
     assert.equal(balancer.pick(cluster, new Set([ejectionKey('c', a)]), none), b);
     assert.equal(balancer.pick(cluster, none, new Set([a])), b);
@@ -78,7 +80,7 @@ describe('attempts', () => {
   test('each endpoint once; a gateway once more when it was what is behind that failed', () => {
     const gateway = endpoint(1, { viaGateway: true });
     const cluster = table(gateway, endpoint(2));
-    const attempts = new Attempts(new Balancer(() => 0), cluster, 3);
+    const attempts = new Attempts(new Balancer(() => 0, clock), cluster, 3);
     const first = attempts.next(none);
     const second = attempts.next(none);
     assert.notEqual(first, second);
@@ -89,7 +91,7 @@ describe('attempts', () => {
 
   test('a gateway that refused is not asked again', () => {
     const gateway = endpoint(1, { viaGateway: true });
-    const attempts = new Attempts(new Balancer(() => 0), table(gateway), 3);
+    const attempts = new Attempts(new Balancer(() => 0, clock), table(gateway), 3);
     attempts.next(none);
     attempts.failed(gateway, 'connect');
     assert.deepEqual([attempts.next(none), attempts.count], [undefined, 1]);

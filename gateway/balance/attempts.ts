@@ -1,0 +1,73 @@
+import type { AttemptFailure, ClusterTable } from '../engine/contract.ts';
+import type { EndpointState } from '../state/types.ts';
+import type { Balancer } from './balancer.ts';
+import type { PickContext } from './contract.ts';
+
+export interface AttemptsContext extends Pick<PickContext, 'hash'> {
+  /** Tries after the first prefer localities that were not tried yet. */
+  readonly otherLocalities?: boolean;
+}
+
+/**
+ * The endpoints that one connection or request tries, each once. A gateway behind which something failed may be asked again
+ * when nobody else is left, because it then picks another of its backends; one that refused the connection may not.
+ */
+export class Attempts {
+  readonly #balancer: Balancer;
+  readonly #cluster: ClusterTable;
+  readonly #max: number;
+  readonly #context: AttemptsContext;
+  readonly #tried = new Set<EndpointState>();
+  readonly #refused = new Set<EndpointState>();
+  #count = 0;
+  #release: (() => void) | undefined;
+
+  constructor(balancer: Balancer, cluster: ClusterTable, max: number, context: AttemptsContext = {}) {
+    this.#balancer = balancer;
+    this.#cluster = cluster;
+    this.#max = max;
+    this.#context = context;
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Ends the attempt before, and begins one. Undefined: no attempts or no endpoints left. */
+  next(ejected: ReadonlySet<string>): EndpointState | undefined {
+    this.end();
+    if (this.#count >= this.#max) return undefined;
+    const endpoint = this.#elsewhere(ejected) ?? this.#pick(ejected, this.#tried) ?? this.#again(ejected);
+    if (endpoint === undefined) return undefined;
+    this.#count += 1;
+    this.#tried.add(endpoint);
+    this.#release = this.#balancer.hold(this.#cluster, endpoint);
+    return endpoint;
+  }
+
+  failed(endpoint: EndpointState, failure: AttemptFailure): void {
+    if (!endpoint.viaGateway || failure === 'connect') this.#refused.add(endpoint);
+  }
+
+  /** The connection or request is over, however; until then it counts as one that runs at its endpoint. Idempotent. */
+  end(): void {
+    this.#release?.();
+    this.#release = undefined;
+  }
+
+  #pick(ejected: ReadonlySet<string>, exclude: ReadonlySet<EndpointState>, soundOnly = false): EndpointState | undefined {
+    const { hash } = this.#context;
+    return this.#balancer.pick(this.#cluster, ejected, exclude, { soundOnly, ...(hash === undefined ? {} : { hash }) });
+  }
+
+  #elsewhere(ejected: ReadonlySet<string>): EndpointState | undefined {
+    if (this.#context.otherLocalities !== true || this.#count === 0) return undefined;
+    const localities = new Set([...this.#tried].map(({ locality }) => locality));
+    const exclude = new Set(this.#cluster.endpoints.filter((each) => this.#tried.has(each) || localities.has(each.locality)));
+    return this.#pick(ejected, exclude, true);
+  }
+
+  #again(ejected: ReadonlySet<string>): EndpointState | undefined {
+    return this.#count === 0 ? undefined : this.#pick(ejected, this.#refused);
+  }
+}

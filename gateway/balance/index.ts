@@ -1,0 +1,3 @@
+export { Attempts, type AttemptsContext } from './attempts.ts';
+export { Balancer } from './balancer.ts';
+export type { PickContext } from './contract.ts';
