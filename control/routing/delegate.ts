@@ -1,0 +1,63 @@
+import type { DestinationRef, HttpAction } from '../../core/traffic/index.ts';
+import type { Lookup } from './lookup.ts';
+import { type ConditionedMatch, mergeMatches } from './match-merge.ts';
+import { objectId, type RouteObject, visibleTo } from './objects.ts';
+
+/** One rule as it holds in the end, with the object whose names its destinations are relative to. */
+export interface ExpandedRule {
+  readonly object: RouteObject;
+  readonly rule: RouteObject['spec']['http'][number];
+  /** Empty: every request. */
+  readonly matches: readonly ConditionedMatch[];
+}
+
+/** Its rules in order, those that it delegates in the place of the rule that does (one level, as in Istio). */
+export function expandRules(object: RouteObject, lookup: Lookup): readonly ExpandedRule[] {
+  return object.spec.http.flatMap((rule): readonly ExpandedRule[] => {
+    const own: ExpandedRule = { object, rule, matches: conditioned(rule) };
+    if (rule.delegate === undefined) return [own];
+    const found = findDelegate(object, rule.delegate, lookup);
+    return found === undefined ? [] : delegated(own, found);
+  });
+}
+
+/** Undefined: there is none that this object may see, or it has hosts, and so is a root itself. */
+export function findDelegate(
+  root: RouteObject,
+  ref: { readonly namespace: string; readonly name: string },
+  lookup: Lookup,
+): RouteObject | undefined {
+  const found = lookup.object(objectId({ ...root, namespace: ref.namespace, name: ref.name }));
+  if (found?.kind !== 'VirtualService' || found.spec.hosts.length > 0) return undefined;
+  const visible = visibleTo(found.spec.exportTo, found.namespace);
+  return visible === undefined || visible.includes(root.namespace) ? found : undefined;
+}
+
+export function conditioned(rule: RouteObject['spec']['http'][number]): readonly ConditionedMatch[] {
+  return rule.matches.map((match, i) => ({ match, condition: rule.conditions[i] ?? { ports: [], gateways: [] } }));
+}
+
+function delegated(root: ExpandedRule, delegate: RouteObject): readonly ExpandedRule[] {
+  return delegate.spec.http.flatMap((rule): readonly ExpandedRule[] => {
+    if (rule.delegate !== undefined) return [];
+    const own = conditioned(rule);
+    const both = root.matches.flatMap((r) => own.map((l) => mergeMatches(r, l)).filter((m) => m !== undefined));
+    const matches = root.matches.length === 0 ? own : own.length === 0 ? root.matches : both;
+    if (matches.length === 0 && root.matches.length + own.length > 0) return [];
+    return [{ object: delegate, matches, rule: inherit(root.rule, rule) }];
+  });
+}
+
+/** What the delegate does not say, the root does. */
+function inherit(root: ExpandedRule['rule'], rule: ExpandedRule['rule']): ExpandedRule['rule'] {
+  const { requestHeaders, responseHeaders, cors, fault } = root;
+  const below = Object.fromEntries(Object.entries({ requestHeaders, responseHeaders, cors, fault }).filter(([, v]) => v !== undefined));
+  return { ...below, ...rule, name: `${root.name}-${rule.name}`, action: inheritAction(root.action, rule.action) };
+}
+
+function inheritAction(root: HttpAction<DestinationRef>, own: HttpAction<DestinationRef>): HttpAction<DestinationRef> {
+  if (root.type !== 'route' || own.type !== 'route') return own;
+  const { rewrite, timeoutMs, retries } = root;
+  const below = Object.fromEntries(Object.entries({ rewrite, timeoutMs, retries }).filter(([, v]) => v !== undefined));
+  return { ...below, ...own, mirrors: own.mirrors.length > 0 ? own.mirrors : root.mirrors };
+}

@@ -1,0 +1,126 @@
+import type { TrafficObject } from '../../core/config/index.ts';
+import { meshHost, type ServiceKey } from '../../core/model/index.ts';
+import type { MergedService } from '../catalog/index.ts';
+import { coversService, hostKeys, specificity } from './hosts.ts';
+import { type ObjectIndex, ownerOf, type Token } from './object-index.ts';
+import {
+  type EntryObject,
+  type GatewayObject,
+  type GrantObject,
+  type HealthObject,
+  objectName,
+  olderFirst,
+  type RouteObject,
+  type RuleObject,
+} from './objects.ts';
+
+/** An object that says something of a service, by the most specific of its hosts that does. */
+export interface Matched<T> {
+  readonly object: T;
+  readonly host: string;
+  readonly specificity: number;
+}
+
+/** Everything that compiling one thing may ask. What it asked is kept in `asked`: a change elsewhere cannot concern it. */
+export class Lookup {
+  readonly asked = new Set<Token>();
+  readonly hostSuffix: string;
+  readonly #services: ReadonlyMap<ServiceKey, MergedService>;
+  readonly #index: ObjectIndex;
+  readonly #own: ServiceKey | undefined;
+
+  /** `own`: for that service, which always asks of itself. */
+  constructor(services: ReadonlyMap<ServiceKey, MergedService>, index: ObjectIndex, hostSuffix: string, own?: ServiceKey) {
+    this.#own = own;
+    this.#services = services;
+    this.#index = index;
+    this.hostSuffix = hostSuffix;
+  }
+
+  /** Its ports and that it is there; of its endpoints only `withEndpoints` may be asked. */
+  service(key: ServiceKey): MergedService | undefined {
+    this.#note(`service@${key}`);
+    return this.#services.get(key);
+  }
+
+  withEndpoints(key: ServiceKey): MergedService | undefined {
+    this.#note(`endpoints@${key}`);
+    return this.service(key);
+  }
+
+  canonicalHost(service: MergedService): string {
+    return meshHost(service, this.hostSuffix);
+  }
+
+  /** What a host in an object of `namespace` means; ServiceEntries first, as only they can name the rest of the world. */
+  resolve(host: string, namespace: string): MergedService | undefined {
+    for (const key of hostKeys(host, namespace, this.hostSuffix)) {
+      const entry = this.#ask<EntryObject>(`entry@${key}`).sort(olderFirst)[0];
+      const found =
+        (entry && this.service(objectName(entry) as ServiceKey)) ?? (key.includes('/') ? this.service(key as ServiceKey) : undefined);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+
+  object(id: string): TrafficObject | undefined {
+    this.#note(`object@${id}`);
+    return this.#index.get(id);
+  }
+
+  /** For clients in the mesh, the most specific host first, then the older. */
+  meshRoutes(service: MergedService): readonly Matched<RouteObject>[] {
+    return this.#matching<RouteObject>('routes', service);
+  }
+
+  destinationRules(service: MergedService): readonly Matched<RuleObject>[] {
+    return this.#matching<RuleObject>('rules', service);
+  }
+
+  healthChecks(service: MergedService): readonly Matched<HealthObject>[] {
+    return this.#matching<HealthObject>('checks', service);
+  }
+
+  /** Routes of the Gateway API whose parent is this service, the older first. */
+  attachedRoutes(key: ServiceKey): readonly RouteObject[] {
+    return this.#ask<RouteObject>(`attached@${key}`).sort(olderFirst);
+  }
+
+  gatewayRoutes(gateway: GatewayObject): readonly RouteObject[] {
+    return this.#ask<RouteObject>(`gateway-routes@${objectName(gateway)}`).sort(olderFirst);
+  }
+
+  /** In the namespace that would be entered. */
+  grants(namespace: string): readonly GrantObject[] {
+    return this.#ask<GrantObject>(`grants@${namespace}`);
+  }
+
+  #note(token: Token): void {
+    if (this.#own === undefined || ownerOf(token) !== this.#own) this.asked.add(token);
+  }
+
+  #ask<T extends TrafficObject>(token: Token): T[] {
+    this.#note(token);
+    return this.#index.at(token) as T[];
+  }
+
+  #matching<T extends RouteObject | RuleObject | HealthObject>(
+    kind: 'routes' | 'rules' | 'checks',
+    service: MergedService,
+  ): readonly Matched<T>[] {
+    const best = new Map<T, Matched<T>>();
+    const offer = (object: T, host: string) => {
+      const one = { object, host, specificity: specificity(host) };
+      if (one.specificity > (best.get(object)?.specificity ?? -1)) best.set(object, one);
+    };
+    const entryHosts = this.#ask<EntryObject>(`entries@${service.key}`).flatMap((entry) =>
+      entry.spec.hosts.map((host) => host.toLowerCase()),
+    );
+    for (const key of [service.key, ...entryHosts]) for (const object of this.#ask<T>(`${kind}@${key}`)) offer(object, key);
+    for (const [pattern, objects] of this.#index.wildcards(kind)) {
+      if (!coversService(pattern, service.key, entryHosts, this.hostSuffix)) continue;
+      for (const object of objects) offer(object as TrafficObject as T, pattern);
+    }
+    return [...best.values()].sort((a, b) => b.specificity - a.specificity || olderFirst(a.object, b.object));
+  }
+}
