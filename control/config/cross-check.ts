@@ -33,7 +33,8 @@ function duplicates(all: readonly Located[]): Violation[] {
   const seen = new Map<string, Located>();
   return all.flatMap((located) => {
     const { kind, namespace, name } = located.object;
-    const key = `${kind}/${namespace}/${name}`;
+    const group = 'group' in located.object ? located.object.group : '';
+    const key = `${group}/${kind}/${namespace}/${name}`;
     const first = seen.get(key);
     if (first === undefined) {
       seen.set(key, located);

@@ -12,12 +12,15 @@ export type Scope = 'mesh' | 'cluster';
 export interface RouteSpec {
   /** What the object was, for messages. */
   readonly origin: 'VirtualService' | 'HTTPRoute' | 'GRPCRoute' | 'TLSRoute' | 'TCPRoute';
-  /** As written: short names, FQDNs, wildcards. Empty (Gateway API): those of the listener or parent service. */
+  /**
+   * As written: short names, FQDNs, wildcards. Empty (Gateway API): those of the listener or parent service. An empty list in a
+   * VirtualService: others delegate to it, and it has no parents.
+   */
   readonly hosts: readonly string[];
   /** Where it is attached. */
   readonly parents: readonly RouteParent[];
   readonly http: readonly RouteRule[];
-  readonly l4: readonly (L4Rule<DestinationRef> & { readonly type: 'tcp' | 'tls'; readonly ports: readonly number[] })[];
+  readonly l4: readonly L4RouteRule[];
   /** Namespaces that may see it (`.` own, `*` all); Istio's exportTo. Empty: all. */
   readonly exportTo: readonly string[];
   /** Unix ms; the older wins a conflict (both kinds say so), then NAMESPACE/NAME. */
@@ -31,7 +34,15 @@ export type RouteParent =
   /** Gateway API for mesh (GAMMA): callers of this service. */
   | { readonly type: 'service'; readonly namespace: string; readonly name: string; readonly port?: number };
 
-/** `ports`, `gateways`: conditions that are decided when compiling; each empty means any. */
+/** `ports`, `gateways` (`mesh`, or NAMESPACE/NAME of a Gateway): conditions that are decided when compiling; each empty means any. */
+export interface L4RouteRule extends L4Rule<DestinationRef> {
+  readonly type: 'tcp' | 'tls';
+  readonly ports: readonly number[];
+  /** Absent, as empty: any. */
+  readonly gateways?: readonly string[];
+}
+
+/** Conditions as in L4RouteRule. */
 export interface RouteRule extends HttpRule<DestinationRef> {
   /** By match, in the order of `matches`. */
   readonly conditions: readonly { readonly ports: readonly number[]; readonly gateways: readonly string[] }[];

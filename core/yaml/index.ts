@@ -1,3 +1,4 @@
+export { didYouMean } from './did-you-mean.ts';
 export type { ConfigDocument, ParsedDocuments } from './documents.ts';
 export { parseDocuments } from './documents.ts';
 export { fields, oneOf } from './fields.ts';

@@ -20,6 +20,7 @@ function wording(issue: z.core.$ZodIssue): string {
   if (issue.input === undefined && issue.code !== 'custom') return 'is required';
   switch (issue.code) {
     case 'invalid_type':
+      if (!issue.message.startsWith('Invalid')) return issue.message;
       return `must be ${nameOfType(issue.expected)}, not ${describe(issue.input)}`;
     case 'invalid_value':
       return issue.message.startsWith('Invalid')

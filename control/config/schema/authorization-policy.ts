@@ -2,16 +2,7 @@ import { z } from 'zod';
 import type { AuthorizationPolicySpec } from '../../../core/config/index.ts';
 import { fields } from '../../../core/yaml/index.ts';
 import { principalFault, starFault } from './principal-pattern.ts';
-
-/** A field of Istio's that is not enforced here: a policy that holds it is refused, as without it the policy would say something else. */
-function notYet(reason: string) {
-  return z
-    .unknown()
-    .optional()
-    .superRefine((value, ctx) => {
-      if (value !== undefined) ctx.addIssue({ code: 'custom', message: `is not supported, and is never ignored: ${reason}` });
-    });
-}
+import { refused } from './refused.ts';
 
 function patterns(faultOf: (text: string) => string | undefined) {
   const pattern = z.string().superRefine((text, ctx) => {
@@ -37,15 +28,15 @@ const source = fields({
   namespaces: patterns(labelFault),
   notNamespaces: patterns(labelFault),
   clusters: patterns(labelFault),
-  notClusters: notYet('list the clusters that are meant in clusters'),
-  ipBlocks: notYet(plaintext),
-  notIpBlocks: notYet(plaintext),
-  remoteIpBlocks: notYet(plaintext),
-  notRemoteIpBlocks: notYet(plaintext),
-  requestPrincipals: notYet(tokens),
-  notRequestPrincipals: notYet(tokens),
-  serviceAccounts: notYet(accounts),
-  notServiceAccounts: notYet(accounts),
+  notClusters: refused('list the clusters that are meant in clusters'),
+  ipBlocks: refused(plaintext),
+  notIpBlocks: refused(plaintext),
+  remoteIpBlocks: refused(plaintext),
+  notRemoteIpBlocks: refused(plaintext),
+  requestPrincipals: refused(tokens),
+  notRequestPrincipals: refused(tokens),
+  serviceAccounts: refused(accounts),
+  notServiceAccounts: refused(accounts),
 }).refine(
   (value) => [value.principals, value.notPrincipals, value.namespaces, value.notNamespaces, value.clusters].some((l) => l.length > 0),
   {
@@ -57,8 +48,8 @@ const source = fields({
 
 const rule = fields({
   from: z.array(fields({ source })).min(1, { error: 'must name at least one source; leave it out for anybody' }).default([]),
-  to: notYet('rules are by caller only'),
-  when: notYet('rules are by caller only'),
+  to: refused('rules are by caller only'),
+  when: refused('rules are by caller only'),
 });
 
 const action = z.string().superRefine((text, ctx) => {
@@ -75,9 +66,9 @@ export const authorizationPolicySchema = fields({
   selector: fields({ matchLabels: z.record(labelKey, noStar).default({}) }).prefault({}),
   action: action.default('ALLOW'),
   rules: z.array(rule).default([]),
-  targetRef: notYet('select services by selector'),
-  targetRefs: notYet('select services by selector'),
-  provider: notYet('it belongs to action CUSTOM'),
+  targetRef: refused('select services by selector'),
+  targetRefs: refused('select services by selector'),
+  provider: refused('it belongs to action CUSTOM'),
 }).superRefine((value, ctx) => {
   if (value.action !== 'DENY' || value.rules.length > 0) return;
   ctx.addIssue({ code: 'custom', path: ['rules'], message: 'must hold a rule: DENY without any denies nobody' });

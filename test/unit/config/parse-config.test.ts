@@ -136,7 +136,7 @@ spec:
     '18: spec.type: "cosnul" is none of consul, nomad, kubernetes, file; did you mean consul?',
     '20: spec.mapping.protocol: "htpp" is none of tcp, http, http2, grpc, tls; did you mean http?',
     '21: spec.mapping.claims[0]: must be NAMESPACE/NAME, with * as wildcard, such as default/orders or */*',
-    '24: kind: "AccesPolicy" is none of Mesh, Registry, ExportPolicy, Peer, AccessPolicy, AuthorizationPolicy; did you mean AccessPolicy?',
+    '24: kind: "AccesPolicy" is no kind known here; did you mean AccessPolicy?',
     '32: spec.services: must name at least one service; * for all',
   ]);
 });

@@ -1,0 +1,76 @@
+import { z } from 'zod';
+import type { MeshObject, RegistryObject } from '../../../core/config/index.ts';
+import { accessPolicySchema, peerSchema } from '../schema/access.ts';
+import { authorizationPolicySchema, toAuthorizationPolicy } from '../schema/authorization-policy.ts';
+import { defined } from '../schema/defined.ts';
+import { dnsLabel, dnsName } from '../schema/fields.ts';
+import { meshSchema } from '../schema/mesh.ts';
+import { exportPolicySchema, registrySchema, registryType } from '../schema/registry.ts';
+import { type KindRow, kindRow, type SpecResult } from './row.ts';
+
+const own = { group: 'isthmus.dev', versions: ['v1alpha1'], name: dnsLabel } as const;
+
+/** An ExportPolicy over every namespace lives in `*`. */
+const namespaceOrAll = z.union([dnsLabel, z.literal('*')], { error: () => 'must be a namespace, or *' });
+
+/** Kinds of one control plane alone: they come from its files and have no scope. */
+export const ownKinds: readonly KindRow[] = [
+  { ...own, kind: 'Mesh', namespaced: false, schema: meshSchema('/'), parse: (raw, { baseDir }) => parseMesh(raw, baseDir) },
+  {
+    ...own,
+    kind: 'Registry',
+    namespaced: false,
+    schema: registrySchema('/', 'kubernetes'),
+    parse: (raw, { baseDir }) => parseRegistry(raw, baseDir),
+  },
+  kindRow({
+    ...own,
+    kind: 'ExportPolicy',
+    namespaced: true,
+    namespaceForm: namespaceOrAll,
+    schema: exportPolicySchema,
+    to: (spec) => spec,
+  }),
+  kindRow({ ...own, kind: 'Peer', namespaced: false, schema: peerSchema, to: (spec) => spec }),
+  kindRow({ ...own, kind: 'AccessPolicy', namespaced: true, schema: accessPolicySchema, to: (spec) => spec }),
+  kindRow({
+    group: 'security.istio.io',
+    versions: ['v1', 'v1beta1'],
+    kind: 'AuthorizationPolicy',
+    namespaced: true,
+    name: dnsName,
+    schema: authorizationPolicySchema,
+    to: toAuthorizationPolicy,
+  }),
+];
+
+function parseMesh(raw: unknown, baseDir: string): SpecResult {
+  const result = meshSchema(baseDir).safeParse(raw, { reportInput: true });
+  return result.success ? { value: toMesh(result.data), issues: [] } : { issues: result.error.issues };
+}
+
+function toMesh(spec: z.output<ReturnType<typeof meshSchema>>): MeshObject['spec'] {
+  const { identity, catalog, store } = spec;
+  const { rootDir } = identity;
+  return {
+    ...spec,
+    network: spec.network ?? spec.cluster,
+    store: store.kind === 'embedded' ? store : { ...defined(store), prefix: store.prefix ?? `isthmus/${spec.cluster}/` },
+    identity: { svidTtlMs: identity.svidTtl, intermediateTtlMs: identity.intermediateTtl, ...(rootDir === undefined ? {} : { rootDir }) },
+    catalog: { expireAfterMs: catalog.expireAfter, agentTtlMs: catalog.agentTtl },
+  };
+}
+
+function parseRegistry(raw: unknown, baseDir: string): SpecResult {
+  const type = registryType.safeParse((raw as { type?: unknown }).type);
+  // Without its type a connection cannot be judged; everything else can.
+  const result = registrySchema(baseDir, type.data ?? 'kubernetes').safeParse(raw, { reportInput: true });
+  if (!result.success) {
+    return { issues: type.success ? result.error.issues : result.error.issues.filter((i) => i.path[0] !== 'connection') };
+  }
+  const { type: parsed, mapping, publish, connection } = result.data;
+  const namespaceFrom = mapping.namespaceFrom ?? (parsed === 'kubernetes' || parsed === 'file' ? 'native' : undefined);
+  const rules = { ...mapping, network: mapping.network ?? '', ...(namespaceFrom === undefined ? {} : { namespaceFrom }) };
+  const value = { type: parsed, rules, publish, connection: { ...defined(connection), type: parsed } };
+  return { value: value as RegistryObject['spec'], issues: [] };
+}

@@ -1,0 +1,30 @@
+/** Kinds that Istio's users have and that are not here: refused with what to use instead. Rows, so that a message and the docs say the same. */
+export interface RefusedKind {
+  readonly group: string;
+  readonly kind: string;
+  readonly why: string;
+}
+
+const later = (what: string) => `${what} comes later`;
+
+export const refusedKinds: readonly RefusedKind[] = [
+  {
+    group: 'networking.istio.io',
+    kind: 'EnvoyFilter',
+    why: "patches of Envoy's configuration mean nothing to the other proxies here: say it with VirtualService, DestinationRule or HealthCheckPolicy",
+  },
+  { group: 'networking.istio.io', kind: 'ProxyConfig', why: 'proxies are configured where they run, in their own file' },
+  { group: 'extensions.istio.io', kind: 'WasmPlugin', why: 'extensions in WebAssembly run in Envoy alone, not in the other proxies here' },
+  {
+    group: 'extensions.istio.io',
+    kind: 'TrafficExtension',
+    why: 'extensions in Lua or WebAssembly run in Envoy alone, not in the other proxies here',
+  },
+  {
+    group: 'security.istio.io',
+    kind: 'PeerAuthentication',
+    why: 'mTLS is strict wherever both ends can; tlsMode of a Registry says where they cannot',
+  },
+  { group: 'security.istio.io', kind: 'RequestAuthentication', why: later('authentication by tokens') },
+  { group: 'install.istio.io', kind: 'IstioOperator', why: 'Isthmus is installed without Istio: see docs/install.md' },
+];

@@ -1,0 +1,50 @@
+import { z } from 'zod';
+import { fields, oneOf } from '../../../core/yaml/index.ts';
+import type { KindRow } from '../kinds/row.ts';
+import { dnsLabel, textMap } from './fields.ts';
+
+/** Says where an object holds: `mesh`, or `cluster` for that of its owner alone. */
+export const scopeAnnotation = 'isthmus.dev/scope';
+
+/** What the API server and its controllers write into the metadata of every object; it means nothing here. */
+const ofKubernetes = Object.fromEntries(
+  [
+    'uid',
+    'resourceVersion',
+    'generation',
+    'managedFields',
+    'ownerReferences',
+    'finalizers',
+    'generateName',
+    'selfLink',
+    'deletionTimestamp',
+    'deletionGracePeriodSeconds',
+    'clusterName',
+  ].map((name) => [name, z.unknown().optional()]),
+) as Record<string, z.ZodOptional<z.ZodUnknown>>;
+
+const noScope = z.undefined({ error: 'means nothing for this kind, which belongs to one control plane' });
+
+/** All but the spec. `row`: undefined where the kind is not known, and so nothing that depends on it. */
+export function envelopeSchema(row: KindRow | undefined) {
+  const scope =
+    row === undefined ? z.unknown().optional() : row.scope === undefined ? noScope.optional() : oneOf('mesh', 'cluster').optional();
+  const annotations = textMap.and(z.looseObject({ [scopeAnnotation]: scope }));
+  const namespace = row?.namespaceForm ?? dnsLabel;
+  const spec = z.looseObject({});
+  const optional = row === undefined || row.specOptional === true;
+  return fields({
+    apiVersion: z.unknown(),
+    kind: z.unknown(),
+    metadata: fields({
+      name: row?.name ?? z.string(),
+      namespace: namespace.optional(),
+      labels: textMap.optional(),
+      annotations: annotations.optional(),
+      creationTimestamp: z.iso.datetime({ offset: true, error: 'must be a time such as 2026-01-31T12:00:00Z' }).nullable().optional(),
+      ...ofKubernetes,
+    }),
+    spec: optional ? spec.optional() : spec,
+    status: z.unknown().optional(),
+  });
+}
