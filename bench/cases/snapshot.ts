@@ -1,5 +1,5 @@
 import { callerPolicies } from '../../control/policy/index.ts';
-import { createSnapshotBuilder, DialectResources, nativeDialect, type SnapshotInputs } from '../../control/snapshot/index.ts';
+import { createSnapshotBuilder, DialectResources, nativeDialect, noTraffic, type SnapshotInputs } from '../../control/snapshot/index.ts';
 import { type ChangedNames, noClaims, type ResourceView } from '../../core/xds/index.ts';
 import type { BenchCase } from '../bench-case.ts';
 import { BenchMesh } from '../bench-mesh.ts';
@@ -45,6 +45,7 @@ class SnapshotBench {
       hostSuffix: 'mesh.internal',
       trust: { trustDomain, roots: [], intermediates: [], deniedSerials: [] },
       policies: callerPolicies({ cluster, trustDomain, exports: [], peers: new Map() }),
+      traffic: noTraffic,
       gatewayPorts: [],
       originateCidrs: [],
     };

@@ -1,5 +1,6 @@
 import { Snapshots } from '../../control/assemble/snapshots.ts';
 import { callerPolicies } from '../../control/policy/index.ts';
+import { noTraffic } from '../../control/snapshot/index.ts';
 import type { RegistryEvent } from '../../core/registry/index.ts';
 import { BenchMesh, type BenchSize } from '../bench-mesh.ts';
 import { cluster, trustDomain } from '../bench-pki.ts';
@@ -18,6 +19,7 @@ export class BenchControl {
       hostSuffix: 'mesh.internal',
       trust: { trustDomain, roots: [], intermediates: [], deniedSerials: [] },
       policies: callerPolicies({ cluster, trustDomain, exports: [], peers: new Map() }),
+      traffic: noTraffic,
       gatewayPorts: [],
       originateCidrs: [],
     });

@@ -9,6 +9,7 @@ import { type Catalog, createCatalog } from '../catalog/index.ts';
 import { type LiveConfig, parseHostPort } from '../config/index.ts';
 import { authorizationPolicies, callerPolicies } from '../policy/index.ts';
 import { GatewayList } from '../registration/index.ts';
+import { noTraffic } from '../snapshot/index.ts';
 import { type ControlMetrics, createMetrics } from '../telemetry/index.ts';
 import { accessPoliciesOf, authorizationPoliciesOf, exportsOf } from './config-objects.ts';
 import { createControlApi } from './control-facade.ts';
@@ -66,6 +67,7 @@ export async function buildParts(around: Surroundings): Promise<ControlParts> {
     hostSuffix: mesh.hostSuffix,
     trust: identity.authority.bundle(),
     policies: [],
+    traffic: noTraffic,
     gatewayPorts: [],
     originateCidrs: mesh.originate.sources.flatMap((s) => s.cidrs),
   });

@@ -1,27 +1,41 @@
-import {
-  clusterSetHost,
-  gatewaySubset,
-  localClusterName,
-  meshHost,
-  type NetworkId,
-  outboundClusterName,
-  type ServicePort,
-  sniName,
-} from '../../core/model/index.ts';
-import type { CatalogEndpoint, MergedService } from '../catalog/index.ts';
+import { clusterSetHost, meshHost, outboundClusterName, type ServicePort } from '../../core/model/index.ts';
+import type { MergedService } from '../catalog/index.ts';
 import type { ServiceAuthz } from '../policy/index.ts';
-import { assignEndpoints, selectable } from './assign-endpoints.ts';
+import type { ServiceTraffic } from '../routing/index.ts';
+import { assignEndpoints } from './assign-endpoints.ts';
+import type { ClientPlace } from './client-place.ts';
+import { gatewayRoutes } from './gateway-routes.ts';
 import { findGatewayPort, type SnapshotInputs } from './inputs.ts';
-import type { AssignmentIr, ClientClass, Resource, RouteIr } from './ir.ts';
+import type { ClientClass, Resource, RouteIr } from './ir.ts';
 import { seal, sealAgain } from './seal.ts';
+import { type SubsetTarget, subsetsOf } from './subset.ts';
 
-/** Everything one class of clients is told because of one service. Pure; names are unique over all services. */
-export function buildService(service: MergedService, client: ClientClass, inputs: SnapshotInputs): readonly Resource[] {
-  return client.kind === 'agent' ? forAgent(service, client, inputs) : forGateway(service, client, inputs);
+/** What one service is built from and for. */
+export interface BuildContext {
+  readonly client: ClientClass;
+  readonly inputs: SnapshotInputs;
+  /** Of the class: one for all services that are built at once. */
+  readonly place: ClientPlace;
+  /** xDS clusters that others of the class lead to, beside what the service itself brings; for agents, who get all, without meaning. */
+  readonly wanted: (cluster: string) => boolean;
 }
 
-function forAgent(service: MergedService, client: ClientClass, inputs: SnapshotInputs): readonly Resource[] {
+/** Everything one class of clients is told because of one service. Pure; names are unique over all services. */
+export function buildService(service: MergedService, context: BuildContext): readonly Resource[] {
+  switch (context.client.kind) {
+    case 'agent':
+      return forAgent(service, context);
+    case 'gateway':
+      return forGateway(service, context);
+    case 'ingress':
+      return [...everyOutbound(service, context), authzOf(service, context.inputs)];
+  }
+}
+
+function forAgent(service: MergedService, context: BuildContext): readonly Resource[] {
+  const { inputs } = context;
   const host = meshHost(service, inputs.hostSuffix);
+  const traffic = inputs.traffic.service(service.key);
   const listener = seal('listener', host, {
     type: 'service',
     namespace: service.namespace,
@@ -32,120 +46,91 @@ function forAgent(service: MergedService, client: ClientClass, inputs: SnapshotI
       name: p.name,
       protocol: p.protocol,
       cluster: outboundClusterName({ port: p.port, subset: '', host }),
+      ...(traffic?.routing.has(p.port) === true ? { routing: routingName(p, host) } : {}),
     })),
   });
-  return [listener, ...service.ports.flatMap((port) => outbound(service, port, client, inputs)), authzOf(service, inputs)];
+  const routings = service.ports.flatMap((port) => routingOf(port, host, traffic));
+  return [listener, ...routings, ...everyOutbound(service, context), ...inbound(service, traffic), authzOf(service, inputs)];
 }
 
-function forGateway(service: MergedService, client: ClientClass, inputs: SnapshotInputs): readonly Resource[] {
-  const routed = service.ports.flatMap((port) => localRoutes(service, port, client, inputs));
-  const originated = service.ports.flatMap((port) => originate(service, port, client, inputs));
-  const terminates = routed.some((r) => r.kind === 'route' && (r.value as RouteIr).mode === 'terminate');
-  const authz = terminates ? [authzOf(service, inputs)] : [];
-  return [...routed, ...originated, ...authz];
+function everyOutbound(service: MergedService, context: BuildContext): readonly Resource[] {
+  const targets = subsetsOf(context.inputs.traffic.service(service.key));
+  return service.ports.flatMap((port) => targets.flatMap((target) => outbound(service, port, target, context)));
 }
 
-/** The xDS cluster of callers, and where its endpoints are as seen from the client's network. */
-function outbound(service: MergedService, port: ServicePort, client: ClientClass, inputs: SnapshotInputs): readonly Resource[] {
-  const host = meshHost(service, inputs.hostSuffix);
-  const name = outboundClusterName({ port: port.port, subset: '', host });
-  // Not the whole view: what is made again later must not keep an old one alive.
-  const { cluster, gateways } = inputs.view;
-  const { hostSuffix } = inputs;
-  const context = { view: { cluster, gateways }, hostSuffix, trustDomain: inputs.trust.trustDomain, network: client.network };
-  return [clusterResource(name, service, port, host), sealAgain('endpoints', name, () => assignEndpoints(service, port, context))];
+function routingName(port: ServicePort, host: string): string {
+  return `${port.port}|${host}`;
 }
 
-/** What a gateway takes from other networks: this cluster's endpoints on its own network, and nothing else. */
-function localRoutes(service: MergedService, port: ServicePort, client: ClientClass, inputs: SnapshotInputs): readonly Resource[] {
-  const host = meshHost(service, inputs.hostSuffix);
-  return (['', gatewaySubset] as const).flatMap((subset) => {
-    const whose = { cluster: inputs.view.cluster, network: client.network, mesh: subset === '' };
-    // The route stands while all of them are down, so that callers learn "no healthy endpoint" and not "no such service".
-    if (!service.endpoints.some((e) => isLocal(e, port, whose))) return [];
-    const target = { port: port.port, subset, host };
-    const name = localClusterName(target);
-    const route = seal('route', sniName(target), {
-      mode: whose.mesh ? 'passthrough' : 'terminate',
-      cluster: name,
-      protocol: port.protocol,
-      authz: whose.mesh ? '' : service.key,
-    });
-    return [route, clusterResource(name, service, port, host), localEndpoints(name, service, port, whose)];
-  });
+function routingOf(port: ServicePort, host: string, traffic: ServiceTraffic | undefined): readonly Resource[] {
+  const routing = traffic?.routing.get(port.port);
+  return routing === undefined ? [] : [seal('routing', routingName(port, host), routing)];
 }
 
-/** Which endpoints a gateway leads to, and whether they end mTLS themselves. */
-interface Local {
-  readonly cluster: string;
-  readonly network: NetworkId;
-  readonly mesh: boolean;
+/** Nothing to say where there are no subsets: the server name has an empty one then. */
+function inbound(service: MergedService, traffic: ServiceTraffic | undefined): readonly Resource[] {
+  if (traffic === undefined || traffic.subsets.length === 0) return [];
+  return [seal('inbound', service.key, { subsets: traffic.subsets.map((s) => s.name).sort() })];
 }
 
-function isLocal(e: CatalogEndpoint, port: ServicePort, { cluster, network, mesh }: Local): boolean {
-  return e.cluster === cluster && e.network === network && e.ports[port.name] !== undefined && (e.tlsMode === 'mesh') === mesh;
-}
-
-/** A function of its own: what makes it again keeps these parameters alive, neither the whole view nor lists of its own. */
-function localEndpoints(name: string, service: MergedService, port: ServicePort, whose: Local): Resource {
-  return sealAgain('endpoints', name, () =>
-    localAssignment(
-      service.endpoints.filter((e) => isLocal(e, port, whose)),
-      port,
-    ),
-  );
-}
-
-/** Bytes go on as they came (passthrough) or in the clear (terminate): no TLS of the gateway's own either way. */
-function localAssignment(endpoints: readonly CatalogEndpoint[], port: ServicePort): AssignmentIr {
-  const usable = selectable(endpoints, port);
-  const anyLive = usable.some((e) => e.state === 'live');
-  const rank = (e: CatalogEndpoint) => (anyLive && e.state === 'stale' ? 1 : 0);
-  const list = usable.map((e) => ({
-    address: e.address,
-    port: e.ports[port.name] ?? 0,
-    weight: e.health === 'draining' ? 0 : Math.max(e.weight === 0 ? 0 : 1, Math.round(e.weight)),
-    priority: rank(e),
-    cluster: e.cluster,
-    network: e.network,
-    locality: [e.locality.region, e.locality.zone, e.locality.subzone].join('/').replace(/\/+$/, ''),
-    runtime: e.runtime,
-    instance: e.instance,
-    viaGateway: false,
-    stale: e.state === 'stale',
-    draining: e.health === 'draining',
-  }));
-  return {
-    endpoints: list.sort((a, b) => a.priority - b.priority || (a.address < b.address ? -1 : a.address > b.address ? 1 : a.port - b.port)),
-  };
-}
-
-function originate(service: MergedService, port: ServicePort, client: ClientClass, inputs: SnapshotInputs): readonly Resource[] {
-  const entry = findGatewayPort(inputs.gatewayPorts, service.key, port.port);
-  if (entry === undefined) return [];
-  const [cluster, endpoints] = outbound(service, port, client, inputs);
-  if (cluster === undefined || endpoints === undefined) return [];
-  const listener = seal('listener', `originate|${entry.gatewayPort}`, {
-    type: 'originate',
-    port: entry.gatewayPort,
-    protocol: port.protocol,
-    cluster: cluster.name,
-    allowedCidrs: [...inputs.originateCidrs].sort(),
-    namespace: service.namespace,
-    service: service.name,
-  });
-  return [cluster, endpoints, listener];
-}
-
-function clusterResource(name: string, service: MergedService, port: ServicePort, host: string): Resource {
-  return seal('cluster', name, {
+/** The xDS cluster of callers, and where its endpoints are as seen from the client's place. */
+function outbound(service: MergedService, port: ServicePort, target: SubsetTarget, { place }: BuildContext): readonly Resource[] {
+  const host = meshHost(service, place.hostSuffix);
+  const name = outboundClusterName({ port: port.port, subset: target.name, host });
+  const traffic = target.policies?.get(port.port)?.traffic;
+  const cluster = seal('cluster', name, {
     host,
     namespace: service.namespace,
     service: service.name,
     port: port.port,
     protocol: port.protocol,
-    connectTimeoutMs: 0,
+    connectTimeoutMs: traffic?.connections?.connectTimeoutMs ?? 0,
+    ...(traffic === undefined ? {} : { traffic }),
   });
+  return [cluster, sealAgain('endpoints', name, () => assignEndpoints({ service, port, target, place }))];
+}
+
+function forGateway(service: MergedService, context: BuildContext): readonly Resource[] {
+  const { client, inputs, place, wanted } = context;
+  const host = meshHost(service, inputs.hostSuffix);
+  const traffic = inputs.traffic.service(service.key);
+  const targets = subsetsOf(traffic);
+  const routed = service.ports.flatMap((port) =>
+    gatewayRoutes(service, port, targets, { cluster: inputs.view.cluster, network: client.network, host }),
+  );
+  const listeners = service.ports.flatMap((port) => originate(service, port, host, traffic, inputs));
+  const called = service.ports.flatMap((port) => {
+    const own = findGatewayPort(inputs.gatewayPorts, service.key, port.port) !== undefined;
+    return targets
+      .filter((target) => (own && target.name === '') || wanted(outboundClusterName({ port: port.port, subset: target.name, host })))
+      .flatMap((target) => outbound(service, port, target, { ...context, place }));
+  });
+  const terminates = routed.some((r) => r.kind === 'route' && (r.value as RouteIr).mode === 'terminate');
+  return [...routed, ...called, ...listeners, ...(terminates ? [authzOf(service, inputs)] : [])];
+}
+
+/** For callers without a sidecar; what it leads to is `wanted` by its routing. */
+function originate(
+  service: MergedService,
+  port: ServicePort,
+  host: string,
+  traffic: ServiceTraffic | undefined,
+  inputs: SnapshotInputs,
+): readonly Resource[] {
+  const entry = findGatewayPort(inputs.gatewayPorts, service.key, port.port);
+  if (entry === undefined) return [];
+  const routing = routingOf(port, host, traffic);
+  const listener = seal('listener', `originate|${entry.gatewayPort}`, {
+    type: 'originate',
+    port: entry.gatewayPort,
+    protocol: port.protocol,
+    cluster: outboundClusterName({ port: port.port, subset: '', host }),
+    allowedCidrs: [...inputs.originateCidrs].sort(),
+    namespace: service.namespace,
+    service: service.name,
+    ...(routing.length === 0 ? {} : { routing: routingName(port, host) }),
+  });
+  return [listener, ...routing];
 }
 
 function authzOf(service: MergedService, inputs: SnapshotInputs): Resource {

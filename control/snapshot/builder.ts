@@ -1,11 +1,15 @@
 import type { NetworkId, ServiceKey } from '../../core/model/index.ts';
 import type { MergedService } from '../catalog/index.ts';
+import { buildIngress, type IngressPlan } from './build-ingress.ts';
 import { buildService, compileAuthz } from './build-service.ts';
 import { ClassSnapshot } from './class-snapshot.ts';
+import { type ClientPlace, clientPlace } from './client-place.ts';
 import { meshOwner } from './dialect.ts';
 import { findInconsistencies } from './find-inconsistencies.ts';
 import type { SnapshotBuilder, SnapshotInputs } from './inputs.ts';
 import type { ClientClass, Resource, Snapshot } from './ir.ts';
+import { OriginateDemand } from './originate-demand.ts';
+import { isGatewayOwner } from './owners.ts';
 import { seal } from './seal.ts';
 
 interface ClassState {
@@ -14,6 +18,15 @@ interface ClassState {
   readonly faults: Map<ServiceKey, readonly string[]>;
   /** Services to look at again; `all` after a change that may concern any. */
   dirty: Set<ServiceKey> | 'all';
+  /** Of ingress gateways, as of the newest build; undefined: to be made. */
+  ingress: IngressPlan | undefined;
+}
+
+/** What is the same for all services of one build. */
+interface Build {
+  readonly state: ClassState;
+  readonly now: SnapshotInputs;
+  readonly place: ClientPlace;
 }
 
 /** Classes that nobody follows any more, kept for a client that comes back: clients name their networks as they like. */
@@ -26,14 +39,17 @@ export function createSnapshotBuilder(onBuild?: (service: ServiceKey, client: Cl
   const idle = new Set<string>();
   let inputs: SnapshotInputs | undefined;
 
-  const buildOne = (key: ServiceKey, state: ClassState, now: SnapshotInputs): readonly Resource[] => {
+  const demand = new OriginateDemand();
+
+  const buildOne = (key: ServiceKey, { state, now, place }: Build): readonly Resource[] => {
     const service = now.view.services.get(key);
-    if (service === undefined) {
+    const { client } = state.snapshot;
+    if (service === undefined || (client.kind === 'ingress' && state.ingress?.services.has(key) !== true)) {
       state.faults.delete(key);
       return [];
     }
-    onBuild?.(key, state.snapshot.client);
-    const built = buildService(service, state.snapshot.client, now);
+    onBuild?.(key, client);
+    const built = buildService(service, { client, inputs: now, place, wanted: (cluster) => demand.has(cluster) });
     const wrong = findInconsistencies(built);
     if (wrong.length === 0) {
       state.faults.delete(key);
@@ -44,9 +60,11 @@ export function createSnapshotBuilder(onBuild?: (service: ServiceKey, client: Cl
   };
 
   const bringUpToDate = (state: ClassState, now: SnapshotInputs): void => {
-    const keys = state.dirty === 'all' ? everyKey(state, now) : state.dirty;
     const changes = new Map<string, readonly Resource[]>();
-    for (const key of keys) changes.set(key, buildOne(key, state, now));
+    if (state.snapshot.client.kind === 'ingress') remakeIngress(state, now, changes);
+    const keys = state.dirty === 'all' ? everyKey(state, now) : state.dirty;
+    const build = { state, now, place: clientPlace(state.snapshot.client, now) };
+    for (const key of keys) changes.set(key, buildOne(key, build));
     const bundle = bundleResource(now);
     if (state.snapshot.of(meshOwner)[0]?.version !== bundle.version) changes.set(meshOwner, [bundle]);
     if (changes.size > 0) state.snapshot.replace(changes);
@@ -56,10 +74,13 @@ export function createSnapshotBuilder(onBuild?: (service: ServiceKey, client: Cl
   return {
     update(next, services) {
       const touched = inputs === undefined || services === undefined ? 'all' : touchedServices(inputs, next, services);
+      const called = followDemand(demand, inputs, next, touched);
+      const gateways = inputs?.traffic !== next.traffic;
       inputs = next;
       for (const state of classes.values()) {
         if (touched === 'all' || state.dirty === 'all') state.dirty = 'all';
-        else for (const key of touched) state.dirty.add(key);
+        else for (const key of state.snapshot.client.kind === 'gateway' ? [...touched, ...called] : touched) state.dirty.add(key);
+        if (touched === 'all' || (gateways && next.traffic.changed.gateways.size > 0)) state.ingress = undefined;
       }
     },
     snapshot(client): Snapshot {
@@ -68,7 +89,7 @@ export function createSnapshotBuilder(onBuild?: (service: ServiceKey, client: Cl
       idle.delete(id);
       let state = classes.get(id);
       if (state === undefined) {
-        state = { snapshot: new ClassSnapshot(client), faults: new Map(), dirty: 'all' };
+        state = { snapshot: new ClassSnapshot(client), faults: new Map(), dirty: 'all', ingress: undefined };
         classes.set(id, state);
       }
       bringUpToDate(state, inputs);
@@ -95,15 +116,45 @@ export function createSnapshotBuilder(onBuild?: (service: ServiceKey, client: Cl
   };
 }
 
-function idOf({ kind, network }: ClientClass): string {
-  return `${kind} ${network}`;
+function idOf({ kind, network, locality = '', labels }: ClientClass): string {
+  const sorted = Object.entries(labels ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
+  return JSON.stringify([kind, network, locality, ...(labels === undefined ? [] : [sorted])]);
 }
 
 function* everyKey(state: ClassState, now: SnapshotInputs): Iterable<ServiceKey> {
   yield* now.view.services.keys();
   for (const owner of [...state.snapshot.owners()]) {
-    if (owner !== meshOwner && !now.view.services.has(owner as ServiceKey)) yield owner as ServiceKey;
+    if (owner !== meshOwner && !isGatewayOwner(owner) && !now.view.services.has(owner as ServiceKey)) yield owner as ServiceKey;
   }
+}
+
+/** Makes the plan of the class anew if it has to be, and looks again at services that are led to since, or no longer. */
+function remakeIngress(state: ClassState, now: SnapshotInputs, changes: Map<string, readonly Resource[]>): void {
+  if (state.ingress !== undefined) return;
+  const plan = buildIngress(state.snapshot.client, now.traffic);
+  for (const owner of state.snapshot.owners()) if (isGatewayOwner(owner)) changes.set(owner, []);
+  for (const [owner, resources] of plan.resources) changes.set(owner, resources);
+  state.ingress = plan;
+  if (state.dirty === 'all') return;
+  const built = [...state.snapshot.owners()].filter((owner) => owner !== meshOwner && !isGatewayOwner(owner)) as ServiceKey[];
+  for (const key of built) if (!plan.services.has(key)) state.dirty.add(key);
+  const known = new Set(built);
+  for (const key of plan.services) if (!known.has(key)) state.dirty.add(key);
+}
+
+/** Services that gateways have to be told more or less of, as the routings of gateway ports lead elsewhere. */
+function followDemand(
+  demand: OriginateDemand,
+  before: SnapshotInputs | undefined,
+  next: SnapshotInputs,
+  touched: ReadonlySet<ServiceKey> | 'all',
+): ReadonlySet<ServiceKey> {
+  if (before === undefined || touched === 'all') {
+    demand.reset(next);
+    return new Set();
+  }
+  const same = before.traffic === next.traffic && before.gatewayPorts === next.gatewayPorts;
+  return same ? new Set() : demand.update(next, touched);
 }
 
 /** Services whose resources may differ, given what the catalog says has changed. */
@@ -114,6 +165,7 @@ function touchedServices(before: SnapshotInputs, next: SnapshotInputs, services:
     before.originateCidrs !== next.originateCidrs;
   if (general) return 'all';
   const touched = new Set(services);
+  if (before.traffic !== next.traffic) for (const key of next.traffic.changed.services) touched.add(key);
   if (before.policies !== next.policies) {
     const rules = (service: MergedService, inputs: SnapshotInputs) => JSON.stringify(compileAuthz(service, inputs).rules);
     for (const service of next.view.services.values()) if (rules(service, before) !== rules(service, next)) touched.add(service.key);

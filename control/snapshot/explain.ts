@@ -1,5 +1,6 @@
 import type { ExplainStep, Explanation } from '../../core/admin/index.ts';
 import {
+  formatLocality,
   formatSpiffeId,
   gatewayServiceAccount,
   meshHost,
@@ -9,10 +10,13 @@ import {
 } from '../../core/model/index.ts';
 import type { CatalogEndpoint, MergedService } from '../catalog/index.ts';
 import { type Caller, callerOf, explainDecision } from '../policy/index.ts';
-import { assignEndpoints, gatewaysFor, selectable } from './assign-endpoints.ts';
+import { assignEndpoints, selectable } from './assign-endpoints.ts';
 import { compileAuthz } from './build-service.ts';
+import { gatewaysFor } from './candidates.ts';
+import { clientPlace } from './client-place.ts';
 import { findSubject, type Subject } from './explain-subject.ts';
 import { findGatewayPort, type SnapshotInputs } from './inputs.ts';
+import { subsetsOf } from './subset.ts';
 
 type Outcome = ExplainStep['outcome'];
 
@@ -68,9 +72,10 @@ function decide(inputs: SnapshotInputs, src: string, dst: string, say: Say): Exp
   if (usable.length === 0) return 'unreachable';
   const caller = findCaller(inputs, src, say);
   if (caller === undefined) return 'unknown';
-  const context = { view, hostSuffix: inputs.hostSuffix, trustDomain: inputs.trust.trustDomain, network: caller.network };
+  const place = clientPlace({ kind: 'agent', network: caller.network, locality: caller.locality }, inputs);
+  const [whole = { name: '' }] = subsetsOf(inputs.traffic.service(service.key));
   if (!caller.sidecar && !explainOriginate(inputs, service, port.port, caller.network, say)) return 'unreachable';
-  const reached = assignEndpoints(service, port, context).endpoints;
+  const reached = assignEndpoints({ service, port, target: whole, place }).endpoints;
   sayNetwork(inputs, usable, caller.network, say);
   if (reached.length === 0) return 'unreachable';
   const best = reached.filter((e) => e.priority === 0);
@@ -106,6 +111,7 @@ function absence(inputs: SnapshotInputs): string[] {
 
 interface CallerPlace {
   readonly network: NetworkId;
+  readonly locality: string;
   readonly sidecar: boolean;
   readonly who: Caller;
 }
@@ -128,7 +134,8 @@ function findCaller(inputs: SnapshotInputs, src: string, say: Say): CallerPlace 
     why,
     `network ${endpoint.network}, instance ${endpoint.instance}`,
   ]);
-  return { network: endpoint.network, sidecar, who: callerOf(id, endpoint.cluster) };
+  const locality = sidecar ? formatLocality(endpoint.locality) : '';
+  return { network: endpoint.network, locality, sidecar, who: callerOf(id, endpoint.cluster) };
 }
 
 function explainOriginate(inputs: SnapshotInputs, service: MergedService, port: number, network: NetworkId, say: Say): boolean {

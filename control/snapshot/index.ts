@@ -5,7 +5,7 @@ export { envoyDialect } from './envoy/index.ts';
 export { explain } from './explain.ts';
 export { grpcDialect } from './grpc/index.ts';
 export type { GatewayPort, SnapshotBuilder, SnapshotInputs, TrustInput } from './inputs.ts';
-export { findGatewayPort } from './inputs.ts';
+export { findGatewayPort, noTraffic } from './inputs.ts';
 export type {
   AssignmentIr,
   AuthzIr,

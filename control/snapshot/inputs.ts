@@ -1,6 +1,7 @@
 import type { ServiceKey } from '../../core/model/index.ts';
 import type { CatalogView } from '../catalog/index.ts';
 import type { Policy } from '../policy/index.ts';
+import type { TrafficModel } from '../routing/index.ts';
 import type { ClientClass, Snapshot } from './ir.ts';
 
 /** Everything snapshots are made from. Plain immutable data: what is `===` to the inputs before is taken as unchanged. */
@@ -11,6 +12,8 @@ export interface SnapshotInputs {
   readonly trust: TrustInput;
   /** In order; see control/policy. */
   readonly policies: readonly Policy[];
+  /** Made from `view`. Where it is not the one of the inputs before, its `changed` says how it differs from that one. */
+  readonly traffic: TrafficModel;
   /** The persisted gateway ports of callers without a sidecar. */
   readonly gatewayPorts: readonly GatewayPort[];
   /** Source addresses that may use them, from MeshSpec.originate.sources; empty: nobody. */
@@ -25,6 +28,14 @@ export interface TrustInput {
   /** Lower-case hex. */
   readonly deniedSerials: readonly string[];
 }
+
+/** Nothing is said of any service: all defaults hold. */
+export const noTraffic: TrafficModel = {
+  service: () => undefined,
+  gateways: new Map(),
+  changed: { services: new Set(), gateways: new Set() },
+  findings: [],
+};
 
 /** One imported (service, port) and the gateway port on which callers without a sidecar find it. */
 export interface GatewayPort {

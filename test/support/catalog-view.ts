@@ -1,5 +1,5 @@
 import type { CatalogEndpoint, CatalogView, GatewayRecord, MergedService } from '../../control/catalog/index.ts';
-import type { SnapshotInputs } from '../../control/snapshot/index.ts';
+import { noTraffic, type SnapshotInputs } from '../../control/snapshot/index.ts';
 import {
   clusterId,
   type EndpointRecord,
@@ -100,5 +100,5 @@ export function viewOf(services: readonly MergedService[], gateways: readonly Ga
 
 export function inputsOf(view: CatalogView, more: Partial<SnapshotInputs> = {}): SnapshotInputs {
   const trust = { trustDomain: 'mesh.test', roots: [Buffer.from('root')], intermediates: [], deniedSerials: [] };
-  return { view, hostSuffix: 'mesh.internal', trust, policies: [], gatewayPorts: [], originateCidrs: [], ...more };
+  return { view, hostSuffix: 'mesh.internal', trust, policies: [], traffic: noTraffic, gatewayPorts: [], originateCidrs: [], ...more };
 }

@@ -1,6 +1,6 @@
 import type { CatalogInput } from '../../control/catalog/reducer.ts';
 import { callerPolicies } from '../../control/policy/index.ts';
-import type { GatewayPort, SnapshotInputs } from '../../control/snapshot/index.ts';
+import { type GatewayPort, noTraffic, type SnapshotInputs } from '../../control/snapshot/index.ts';
 import { clusterId, networkId, type ServiceRecord, sourceId } from '../../core/model/index.ts';
 import { viewAfter } from './mesh-history.ts';
 import type { MeshPki } from './mesh-pki.ts';
@@ -46,6 +46,7 @@ export function sceneInputs(pki: MeshPki, scene: EnvoyScene): SnapshotInputs {
       deniedSerials,
     },
     policies: callerPolicies({ cluster: 'east', trustDomain: pki.trustDomain, exports: [], peers: new Map() }),
+    traffic: noTraffic,
     gatewayPorts,
     originateCidrs,
   };

@@ -1,6 +1,6 @@
 import type { CatalogInput } from '../../control/catalog/reducer.ts';
 import { callerPolicies } from '../../control/policy/index.ts';
-import type { SnapshotInputs } from '../../control/snapshot/index.ts';
+import { noTraffic, type SnapshotInputs } from '../../control/snapshot/index.ts';
 import type { ExportPolicyObject } from '../../core/config/index.ts';
 import type { ClusterId } from '../../core/model/index.ts';
 import { clusterId, networkId, serviceKey, sourceId } from '../../core/model/index.ts';
@@ -79,6 +79,7 @@ export function goldenInputs(): SnapshotInputs {
       deniedSerials: ['0b', '0a'],
     },
     policies: callerPolicies({ cluster: 'east', trustDomain: 'mesh.test', exports, peers: new Map([['west', ['shop']]]) }),
+    traffic: noTraffic,
     gatewayPorts: [{ service: serviceKey('shop', 'payments'), port: 80, gatewayPort: 16_000 }],
     originateCidrs: ['10.0.0.0/24'],
   };

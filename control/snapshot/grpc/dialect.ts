@@ -1,3 +1,4 @@
+import { outboundClusterName } from '../../../core/model/index.ts';
 import { envoyTypeUrls } from '../../../core/xds/index.ts';
 import type { Dialect } from '../dialect.ts';
 import type { AssignmentIr, ClusterIr, Resource } from '../ir.ts';
@@ -25,5 +26,8 @@ export const grpcDialect: Dialect = {
 const carriers: ReadonlySet<string> = new Set(['grpc', 'http2', 'tcp']);
 
 function isGrpcCluster(resource: Resource): resource is Resource<'cluster'> {
-  return resource.kind === 'cluster' && carriers.has((resource.value as ClusterIr).protocol);
+  if (resource.kind !== 'cluster') return false;
+  const { port, host, protocol } = resource.value as ClusterIr;
+  // A target is a service port: nothing here leads to one of its subsets.
+  return carriers.has(protocol) && resource.name === outboundClusterName({ port, subset: '', host });
 }

@@ -7,7 +7,7 @@ import type { ClusterIr, EndpointIr } from '../ir.ts';
  * mTLS end, one way there.
  */
 export interface EndpointGroup {
-  /** `MESH-CLUSTER.KIND`, unique within a port. */
+  /** `MESH-CLUSTER.KIND`, and where some are farther than others `.pPRIORITY`; unique within a port. */
   readonly key: string;
   readonly cluster: string;
   readonly priority: number;
@@ -51,16 +51,21 @@ function takesConnections(e: EndpointIr): boolean {
 
 function groupEndpoints(endpoints: readonly EndpointIr[]): readonly EndpointGroup[] {
   const byKey = new Map<string, EndpointIr[]>();
+  const nearest = new Map<string, number>();
   for (const e of endpoints) {
-    const key = `${e.cluster}.${kindOf(e)}`;
+    const base = `${e.cluster}.${kindOf(e)}`;
+    const first = nearest.get(base) ?? e.priority;
+    nearest.set(base, first);
+    // The nearest keep their name when others come and go.
+    const key = e.priority === first ? base : `${base}.p${e.priority}`;
     const members = byKey.get(key);
     if (members === undefined) byKey.set(key, [e]);
     else members.push(e);
   }
-  return [...byKey.values()].flatMap((members) => (members[0] === undefined ? [] : [groupOf(members[0], members)])).sort(order);
+  return [...byKey].flatMap(([key, members]) => (members[0] === undefined ? [] : [groupOf(key, members[0], members)])).sort(order);
 }
 
-function groupOf(first: EndpointIr, members: readonly EndpointIr[]): EndpointGroup {
+function groupOf(key: string, first: EndpointIr, members: readonly EndpointIr[]): EndpointGroup {
   // An address that is there twice is refused with everything beside it; the identities of both are expected there.
   const byPlace = new Map<string, EndpointIr>();
   for (const e of members) {
@@ -69,7 +74,7 @@ function groupOf(first: EndpointIr, members: readonly EndpointIr[]): EndpointGro
     byPlace.set(place, known === undefined ? e : { ...known, weight: known.weight + e.weight });
   }
   return {
-    key: `${first.cluster}.${kindOf(first)}`,
+    key,
     cluster: first.cluster,
     priority: first.priority,
     weight: members.reduce((sum, e) => sum + e.weight, 0),

@@ -5,16 +5,23 @@ import type { CatalogView } from '../../../control/catalog/index.ts';
 import type { CatalogInput } from '../../../control/catalog/reducer.ts';
 import { callerPolicies } from '../../../control/policy/index.ts';
 import type { ClientClass, EndpointIr, Resource, Snapshot, SnapshotInputs } from '../../../control/snapshot/index.ts';
-import { createSnapshotBuilder, resourceKinds } from '../../../control/snapshot/index.ts';
+import { createSnapshotBuilder, noTraffic, resourceKinds } from '../../../control/snapshot/index.ts';
+import type { LocalityPolicy } from '../../../core/config/index.ts';
 import type { ServiceRecord } from '../../../core/model/index.ts';
-import { clusterId, networkId, serviceKey, sourceId } from '../../../core/model/index.ts';
+import { clusterId, networkId, parseLocality, serviceKey, sourceId } from '../../../core/model/index.ts';
 import { historyOf } from '../../support/mesh-history.ts';
 import { endpoint, service } from '../../support/mesh-records.ts';
+import { clusterOf, gatewaySketch, routingTo, type TrafficSketch, trafficModel } from '../../support/traffic-sketch.ts';
 
 const east = clusterId('east');
 const west = clusterId('west');
 const networks = ['east-net', 'edge-net', 'west-net'];
-const clients: ClientClass[] = networks.flatMap((n) => (['agent', 'gateway'] as const).map((kind) => ({ kind, network: networkId(n) })));
+const localities = ['', 'eu/a', 'eu/b', 'us/c'];
+const clients: ClientClass[] = [
+  ...networks.flatMap((n) => (['agent', 'gateway'] as const).map((kind) => ({ kind, network: networkId(n) }))),
+  ...localities.slice(1).map((locality) => ({ kind: 'agent', network: networkId('east-net'), locality }) as const),
+  { kind: 'ingress', network: networkId('edge-net'), labels: { istio: 'ingress' } },
+];
 /** An address tells its network, so that a raw one on the wrong side shows. */
 const addressIn = (network: string, i: number) => `10.${networks.indexOf(network)}.0.${i}`;
 
@@ -26,8 +33,12 @@ const anEndpoint = fc
     weight: fc.integer({ min: 0, max: 7 }),
     tlsMode: fc.constantFrom('mesh' as const, 'none' as const),
     serviceAccount: fc.constantFrom('orders', 'orders-v2'),
+    version: fc.constantFrom('v1', 'v2'),
+    locality: fc.constantFrom(...localities),
   })
-  .map(({ i, network, ...rest }) => endpoint(`i${i}`, { network, address: addressIn(network, i), ...rest }));
+  .map(({ i, network, version, locality, ...rest }) =>
+    endpoint(`i${i}`, { network, address: addressIn(network, i), labels: { version }, locality: parseLocality(locality), ...rest }),
+  );
 const aService: fc.Arbitrary<ServiceRecord> = fc
   .tuple(fc.constantFrom('shop/orders', 'shop/pay'), fc.array(anEndpoint, { maxLength: 6 }))
   .map(([name, endpoints]) => service(name, endpoints));
@@ -74,11 +85,43 @@ const history = fc
     ];
   });
 
+const aPolicy: fc.Arbitrary<LocalityPolicy> = fc.record({
+  enabled: fc.boolean(),
+  distribute: fc.constantFrom([], [{ from: '*', to: { 'eu/*': 70, 'us/*': 30 } }], [{ from: 'eu/a', to: { 'eu/a': 1, eu: 98, '*': 1 } }]),
+  failover: fc.constantFrom([], [{ from: 'eu', to: 'us' }]),
+  failoverPriority: fc.constantFrom([], ['topology.kubernetes.io/region', 'version=v2'], ['topology.istio.io/network']),
+});
+const names = ['shop/orders', 'shop/pay'];
+const aCluster = fc.tuple(fc.constantFrom(...names), fc.constantFrom('', 'v1')).map(([name, subset]) => clusterOf(name, subset, 80));
+const aSketch: fc.Arbitrary<TrafficSketch> = fc
+  .tuple(
+    fc.option(fc.dictionary(aCluster, fc.integer({ min: 1, max: 99 }), { minKeys: 1, maxKeys: 3 }), { nil: undefined }),
+    fc.subarray(['v1', 'v2']),
+    fc.option(aPolicy, { nil: undefined }),
+  )
+  .map(([shares, subsets, locality]) => ({
+    port: 80,
+    ...(shares === undefined ? {} : { routing: { 80: routingTo(shares) } }),
+    subsets: subsets.map((name) => ({ name, labels: { version: name } })),
+    ...(locality === undefined ? {} : { policy: { locality } }),
+  }));
+/** What is said at each step of a history; undefined: as before. */
+const rules = fc.option(
+  fc.tuple(
+    fc.dictionary(fc.constantFrom(...names), aSketch, { maxKeys: 2 }),
+    fc
+      .uniqueArray(fc.constantFrom(...names), { maxLength: 2 })
+      .map((list) => list.map((name) => gatewaySketch(name, 80, routingTo({}), [name]))),
+  ),
+  { nil: undefined },
+);
+
 const policies = callerPolicies({ cluster: 'east', trustDomain: 'mesh.test', exports: [], peers: new Map() });
 const fixed: Omit<SnapshotInputs, 'view'> = {
   hostSuffix: 'mesh.internal',
   trust: { trustDomain: 'mesh.test', roots: [Buffer.from('root')], intermediates: [], deniedSerials: [] },
   policies,
+  traffic: noTraffic,
   gatewayPorts: [{ service: serviceKey('shop', 'orders'), port: 80, gatewayPort: 16_000 }],
   originateCidrs: ['10.0.0.0/8'],
 };
@@ -88,26 +131,36 @@ function contents(snapshot: Snapshot) {
   return { version: snapshot.version, versions };
 }
 
-function built(view: CatalogView, client: ClientClass) {
+function built(view: CatalogView, client: ClientClass, traffic = fixed.traffic) {
   const builder = createSnapshotBuilder();
-  builder.update({ ...fixed, view });
+  builder.update({ ...fixed, view, traffic });
   return builder.snapshot(client);
 }
 
 test('after any history the incremental snapshot is the one built from scratch, to the version', () => {
   fc.assert(
-    fc.property(history, fc.infiniteStream(fc.boolean()), (inputs, looks) => {
+    fc.property(history, fc.infiniteStream(fc.boolean()), fc.infiniteStream(rules), (inputs, looks, said) => {
       const builder = createSnapshotBuilder();
-      const look = looks[Symbol.iterator]();
+      const [look, say] = [looks[Symbol.iterator](), said[Symbol.iterator]()];
       const steps = historyOf(inputs);
+      let traffic = trafficModel({});
       for (const [i, { view, services }] of steps.entries()) {
-        builder.update({ ...fixed, view }, i === 0 ? undefined : services);
+        const next = say.next().value;
+        if (next !== undefined) traffic = trafficModel(next[0], next[1], traffic);
+        // Rules change alone, too.
+        if (look.next().value) builder.update({ ...fixed, view, traffic }, i === 0 ? undefined : services);
+        else {
+          builder.update({ ...fixed, view, traffic: builder.inputs()?.traffic ?? trafficModel({}) }, i === 0 ? undefined : services);
+          builder.update({ ...fixed, view, traffic }, new Set());
+        }
         // Some classes look often, some seldom.
         for (const client of clients) if (look.next().value) builder.snapshot(client);
       }
       const last = steps.at(-1);
       assert.ok(last);
-      for (const client of clients) assert.deepEqual(contents(builder.snapshot(client)), contents(built(last.view, client)));
+      for (const client of clients) {
+        assert.deepEqual(contents(builder.snapshot(client)), contents(built(last.view, client, traffic)), JSON.stringify(client));
+      }
       assert.equal(builder.faults().size, 0);
     }),
     { numRuns: 150 },

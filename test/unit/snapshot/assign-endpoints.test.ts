@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { CatalogView } from '../../../control/catalog/index.ts';
 import { assignEndpoints } from '../../../control/snapshot/assign-endpoints.ts';
+import { clientPlace } from '../../../control/snapshot/client-place.ts';
 import { networkId } from '../../../core/model/index.ts';
-import { type EndpointSketch, gatewayOf, httpPort, serviceOf, viewOf } from '../../support/catalog-view.ts';
+import { type EndpointSketch, gatewayOf, httpPort, inputsOf, serviceOf, viewOf } from '../../support/catalog-view.ts';
 
 function assign(
   endpoints: readonly EndpointSketch[],
@@ -12,8 +13,8 @@ function assign(
 ) {
   const service = serviceOf('orders', endpoints);
   const view = viewOf([service], gateways);
-  const context = { view, hostSuffix: 'mesh.internal', trustDomain: 'mesh.test', network: networkId(network) };
-  return assignEndpoints(service, httpPort, context).endpoints;
+  const place = clientPlace({ kind: 'agent', network: networkId(network) }, inputsOf(view));
+  return assignEndpoints({ service, port: httpPort, target: { name: '' }, place }).endpoints;
 }
 
 test('own network directly, with the identity to demand; plaintext where there is no sidecar', () => {

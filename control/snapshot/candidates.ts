@@ -1,0 +1,185 @@
+import {
+  clusterSan,
+  formatLocality,
+  formatSpiffeId,
+  gatewayServiceAccount,
+  gatewaySubsetOf,
+  meshHost,
+  type ServicePort,
+  sniName,
+  systemNamespace,
+} from '../../core/model/index.ts';
+import type { CatalogEndpoint, CatalogView, GatewayRecord, MergedService } from '../catalog/index.ts';
+import type { ClientPlace } from './client-place.ts';
+import type { EndpointIr, TlsIr } from './ir.ts';
+import { isMember, type SubsetTarget } from './subset.ts';
+
+/** One place to connect to, before weights and priorities are fixed. */
+export interface Candidate {
+  /** Among those that are equally near and equally fresh, lower first. */
+  readonly tier: number;
+  /** Of the backends it stands for; 0: draining. */
+  readonly weight: number;
+  readonly addresses: readonly { readonly address: string; readonly port: number }[];
+  /** Those that all of its backends have. */
+  readonly labels: Readonly<Record<string, string>>;
+  readonly endpoint: Omit<EndpointIr, 'address' | 'port' | 'weight' | 'priority' | 'tls'> & { readonly tls: TlsIr | undefined };
+}
+
+const tiers = { direct: 0, ownCluster: 1, peers: 2 } as const;
+
+/** Which (service, port, subset), and who asks. */
+export interface Asked {
+  readonly service: MergedService;
+  readonly port: ServicePort;
+  readonly target: SubsetTarget;
+  readonly place: ClientPlace;
+}
+
+/** On the client's own network. Endpoints of one workload are expected to present the same: said once, they share it. */
+export function directCandidates(endpoints: readonly CatalogEndpoint[], asked: Asked, unhealthy: boolean): readonly Candidate[] {
+  const known = new Map<string, TlsIr>();
+  const tlsOf = (e: CatalogEndpoint): TlsIr | undefined => {
+    if (e.tlsMode !== 'mesh') return undefined;
+    const id = `${e.cluster} ${e.identityNamespace} ${e.serviceAccount}`;
+    // No subset: nobody on the way has to choose by it, and endpoints need not know of subsets.
+    const tls = known.get(id) ?? workloadTls(asked, [e], e.cluster, '');
+    known.set(id, tls);
+    return tls;
+  };
+  return endpoints.map((e) => directCandidate(e, asked.port, tlsOf(e), unhealthy));
+}
+
+function directCandidate(e: CatalogEndpoint, port: ServicePort, tls: TlsIr | undefined, unhealthy: boolean): Candidate {
+  const endpoint = {
+    tls,
+    cluster: e.cluster,
+    network: e.network,
+    locality: formatLocality(e.locality),
+    runtime: e.runtime,
+    instance: e.instance,
+    viaGateway: false,
+    stale: e.state === 'stale',
+    draining: e.health === 'draining',
+  };
+  return {
+    tier: tiers.direct,
+    weight: e.health === 'draining' ? 0 : e.weight,
+    addresses: [{ address: e.address, port: e.ports[port.name] ?? 0 }],
+    labels: e.labels,
+    endpoint: unhealthy ? { ...endpoint, unhealthy } : endpoint,
+  };
+}
+
+type RemoteGroup = readonly [CatalogEndpoint, ...CatalogEndpoint[]];
+
+/** On other networks: one for each gateway address and mTLS end. Without a gateway of its network an endpoint has none. */
+export function remoteCandidates(endpoints: readonly CatalogEndpoint[], asked: Asked): readonly Candidate[] {
+  return groupRemote(endpoints).flatMap((group) => gatewayCandidates(group, asked));
+}
+
+/** By (cluster, network, who ends mTLS, stale): what one gateway address stands for. */
+function groupRemote(endpoints: readonly CatalogEndpoint[]): readonly RemoteGroup[] {
+  const groups = new Map<string, [CatalogEndpoint, ...CatalogEndpoint[]]>();
+  for (const e of endpoints) {
+    if (e.health === 'draining') continue;
+    const key = `${e.cluster} ${e.network} ${e.tlsMode} ${e.state}`;
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [e]);
+    else group.push(e);
+  }
+  return [...groups.values()];
+}
+
+/** Gateways that take traffic for endpoints of this cluster and network: healthy ones, or all when none is known to be. */
+export function gatewaysFor(
+  view: Pick<CatalogView, 'gateways'>,
+  cluster: string,
+  network: GatewayRecord['network'],
+): readonly GatewayRecord[] {
+  const all = (view.gateways.get(network) ?? []).filter((g) => g.cluster === cluster && !g.draining && g.addresses.length > 0);
+  const healthy = all.filter((g) => g.healthy);
+  return healthy.length > 0 ? healthy : all;
+}
+
+function gatewayCandidates(group: RemoteGroup, asked: Asked): readonly Candidate[] {
+  const [first] = group;
+  const { view } = asked.place;
+  const addresses = gatewaysFor(view, first.cluster, first.network).flatMap((g) =>
+    g.addresses.map((address) => ({ address, port: g.port })),
+  );
+  if (addresses.length === 0) return [];
+  const stale = first.state === 'stale';
+  const all = behind(asked, first);
+  const subset = all.filter((e) => isMember(e, asked.port, asked.target.labels));
+  return [
+    {
+      tier: stale || first.cluster === view.cluster ? tiers.ownCluster : tiers.peers,
+      weight: group.reduce((sum, e) => sum + e.weight, 0),
+      addresses,
+      labels: commonLabels(subset),
+      endpoint: {
+        tls: first.tlsMode === 'mesh' ? workloadTls(asked, all, first.cluster, asked.target.name) : gatewayTls(asked, first.cluster),
+        cluster: first.cluster,
+        network: first.network,
+        locality: mainLocality(subset),
+        runtime: new Set(group.map((e) => e.runtime)).size === 1 ? first.runtime : '',
+        instance: '',
+        viaGateway: true,
+        stale,
+        draining: false,
+      },
+    },
+  ];
+}
+
+/**
+ * All that the gateway may lead to: it picks by its own, newer view of health and labels, so a caller that expected only those it
+ * believes to be meant would refuse a right answer, and every change of health would change what callers demand.
+ */
+function behind({ service, port }: Asked, like: CatalogEndpoint): readonly CatalogEndpoint[] {
+  return service.endpoints.filter(
+    (e) => e.cluster === like.cluster && e.network === like.network && e.tlsMode === like.tlsMode && e.ports[port.name] !== undefined,
+  );
+}
+
+/**
+ * Where most of the weight behind a gateway is, whatever its health: one address has one SNI, so that its localities cannot be told
+ * apart, and a place that moved with every health check would move traffic between priorities.
+ */
+function mainLocality(endpoints: readonly CatalogEndpoint[]): string {
+  const [first] = endpoints;
+  if (first !== undefined && endpoints.every((e) => e.locality === first.locality)) return formatLocality(first.locality);
+  const weights = new Map<string, number>();
+  for (const e of endpoints) {
+    const locality = formatLocality(e.locality);
+    weights.set(locality, (weights.get(locality) ?? 0) + e.weight);
+  }
+  const [main] = [...weights].sort(([a, x], [b, y]) => y - x || (a < b ? -1 : 1));
+  return main?.[0] ?? '';
+}
+
+function commonLabels(endpoints: readonly CatalogEndpoint[]): Readonly<Record<string, string>> {
+  const [first, ...rest] = endpoints;
+  if (first === undefined) return {};
+  return Object.fromEntries(Object.entries(first.labels).filter(([key, value]) => rest.every((e) => e.labels[key] === value)));
+}
+
+function workloadTls({ service, port, place }: Asked, workloads: readonly CatalogEndpoint[], cluster: string, subset: string): TlsIr {
+  const { trustDomain } = place;
+  const ids = workloads.map((e) => formatSpiffeId({ trustDomain, namespace: e.identityNamespace, serviceAccount: e.serviceAccount }));
+  return {
+    sni: sniName({ port: port.port, subset, host: meshHost(service, place.hostSuffix) }),
+    uriSans: [...new Set(ids)].sort(),
+    clusterSan: clusterSan(cluster, trustDomain),
+  };
+}
+
+function gatewayTls({ service, port, target, place }: Asked, cluster: string): TlsIr {
+  const { trustDomain } = place;
+  return {
+    sni: sniName({ port: port.port, subset: gatewaySubsetOf(target.name), host: meshHost(service, place.hostSuffix) }),
+    uriSans: [formatSpiffeId({ trustDomain, namespace: systemNamespace, serviceAccount: gatewayServiceAccount })],
+    clusterSan: clusterSan(cluster, trustDomain),
+  };
+}
