@@ -101,7 +101,7 @@ export class ClientView implements ResourceView {
       asked.set(id, found);
       return found;
     }) as FindResource;
-    const made = this.#dialect.personal?.(this.#client.claims, find, now.context) ?? [];
+    const made = this.#dialect.personal?.(this.#client.claims, find, now.context, this.#client.identity) ?? [];
     this.#asked = asked;
     this.#madeFor = now.context;
     const types = new Map<string, Map<string, DialectResource>>();

@@ -1,4 +1,4 @@
-import type { ServiceKey } from '../../core/model/index.ts';
+import type { ServiceKey, SpiffeId } from '../../core/model/index.ts';
 import type { DialectName, EncodedResource, NodeClaims } from '../../core/xds/index.ts';
 import type { ClientClass, Resource, ResourceKind, Snapshot } from './ir.ts';
 
@@ -48,7 +48,7 @@ export interface Dialect {
    * What one client alone gets, by its own claims: its inbound and explicit outbound listeners. `find` sees only what this
    * client may call or serves. Made anew when something that `find` was asked for changed. A name that the class has too is the client's.
    */
-  personal?(claims: NodeClaims, find: FindResource, context: DialectContext): readonly DialectResource[];
+  personal?(claims: NodeClaims, find: FindResource, context: DialectContext, identity: SpiffeId): readonly DialectResource[];
 }
 
 /** Encodes on first use and keeps the bytes: every client that gets the resource shares them. */

@@ -55,6 +55,8 @@ export interface NodeClaims {
   readonly http: readonly HttpClaim[];
   /** Mesh clusters for which a proxyless gRPC client holds trust anchors: it can take endpoints of these alone. */
   readonly anchors: readonly string[];
+  /** Of the workload, for rules that ask who calls. Default none. */
+  readonly labels?: Readonly<Record<string, string>>;
 }
 
 export const noClaims: NodeClaims = { outbound: [], http: [], anchors: [] };

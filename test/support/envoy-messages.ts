@@ -7,12 +7,15 @@ import { Action } from '../../core/xds/gen/envoy/config/rbac/v3/rbac.ts';
 import { RouteConfiguration } from '../../core/xds/gen/envoy/config/route/v3/route.ts';
 import { StdoutAccessLog } from '../../core/xds/gen/envoy/extensions/access_loggers/stream/v3/stream.ts';
 import { FilterStateValue } from '../../core/xds/gen/envoy/extensions/filters/common/set_filter_state/v3/value.ts';
+import { CorsPolicy } from '../../core/xds/gen/envoy/extensions/filters/http/cors/v3/cors.ts';
+import { HTTPFault } from '../../core/xds/gen/envoy/extensions/filters/http/fault/v3/fault.ts';
 import { RBAC as HttpRbac } from '../../core/xds/gen/envoy/extensions/filters/http/rbac/v3/rbac.ts';
 import { Router } from '../../core/xds/gen/envoy/extensions/filters/http/router/v3/router.ts';
 import { TlsInspector } from '../../core/xds/gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.ts';
 import { HttpConnectionManager } from '../../core/xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.ts';
 import { RBAC as NetworkRbac } from '../../core/xds/gen/envoy/extensions/filters/network/rbac/v3/rbac.ts';
 import { TcpProxy } from '../../core/xds/gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.ts';
+import { PreviousPrioritiesConfig } from '../../core/xds/gen/envoy/extensions/retry/priority/previous_priorities/v3/previous_priorities_config.ts';
 import { RawBuffer } from '../../core/xds/gen/envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.ts';
 import { Secret } from '../../core/xds/gen/envoy/extensions/transport_sockets/tls/v3/secret.ts';
 import { DownstreamTlsContext, UpstreamTlsContext } from '../../core/xds/gen/envoy/extensions/transport_sockets/tls/v3/tls.ts';
@@ -33,6 +36,8 @@ const decoders: Readonly<Record<string, Decoder>> = {
   'envoy.config.rbac.v3.Action': Action,
   'envoy.config.route.v3.RouteConfiguration': RouteConfiguration,
   'envoy.extensions.access_loggers.stream.v3.StdoutAccessLog': StdoutAccessLog,
+  'envoy.extensions.filters.http.cors.v3.CorsPolicy': CorsPolicy,
+  'envoy.extensions.filters.http.fault.v3.HTTPFault': HTTPFault,
   'envoy.extensions.filters.http.rbac.v3.RBAC': HttpRbac,
   'envoy.extensions.filters.http.router.v3.Router': Router,
   'envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector': TlsInspector,
@@ -45,6 +50,7 @@ const decoders: Readonly<Record<string, Decoder>> = {
   }),
   'envoy.extensions.transport_sockets.internal_upstream.v3.InternalUpstreamTransport': onlyField(3, 'transportSocket', TransportSocket),
   'envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer': RawBuffer,
+  'envoy.extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig': PreviousPrioritiesConfig,
   [`${tls}.Secret`]: Secret,
   [`${tls}.DownstreamTlsContext`]: DownstreamTlsContext,
   [`${tls}.UpstreamTlsContext`]: UpstreamTlsContext,

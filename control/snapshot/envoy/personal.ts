@@ -1,47 +1,60 @@
-import { clusterSetHost, meshHost, serviceKey, sniName } from '../../../core/model/index.ts';
+import { clusterSetHost, meshHost, type SpiffeId, serviceKey, sniName } from '../../../core/model/index.ts';
 import {
   appCluster,
   Cluster,
   type HttpHost,
   httpListener,
   inboundListener,
+  isHttp,
   Listener,
   outboundListener,
-  RouteConfiguration,
-  routeConfiguration,
+  plainRules,
+  type TrafficSource,
 } from '../../../core/xds/envoy/index.ts';
 import { envoyTypeUrls, type HttpClaim, type InboundClaim, type NodeClaims, type OutboundClaim } from '../../../core/xds/index.ts';
 import type { DialectContext, DialectResource, FindResource } from '../dialect.ts';
+import { hostsNamed, hostsOf, routesResource, saysSource } from './routing.ts';
 import { sealed } from './sealed.ts';
 
 /** A sidecar's or an ingress gateway's own listeners, as it asked for them. */
-export function personal(claims: NodeClaims, find: FindResource, context: DialectContext): readonly DialectResource[] {
+export function personal(claims: NodeClaims, find: FindResource, context: DialectContext, identity: SpiffeId): readonly DialectResource[] {
   if (context.client.kind === 'gateway') return [];
+  const looker = { find, context, source: { namespace: identity.namespace, labels: claims.labels ?? {} } };
   return [
-    ...(claims.inbound === undefined ? [] : inbound(claims.inbound, find, context)),
-    ...claims.outbound.flatMap((claim) => outbound(claim, find, context)),
-    ...claims.http.flatMap((claim) => http(claim, find, context)),
+    ...(claims.inbound === undefined ? [] : inbound(claims.inbound, looker)),
+    ...claims.outbound.flatMap((claim) => outbound(claim, looker)),
+    ...claims.http.flatMap((claim) => http(claim, looker)),
   ];
 }
 
-function inbound(claim: NonNullable<NodeClaims['inbound']>, find: FindResource, context: DialectContext): DialectResource[] {
+/** Who asks, and how it is answered. */
+interface Looker {
+  readonly find: FindResource;
+  readonly context: DialectContext;
+  readonly source: TrafficSource;
+}
+
+function inbound(claim: NonNullable<NodeClaims['inbound']>, { find, context }: Looker): DialectResource[] {
   const { hostSuffix, trustDomain } = context;
   const at = { address: claim.address, port: claim.port };
   // Two chains of one server name would spoil the listener for all.
   const services = [...new Map(claim.services.map((s) => [inboundCluster(s, hostSuffix), s])).entries()];
   if (services.length === 0) return [];
   const authz = services.map(([, s]) => find('authz', serviceKey(s.namespace, s.name)));
+  const subsets = services.map(([, s]) => ['', ...(find('inbound', serviceKey(s.namespace, s.name))?.value.subsets ?? [])]);
   const deniedSerials = find('bundle', trustDomain)?.value.deniedSerials ?? [];
   const ends = () =>
     services.map(([cluster, s], i) => ({
-      serverNames: [meshHost(s, hostSuffix), clusterSetHost(s)].map((host) => sniName({ port: s.port, subset: '', host })),
+      serverNames: [meshHost(s, hostSuffix), clusterSetHost(s)].flatMap((host) =>
+        (subsets[i] ?? ['']).map((subset) => sniName({ port: s.port, subset, host })),
+      ),
       protocol: s.protocol,
       cluster,
       app: { address: s.address, port: s.target },
       // Without a word about who may call, nobody may.
       authorization: { trustDomain, rules: authz[i]?.value.rules ?? [], deniedSerials },
     }));
-  const inputs = [claim, hostSuffix, trustDomain, deniedSerials, authz.map((a) => a?.version ?? '')];
+  const inputs = [claim, hostSuffix, trustDomain, deniedSerials, authz.map((a) => a?.version ?? ''), subsets];
   const listener = sealed(
     envoyTypeUrls.listener,
     Listener,
@@ -62,42 +75,69 @@ function inboundCluster(service: InboundClaim, hostSuffix: string): string {
 }
 
 /** Nothing listens for a service that is not there, or that this client may not call. */
-function outbound(claim: OutboundClaim, find: FindResource, context: DialectContext): DialectResource[] {
-  const target = targetOf(claim, find, context);
+function outbound(claim: OutboundClaim, looker: Looker): DialectResource[] {
+  const target = targetOf(claim, looker);
   if (target === undefined) return [];
-  const { protocol, cluster } = target;
+  const { protocol, cluster, routing, traffic } = target;
   const name = `outbound|${claim.address}|${claim.listen}`;
   const at = { address: claim.address, port: claim.listen };
-  return [sealed(envoyTypeUrls.listener, Listener, name, [at, protocol, cluster], () => outboundListener(name, at, { protocol, cluster }))];
+  const common = { protocol, cluster, ...(traffic === undefined ? {} : { traffic }) };
+  if (routing === undefined) {
+    return [sealed(envoyTypeUrls.listener, Listener, name, [at, common], () => outboundListener(name, at, common))];
+  }
+  if (!isHttp(protocol)) {
+    const { l4 } = routing.value;
+    const source = l4.some(({ matches }) => matches.some(saysSource)) ? looker.source : { namespace: '', labels: {} };
+    const inputs = [at, common, routing.version, source];
+    return [
+      sealed(envoyTypeUrls.listener, Listener, name, inputs, () => outboundListener(name, at, { ...common, routes: { l4, source } })),
+    ];
+  }
+  const routes = routing.name;
+  return [
+    sealed(envoyTypeUrls.listener, Listener, name, [at, protocol, routes], () => outboundListener(name, at, { protocol, cluster, routes })),
+    routesResource(routes, hostsOf(routing.value), routing.version, clustersBy(looker)),
+  ];
 }
 
-function http(claim: HttpClaim, find: FindResource, context: DialectContext): DialectResource[] {
+function http(claim: HttpClaim, looker: Looker): DialectResource[] {
   const name = `http|${claim.address}|${claim.listen}`;
   const at = { address: claim.address, port: claim.listen };
   const taken = new Set<string>();
-  const hosts = claim.services.flatMap((service): HttpHost[] => {
-    const target = targetOf(service, find, context);
+  const versions: string[] = [];
+  const hosts = claim.services.flatMap((service): readonly HttpHost[] => {
+    const target = targetOf(service, looker);
     if (target === undefined) return [];
     const names = [...target.hosts, ...service.hosts].map((host) => host.toLowerCase()).filter((host) => hostForm.test(host));
     // One name twice would spoil the whole configuration; the first that asks has it.
     const domains = [...new Set(names)].filter((host) => !taken.has(host));
     for (const host of domains) taken.add(host);
-    return domains.length === 0
-      ? []
-      : [{ name: `${service.name}.${service.namespace}:${service.port}`, domains, cluster: target.cluster, retries: true }];
+    if (domains.length === 0) return [];
+    const { cluster, routing } = target;
+    versions.push(`${cluster} ${domains.join()} ${routing?.version ?? ''}`);
+    const prefix = `${service.name}.${service.namespace}:${service.port}`;
+    if (routing !== undefined) return hostsNamed(prefix, domains, routing.value);
+    return [{ name: prefix, domains, rules: plainRules(cluster), retries: true }];
   });
   return [
     sealed(envoyTypeUrls.listener, Listener, name, [at], () => httpListener(name, at, name)),
-    sealed(envoyTypeUrls.route, RouteConfiguration, name, [hosts], () => routeConfiguration(name, hosts)),
+    routesResource(name, hosts, versions, clustersBy(looker)),
   ];
+}
+
+function clustersBy({ find, source }: Looker) {
+  return { source, find: (name: string) => find('cluster', name) };
 }
 
 /** A name, `*`, or a name whose first label is `*`. */
 const hostForm = /^(\*|(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*)$/;
 
-function targetOf(claim: { namespace: string; name: string; port: number }, find: FindResource, context: DialectContext) {
+function targetOf(claim: { namespace: string; name: string; port: number }, { find, context }: Looker) {
   const listener = find('listener', meshHost(claim, context.hostSuffix))?.value;
   if (listener?.type !== 'service') return undefined;
   const port = listener.ports.find((p) => p.port === claim.port);
-  return port === undefined ? undefined : { hosts: listener.hosts, protocol: port.protocol, cluster: port.cluster };
+  if (port === undefined) return undefined;
+  const { protocol, cluster } = port;
+  const routing = port.routing === undefined ? undefined : find('routing', port.routing);
+  return { hosts: listener.hosts, protocol, cluster, routing, traffic: find('cluster', cluster)?.value.traffic };
 }

@@ -34,7 +34,9 @@ function is<K extends ResourceKind>(resource: Resource, kind: K): resource is Re
 }
 
 function assignment({ name, version, value }: Resource<'endpoints'>): DialectResource {
-  return sealed(envoyTypeUrls.loadAssignment, ClusterLoadAssignment, name, [version], () => loadAssignment(name, value.endpoints));
+  return sealed(envoyTypeUrls.loadAssignment, ClusterLoadAssignment, name, [version], () =>
+    loadAssignment(name, value.endpoints, value.localities),
+  );
 }
 
 /** An xDS cluster that only a gateway's route leads to is for that route; all others call with this proxy's identity. */
@@ -50,10 +52,14 @@ function cluster(resource: Resource<'cluster'>, all: readonly Resource[]): Diale
       return sealed(envoyTypeUrls.cluster, Cluster, local, [version, spec], () => localEdsCluster(spec, name));
     });
   }
-  const endpoints = all.find((r): r is Resource<'endpoints'> => is(r, 'endpoints') && r.name === name)?.value as AssignmentIr | undefined;
-  const groups = tlsGroups(endpoints?.endpoints ?? []);
-  const ids = groups.map((group) => group.id);
-  return [sealed(envoyTypeUrls.cluster, Cluster, name, [version, ids], () => edsCluster({ name, protocol, connectTimeoutMs, groups }))];
+  const assigned = all.find((r): r is Resource<'endpoints'> => is(r, 'endpoints') && r.name === name)?.value as AssignmentIr | undefined;
+  const groups = tlsGroups(assigned?.endpoints ?? []);
+  const viaGateways = value.traffic?.outlier !== undefined && (assigned?.endpoints ?? []).some((endpoint) => endpoint.viaGateway);
+  const byLocality = assigned?.localities !== undefined;
+  const spec = { name, protocol, connectTimeoutMs, groups, host: value.host, byLocality, viaGateways };
+  const inputs = [version, groups.map((group) => group.id), byLocality, viaGateways];
+  const make = () => edsCluster({ ...spec, ...(value.traffic === undefined ? {} : { traffic: value.traffic }) });
+  return [sealed(envoyTypeUrls.cluster, Cluster, name, inputs, make)];
 }
 
 function originate({ name, version, value }: Resource<'listener'>, context: DialectContext): DialectResource[] {

@@ -1,18 +1,22 @@
 import type { Protocol } from '../../model/index.ts';
-import { CircuitBreakers } from '../gen/envoy/config/cluster/v3/circuit_breaker.ts';
+import type { ClusterTraffic, ConnectionLimits, OutsideTls } from '../../traffic/index.ts';
 import {
   Cluster,
   Cluster_DiscoveryType,
   Cluster_LbPolicy,
   type Cluster_TransportSocketMatch,
+  UpstreamConnectionOptions,
 } from '../gen/envoy/config/cluster/v3/cluster.ts';
-import { OutlierDetection } from '../gen/envoy/config/cluster/v3/outlier_detection.ts';
 import { HttpProtocolOptions } from '../gen/envoy/extensions/upstreams/http/v3/http_protocol_options.ts';
 import type { Any } from '../gen/google/protobuf/any.ts';
 import { duration, packed } from './any.ts';
 import { plaintextGroup, socketAddress, type TlsGroup } from './endpoints.ts';
+import { healthCheck } from './health-checks.ts';
 import { proxyLimits } from './limits.ts';
+import { balancing } from './load-balancing.ts';
 import { bundleSecretName, clusterBundleSecretName } from './names.ts';
+import { outsideTls } from './outside-tls.ts';
+import { circuitBreakers, defaultOutliers, outlierDetection } from './overload.ts';
 import { adsSource, rawBuffer, upstreamTls } from './tls.ts';
 
 export interface MeshCluster {
@@ -21,36 +25,62 @@ export interface MeshCluster {
   /** ms; 0: the default, 5,000. */
   readonly connectTimeoutMs: number;
   readonly groups: readonly TlsGroup[];
+  /** Of the service: what health checks ask for. */
+  readonly host: string;
+  readonly traffic?: ClusterTraffic;
+  /** Localities have weights of their own. */
+  readonly byLocality: boolean;
+  /** Gateways are among the endpoints. */
+  readonly viaGateways: boolean;
 }
 
 /** No certificate has it: what no group describes is not connected to, neither in the clear nor to whoever answers. */
 const nobody = 'urn:isthmus:no-endpoint';
 
 /** A service port as callers see it: endpoints over ADS, and for each of them the proof that it owes. */
-export function edsCluster({ name, protocol, connectTimeoutMs, groups }: MeshCluster): Cluster {
+export function edsCluster(spec: MeshCluster): Cluster {
+  const { name, groups, host, byLocality, viaGateways, traffic = {} } = spec;
+  const { outlier, healthCheck: check, loadBalancer } = traffic;
+  const protocol = upstreamProtocol(spec.protocol, traffic);
   const alpn = alpnOf(protocol);
   const matches = groups.map((group) => ({
     name: group.id,
     match: { tls: group.id },
     transportSocket: upstreamTls({ sni: group.sni, uriSans: group.uriSans, trust: clusterBundleSecretName(group.cluster), alpn }),
   }));
+  const base = common(name, protocol, traffic.connections?.connectTimeoutMs ?? spec.connectTimeoutMs, traffic);
   return Cluster.create({
-    ...common(name, protocol, connectTimeoutMs),
+    ...base,
+    ...balancing(loadBalancer),
+    commonLbConfig: {
+      ...base.commonLbConfig,
+      // Not 0: Envoy would answer 503 as soon as nothing is sound, and a wrong suspicion must not turn into an outage.
+      ...(outlier === undefined ? {} : { healthyPanicThreshold: { value: Math.max(1, outlier.minHealthPercent) } }),
+      ...(byLocality ? { localityConfigSpecifier: { $case: 'localityWeightedLbConfig' as const, value: {} } } : {}),
+    },
     clusterDiscoveryType: { $case: 'type', value: Cluster_DiscoveryType.EDS },
     edsClusterConfig: { edsConfig: adsSource },
-    outlierDetection: outliers,
-    transportSocketMatches: [...matches, plaintext],
+    outlierDetection: outlier === undefined ? defaultOutliers : outlierDetection(outlier, !viaGateways),
+    // Of what speaks HTTP/1.1 alone Envoy cannot ask over gRPC.
+    healthChecks:
+      check === undefined || (check.type === 'grpc' && protocol === 'http') ? [] : [healthCheck(check, host, isHttp2(protocol))],
+    ...(check?.type === 'grpc' && !isHttp(protocol) ? { typedExtensionProtocolOptions: { [httpOptionsName]: httpOptions('grpc') } } : {}),
+    ...keepalive(traffic.connections),
+    transportSocketMatches: [...matches, plaintext(traffic.tls, alpn)],
     transportSocket: upstreamTls({ sni: '', uriSans: [nobody], trust: bundleSecretName, alpn: [] }),
   });
 }
 
 /** Where a gateway takes what came for its own network: bytes go on as they are. `assignment`: the name of its endpoints. */
-export function localEdsCluster({ name, protocol, connectTimeoutMs }: Omit<MeshCluster, 'groups'>, assignment: string): Cluster {
+export function localEdsCluster(
+  { name, protocol, connectTimeoutMs }: Pick<MeshCluster, 'name' | 'protocol' | 'connectTimeoutMs'>,
+  assignment: string,
+): Cluster {
   return Cluster.create({
     ...common(name, protocol, connectTimeoutMs),
     clusterDiscoveryType: { $case: 'type', value: Cluster_DiscoveryType.EDS },
     edsClusterConfig: { edsConfig: adsSource, serviceName: assignment },
-    outlierDetection: outliers,
+    outlierDetection: defaultOutliers,
   });
 }
 
@@ -78,53 +108,58 @@ export function appCluster(name: string, protocol: Protocol, address: string, po
 
 export function alpnOf(protocol: Protocol): readonly string[] {
   if (protocol === 'http') return ['http/1.1'];
-  return protocol === 'http2' || protocol === 'grpc' ? ['h2'] : [];
+  return isHttp2(protocol) ? ['h2'] : [];
+}
+
+function isHttp2(protocol: Protocol): boolean {
+  return protocol === 'http2' || protocol === 'grpc';
 }
 
 export function isHttp(protocol: Protocol): boolean {
-  return protocol === 'http' || protocol === 'http2' || protocol === 'grpc';
+  return protocol === 'http' || isHttp2(protocol);
 }
 
-const plaintext: Cluster_TransportSocketMatch = { name: plaintextGroup, match: { tls: plaintextGroup }, transportSocket: rawBuffer };
+/** What has no identity in the mesh: in the clear, or over the TLS of its own. */
+function plaintext(tls: OutsideTls | undefined, alpn: readonly string[]): Cluster_TransportSocketMatch {
+  const transportSocket = tls === undefined ? rawBuffer : outsideTls(tls, alpn);
+  return { name: plaintextGroup, match: { tls: plaintextGroup }, transportSocket };
+}
 
-/** Envoy's own defaults are 1,024 and, for retries, 3. */
-const many = 1 << 30;
-const circuitBreakers = CircuitBreakers.create({
-  thresholds: [{ maxConnections: many, maxPendingRequests: many, maxRequests: many, maxRetries: many }],
-});
+function upstreamProtocol(protocol: Protocol, { connections }: ClusterTraffic): Protocol {
+  return protocol === 'http' && connections?.h2Upgrade === true ? 'http2' : protocol;
+}
 
-/** As our own proxies: a refused connection holds an endpoint back for 0.5 s to 30 s; what an application answers never does. */
-const outliers = OutlierDetection.create({
-  splitExternalLocalOriginErrors: true,
-  consecutiveLocalOriginFailure: 1,
-  enforcingConsecutiveLocalOriginFailure: 100,
-  enforcingConsecutive5xx: 0,
-  enforcingConsecutiveGatewayFailure: 0,
-  enforcingSuccessRate: 0,
-  enforcingLocalOriginSuccessRate: 0,
-  interval: duration(500),
-  baseEjectionTime: duration(500),
-  maxEjectionTime: duration(30_000),
-  maxEjectionPercent: 100,
-});
+function keepalive({ tcpKeepalive }: ConnectionLimits = {}): Pick<Cluster, 'upstreamConnectionOptions'> | undefined {
+  if (tcpKeepalive === undefined) return undefined;
+  const seconds = (ms: number | undefined) => (ms === undefined ? undefined : Math.max(1, Math.round(ms / 1_000)));
+  const { probes, timeMs, intervalMs } = tcpKeepalive;
+  const values = { keepaliveProbes: probes, keepaliveTime: seconds(timeMs), keepaliveInterval: seconds(intervalMs) };
+  return { upstreamConnectionOptions: UpstreamConnectionOptions.create({ tcpKeepalive: values }) };
+}
 
-function common(name: string, protocol: Protocol, connectTimeoutMs: number) {
+function common(name: string, protocol: Protocol, connectTimeoutMs: number, traffic: ClusterTraffic = {}) {
   return {
     name,
     lbPolicy: Cluster_LbPolicy.ROUND_ROBIN,
     connectTimeout: duration(connectTimeoutMs || proxyLimits.connectTimeoutMs),
-    circuitBreakers,
+    circuitBreakers: circuitBreakers(traffic),
     // Only when nothing at all is sound are the suspects used; and no change waits to be merged with the next.
     commonLbConfig: { healthyPanicThreshold: { value: 1 }, updateMergeWindow: duration(0) },
-    ...(isHttp(protocol) ? { typedExtensionProtocolOptions: { [httpOptionsName]: httpOptions(protocol) } } : {}),
+    ...(isHttp(protocol) ? { typedExtensionProtocolOptions: { [httpOptionsName]: httpOptions(protocol, traffic.connections) } } : {}),
   };
 }
 
 const httpOptionsName = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
 
-function httpOptions(protocol: Protocol): Any {
+function httpOptions(protocol: Protocol, connections: ConnectionLimits = {}): Any {
+  const { idleTimeoutMs = proxyLimits.upstreamIdleMs, maxRequestsPerConnection, maxConnectionDurationMs } = connections;
   const options = HttpProtocolOptions.create({
-    commonHttpProtocolOptions: { idleTimeout: duration(proxyLimits.upstreamIdleMs), maxHeadersCount: proxyLimits.maxHeaders },
+    commonHttpProtocolOptions: {
+      idleTimeout: duration(idleTimeoutMs),
+      maxHeadersCount: proxyLimits.maxHeaders,
+      maxRequestsPerConnection,
+      ...(maxConnectionDurationMs === undefined ? {} : { maxConnectionDuration: duration(maxConnectionDurationMs) }),
+    },
     upstreamProtocolOptions: {
       $case: 'explicitHttpConfig',
       value: {

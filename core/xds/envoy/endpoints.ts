@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { isIP } from 'node:net';
 import { parseLocality } from '../../model/index.ts';
 import { type Address, CidrRange } from '../gen/envoy/config/core/v3/address.ts';
 import { HealthStatus } from '../gen/envoy/config/core/v3/health_check.ts';
@@ -27,6 +28,14 @@ export interface MeshEndpoint {
   readonly runtime: string;
   readonly instance: string;
   readonly draining: boolean;
+  readonly unhealthy?: boolean;
+}
+
+/** Relative within a priority. */
+export interface LocalityShare {
+  readonly priority: number;
+  readonly locality: string;
+  readonly weight: number;
 }
 
 /** The endpoints of one xDS cluster that prove themselves alike. */
@@ -59,29 +68,46 @@ export function tlsGroups(endpoints: readonly MeshEndpoint[]): readonly TlsGroup
 
 /**
  * Draining endpoints are left out and not marked: those that Envoy counts as unhealthy it uses when no other is left. What
- * runs on them goes on all the same. Weights hold within a priority, over all its localities.
+ * runs on them goes on all the same. Weights hold within a priority, over all its localities, unless these have shares of their own.
  */
-export function loadAssignment(clusterName: string, endpoints: readonly MeshEndpoint[]): ClusterLoadAssignment {
+export function loadAssignment(
+  clusterName: string,
+  endpoints: readonly MeshEndpoint[],
+  shares: readonly LocalityShare[] = [],
+): ClusterLoadAssignment {
+  const weights = new Map(shares.map(({ priority, locality, weight }) => [`${priority} ${locality}`, weight]));
+  const shared = new Set(shares.map(({ priority }) => priority));
   const localities = new Map<string, LocalityLbEndpoints>();
   const taken = new Set<string>();
   for (const endpoint of endpoints) {
-    if (endpoint.weight === 0 || endpoint.draining) continue;
+    // Envoy refuses the whole set for one that is a name.
+    if (endpoint.weight === 0 || endpoint.draining || isIP(endpoint.address) === 0) continue;
+    const key = `${endpoint.priority} ${endpoint.locality}`;
+    // Whoever has no share beside those that have takes nothing, whichever way Envoy reads a weight of 0.
+    if (shared.has(endpoint.priority) && !weights.get(key)) continue;
     const address = freeAddress(endpoint, taken);
     if (address === undefined) continue;
-    const key = `${endpoint.priority} ${endpoint.locality}`;
     const { region, zone, subzone } = parseLocality(endpoint.locality);
+    const loadBalancingWeight = weights.get(key) ?? 1;
     const group =
       localities.get(key) ??
-      LocalityLbEndpoints.create({ locality: { region, zone, subZone: subzone }, priority: endpoint.priority, loadBalancingWeight: 1 });
+      LocalityLbEndpoints.create({ locality: { region, zone, subZone: subzone }, priority: endpoint.priority, loadBalancingWeight });
     localities.set(key, group);
     group.lbEndpoints.push(lbEndpoint(endpoint, address));
   }
+  const groups = [...localities.values()];
+  if (shares.length > 0) for (const each of groups) if (!shared.has(each.priority)) each.loadBalancingWeight = total(each);
   return ClusterLoadAssignment.create({
     clusterName,
-    endpoints: contiguous([...localities.values()]),
-    // One usable endpoint of a priority takes all of its traffic, instead of letting a part spill over to the next.
-    policy: { overprovisioningFactor: 1_000_000 },
+    endpoints: contiguous(groups),
+    // A priority takes all of its traffic while five in seven of its endpoints are sound (Envoy's own default, said aloud).
+    policy: { overprovisioningFactor: 140 },
   });
+}
+
+/** Where other priorities have shares, the weights of endpoints still hold over the localities of this one. */
+function total({ lbEndpoints }: LocalityLbEndpoints): number {
+  return lbEndpoints.reduce((sum, each) => sum + (each.loadBalancingWeight ?? 1), 0);
 }
 
 /** What is left out may have been all of one priority; Envoy wants them contiguous. */
@@ -106,7 +132,7 @@ function lbEndpoint(endpoint: MeshEndpoint, address: Address): LbEndpoint {
   const { cluster, runtime, instance, weight } = endpoint;
   return LbEndpoint.create({
     hostIdentifier: { $case: 'endpoint', value: { address } },
-    healthStatus: HealthStatus.HEALTHY,
+    healthStatus: endpoint.unhealthy === true ? HealthStatus.UNHEALTHY : HealthStatus.HEALTHY,
     loadBalancingWeight: weight,
     metadata: {
       filterMetadata: {

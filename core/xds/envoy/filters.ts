@@ -1,3 +1,4 @@
+import type { ClusterTraffic } from '../../traffic/index.ts';
 import { AccessLogFilter } from '../gen/envoy/config/accesslog/v3/accesslog.ts';
 import type { Filter } from '../gen/envoy/config/listener/v3/listener_components.ts';
 import type { RouteConfiguration } from '../gen/envoy/config/route/v3/route.ts';
@@ -18,7 +19,8 @@ import { proxyLimits } from './limits.ts';
 import { internalHopName } from './names.ts';
 import { afterHandshake, peerGate } from './peer-gate.ts';
 import { keepPeerSerial } from './peer-serial.ts';
-import { localOriginHeader } from './routes.ts';
+import { routeFilters } from './route-filters.ts';
+import { localOriginHeader } from './route-retries.ts';
 import { adsSource } from './tls.ts';
 
 export interface HttpFilterOptions {
@@ -43,7 +45,11 @@ export function httpFilters(options: HttpFilterOptions): Filter[] {
       typeof options.routes === 'string'
         ? { $case: 'rds', value: { routeConfigName: options.routes, configSource: adsSource } }
         : { $case: 'routeConfig', value: options.routes },
-    httpFilters: [...(options.authorization === undefined ? [] : [httpFilter(httpRbac(options.authorization))]), router],
+    httpFilters: [
+      ...(options.authorization === undefined ? [] : [httpFilter(httpRbac(options.authorization))]),
+      ...(typeof options.routes === 'string' ? routeFilters.map(httpFilter) : []),
+      router,
+    ],
     accessLog: [requestLog(options.listener)],
     ...(options.authorization === undefined ? callersEnd : mtlsEnd),
   });
@@ -54,10 +60,6 @@ export function httpFilters(options: HttpFilterOptions): Filter[] {
 
 function serialOf(authorization: Authorization | undefined): readonly Filter[] {
   return authorization === undefined || authorization.deniedSerials.length === 0 ? [] : [keepPeerSerial];
-}
-
-export function tcpFilters(options: { listener: string; statPrefix: string; cluster: string }): Filter[] {
-  return [tcpProxy(options.listener, options.statPrefix, options.cluster)];
 }
 
 /** `app`: HOST:PORT of the one application that `cluster` stands for; absent where it has endpoints that come and go. */
@@ -77,16 +79,40 @@ export function tcpEndFilters(options: {
 
 const tcpProxyName = 'envoy.filters.network.tcp_proxy';
 
-export function tcpProxy(listener: string, statPrefix: string, cluster: string): Filter {
-  const config = tcpProxyConfig(listener, statPrefix, cluster);
+export function tcpProxy(
+  listener: string,
+  statPrefix: string,
+  cluster: string | readonly WeightedCluster[],
+  traffic?: ClusterTraffic,
+): Filter {
+  const config = tcpProxyConfig(listener, statPrefix, cluster, traffic);
   return filter(tcpProxyName, packed('envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy', TcpProxy, config));
 }
 
-function tcpProxyConfig(listener: string, statPrefix: string, cluster: string): TcpProxy {
+/** Several have a weight over 0 among them. */
+export interface WeightedCluster {
+  readonly name: string;
+  readonly weight: number;
+}
+
+/** `traffic`: of the xDS cluster, or of the first of several. */
+function tcpProxyConfig(
+  listener: string,
+  statPrefix: string,
+  cluster: string | readonly WeightedCluster[],
+  { connections = {}, loadBalancer }: ClusterTraffic = {},
+): TcpProxy {
+  const { idleTimeoutMs = proxyLimits.tcpIdleMs, maxConnectionDurationMs } = connections;
+  const bySource = loadBalancer?.type === 'hash' && loadBalancer.on.type === 'source-address';
   return TcpProxy.create({
     statPrefix,
-    clusterSpecifier: { $case: 'cluster', value: cluster },
-    idleTimeout: duration(proxyLimits.tcpIdleMs),
+    clusterSpecifier:
+      typeof cluster === 'string'
+        ? { $case: 'cluster', value: cluster }
+        : { $case: 'weightedClusters', value: { clusters: cluster.map((each) => ({ ...each, metadataMatch: undefined })) } },
+    idleTimeout: duration(idleTimeoutMs),
+    ...(maxConnectionDurationMs === undefined ? {} : { maxDownstreamConnectionDuration: duration(maxConnectionDurationMs) }),
+    hashPolicy: bySource ? [{ policySpecifier: { $case: 'sourceIp', value: {} } }] : [],
     maxConnectAttempts: proxyLimits.maxAttempts,
     accessLog: [connectionLog(listener)],
   });

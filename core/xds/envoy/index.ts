@@ -7,11 +7,19 @@ export { RouteConfiguration } from '../gen/envoy/config/route/v3/route.ts';
 export { Secret } from '../gen/envoy/extensions/transport_sockets/tls/v3/secret.ts';
 export { buildEnvoyBootstrap } from './bootstrap.ts';
 export type { EnvoyAdminAddress, EnvoyBootstrapInput } from './bootstrap-input.ts';
-export { appCluster, edsCluster, localEdsCluster } from './clusters.ts';
+export { appCluster, edsCluster, isHttp, localEdsCluster } from './clusters.ts';
 export { loadAssignment, tlsGroups } from './endpoints.ts';
 export { gatewayListener } from './gateway-listener.ts';
 export { internalHopCluster, internalHopListener } from './internal-hop.ts';
-export { httpListener, inboundListener, type MtlsEnd, needsInternalHop, originateListener, outboundListener } from './listeners.ts';
+export {
+  type CallerTarget,
+  httpListener,
+  inboundListener,
+  type MtlsEnd,
+  needsInternalHop,
+  originateListener,
+  outboundListener,
+} from './listeners.ts';
 export {
   bundleSecretName,
   clusterBundleSecretName,
@@ -21,5 +29,6 @@ export {
   internalHopName,
   svidSecretName,
 } from './names.ts';
-export { type HttpHost, routeConfiguration } from './routes.ts';
+export type { TrafficSource } from './route-match.ts';
+export { type HttpHost, plainRules, type RouteContext, routeConfiguration } from './routes.ts';
 export { trustSecret } from './secrets.ts';

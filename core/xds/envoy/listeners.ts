@@ -1,4 +1,5 @@
 import type { Protocol } from '../../model/index.ts';
+import type { ClusterRef, ClusterTraffic, L4Rule } from '../../traffic/index.ts';
 import { TrafficDirection } from '../gen/envoy/config/core/v3/base.ts';
 import { Listener } from '../gen/envoy/config/listener/v3/listener.ts';
 import { type Filter, FilterChain, ListenerFilter } from '../gen/envoy/config/listener/v3/listener_components.ts';
@@ -8,9 +9,11 @@ import { duration, packed } from './any.ts';
 import type { Authorization } from './authorization.ts';
 import { alpnOf, isHttp } from './clusters.ts';
 import { cidrRange, socketAddress } from './endpoints.ts';
-import { httpFilters, tcpEndFilters, tcpFilters } from './filters.ts';
+import { httpFilters, tcpEndFilters, tcpProxy } from './filters.ts';
+import { l4Chains } from './l4-chains.ts';
 import { proxyLimits } from './limits.ts';
-import { routeConfiguration } from './routes.ts';
+import type { TrafficSource } from './route-match.ts';
+import { noContext, plainRules, routeConfiguration } from './routes.ts';
 import { downstreamTls } from './tls.ts';
 
 export interface ListenAt {
@@ -49,18 +52,26 @@ export function mtlsChain(listener: string, end: MtlsEnd): FilterChain {
   return FilterChain.create({
     name: cluster,
     filterChainMatch: { serverNames: [...serverNames], transportProtocol: 'tls' },
-    transportSocket: downstreamTls(alpnOf(end.protocol)),
+    // Who reaches an HTTP/1.1 port over HTTP/2 asks for that alone (h2Upgrade).
+    transportSocket: downstreamTls(end.protocol === 'http' ? ['http/1.1', 'h2'] : alpnOf(end.protocol)),
     transportSocketConnectTimeout: duration(proxyLimits.handshakeTimeoutMs),
     filters: endFilters(listener, end),
   });
 }
 
+/** Where callers of one service port are led. */
+export interface CallerTarget {
+  readonly protocol: Protocol;
+  readonly cluster: string;
+  /** Of the xDS cluster. */
+  readonly traffic?: ClusterTraffic;
+  /** For HTTP the name of a configuration that comes over ADS, for the rest the rules; absent: all to `cluster`. */
+  readonly routes?: string | { readonly l4: readonly L4Rule<ClusterRef>[]; readonly source: TrafficSource };
+}
+
 /** A local address that stands for one service port. */
-export function outboundListener(name: string, at: ListenAt, target: { protocol: Protocol; cluster: string }): Listener {
-  return Listener.create({
-    ...listenerBase(name, at, TrafficDirection.OUTBOUND),
-    filterChains: [{ filters: callerFilters(name, 'outbound', target) }],
-  });
+export function outboundListener(name: string, at: ListenAt, target: CallerTarget): Listener {
+  return Listener.create({ ...listenerBase(name, at, TrafficDirection.OUTBOUND), ...callerChains(name, 'outbound', target) });
 }
 
 /** One address for many services, by Host; `routes` names a configuration that comes over ADS. */
@@ -72,18 +83,16 @@ export function httpListener(name: string, at: ListenAt, routes: string): Listen
 }
 
 /** A gateway port of one imported service, for callers without a sidecar. Without any CIDR nobody is taken. */
-export function originateListener(
-  name: string,
-  at: ListenAt,
-  target: { protocol: Protocol; cluster: string; allowedCidrs: readonly string[] },
-): Listener {
+export function originateListener(name: string, at: ListenAt, target: CallerTarget & { allowedCidrs: readonly string[] }): Listener {
   const allowed = target.allowedCidrs.flatMap((text) => cidrRange(text) ?? []);
   // An empty list would match everybody; no connection comes from here.
   const nobody = [{ addressPrefix: '255.255.255.255', prefixLen: 32 }];
-  const filters = callerFilters(name, 'originate', target);
+  const directSourcePrefixRanges = allowed.length === 0 ? nobody : allowed;
+  const { filterChains, ...more } = callerChains(name, 'originate', target);
   return Listener.create({
     ...listenerBase(name, at, TrafficDirection.OUTBOUND),
-    filterChains: [{ filterChainMatch: { directSourcePrefixRanges: allowed.length === 0 ? nobody : allowed }, filters }],
+    ...more,
+    filterChains: filterChains.map((chain) => ({ ...chain, filterChainMatch: { ...chain.filterChainMatch, directSourcePrefixRanges } })),
   });
 }
 
@@ -99,13 +108,26 @@ function hostPort({ address, port }: ListenAt): string {
 }
 
 /** `statPrefix`: begins the names of its statistics. */
-function callerFilters(listener: string, statPrefix: string, { protocol, cluster }: { protocol: Protocol; cluster: string }): Filter[] {
-  if (!isHttp(protocol)) return tcpFilters({ listener, statPrefix, cluster });
-  return httpFilters({ listener, statPrefix, routes: routesTo(cluster, true) });
+function callerChains(
+  listener: string,
+  statPrefix: string,
+  { protocol, cluster, traffic, routes }: CallerTarget,
+): Partial<typeof inspectTls> & { readonly filterChains: FilterChain[] } {
+  if (isHttp(protocol)) {
+    const own = typeof routes === 'string' ? routes : routesTo(cluster, true, traffic);
+    return { filterChains: [FilterChain.create({ filters: httpFilters({ listener, statPrefix, routes: own }) })] };
+  }
+  if (routes === undefined || typeof routes === 'string') {
+    return { filterChains: [FilterChain.create({ filters: [tcpProxy(listener, statPrefix, cluster, traffic)] })] };
+  }
+  const filterChains = l4Chains(listener, statPrefix, routes, traffic);
+  return { filterChains, ...(filterChains.some((chain) => chain.filterChainMatch?.serverNames?.length) ? inspectTls : {}) };
 }
 
-function routesTo(cluster: string, retries: boolean): RouteConfiguration {
-  return routeConfiguration(cluster, [{ name: cluster, domains: ['*'], cluster, retries }]);
+function routesTo(cluster: string, retries: boolean, traffic?: ClusterTraffic): RouteConfiguration {
+  const { loadBalancer } = traffic ?? {};
+  const hashOn = () => (loadBalancer?.type === 'hash' ? loadBalancer.on : undefined);
+  return routeConfiguration(cluster, [{ name: cluster, domains: ['*'], rules: plainRules(cluster), retries }], { ...noContext, hashOn });
 }
 
 /** The buffer is also what a request may hold to be sent again. */

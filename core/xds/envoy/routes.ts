@@ -1,79 +1,113 @@
+import type { ClusterRef, HashKey, HttpMatch, HttpRule, PathMatch } from '../../traffic/index.ts';
 import { RouteConfiguration } from '../gen/envoy/config/route/v3/route.ts';
-import { HeaderMatcher, RetryPolicy, Route, RouteAction, VirtualHost } from '../gen/envoy/config/route/v3/route_components.ts';
-import { duration, emptyConfig } from './any.ts';
-import { proxyLimits } from './limits.ts';
-
-/** Says that an application was not reached, from one mesh end to the other: see gateway/forward. */
-export const localOriginHeader = 'x-isthmus-local-origin';
+import {
+  type HeaderMatcher,
+  type RetryPolicy,
+  Route,
+  VirtualHost_TlsRequirementType as TlsRequirement,
+  VirtualHost,
+} from '../gen/envoy/config/route/v3/route_components.ts';
+import { headerFields } from './header-changes.ts';
+import { forward } from './route-action.ts';
+import { directResponse, redirect } from './route-answers.ts';
+import { filterSettings } from './route-filters.ts';
+import { isFrom, routeMatches, type TrafficSource } from './route-match.ts';
+import { defaultRetry, idempotent, localOriginHeader, retryPolicy } from './route-retries.ts';
 
 export interface HttpHost {
   readonly name: string;
   /** Lower case; distinct over all hosts of one configuration. */
   readonly domains: readonly string[];
-  readonly cluster: string;
+  readonly rules: readonly HttpRule<ClusterRef>[];
   /** Other endpoints may be tried: not where the one application beside the proxy is meant. */
   readonly retries: boolean;
+  /** What comes in the clear is sent to https. Default false. */
+  readonly httpsOnly?: boolean;
 }
 
-/** By Host alone, with and without a port; an unknown one is answered 404. */
-export function routeConfiguration(name: string, hosts: readonly HttpHost[]): RouteConfiguration {
+export interface RouteContext {
+  readonly source: TrafficSource;
+  /** What requests to an xDS cluster are spread by; undefined where they are not. */
+  hashOn(cluster: string): HashKey | undefined;
+}
+
+export const noContext: RouteContext = { source: { namespace: '', labels: {} }, hashOn: () => undefined };
+
+/** All that comes leads to one xDS cluster. */
+export function plainRules(cluster: string): readonly HttpRule<ClusterRef>[] {
+  return [{ name: 'any', matches: [], action: { type: 'route', destinations: [{ destination: { cluster }, weight: 1 }], mirrors: [] } }];
+}
+
+/** By Host alone, with and without a port, then by rule; what matches nothing is answered 404. */
+export function routeConfiguration(name: string, hosts: readonly HttpHost[], context = noContext): RouteConfiguration {
   return RouteConfiguration.create({
     name,
     ignorePortInHostMatching: true,
     // A listener that comes before its cluster, or outlives it, answers 503 instead of being refused.
     validateClusters: false,
+    mostSpecificHeaderMutationsWins: true,
+    maxDirectResponseBodySizeBytes: largestBody(hosts),
     requestHeadersToRemove: [localOriginHeader],
     responseHeadersToRemove: [localOriginHeader],
-    virtualHosts: hosts.map((host) => VirtualHost.create({ name: host.name, domains: [...host.domains], routes: routesTo(host) })),
+    virtualHosts: hosts.map(({ name: host, domains, rules, retries, httpsOnly = false }) =>
+      VirtualHost.create({
+        name: host,
+        domains: [...domains],
+        requireTls: httpsOnly ? TlsRequirement.ALL : TlsRequirement.NONE,
+        routes: rules.flatMap((rule) => routesOf(rule, retries, context)),
+      }),
+    ),
   });
 }
 
-function routesTo({ cluster, retries }: HttpHost): Route[] {
-  if (!retries) return [route('any', cluster, undefined, [])];
-  return [route('idempotent', cluster, retry(true), [idempotent]), route('any', cluster, retry(false), [])];
+/** Undefined: less than Envoy takes unasked. */
+function largestBody(hosts: readonly HttpHost[]): number | undefined {
+  const sizes = hosts.flatMap(({ rules }) => rules.map(({ action }) => (action.type === 'direct' ? (action.body?.length ?? 0) : 0)));
+  const most = Math.max(0, ...sizes);
+  return most > 4_096 ? most : undefined;
 }
 
-function route(name: string, cluster: string, retryPolicy: RetryPolicy | undefined, headers: HeaderMatcher[]): Route {
-  const action = RouteAction.create({ clusterSpecifier: { $case: 'cluster', value: cluster }, timeout: duration(0), retryPolicy });
-  return Route.create({
-    name,
-    match: { pathSpecifier: { $case: 'prefix', value: '/' }, headers },
-    action: { $case: 'route', value: action },
-  });
+function routesOf(rule: HttpRule<ClusterRef>, retries: boolean, context: RouteContext): Route[] {
+  const matches = rule.matches.length === 0 ? [undefined] : rule.matches.filter((match) => isFrom(match, context.source));
+  return matches.flatMap((match) => variants(rule, retries).flatMap((variant) => routes(rule, match, variant, context)));
 }
 
-/** RFC 9110 §9.2.2: what was sent may be sent again. */
-const idempotent = HeaderMatcher.create({
-  name: ':method',
-  headerMatchSpecifier: {
-    $case: 'stringMatch',
-    value: { matchPattern: { $case: 'safeRegex', value: { regex: 'GET|HEAD|OPTIONS|TRACE|PUT|DELETE' } } },
-  },
-});
+interface Variant {
+  readonly headers: readonly HeaderMatcher[];
+  readonly retry: RetryPolicy | undefined;
+}
 
-const fromMeshEnd = HeaderMatcher.create({ name: localOriginHeader, headerMatchSpecifier: { $case: 'presentMatch', value: true } });
-const unseen = HeaderMatcher.create({
-  name: localOriginHeader,
-  headerMatchSpecifier: {
-    $case: 'stringMatch',
-    value: { matchPattern: { $case: 'safeRegex', value: { regex: '(UF|UH|NC)(,.*)?' } } },
-  },
-});
+/** Where nobody says how often to try, the method decides what may be tried again. */
+function variants({ action }: HttpRule<ClusterRef>, retries: boolean): readonly Variant[] {
+  if (action.type !== 'route' || !retries) return [{ headers: [], retry: undefined }];
+  if (action.retries !== undefined) return [{ headers: [], retry: retryPolicy(action.retries) }];
+  return [
+    { headers: [idempotent], retry: defaultRetry(true) },
+    { headers: [], retry: defaultRetry(false) },
+  ];
+}
 
-/** What no application has seen goes to another endpoint, whatever its method; `again`: what one may have seen, too. */
-function retry(again: boolean): RetryPolicy {
-  const on = ['connect-failure', 'refused-stream', 'reset-before-request', 'retriable-headers', ...(again ? ['reset'] : [])];
-  return RetryPolicy.create({
-    retryOn: on.join(),
-    numRetries: proxyLimits.maxAttempts - 1,
-    retriableHeaders: [again ? fromMeshEnd : unseen],
-    retryBackOff: { baseInterval: duration(1), maxInterval: duration(10) },
-    retryHostPredicate: [
-      {
-        name: 'envoy.retry_host_predicates.previous_hosts',
-        configType: { $case: 'typedConfig', value: emptyConfig('envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate') },
-      },
-    ],
-    hostSelectionRetryMaxAttempts: 5,
-  });
+function routes(rule: HttpRule<ClusterRef>, match: HttpMatch | undefined, variant: Variant, context: RouteContext): Route[] {
+  const { name, requestHeaders, responseHeaders, cors, fault } = rule;
+  return routeMatches(match, variant.headers).map((routeMatch) =>
+    Route.create({
+      name,
+      match: routeMatch,
+      action: actionOf(rule, match?.path, variant, context),
+      ...headerFields(requestHeaders, responseHeaders),
+      typedPerFilterConfig: filterSettings(cors, fault),
+    }),
+  );
+}
+
+function actionOf(rule: HttpRule<ClusterRef>, path: PathMatch | undefined, { retry }: Variant, { hashOn }: RouteContext): Route['action'] {
+  const { action, requestHeaders } = rule;
+  switch (action.type) {
+    case 'route':
+      return forward(action, { path, requestHeaders, retryPolicy: retry, hashOn });
+    case 'redirect':
+      return redirect(action, path);
+    case 'direct':
+      return directResponse(action.status, action.body);
+  }
 }

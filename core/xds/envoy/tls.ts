@@ -34,7 +34,7 @@ const agentSource: ConfigSource = ConfigSourceType.create({
   resourceApiVersion: ApiVersion.V3,
 });
 
-const tlsParams = TlsParameters.create({
+export const tlsParams = TlsParameters.create({
   tlsMinimumProtocolVersion: TlsParameters_TlsProtocol.TLSv1_2,
   tlsMaximumProtocolVersion: TlsParameters_TlsProtocol.TLSv1_3,
 });
@@ -91,7 +91,7 @@ export function downstreamTls(alpn: readonly string[]): TransportSocket {
   return tlsSocket('envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext', DownstreamTlsContext, context);
 }
 
-function tlsSocket<T>(name: string, type: Parameters<typeof packed<T>>[1], context: T): TransportSocket {
+export function tlsSocket<T>(name: string, type: Parameters<typeof packed<T>>[1], context: T): TransportSocket {
   return { name: 'envoy.transport_sockets.tls', configType: { $case: 'typedConfig', value: packed(name, type, context) } };
 }
 

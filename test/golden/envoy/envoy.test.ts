@@ -1,19 +1,24 @@
 import test from 'node:test';
-import { envoyOrder } from '../../../core/xds/index.ts';
+import { envoyOrder, type ResourceSet } from '../../../core/xds/index.ts';
 import { envoyClients, envoyGoldenSet } from '../../support/envoy-golden.ts';
 import { readEnvoyMessage } from '../../support/envoy-messages.ts';
 import { assertGolden } from '../../support/golden.ts';
+import { trafficClient, trafficSet } from '../../support/traffic-golden.ts';
+
+function decoded(set: ResourceSet): unknown {
+  const types = envoyOrder.map((typeUrl) => {
+    const all = [...(set.get(typeUrl)?.values() ?? [])].sort((a, b) => (a.name < b.name ? -1 : 1));
+    return [typeUrl.slice(typeUrl.lastIndexOf('.') + 1), Object.fromEntries(all.map((r) => [r.name, readEnvoyMessage(typeUrl, r.value)]))];
+  });
+  return Object.fromEntries(types);
+}
 
 for (const [kind, client] of Object.entries(envoyClients)) {
   test(`what Envoy as ${kind} on east-net gets, as bytes that decode to this`, async () => {
-    const set = envoyGoldenSet(client);
-    const decoded = envoyOrder.map((typeUrl) => {
-      const all = [...(set.get(typeUrl)?.values() ?? [])].sort((a, b) => (a.name < b.name ? -1 : 1));
-      return [
-        typeUrl.slice(typeUrl.lastIndexOf('.') + 1),
-        Object.fromEntries(all.map((r) => [r.name, readEnvoyMessage(typeUrl, r.value)])),
-      ];
-    });
-    await assertGolden(`test/golden/envoy/${kind}.golden.json`, Object.fromEntries(decoded));
+    await assertGolden(`test/golden/envoy/${kind}.golden.json`, decoded(envoyGoldenSet(client)));
   });
 }
+
+test('every field of traffic rules, as bytes that decode to this', async () => {
+  await assertGolden('test/golden/envoy/traffic.golden.json', decoded(trafficSet(trafficClient)));
+});

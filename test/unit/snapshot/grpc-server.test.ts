@@ -46,11 +46,13 @@ const rule = (more: Partial<AuthzRule>): AuthzRule => ({
   ...more,
 });
 
+const identity = { trustDomain: 'mesh.test', namespace: 'shop', serviceAccount: 'orders' };
+
 function listenerFor(rules: readonly AuthzRule[] | undefined) {
   const authz = rules === undefined ? undefined : seal('authz', 'shop/orders', { rules });
   const find = ((kind: string, name: string) => (kind === 'authz' && name === 'shop/orders' ? authz : undefined)) as FindResource;
   const claims = { ...noClaims, inbound: { address: '0.0.0.0', port: 15006, services: [inbound] } };
-  const [resource, ...more] = grpcDialect.personal?.(claims, find, context) ?? [];
+  const [resource, ...more] = grpcDialect.personal?.(claims, find, context, identity) ?? [];
   assert.ok(resource);
   assert.deepEqual(more, []);
   return resource;
