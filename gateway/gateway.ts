@@ -165,7 +165,7 @@ export class Gateway implements RunningGateway {
   }
 
   async #openFeed(identity: ObtainedIdentity): Promise<StateFeed> {
-    const { stateDir, instance, network, locality, proxy } = this.#options;
+    const { stateDir, instance, network, locality, labels, proxy } = this.#options;
     const { clock, random, log } = this.#deps;
     const { spiffeId, cluster } = identity.current();
     // Envoy is told all else by the control plane itself.
@@ -175,7 +175,7 @@ export class Gateway implements RunningGateway {
       addresses: identity.token.addresses,
       security: () => controlChannel(identity, { cluster, now: () => clock.now() }),
       interest: () => new Map(wanted.map((typeUrl) => [typeUrl, '*'])),
-      node: buildNode({ kind: 'gateway', identity: spiffeId, instance, network, locality, version }),
+      node: buildNode({ kind: 'gateway', identity: spiffeId, instance, network, locality, labels, version }),
       clock,
       random,
       log,

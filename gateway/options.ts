@@ -25,7 +25,8 @@ const schema = z.strictObject({
     .string()
     .default('')
     .refine((text) => text === '' || parseLocality(text).region !== '', 'must be region/zone/subzone'),
-  labels: z.record(z.string(), z.string()).default({}),
+  /** Of the gateway, for Gateways that select by them and rules that ask who calls. */
+  labels: z.record(z.string().min(1).max(256), z.string().max(256)).default({}),
   /** What gateways and callers of other networks dial: IPs or host names. At least one. */
   advertise: z.array(host).min(1).max(16),
   /** The port they dial; default: the one it listens on. */

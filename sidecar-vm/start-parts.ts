@@ -61,14 +61,14 @@ export function openFeed(
   signal: AbortSignal,
 ): Promise<StateFeed> {
   const { clock, random, log } = deps;
-  const { instance, network, locality } = options;
+  const { instance, network, locality, labels } = options;
   const { spiffeId, cluster } = identity.current();
   const services = options.services.map(({ namespace, name }) => `${namespace}/${name}`);
   return StateFeed.open({
     file: agentFiles(options.stateDir).state,
     addresses: identity.token.addresses,
     security: () => controlChannel(identity, { cluster, now: () => clock.now() }),
-    node: buildNode({ kind: 'agent', identity: spiffeId, instance, network, locality, version }),
+    node: buildNode({ kind: 'agent', identity: spiffeId, instance, network, locality, labels, version }),
     interest: (kept) => agentInterest(kept, services, names, clock.monotonic()),
     clock,
     random,

@@ -64,6 +64,7 @@ class SnapshotBench {
         cluster: bench.#inputs.view.cluster,
         network,
         locality: '',
+        labels: {},
         claims: noClaims,
       } as const;
       bench.#subscribe(bench.#resources.view(client));

@@ -24,7 +24,15 @@ export class Fleet {
     const channel = controlChannel(new SettableSvidSource(svid, authority.bundle()), { cluster, now: Date.now });
     for (let i = 0; i < size; i++) {
       const services = servicesOf(i);
-      const facts = { kind: 'agent', identity: svid.spiffeId, instance: `vm-${i}`, network, locality: '', version: 'bench' } as const;
+      const facts = {
+        kind: 'agent',
+        identity: svid.spiffeId,
+        instance: `vm-${i}`,
+        network,
+        locality: '',
+        labels: {},
+        version: 'bench',
+      } as const;
       const client = new FleetClient(facts, channel, interestsIn(services), this.#events);
       this.#clients.push(client);
       for (const service of services) {

@@ -86,7 +86,7 @@ function viewOf(control: BenchControl, who: LoadedClient): ResourceView | undefi
   const [dialect, kind] = who.split(' ') as ['native' | 'envoy' | 'grpc', 'agent' | 'gateway'];
   const identity = parseSpiffeId(`spiffe://${trustDomain}/ns/shop/sa/bench`);
   if (identity === undefined) throw new Error('not a SPIFFE id');
-  const client = { dialect, kind, identity, cluster, network, locality: '', claims: { ...noClaims, anchors: [cluster] } };
+  const client = { dialect, kind, identity, cluster, network, locality: '', labels: {}, claims: { ...noClaims, anchors: [cluster] } };
   try {
     return control.snapshots.resources.view(client);
   } catch (error) {

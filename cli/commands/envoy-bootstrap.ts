@@ -80,7 +80,7 @@ async function bootstrapOf(flags: Flags): Promise<object> {
   const { envoyFiles, loadEnvoyNode } = await import('../../gateway/index.ts');
   const node = await loadEnvoyNode(flags.stateDir);
   if (!node.ok) throw new CliError(exitCode.invalid, 'CONFIG_INVALID', node.violations.map(formatViolation).join('\n  '));
-  const { identity, cluster, network, locality, controlAddresses, instance } = node.value;
+  const { identity, cluster, network, locality, labels, controlAddresses, instance } = node.value;
   const kind = kindOf(flags.kind, node.value);
   const name = flags.instance ?? `${instance}.envoy`;
   if (!/^[A-Za-z0-9._-]{1,128}$/.test(name)) throw usage('--instance has letters, digits and . _ - only, at most 128');
@@ -93,6 +93,7 @@ async function bootstrapOf(flags: Flags): Promise<object> {
     cluster,
     network,
     locality,
+    labels,
     controlAddresses,
     instance: name,
     claims,

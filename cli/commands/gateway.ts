@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { MeshError } from '../../core/errors.ts';
 import { parseJoinToken, readIfThere } from '../../core/identity/index.ts';
 import { formatViolation, type Violation } from '../../core/validate.ts';
@@ -12,6 +12,7 @@ import { emitReady, type Io } from '../io.ts';
 import { type LeafOptions, leaf } from '../leaf.ts';
 import { envoyPathOption, proxyOption } from '../proxy-flags.ts';
 import { addGatewayToken } from './gateway-token.ts';
+import { labelFlag } from './vm-join-flags.ts';
 
 interface GatewayFlags extends LeafOptions {
   readonly stateDir?: string;
@@ -25,6 +26,7 @@ interface GatewayFlags extends LeafOptions {
   readonly network?: string;
   readonly instance: string;
   readonly locality?: string;
+  readonly label: Readonly<Record<string, string>>;
   readonly proxy: 'isthmus' | 'envoy' | 'none';
   readonly envoyPath?: string;
   readonly drain: number;
@@ -48,6 +50,7 @@ export function addGateway(program: Command, io: Io): void {
     .option('--network <name>', "network that it leads to (default: the token's)")
     .option('--instance <name>', 'unique among the gateways of the cluster', hostname().split('.')[0]?.toLowerCase() ?? 'gateway')
     .option('--locality <region/zone/subzone>', 'where it is')
+    .addOption(new Option('--label <key=value>', 'what Gateways select it by; may be repeated').argParser(labelFlag).default({}, 'none'))
     .addOption(proxyOption())
     .addOption(envoyPathOption())
     .option('--drain <duration>', 'from SIGTERM to the end of the last connection', durationFlag, 30_000)
@@ -64,7 +67,7 @@ export function addGateway(program: Command, io: Io): void {
 }
 
 async function inputOf(flags: GatewayFlags): Promise<Record<string, unknown>> {
-  const { tokenFile, drain, output: _output, ...same } = flags;
+  const { tokenFile, drain, label: labels, output: _output, ...same } = flags;
   if (flags.stateDir === undefined || flags.advertise === undefined) {
     throw new CliError(exitCode.invalid, 'USAGE', '--state-dir FOLDER and --advertise HOST are needed', 'see isthmus gateway --help');
   }
@@ -76,7 +79,7 @@ async function inputOf(flags: GatewayFlags): Promise<Record<string, unknown>> {
   if (network === undefined || network === '') {
     throw new CliError(exitCode.invalid, 'INVALID_INPUT', 'the network is not known', 'give --network NAME, or --token-file FILE');
   }
-  return { ...same, network, drainMs: drain, ...(token === undefined ? {} : { token }) };
+  return { ...same, labels, network, drainMs: drain, ...(token === undefined ? {} : { token }) };
 }
 
 function invalid(violations: readonly Violation[]): CliError {

@@ -68,13 +68,14 @@ async function bootstrapOf(flags: Flags): Promise<object> {
   const instance = flags.instance ?? `${node.instance}.grpc`;
   if (!/^[A-Za-z0-9._-]{1,128}$/.test(instance)) throw invalid('--instance has letters, digits and . _ - only, at most 128');
   await keepAnchors(node, anchors);
-  const { identity, network, locality, certificates, xdsSocket } = node;
+  const { identity, network, locality, labels, certificates, xdsSocket } = node;
   const inbound = flags.inbound.map((service) => ({ ...service, protocol: 'grpc' as const }));
   return buildGrpcBootstrap({
     identity,
     instance,
     network,
     locality,
+    labels,
     inbound,
     anchors,
     certificates,

@@ -1,5 +1,5 @@
 import { principalOf, type ServiceKey, serviceKey } from '../../core/model/index.ts';
-import type { ChangedNames, ClientClass as Client, ResourceSet, ResourceView } from '../../core/xds/index.ts';
+import type { ChangedNames, ClientClass as Client, NodeClaims, ResourceSet, ResourceView } from '../../core/xds/index.ts';
 import { authorize, type Caller } from '../policy/index.ts';
 import type { Dialect, DialectContext, DialectResource, FindResource } from './dialect.ts';
 import type { DialectSnapshot, DialectView } from './dialect-view.ts';
@@ -16,6 +16,7 @@ export class ClientView implements ResourceView {
   readonly #class: DialectView;
   readonly #dialect: Dialect;
   readonly #client: Client;
+  readonly #claims: NodeClaims;
   readonly #caller: Caller | undefined;
   /** Of authz resources; equal content is the same object, so an answer holds as long as its key lives. */
   readonly #verdicts = new WeakMap<Resource, boolean>();
@@ -30,6 +31,7 @@ export class ClientView implements ResourceView {
     this.#class = view;
     this.#dialect = dialect;
     this.#client = client;
+    this.#claims = { ...client.claims, labels: client.labels };
     const { identity, cluster } = client;
     this.#caller = client.kind === 'gateway' ? undefined : { principal: principalOf(identity), namespace: identity.namespace, cluster };
   }
@@ -101,7 +103,7 @@ export class ClientView implements ResourceView {
       asked.set(id, found);
       return found;
     }) as FindResource;
-    const made = this.#dialect.personal?.(this.#client.claims, find, now.context, this.#client.identity) ?? [];
+    const made = this.#dialect.personal?.(this.#claims, find, now.context, this.#client.identity) ?? [];
     this.#asked = asked;
     this.#madeFor = now.context;
     const types = new Map<string, Map<string, DialectResource>>();
@@ -121,16 +123,23 @@ export class ClientView implements ResourceView {
     const space = id.indexOf(' ');
     const kind = id.slice(0, space) as ResourceKind;
     const found = now.snapshot.resources[kind].get(id.slice(space + 1)) as Resource | undefined;
-    if (found === undefined || kind === 'authz' || kind === 'bundle') return found;
+    if (found === undefined || kind === 'authz' || kind === 'bundle' || kind === 'inbound') return found;
     const owner = this.#ownerOf(now, found);
     return owner === undefined || this.#mayCall(now, owner) ? found : undefined;
   }
 
   #ownerOf(now: DialectSnapshot, resource: Resource): ServiceKey | undefined {
-    const named = resource.kind === 'endpoints' ? now.snapshot.resources.cluster.get(resource.name) : resource;
+    const cluster = clusterBehind(resource);
+    const named = cluster === undefined ? resource : now.snapshot.resources.cluster.get(cluster);
     const value = named?.value as Partial<ClusterIr> | undefined;
     return value?.namespace === undefined || value.service === undefined ? undefined : serviceKey(value.namespace, value.service);
   }
+}
+
+/** The xDS cluster that says whose it is: of a routing, `PORT|HOST`, that of the whole service. */
+function clusterBehind({ kind, name }: Resource): string | undefined {
+  if (kind === 'endpoints') return name;
+  return kind === 'routing' && /^[0-9]+\|/.test(name) ? `outbound|${name.replace('|', '||')}` : undefined;
 }
 
 function difference(before: Personal, after: Personal): ChangedNames[] {

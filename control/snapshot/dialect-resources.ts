@@ -6,6 +6,9 @@ import { DialectView } from './dialect-view.ts';
 import type { SnapshotBuilder } from './inputs.ts';
 import type { ClientClass, Snapshot } from './ir.ts';
 
+/** Of the builder, with subscribers, of any dialect. */
+const mostClasses = 512;
+
 /** Serves what a SnapshotBuilder makes, in every dialect. `publish` says that the builder was updated. */
 export class DialectResources implements ResourceSource {
   readonly #builder: SnapshotBuilder;
@@ -35,9 +38,9 @@ export class DialectResources implements ResourceSource {
 
   #classView(dialect: Dialect, client: Client): DialectView {
     const anchors = dialect.name === 'grpc' ? client.claims.anchors : [];
-    const wanted: ClientClass = { kind: client.kind === 'gateway' ? 'gateway' : 'agent', network: networkId(client.network) };
+    const wanted = this.#classOf(client);
     const listen = dialect.name === 'envoy' && client.kind === 'gateway' ? listenOf(client) : undefined;
-    const id = `${dialect.name} ${wanted.kind} ${wanted.network} ${anchors.join()} ${listen?.address} ${listen?.port} ${listen?.originate}`;
+    const id = `${dialect.name} ${idOf(wanted)} ${anchors.join()} ${listen?.address} ${listen?.port} ${listen?.originate}`;
     const known = this.#active.get(id);
     if (known !== undefined) return known;
     let context: DialectContext | undefined;
@@ -60,8 +63,21 @@ export class DialectResources implements ResourceSource {
     return view;
   }
 
+  /**
+   * Clients say freely where they are and what they are labelled, and each class is a snapshot of its own. Past `mostClasses`, those
+   * that would need one more are served as if they had said nothing of it, until others have gone.
+   */
+  #classOf({ kind, network, locality, labels, claims }: Client): ClientClass {
+    // An ingress gateway that says itself what it serves is a caller like an agent; the others serve what Gateways ask of them.
+    const served = kind === 'ingress' && claims.http.length > 0 ? 'agent' : kind;
+    const general = { kind: served, network: networkId(network) };
+    const near = locality === '' ? general : { ...general, locality };
+    const exact: ClientClass = served === 'ingress' ? { ...near, labels } : near;
+    return this.#following.has(idOf(exact)) || this.#following.size < mostClasses ? exact : general;
+  }
+
   #follow(client: ClientClass, active: boolean): void {
-    const id = `${client.kind} ${client.network}`;
+    const id = idOf(client);
     const count = (this.#following.get(id) ?? 0) + (active ? 1 : -1);
     if (count > 0) {
       this.#following.set(id, count);
@@ -70,6 +86,10 @@ export class DialectResources implements ResourceSource {
     this.#following.delete(id);
     this.#builder.release(client);
   }
+}
+
+function idOf({ kind, network, locality = '', labels = {} }: ClientClass): string {
+  return JSON.stringify([kind, network, locality, Object.entries(labels).sort()]);
 }
 
 /** 15443 is Istio's port for traffic between networks. */

@@ -15,7 +15,7 @@ export interface ClientFacts extends NodeFacts {
   readonly cluster: string;
 }
 
-/** Holds a client's claims against its certificate. What it may say freely: instance, network, locality, version. */
+/** Holds a client's claims against its certificate. What it may say freely: instance, network, locality, labels, version. */
 export function identifyClient(caller: Caller, node: core.Node | undefined, ownCluster: string): Checked<ClientFacts> {
   const refuse = (message: string) => reject<ClientFacts>([{ path: 'node', message }]);
   if (node === undefined) return refuse('the first request of a stream must hold the node');
@@ -31,6 +31,6 @@ export function identifyClient(caller: Caller, node: core.Node | undefined, ownC
 }
 
 export function clientClass(facts: ClientFacts): ClientClass {
-  const { dialect, kind, identity, cluster, network, locality, claims } = facts;
-  return { dialect, kind, identity, cluster, network, locality, claims };
+  const { dialect, kind, identity, cluster, network, locality, labels, claims } = facts;
+  return { dialect, kind, identity, cluster, network, locality, labels, claims };
 }

@@ -30,6 +30,7 @@ export * as peering from './gen/isthmus/peering/v1/peering.ts';
 export * as xds from './gen/isthmus/xds/v1/xds.ts';
 export type { ClientKind, DialectName, NodeFacts } from './node.ts';
 export { buildNode, parseNode } from './node.ts';
+export type { Labels } from './node-labels.ts';
 export { nackStatus } from './rejections.ts';
 export type { ChangedNames, ClientClass, EncodedResource, ResourceSet, ResourceSource, ResourceView } from './resource-source.ts';
 export {

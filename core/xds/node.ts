@@ -2,6 +2,7 @@ import { formatSpiffeId, isDnsLabel, parseLocality, parseSpiffeId, type SpiffeId
 import { accept, type Checked, reject, type Violation } from '../validate.ts';
 import { type NodeClaims, noClaims, parseClaims } from './claims.ts';
 import { Node } from './gen/envoy/config/core/v3/base.ts';
+import { type Labels, labelsSchema, sayableLabels } from './node-labels.ts';
 
 /** Which types a client is served: our own proxies', Envoy's, or those that proxyless gRPC understands. */
 export type DialectName = 'native' | 'envoy' | 'grpc';
@@ -19,21 +20,29 @@ export interface NodeFacts {
   /** region/zone/subzone; may be empty. */
   readonly locality: string;
   readonly version: string;
+  /** Of the workload, as it says itself; at most 64, of Kubernetes' form. */
+  readonly labels: Labels;
   readonly claims: NodeClaims;
 }
 
 const instanceForm = /^[A-Za-z0-9._-]{1,128}$/;
 
-/** The xDS node of a native client; its id is `SPIFFE-ID#INSTANCE`. */
+/** The xDS node of a native client; its id is `SPIFFE-ID#INSTANCE`. Labels that no node may have are left out. */
 export function buildNode(facts: Omit<NodeFacts, 'dialect' | 'claims'>): Node {
   const { region, zone, subzone } = parseLocality(facts.locality);
   return Node.create({
     id: `${formatSpiffeId(facts.identity)}#${facts.instance}`,
-    metadata: { kind: facts.kind, network: facts.network },
+    metadata: { kind: facts.kind, network: facts.network, ...labelsOf(facts.labels) },
     locality: { region, zone, subZone: subzone },
     userAgentName: 'isthmus',
     userAgentVersionType: { $case: 'userAgentVersion', value: facts.version },
   });
+}
+
+/** What is said of labels in `node.metadata`, of any client. */
+export function labelsOf(labels: Labels): { readonly labels?: Labels } {
+  const said = sayableLabels(labels);
+  return Object.keys(said).length === 0 ? {} : { labels: said };
 }
 
 /** The claim alone: whoever takes it must compare the identity with the one that the certificate proves. */
@@ -56,7 +65,10 @@ export function parseNode(node: Node): Checked<NodeFacts> {
     violations.push({ path: 'node.metadata.network', message: 'must be a DNS label' });
   const claims = dialect === 'native' ? accept(noClaims) : parseClaims(node.metadata);
   if (!claims.ok) violations.push(...claims.violations);
-  if (violations.length > 0 || identity === undefined || !claims.ok) return reject(violations);
+  const labels = labelsSchema.safeParse(node.metadata?.['labels']);
+  for (const { path, message } of labels.error?.issues ?? [])
+    violations.push({ path: ['node.metadata.labels', ...path.map(String)].join('.'), message });
+  if (violations.length > 0 || identity === undefined || !claims.ok || !labels.success) return reject(violations);
   const { region = '', zone = '', subZone = '' } = node.locality ?? {};
   const version = node.userAgentVersionType?.$case === 'userAgentVersion' ? node.userAgentVersionType.value : '';
   return accept({
@@ -67,6 +79,7 @@ export function parseNode(node: Node): Checked<NodeFacts> {
     network: network as string,
     locality: [region, zone, subZone].join('/').replace(/\/+$/, ''),
     version: version.slice(0, 64),
+    labels: labels.data,
     claims: claims.value,
   });
 }

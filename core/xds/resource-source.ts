@@ -1,6 +1,7 @@
 import type { SpiffeId } from '../model/index.ts';
 import type { NodeClaims } from './claims.ts';
 import type { ClientKind, DialectName } from './node.ts';
+import type { Labels } from './node-labels.ts';
 
 /** One resource as it goes over the wire: encoded once per version and dialect, shared by every client that gets it. Immutable. */
 export interface EncodedResource {
@@ -32,6 +33,8 @@ export interface ClientClass {
   readonly network: string;
   /** region/zone/subzone; may be empty. */
   readonly locality: string;
+  /** Of the workload. */
+  readonly labels: Labels;
   readonly claims: NodeClaims;
 }
 

@@ -34,6 +34,7 @@ const schema = z.object({
   instance: z.string(),
   network: z.string(),
   locality: z.string(),
+  labels: z.record(z.string(), z.string()).optional(),
   controlAddresses: z.array(z.string()).min(1),
   inbound: z.object({ address: z.string(), port: z.number(), services: z.array(service), originate: z.string().optional() }),
 });

@@ -18,7 +18,7 @@ export async function openGatewayEnvoy(
   deps: Required<GatewayDeps>,
   signal: AbortSignal,
 ): Promise<{ readonly proxy: EnvoyProxy; readonly eastWest: ListenAddress }> {
-  const { stateDir, instance, network, locality, listen, envoyPath, drainMs } = options;
+  const { stateDir, instance, network, locality, labels, listen, envoyPath, drainMs } = options;
   const { clock, random, log, accessLog } = deps;
   const { spiffeId, cluster } = identity.current();
   const eastWest = { address: listen.address, port: listen.port === 0 ? await freePort(listen.address) : listen.port };
@@ -34,6 +34,7 @@ export async function openGatewayEnvoy(
       instance,
       network,
       locality,
+      labels,
       controlAddresses: [...identity.token.addresses],
       inbound: { ...eastWest, services: [], originate: options.originateAddress },
     },

@@ -5,6 +5,7 @@ import { parseSpiffeId, type SpiffeId } from '../../core/model/index.ts';
 import { parseCertificate, pemBlocks } from '../../core/pki/index.ts';
 import { accept, type Checked, reject } from '../../core/validate.ts';
 import { certificateFiles } from '../../core/xds/grpc/index.ts';
+import type { Labels } from '../../core/xds/index.ts';
 import { loadAgentOptions } from '../files.ts';
 import { grpcFiles } from './paths.ts';
 
@@ -15,6 +16,7 @@ export interface GrpcNode {
   readonly instance: string;
   readonly network: string;
   readonly locality: string;
+  readonly labels: Labels;
   /** Mesh clusters that the agent keeps anchors of, sorted; the own one is among them. */
   readonly clusters: readonly string[];
   /** Absolute. */
@@ -33,8 +35,9 @@ export async function loadGrpcNode(stateDir: string): Promise<Checked<GrpcNode>>
   const identity = identityOf(await readIfThere(path));
   if (identity === undefined)
     return reject([{ path, message: 'is not there: start the agent of this folder with isthmus agent --grpc first' }]);
-  const { instance, network, locality } = options.value;
-  return accept({ identity, instance, network, locality, clusters: await clustersOf(dir), certificates: dir, xdsSocket: socket });
+  const { instance, network, locality, labels } = options.value;
+  const clusters = await clustersOf(dir);
+  return accept({ identity, instance, network, locality, labels, clusters, certificates: dir, xdsSocket: socket });
 }
 
 /** Makes the file of several anchors, which the agent then keeps up to date. `clusters` are of GrpcNode's. */

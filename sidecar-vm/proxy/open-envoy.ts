@@ -11,7 +11,7 @@ export async function openEnvoyTraffic(
   feed: StateFeed,
   deps: Required<AgentDeps>,
 ): Promise<{ readonly proxy: EnvoyProxy; readonly traffic: EnvoyTraffic; readonly port: ListenAddress }> {
-  const { stateDir, instance, network, locality, inbound, envoyPath, drainMs } = options;
+  const { stateDir, instance, network, locality, labels, inbound, envoyPath, drainMs } = options;
   const { clock, random, log, accessLog } = deps;
   const { spiffeId, cluster } = identity.current();
   const port = { address: inbound.address, port: inbound.port === 0 ? await freePort(inbound.address) : inbound.port };
@@ -30,6 +30,7 @@ export async function openEnvoyTraffic(
       instance,
       network,
       locality,
+      labels,
       controlAddresses: [...identity.token.addresses],
       inbound: { ...port, services },
     },

@@ -93,7 +93,15 @@ export function meshClient(
   const client = createDeltaClient({
     bootstrap,
     security: () => controlChannel(svids, { cluster: 'east', now: Date.now }),
-    node: buildNode({ kind: 'agent', identity, instance: options.instance ?? 'vm-1', network: 'n1', locality: 'r/z', version: '1' }),
+    node: buildNode({
+      kind: 'agent',
+      identity,
+      instance: options.instance ?? 'vm-1',
+      network: 'n1',
+      locality: 'r/z',
+      labels: {},
+      version: '1',
+    }),
     onUpdate: () => [],
     clock: systemClock,
     random: Math.random,

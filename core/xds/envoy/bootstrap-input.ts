@@ -1,6 +1,7 @@
 import type { SpiffeId } from '../../model/index.ts';
 import type { NodeClaims } from '../claims.ts';
 import type { ClientKind } from '../node.ts';
+import type { Labels } from '../node-labels.ts';
 
 /** Where Envoy's admin interface listens: it can end Envoy and shows its configuration, so a socket of the owner's, or loopback. */
 export type EnvoyAdminAddress = { readonly path: string } | { readonly address: string; readonly port: number };
@@ -14,6 +15,8 @@ export interface EnvoyBootstrapInput {
   readonly network: string;
   /** region/zone/subzone; may be empty. */
   readonly locality: string;
+  /** Of the workload. Default none. */
+  readonly labels?: Labels | undefined;
   readonly claims: NodeClaims;
   /** Mesh cluster of the control plane, which no other cluster's may stand in for. */
   readonly cluster: string;

@@ -1,4 +1,5 @@
 import { formatSpiffeId, parseLocality } from '../../model/index.ts';
+import { labelsOf } from '../node.ts';
 import { agentCluster, controlCluster } from './bootstrap-clusters.ts';
 import type { EnvoyAdminAddress, EnvoyBootstrapInput } from './bootstrap-input.ts';
 import { grpcSource } from './config-source.ts';
@@ -39,7 +40,15 @@ export function buildEnvoyBootstrap(input: EnvoyBootstrapInput): Readonly<Record
   };
 }
 
-function nodeOf({ kind, identity, instance, network, locality, claims }: EnvoyBootstrapInput): Readonly<Record<string, unknown>> {
+function nodeOf({
+  kind,
+  identity,
+  instance,
+  network,
+  locality,
+  labels = {},
+  claims,
+}: EnvoyBootstrapInput): Readonly<Record<string, unknown>> {
   const { region, zone, subzone } = parseLocality(locality);
   const { inbound, outbound, http } = claims;
   return {
@@ -50,6 +59,7 @@ function nodeOf({ kind, identity, instance, network, locality, claims }: EnvoyBo
       dialect: 'envoy',
       kind,
       network,
+      ...labelsOf(labels),
       ...(inbound === undefined ? {} : { inbound }),
       ...(outbound.length === 0 ? {} : { outbound }),
       ...(http.length === 0 ? {} : { http }),

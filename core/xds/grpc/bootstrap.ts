@@ -1,6 +1,8 @@
 import { join } from 'node:path';
 import { formatSpiffeId, parseLocality, type SpiffeId } from '../../model/index.ts';
 import type { InboundClaim } from '../claims.ts';
+import { labelsOf } from '../node.ts';
+import type { Labels } from '../node-labels.ts';
 import { anchorInstance, anchorsInstance, certificateFiles, identityInstance, serverListenerTemplate } from './names.ts';
 
 /** What one proxyless gRPC process is told at its start. Holds no secret, and nor does the bootstrap. */
@@ -11,6 +13,8 @@ export interface GrpcBootstrapInput {
   readonly network: string;
   /** region/zone/subzone; may be empty. */
   readonly locality: string;
+  /** Of the workload. Default none. */
+  readonly labels?: Labels;
   /** What it serves; `address` and `target` are what it binds. */
   readonly inbound: readonly InboundClaim[];
   /** Mesh clusters whose workloads it may call and be called by. */
@@ -46,6 +50,7 @@ export function buildGrpcBootstrap(input: GrpcBootstrapInput): Readonly<Record<s
         kind: 'agent',
         dialect: 'grpc',
         network,
+        ...labelsOf(input.labels ?? {}),
         anchors,
         // Addresses are the server's own; the port, which is of proxies, means nothing here.
         ...(inbound.length === 0 ? {} : { inbound: { services: inbound } }),

@@ -222,7 +222,7 @@ test('a client that neither reads nor answers is bounded, and let go of in time'
   const { session, open } = rawClient(slow.front.port);
   const stream = open();
   const identity = { trustDomain: 'mesh.test', namespace: 'shop', serviceAccount: 'orders' };
-  const node = buildNode({ kind: 'agent', identity, instance: 'slow', network: 'n1', locality: '', version: '1' });
+  const node = buildNode({ kind: 'agent', identity, instance: 'slow', network: 'n1', locality: '', labels: {}, version: '1' });
   const subscribe = (typeUrl: string) => discovery.DeltaDiscoveryRequest.create({ node, typeUrl, resourceNamesSubscribe: ['*'] });
   for (const typeUrl of ['t', 'u']) stream.write(frame(discovery.DeltaDiscoveryRequest.encode(subscribe(typeUrl)).finish()));
   await until('subscribed', () => slow.xds.clients()[0]?.types.length === 2);

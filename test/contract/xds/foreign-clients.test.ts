@@ -166,7 +166,7 @@ test('in every variant and service a node that claims another identity, or has n
   onEnd(t, () => client.close());
   const claiming = (serviceAccount: string) => {
     const identity = { trustDomain: 'mesh.test', namespace: 'shop', serviceAccount };
-    const claimed = buildNode({ kind: 'agent', identity, instance: 'vm-1', network: 'n1', locality: '', version: '1' });
+    const claimed = buildNode({ kind: 'agent', identity, instance: 'vm-1', network: 'n1', locality: '', labels: {}, version: '1' });
     return { ...claimed, metadata: { ...claimed.metadata, dialect: 'envoy' } };
   };
   const thief = converse(client.streamClusters(), t);

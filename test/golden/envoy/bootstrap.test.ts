@@ -39,7 +39,13 @@ const inputs: Readonly<Record<string, EnvoyBootstrapInput>> = {
       anchors: [],
     },
   },
-  supervised: { ...base, admin: { path: '/var/lib/isthmus-agent/envoy/admin.sock' }, listenersFrom: 'agent', maxConnections: 500 },
+  supervised: {
+    ...base,
+    labels: { app: 'web' },
+    admin: { path: '/var/lib/isthmus-agent/envoy/admin.sock' },
+    listenersFrom: 'agent',
+    maxConnections: 500,
+  },
   gateway: {
     ...base,
     kind: 'gateway',
@@ -68,8 +74,8 @@ for (const [name, input] of Object.entries(inputs)) {
     const { region, zone, sub_zone: subZone } = node.locality;
     const parsed = parseNode(core.Node.create({ id: node.id, metadata: node.metadata, locality: { region, zone, subZone } }));
     assert.ok(parsed.ok, JSON.stringify(parsed));
-    const { kind, identity, instance, network, locality, claims } = input;
-    assert.deepEqual({ ...parsed.value }, { dialect: 'envoy', kind, identity, instance, network, locality, claims, version: '' });
+    const { kind, identity, instance, network, locality, labels = {}, claims } = input;
+    assert.deepEqual({ ...parsed.value }, { dialect: 'envoy', kind, identity, instance, network, locality, labels, claims, version: '' });
   });
 }
 

@@ -110,6 +110,7 @@ test('a node says what was put into it, also after the wire; any other is refuse
     network: label,
     locality: fc.constantFrom('', 'r', 'r/z', 'r/z/s'),
     version: fc.constantFrom('', '1.2.3'),
+    labels: fc.constantFrom({}, { app: 'web', 'example.org/tier': '' }),
   });
   fc.assert(
     fc.property(facts, (f) => {
@@ -122,4 +123,29 @@ test('a node says what was put into it, also after the wire; any other is refuse
       assert.equal(parseNode(core.Node.create({ id, metadata: metadata as never })).ok, false);
     }),
   );
+});
+
+test('labels of a node are those of Kubernetes, 64 at most; what cannot be said is not, and what should not be is refused', () => {
+  const identity = { trustDomain: 'mesh.test', namespace: 'shop', serviceAccount: 'web' };
+  const facts = { kind: 'agent', identity, instance: 'vm-1', network: 'n1', locality: '', version: '' } as const;
+  const labelsOf = (node: core.Node) => {
+    const parsed = parseNode(node);
+    return parsed.ok ? parsed.value.labels : parsed.violations.map((v) => v.path);
+  };
+  const odd = { app: 'web', 'a/b/c': 'x', tier: 'a b', '': 'x', ['n'.repeat(64)]: 'x', 'example.org/n': 'v'.repeat(63) };
+  assert.deepEqual(labelsOf(buildNode({ ...facts, labels: odd })), { app: 'web', 'example.org/n': 'v'.repeat(63) });
+  const many = Object.fromEntries(Array.from({ length: 70 }, (_, i) => [`k${i}`, 'v']));
+  assert.equal(Object.keys(labelsOf(buildNode({ ...facts, labels: many }))).length, 64);
+  const node = buildNode({ ...facts, labels: {} });
+  const claiming = (labels: unknown) => labelsOf({ ...node, metadata: { ...node.metadata, labels } });
+  assert.deepEqual(claiming({ 'a b': 'x', ok: 'a b', n: 7 }), [
+    'node.metadata.labels.a b',
+    'node.metadata.labels.ok',
+    'node.metadata.labels.n',
+  ]);
+  assert.deepEqual(claiming(many), ['node.metadata.labels']);
+  assert.deepEqual(claiming('app=web'), ['node.metadata.labels']);
+  for (const dialect of ['envoy', 'grpc', 'native']) {
+    assert.deepEqual(labelsOf({ ...node, metadata: { ...node.metadata, dialect, labels: { app: 'web' } } }), { app: 'web' });
+  }
 });
