@@ -10,9 +10,9 @@ const reference = (name: string, port = 80) => ({ namespace: 'shop', name, port 
 export const trafficClient: ClientClass = clientOf({
   dialect: 'envoy',
   network: 'east-net',
+  labels: { app: 'web' },
   claims: {
     ...noClaims,
-    labels: { app: 'web' },
     outbound: ['reviews', 'traffic']
       .map((name, i) => ({ ...reference(name), address: '127.64.0.1', listen: 80 + i }))
       .concat([
