@@ -2,13 +2,14 @@ import type { TrafficObject } from '../../core/config/index.ts';
 import type { ServiceKey } from '../../core/model/index.ts';
 import type { CatalogView, MergedService } from '../catalog/index.ts';
 import { replaceObjects, type Touched, touchService } from './changes.ts';
-import type { Finding, ServiceTraffic, TrafficModel } from './contract.ts';
+import type { CompiledGateway, Finding, ServiceTraffic, TrafficModel } from './contract.ts';
 import { Dependencies } from './dependencies.ts';
 import { coversService } from './hosts.ts';
 import { Lookup } from './lookup.ts';
-import { type CompiledService, compileService } from './mesh-service.ts';
+import { compileService } from './mesh-service.ts';
 import { Model } from './model.ts';
 import { ObjectIndex, ownerOf, type Token } from './object-index.ts';
+import { check, compileNamed, type Made } from './owners.ts';
 import { share } from './share.ts';
 
 /** Keeps what it compiled, and compiles what a change touches. Deterministic: equal inputs give equal models whatever came before. */
@@ -54,13 +55,16 @@ class Compiler implements TrafficCompiler {
     return this.#model;
   }
 
-  #dirty(touched: Touched): Set<ServiceKey> {
-    const dirty = new Set<ServiceKey>();
+  /** Owners (`service:KEY`, `gateway:NAMESPACE/NAME`, `check:ID`) of what may be different now. */
+  #dirty(touched: Touched): Set<string> {
+    const dirty = new Set<string>();
     for (const token of [...touched.tokens, ...this.#coveredBy(touched.wild)]) {
-      for (const owner of this.#dependencies.askers(token)) dirty.add(owner as ServiceKey);
+      for (const owner of this.#dependencies.askers(token)) dirty.add(owner);
       const own = ownerOf(token);
-      if (own !== undefined) dirty.add(own);
+      if (own !== undefined) dirty.add(`service:${own}`);
+      if (token.startsWith('gateway@')) dirty.add(token.replace('@', ':'));
     }
+    for (const id of touched.objects) dirty.add(`check:${id}`);
     return dirty;
   }
 
@@ -75,27 +79,37 @@ class Compiler implements TrafficCompiler {
     }
   }
 
-  #recompile(dirty: ReadonlySet<ServiceKey>): Model {
+  #recompile(dirty: ReadonlySet<string>): Model {
+    const model = this.#model;
     const services: [ServiceKey, ServiceTraffic | undefined][] = [];
+    const gateways: [string, CompiledGateway | undefined][] = [];
     const findings: [string, readonly Finding[] | undefined][] = [];
-    for (const key of dirty) {
-      const made = this.#compileService(key);
-      services.push([key, share(this.#model.services.get(key), made.traffic)]);
-      findings.push([key, made.findings.length === 0 ? undefined : share(this.#model.found.get(key), made.findings)]);
+    for (const owner of dirty) {
+      const name = owner.slice(owner.indexOf(':') + 1);
+      const made = this.#compileOwner(owner, name);
+      if (owner.startsWith('service:')) services.push([name as ServiceKey, share(model.service(name as ServiceKey), made.traffic)]);
+      if (owner.startsWith('gateway:')) gateways.push([name, share(model.gateways.get(name), made.gateway)]);
+      findings.push([owner, made.findings.length === 0 ? undefined : share(model.found.get(owner), made.findings)]);
     }
-    return this.#model.with(this.#model.services.with(services), this.#model.gateways, this.#model.found.with(findings));
+    return model.with(model.services.with(services), model.gateways.with(gateways), model.found.with(findings));
   }
 
-  #compileService(key: ServiceKey): CompiledService {
+  #compileOwner(owner: string, name: string): Made {
+    const kind = owner.slice(0, owner.indexOf(':'));
+    const lookup = new Lookup(this.#services, this.#index, this.#hostSuffix, kind === 'service' ? (name as ServiceKey) : undefined);
+    const made =
+      kind === 'service'
+        ? this.#compileService(name as ServiceKey, lookup)
+        : kind === 'gateway'
+          ? compileNamed(name, lookup)
+          : check(name, lookup);
+    if (made !== undefined) this.compiled += 1;
+    this.#dependencies.replace(owner, made === undefined ? undefined : lookup.asked);
+    return made ?? { findings: [] };
+  }
+
+  #compileService(key: ServiceKey, lookup: Lookup): Made | undefined {
     const service = this.#services.get(key);
-    if (service === undefined) {
-      this.#dependencies.replace(key, undefined);
-      return { traffic: undefined, findings: [] };
-    }
-    this.compiled += 1;
-    const lookup = new Lookup(this.#services, this.#index, this.#hostSuffix, key);
-    const made = compileService(service, lookup);
-    this.#dependencies.replace(key, lookup.asked);
-    return made;
+    return service === undefined ? undefined : compileService(service, lookup);
   }
 }

@@ -1,7 +1,7 @@
 import type { DestinationRef, HttpAction } from '../../core/traffic/index.ts';
 import type { Lookup } from './lookup.ts';
 import { type ConditionedMatch, mergeMatches } from './match-merge.ts';
-import { objectId, type RouteObject, visibleTo } from './objects.ts';
+import { objectIdOf, type RouteObject, visibleTo } from './objects.ts';
 
 /** One rule as it holds in the end, with the object whose names its destinations are relative to. */
 export interface ExpandedRule {
@@ -27,7 +27,7 @@ export function findDelegate(
   ref: { readonly namespace: string; readonly name: string },
   lookup: Lookup,
 ): RouteObject | undefined {
-  const found = lookup.object(objectId({ ...root, namespace: ref.namespace, name: ref.name }));
+  const found = lookup.object(objectIdOf(root.group, 'VirtualService', ref.namespace, ref.name));
   if (found?.kind !== 'VirtualService' || found.spec.hosts.length > 0) return undefined;
   const visible = visibleTo(found.spec.exportTo, found.namespace);
   return visible === undefined || visible.includes(root.namespace) ? found : undefined;

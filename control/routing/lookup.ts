@@ -90,6 +90,23 @@ export class Lookup {
     return this.#ask<RouteObject>(`gateway-routes@${objectName(gateway)}`).sort(olderFirst);
   }
 
+  /** Istio's and the Gateway API's are apart, whatever their names. */
+  gateway(name: string, origin: GatewayObject['spec']['origin']): GatewayObject | undefined {
+    return this.#ask<GatewayObject>(`gateway@${name}`).find((each) => each.spec.origin === origin);
+  }
+
+  /** Those that have a server there, the older first. */
+  gatewaysOn(port: number): readonly GatewayObject[] {
+    return this.#ask<GatewayObject>(`gateways-on@${port}`).sort(olderFirst);
+  }
+
+  /** Routes that name a subset of a service by this or another of its names; some may mean another service. */
+  routesTo(host: string, namespace: string, service: MergedService): readonly RouteObject[] {
+    const entryHosts = this.#ask<EntryObject>(`entries@${service.key}`).flatMap((entry) => entry.spec.hosts.map((h) => h.toLowerCase()));
+    const keys = new Set([service.key, ...entryHosts, ...hostKeys(host, namespace, this.hostSuffix)]);
+    return [...new Set([...keys].flatMap((key) => this.#ask<RouteObject>(`uses@${key}`)))];
+  }
+
   /** In the namespace that would be entered. */
   grants(namespace: string): readonly GrantObject[] {
     return this.#ask<GrantObject>(`grants@${namespace}`);

@@ -107,6 +107,10 @@ function placesOf(object: TrafficObject, hostSuffix: string): Places {
       return hostPlaces('checks', [object.spec.host], object.namespace, self, hostSuffix);
     case 'ServiceEntry':
       return { tokens: [self, ...entryTokens(object, hostSuffix)], wild: [] };
+    case 'Gateway': {
+      const ports = new Set(object.spec.servers.map((server) => server.port));
+      return { tokens: [self, `gateway@${objectName(object)}`, ...[...ports].map((port) => `gateways-on@${port}`)], wild: [] };
+    }
     case 'ReferenceGrant':
       return { tokens: [self, `grants@${object.namespace}`], wild: [] };
     default:
@@ -115,7 +119,7 @@ function placesOf(object: TrafficObject, hostSuffix: string): Places {
 }
 
 function routePlaces(object: RouteObject, self: Token, hostSuffix: string): Places {
-  const tokens = [self];
+  const tokens = [self, ...subsetTokens(object, hostSuffix)];
   let wild: Places['wild'] = [];
   for (const parent of object.spec.parents) {
     if (parent.type === 'service') tokens.push(`attached@${parent.namespace}/${parent.name}`);
@@ -127,6 +131,16 @@ function routePlaces(object: RouteObject, self: Token, hostSuffix: string): Plac
     }
   }
   return { tokens, wild };
+}
+
+function subsetTokens(object: RouteObject, hostSuffix: string): readonly Token[] {
+  const actions = object.spec.http.map((rule) => rule.action).filter((action) => action.type === 'route');
+  const leading = [
+    ...actions.flatMap((action) => [...action.destinations, ...action.mirrors]),
+    ...object.spec.l4.flatMap((rule) => rule.destinations),
+  ];
+  const hosts = leading.filter((d) => d.destination.subset !== undefined).map((d) => d.destination.host);
+  return [...new Set(hosts)].flatMap((host) => hostKeys(host, object.namespace, hostSuffix)).map((key) => `uses@${key}`);
 }
 
 function hostPlaces(kind: WildKind, hosts: readonly string[], namespace: string, self: Token, hostSuffix: string): Places {

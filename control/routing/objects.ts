@@ -21,7 +21,11 @@ export type GrantObject = TrafficObjectOf<'ReferenceGrant', ReferenceGrantSpec>;
 
 /** Unique among all objects: the Gateway API's Gateway is not Istio's. */
 export function objectId(object: TrafficObject): string {
-  return `${object.group}/${object.kind}/${object.namespace}/${object.name}`;
+  return objectIdOf(object.group, object.kind, object.namespace, object.name);
+}
+
+export function objectIdOf(group: string, kind: TrafficObject['kind'], namespace: string, name: string): string {
+  return `${group}/${kind}/${namespace}/${name}`;
 }
 
 export function objectName(object: { readonly namespace: string; readonly name: string }): string {
@@ -37,7 +41,7 @@ export function findingOf(
 
 /** Both kinds of objects say so: the older first, then by NAMESPACE/NAME. */
 export function olderFirst(a: TrafficObject, b: TrafficObject): number {
-  return createdAt(a) - createdAt(b) || compareText(objectName(a), objectName(b));
+  return createdAt(a) - createdAt(b) || compareText(objectName(a), objectName(b)) || compareText(objectId(a), objectId(b));
 }
 
 function createdAt({ spec }: TrafficObject): number {

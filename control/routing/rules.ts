@@ -33,7 +33,7 @@ function compileAction(action: HttpAction<DestinationRef>, context: RuleContext)
 /** Those of a kind that are for this port, in order. */
 export function compileL4Rules(object: RouteObject, type: 'tcp' | 'tls', context: RuleContext): readonly L4Rule<ClusterRef>[] {
   return object.spec.l4
-    .filter((rule) => rule.type === type && (rule.ports.length === 0 || rule.ports.includes(context.listenerPort)))
+    .filter((rule) => rule.type === type && holdsHere({ ports: rule.ports, gateways: rule.gateways ?? [] }, context))
     .map(({ name, matches, destinations }) => ({ name, matches, destinations: compileDestinations(destinations, context) }));
 }
 

@@ -8,8 +8,10 @@ import type { Protocol, ServiceKey } from '../../../core/model/index.ts';
 import { viewOf } from '../../support/catalog-view.ts';
 import { hostSuffix, meshService } from '../../support/traffic-model.ts';
 import {
+  behind,
   callersOf,
   destinationRule,
+  gateway,
   grant,
   routeObject,
   rule,
@@ -68,45 +70,84 @@ const anObject: fc.Arbitrary<TrafficObject> = fc.oneof(
   ),
   fc.tuple(anId, anId).map(([id, from]) => grant(id, { kind: 'HTTPRoute', namespace: from.split('/')[0] ?? '' })),
   anId.map((id) => serviceEntry(id, ['bank.example'])),
+  fc
+    .tuple(
+      anId,
+      fc.constantFrom('*', 'web/*', 'b.shop'),
+      fc.constantFrom(80, 81),
+      aTime,
+      fc.constantFrom('istio' as const, 'gateway-api' as const),
+    )
+    .map(([id, host, port, createdAt, origin]) => gateway(id, [{ hosts: [host], port }], { createdAt, origin })),
+  fc
+    .tuple(anId, anId, aHost, rules, aTime)
+    .map(([id, parent, host, http, createdAt]) =>
+      virtualService(id, [host], http, { createdAt, parents: [{ type: 'mesh' }, behind(parent)] }),
+    ),
+  fc
+    .tuple(anId, anId, anId)
+    .map(([id, parent, service]) =>
+      routeObject('HTTPRoute', id, { parents: [behind(parent)], http: [rule('r', [to(service, { service: true, port: 80 })])] }),
+    ),
 );
 const aService: fc.Arbitrary<MergedService> = fc
   .tuple(anId, fc.constantFrom<Readonly<Record<number, Protocol>>>({ 80: 'http' }, { 80: 'http', 90: 'tcp' }, { 90: 'grpc' }), fc.boolean())
   .map(([id, ports, empty]) => meshService(id, ports, empty ? [] : [{ instance: 'i', labels: { version: 'v1' } }]));
-const aState = fc.record({
-  objects: fc.array(anObject, { maxLength: 8 }),
-  services: fc.uniqueArray(aService, { selector: (s) => s.key, maxLength: 4 }),
+/** A few changes at a time, so that most of what was there stays the very object that it was. */
+const aStep = fc.record({
+  put: fc.array(anObject, { maxLength: 3 }),
+  drop: fc.array(fc.nat(20), { maxLength: 1 }),
+  services: fc.array(aService, { maxLength: 2 }),
+  gone: fc.array(anId, { maxLength: 1 }),
 });
+type Step = typeof aStep extends fc.Arbitrary<infer T> ? T : never;
+interface State {
+  readonly objects: ReadonlyMap<string, TrafficObject>;
+  readonly services: ReadonlyMap<string, MergedService>;
+}
+
+function after(state: State, step: Step): State {
+  const objects = new Map([...state.objects].filter((_, i) => !step.drop.includes(i)));
+  for (const object of step.put) objects.set(`${object.group}/${object.kind}/${object.namespace}/${object.name}`, object);
+  const services = new Map([...state.services].filter(([key]) => !step.gone.some((id) => id === key)));
+  for (const service of step.services) services.set(service.key, service);
+  return { objects, services };
+}
 
 function contentOf(model: TrafficModel): unknown {
   return {
     services: ids.map((id) => [id, model.service(id as ServiceKey)]),
-    gateways: [...model.gateways].sort(),
+    gateways: ids.map((id) => [id, model.gateways.get(id)]),
     findings: model.findings,
   };
 }
 
 test('whatever came before, a model says what one made of its inputs alone says, and tells what differs', () => {
   fc.assert(
-    fc.property(fc.array(aState, { minLength: 1, maxLength: 6 }), fc.boolean(), (states, told) => {
+    fc.property(fc.array(aStep, { minLength: 1, maxLength: 12 }), fc.boolean(), (steps, told) => {
       const compiler = createTrafficCompiler({ hostSuffix });
       let before: TrafficModel | undefined;
-      let last: readonly MergedService[] = [];
-      for (const { objects, services } of states) {
-        const touched = new Set([...last, ...services].map((s) => s.key));
-        const model = told ? compiler.update(objects, viewOf(services), touched) : compiler.update(objects, viewOf(services));
-        assert.deepEqual(contentOf(model), contentOf(createTrafficCompiler({ hostSuffix }).update(objects, viewOf(services))));
+      let state: State = { objects: new Map(), services: new Map(ids.slice(0, 3).map((id) => [id, meshService(id)])) };
+      for (const [i, step] of steps.entries()) {
+        const touched =
+          i > 0 && told ? new Set<ServiceKey>([...step.services.map((s) => s.key), ...step.gone.map((id) => id as ServiceKey)]) : undefined;
+        state = after(state, step);
+        const inputs = [[...state.objects.values()], viewOf([...state.services.values()])] as const;
+        const model = compiler.update(...inputs, touched);
+        assert.deepEqual(contentOf(model), contentOf(createTrafficCompiler({ hostSuffix }).update(...inputs)));
         if (model !== before) {
           const different = ids.filter((id) => model.service(id as ServiceKey) !== before?.service(id as ServiceKey));
           assert.deepEqual([...model.changed.services].sort(), different.sort());
+          const others = ids.filter((id) => model.gateways.get(id) !== before?.gateways.get(id));
+          assert.deepEqual([...model.changed.gateways].sort(), others.sort());
         }
         for (const id of ids) {
           const [was, is] = [before?.service(id as ServiceKey), model.service(id as ServiceKey)];
           if (was !== is) assert.notDeepEqual(was, is, 'what says the same is the same object');
         }
         before = model;
-        last = services;
       }
     }),
-    { numRuns: 300 },
+    { numRuns: 150 },
   );
 });

@@ -1,0 +1,161 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import type { TrafficObject } from '../../../core/config/index.ts';
+import type { HttpMatch } from '../../../core/traffic/index.ts';
+import { codes, meshService, modelOf } from '../../support/traffic-model.ts';
+import {
+  anyRequest,
+  behind,
+  callersOf,
+  destinationRule,
+  prefix,
+  routeObject,
+  rule,
+  segments,
+  subset,
+  to,
+  virtualService,
+} from '../../support/traffic-objects.ts';
+
+const labelled = [
+  { instance: 'a', labels: { version: 'v1' } },
+  { instance: 'b', labels: { version: 'v1' } },
+];
+const services = [
+  meshService('shop/orders', { 80: 'http' }, labelled),
+  meshService('shop/pay', { 80: 'http', 5432: 'tcp' }),
+  meshService('shop/db', { 5432: 'tcp' }),
+];
+const found = (...objects: readonly TrafficObject[]) => codes(modelOf(objects, services));
+const v = (http: Parameters<typeof virtualService>[2], hosts: readonly string[] = ['orders']) => virtualService('shop/v', hosts, http);
+const matched = (name: string, ...matches: readonly HttpMatch[]) => rule(name, [to('orders')], { matches });
+
+test('a route that leads nowhere is told where', () => {
+  const mirrors = [{ destination: { host: 'gone' }, percent: 1 }];
+  const action = {
+    type: 'route' as const,
+    destinations: [to('orders', { weight: 50 }), to('orders', { weight: 50, subset: 'v9' })],
+    mirrors,
+  };
+  assert.deepEqual(
+    found(v([rule('a', [to('gone')]), rule('b', [], { action, matches: [] })], ['orders', 'nobody'])).filter(
+      (c) => !c.startsWith('shadowed'),
+    ),
+    [
+      'unknown-host VirtualService shop/v spec.hosts[1]',
+      'dangling-reference VirtualService shop/v spec.http[0].route[0].destination',
+      'dangling-reference VirtualService shop/v spec.http[1].mirrors[0].destination',
+      'dangling-reference VirtualService shop/v spec.http[1].route[1].destination',
+    ],
+  );
+  assert.deepEqual(found(v([rule('a', [to('pay', { port: 81 })])])), [
+    'dangling-reference VirtualService shop/v spec.http[0].route[0].destination',
+  ]);
+  assert.deepEqual(found(v([rule('a', [], { delegate: { namespace: 'shop', name: 'd' } })])), [
+    'dangling-reference VirtualService shop/v spec.http[0].delegate',
+  ]);
+  assert.deepEqual(found(virtualService('shop/v', ['x.example.com'], [rule('a', [to('orders')])], { parents: [behind('shop/gone')] })), [
+    'dangling-reference VirtualService shop/v spec.gateways[0]',
+  ]);
+  const l4 = ['tcp-0-0', 'tcp-0-1', 'tcp-1'].map((name) => ({
+    type: 'tcp' as const,
+    name: `shop/v/${name}`,
+    ports: [],
+    matches: [],
+    destinations: [to(name === 'tcp-1' ? 'gone' : 'db')],
+  }));
+  assert.deepEqual(found(virtualService('shop/v', ['db'], [], { l4 })), [
+    'dangling-reference VirtualService shop/v spec.tcp[1].route[0].destination',
+  ]);
+});
+
+test('routes of the Gateway API: parents, grants and backends', () => {
+  const route = (id: string, parent: ReturnType<typeof callersOf>, to_: string, port: number) =>
+    routeObject('HTTPRoute', id, { parents: [parent], http: [rule('r', [to(to_, { service: true, port })])] });
+  assert.deepEqual(found(route('shop/a', callersOf('shop/gone'), 'shop/orders', 80)), [
+    'dangling-reference HTTPRoute shop/a spec.parentRefs[0]',
+  ]);
+  assert.deepEqual(found(route('shop/a', callersOf('shop/pay', 81), 'shop/orders', 80)), [
+    'dangling-reference HTTPRoute shop/a spec.parentRefs[0]',
+  ]);
+  assert.deepEqual(found(route('shop/a', callersOf('shop/pay'), 'shop/orders', 8)), [
+    'dangling-reference HTTPRoute shop/a spec.rules[0].backendRefs[0]',
+  ]);
+  assert.deepEqual(found(route('web/a', callersOf('shop/pay'), 'shop/orders', 80)), [
+    'reference-not-granted HTTPRoute web/a spec.rules[0].backendRefs[0]',
+  ]);
+});
+
+test('weights that do not sum', () => {
+  const weights = (...list: readonly number[]) =>
+    found(
+      v([
+        rule(
+          'a',
+          list.map((weight) => to('orders', { weight })),
+        ),
+      ]),
+    );
+  assert.deepEqual(weights(99, 1), []);
+  assert.deepEqual(weights(1), []);
+  assert.deepEqual(weights(0), [], 'the weight of an only destination means nothing');
+  assert.deepEqual(weights(1, 1), ['weight-sum VirtualService shop/v spec.http[0].route']);
+  assert.deepEqual(weights(0, 0), ['weight-sum VirtualService shop/v spec.http[0].route']);
+});
+
+test('rules that can never be reached', () => {
+  const header = (value: string): HttpMatch => ({ ...anyRequest, headers: [{ name: 'x', value: { type: 'exact', value } }] });
+  const path = (type: 'exact' | 'prefix' | 'segments' | 'regex', value: string): HttpMatch => ({ ...anyRequest, path: { type, value } });
+  const hidden = (a: readonly HttpMatch[], b: readonly HttpMatch[]) => found(v([matched('a', ...a), matched('b', ...b)])).length > 0;
+  const yes: readonly (readonly [readonly HttpMatch[], readonly HttpMatch[]])[] = [
+    [[], [prefix('/a')]],
+    [[], []],
+    [[prefix('/')], [path('regex', '.*')]],
+    [[prefix('/a')], [prefix('/ab'), path('exact', '/a')]],
+    [[segments('/a')], [segments('/a/b')]],
+    [[{ ...prefix('/A'), ignoreCase: true }], [prefix('/ab')]],
+    [[header('1')], [{ ...header('1'), ...prefix('/a'), headers: header('1').headers }]],
+    [[path('regex', 'a|b')], [path('regex', 'a|b')]],
+  ];
+  const no: readonly (readonly [readonly HttpMatch[], readonly HttpMatch[]])[] = [
+    [[prefix('/a')], []],
+    [[prefix('/a')], [prefix('/a'), prefix('/b')]],
+    [[segments('/a')], [prefix('/a')]],
+    [[segments('/a')], [prefix('/a/')]],
+    [[prefix('/a')], [{ ...prefix('/a'), ignoreCase: true }]],
+    [[header('1')], [header('2')]],
+    [[header('1')], [prefix('/a')]],
+    [[{ ...anyRequest, sourceLabels: { app: 'x' } }], [anyRequest]],
+    [[{ ...anyRequest, sourceNamespace: 'x' }], [anyRequest]],
+  ];
+  for (const [a, b] of yes) assert.ok(hidden(a, b), JSON.stringify([a, b]));
+  for (const [a, b] of no) assert.ok(!hidden(a, b), JSON.stringify([a, b]));
+  const forPort = (name: string, ports: readonly number[]) =>
+    rule(name, [to('orders')], { matches: [prefix('/')], conditions: [{ ports, gateways: [] }] });
+  assert.deepEqual(found(v([forPort('a', [80]), forPort('b', [])])), []);
+  assert.deepEqual(found(v([forPort('a', []), forPort('b', [80])])), ['shadowed-rule VirtualService shop/v spec.http[1]']);
+});
+
+test('rules of a protocol that no port of the service speaks', () => {
+  assert.deepEqual(found(v([rule('a', [to('db')])], ['db'])), ['protocol-mismatch VirtualService shop/v spec.hosts[0]']);
+  const l4 = [{ type: 'tls' as const, name: 't', ports: [], matches: [], destinations: [to('pay', { port: 5432 })] }];
+  assert.deepEqual(found(virtualService('shop/v', ['pay'], [], { l4 })), ['protocol-mismatch VirtualService shop/v spec.hosts[0]']);
+});
+
+test('subsets that nobody is in or leads to, ports that are not there, rules for some', () => {
+  const uses = v([rule('a', [to('orders', { subset: 'v1' })])]);
+  assert.deepEqual(found(uses, destinationRule('shop/r', 'orders', { subsets: [subset('v1'), subset('v2')] })), [
+    'unreachable-subset DestinationRule shop/r spec.subsets[1]',
+    'unused-subset DestinationRule shop/r spec.subsets[1]',
+  ]);
+  const policy = { ports: [{ port: 81, policy: { connections: { maxRequests: 1 } } }] };
+  assert.deepEqual(found(destinationRule('shop/r', 'orders', { policy })), [
+    'dangling-reference DestinationRule shop/r spec.trafficPolicy.portLevelSettings[0].port',
+  ]);
+  assert.deepEqual(found(destinationRule('shop/r', 'gone')), ['unknown-host DestinationRule shop/r spec.host']);
+  assert.deepEqual(found(destinationRule('shop/r', 'orders', { workloadSelector: { app: 'x' } })), [
+    'unsupported DestinationRule shop/r spec.workloadSelector',
+  ]);
+  const limited = { policy: { ports: [], connections: { maxRequests: 1 } } };
+  assert.deepEqual(found(destinationRule('web/r', 'orders.shop', limited)), ['unsupported DestinationRule web/r spec.trafficPolicy']);
+});
