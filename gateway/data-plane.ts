@@ -14,8 +14,8 @@ import {
   NodeEngine,
   sourceAllowed,
 } from './engine/index.ts';
-import { Http1Upstream, HttpForwarder, type RequestReport, UpstreamPool } from './forward/index.ts';
-import { Outliers } from './health/outliers.ts';
+import { Http1Upstream, HttpForwarder, type RequestReport, UpstreamPool, WatchedUpstream } from './forward/index.ts';
+import { EndpointHealth } from './health/endpoint-health.ts';
 import { type Rules, trustOf } from './tables.ts';
 import { connectionEntry, registerCertificateExpiry, requestEntry, TrafficMetrics } from './telemetry/index.ts';
 
@@ -26,7 +26,7 @@ export class DataPlane {
   readonly #engine: Engine;
   readonly #forwarder: HttpForwarder;
   readonly #pool: UpstreamPool;
-  readonly #outliers: Outliers;
+  readonly #health: EndpointHealth;
   readonly #balancer: Balancer;
   readonly #metrics: TrafficMetrics;
   readonly #unsubscribe: (() => void)[];
@@ -37,7 +37,7 @@ export class DataPlane {
     const { clock, random, limits, identity, state, metrics, node } = context;
     this.#context = context;
     this.#rules = rules;
-    this.#outliers = new Outliers({ clock, random, onChange: () => this.#apply({ ...this.#tables, ejected: this.#outliers.ejected }) });
+    this.#health = new EndpointHealth({ clock, random, onChange: () => this.#apply({ ...this.#tables, ejected: this.#health.ejected }) });
     this.#tables = this.#build();
     this.#metrics = new TrafficMetrics(metrics, { cluster: node.cluster, spiffeId: () => this.#spiffeId() });
     registerCertificateExpiry(metrics, () => identity.current().notAfter);
@@ -49,7 +49,8 @@ export class DataPlane {
         random,
         deliver: (connection) => this.#forwarder.handle(connection),
         onConnection: (report) => this.#onConnection(report),
-        onAttempt: (attempt) => this.#outliers.record(attempt),
+        onAttempt: (attempt) => this.#health.record(attempt),
+        onDial: (endpoint, socket) => this.#health.opened(endpoint, socket),
       },
       this.#tables,
     );
@@ -64,14 +65,14 @@ export class DataPlane {
       clock,
       limits: limits.http,
       balancer: this.#balancer,
-      upstream: new Http1Upstream(this.#pool, limits.http),
+      upstream: new WatchedUpstream(new Http1Upstream(this.#pool, limits.http), this.#health),
       deadlines: new Deadlines(clock),
       tables: () => {
         const { clusters, routings, ejected } = this.#tables;
         return { clusters, routings, ejected, spiffeId: this.#spiffeId() };
       },
       denied: (connection) => this.#denied(connection),
-      onAttempt: (attempt) => this.#outliers.record(attempt),
+      onAttempt: (attempt) => this.#health.record(attempt),
       onRequest: (report) => this.#onRequest(report),
     });
     this.#unsubscribe = [state.subscribe(() => this.refresh()), identity.subscribe(() => this.refresh())];
@@ -106,7 +107,7 @@ export class DataPlane {
 
   async dispose(): Promise<void> {
     for (const undo of this.#unsubscribe.splice(0)) undo();
-    this.#outliers.dispose();
+    this.#health.dispose();
     this.#pool.close();
     await this.#engine.dispose();
   }
@@ -114,8 +115,8 @@ export class DataPlane {
   #build(): EngineTables {
     const { identity, state } = this.#context;
     const rules = this.#rules();
-    this.#outliers.keepOnly(rules.clusters);
-    return { ...rules, ejected: this.#outliers.ejected, svid: identity.current(), trust: trustOf(state.current, identity.bundle()) };
+    this.#health.keepOnly(rules.clusters);
+    return { ...rules, ejected: this.#health.ejected, svid: identity.current(), trust: trustOf(state.current, identity.bundle()) };
   }
 
   #apply(tables: EngineTables): void {

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Clock } from '../../core/clock.ts';
 import type { Svid, TrustBundle } from '../../core/identity/index.ts';
@@ -44,6 +45,8 @@ export interface EngineOptions {
   readonly onConnection: (report: ConnectionReport) => void;
   /** One call for each attempt at an endpoint; feeds outlier detection. */
   readonly onAttempt: (attempt: EndpointAttempt) => void;
+  /** One call for each TCP connection to an endpoint, when it begins; feeds silence detection, which may destroy it. */
+  readonly onDial?: (endpoint: EndpointState, socket: Socket) => void;
 }
 
 export interface EngineLimits {

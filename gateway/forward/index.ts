@@ -2,3 +2,4 @@ export type { ForwardParts, ForwardTables, RequestReport } from './contract.ts';
 export { HttpForwarder } from './http-forwarder.ts';
 export { Http1Upstream } from './http1/upstream.ts';
 export { UpstreamPool } from './upstream-pool.ts';
+export { WatchedUpstream } from './watched-upstream.ts';

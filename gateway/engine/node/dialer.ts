@@ -1,6 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import type { Clock } from '../../../core/clock.ts';
 import type { Deadlines, Timed } from '../../deadlines.ts';
+import type { EndpointState } from '../../state/types.ts';
 import type { DialRequest, DialResult, EngineTables } from '../contract.ts';
 import type { TlsContexts } from './tls-contexts.ts';
 import { originateTls } from './tls-ends.ts';
@@ -13,6 +14,7 @@ export interface DialerOptions {
   readonly deadlines: Deadlines;
   readonly contexts: TlsContexts;
   readonly handshakeTimeoutMs: number;
+  readonly onDial: ((endpoint: EndpointState, socket: Socket) => void) | undefined;
 }
 
 /** TCP to one endpoint, then mTLS where it has `tls`. Every failure is a result. The stream comes back paused. */
@@ -27,6 +29,7 @@ export async function dialEndpoint(request: DialRequest, tables: EngineTables, o
     keepAlive: true,
     keepAliveInitialDelay: keepAliveAfterMs,
   });
+  options.onDial?.(endpoint, socket);
   const limit = new DialDeadline(options, socket, request.connectTimeoutMs);
   const onAbort = () => socket.destroy();
   signal?.addEventListener('abort', onAbort, { once: true });

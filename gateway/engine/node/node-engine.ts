@@ -41,7 +41,8 @@ export class NodeEngine implements Engine {
     this.#admission = new Admission(options.limits);
     const contexts = new TlsContexts();
     const deadlines = new Deadlines(options.clock);
-    const dialer = { clock: options.clock, deadlines, contexts, handshakeTimeoutMs: options.limits.handshakeTimeoutMs };
+    const { clock, limits, onDial } = options;
+    const dialer = { clock, deadlines, contexts, handshakeTimeoutMs: limits.handshakeTimeoutMs, onDial };
     this.#parts = {
       options,
       balancer: new Balancer(options.random, options.clock),
