@@ -4,6 +4,7 @@ import type {
   ExportPolicyObject,
   PeerObject,
   RegistryObject,
+  TrafficObject,
 } from '../../core/config/index.ts';
 import type { LoadedConfig } from '../config/index.ts';
 
@@ -25,4 +26,13 @@ export function accessPoliciesOf(config: LoadedConfig): readonly AccessPolicyObj
 
 export function authorizationPoliciesOf(config: LoadedConfig): readonly AuthorizationPolicyObject[] {
   return config.objects.filter((o): o is AuthorizationPolicyObject => o.kind === 'AuthorizationPolicy');
+}
+
+const traffic = new WeakMap<LoadedConfig, readonly TrafficObject[]>();
+
+/** The same list each time it is asked for of one configuration: what compiles it looks at a list once. */
+export function trafficObjectsOf(config: LoadedConfig): readonly TrafficObject[] {
+  const known = traffic.get(config) ?? config.objects.filter((o): o is TrafficObject => 'group' in o);
+  traffic.set(config, known);
+  return known;
 }

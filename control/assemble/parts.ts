@@ -9,9 +9,10 @@ import { type Catalog, createCatalog } from '../catalog/index.ts';
 import { type LiveConfig, parseHostPort } from '../config/index.ts';
 import { authorizationPolicies, callerPolicies } from '../policy/index.ts';
 import { GatewayList } from '../registration/index.ts';
+import { createTrafficCompiler } from '../routing/index.ts';
 import { noTraffic } from '../snapshot/index.ts';
 import { type ControlMetrics, createMetrics } from '../telemetry/index.ts';
-import { accessPoliciesOf, authorizationPoliciesOf, exportsOf } from './config-objects.ts';
+import { accessPoliciesOf, authorizationPoliciesOf, exportsOf, trafficObjectsOf } from './config-objects.ts';
 import { createControlApi } from './control-facade.ts';
 import { ControlIdentity } from './control-identity.ts';
 import { createGrpcServices, type GrpcServices } from './grpc-services.ts';
@@ -19,7 +20,7 @@ import { recordMetrics } from './metrics.ts';
 import { Peers } from './peers.ts';
 import { Publishing } from './publishing.ts';
 import { resolveHost } from './resolve-host.ts';
-import { Snapshots } from './snapshots.ts';
+import { Snapshots, type TrafficOf } from './snapshots.ts';
 import { Sources } from './sources.ts';
 
 /** What every part is given. */
@@ -62,7 +63,9 @@ export async function buildParts(around: Surroundings): Promise<ControlParts> {
   const onProblem = (message: string) => log.error({}, message);
   const catalog = createCatalog({ cluster, store, clock, expireAfterMs: mesh.catalog.expireAfterMs, onProblem });
   await catalog.start(signal);
-  const snapshots = new Snapshots({
+  const compiler = createTrafficCompiler({ hostSuffix: mesh.hostSuffix });
+  const trafficOf: TrafficOf = (view, services) => compiler.update(trafficObjectsOf(config.current), view, services);
+  const first = {
     view: catalog.current(),
     hostSuffix: mesh.hostSuffix,
     trust: identity.authority.bundle(),
@@ -70,7 +73,8 @@ export async function buildParts(around: Surroundings): Promise<ControlParts> {
     traffic: noTraffic,
     gatewayPorts: [],
     originateCidrs: mesh.originate.sources.flatMap((s) => s.cidrs),
-  });
+  };
+  const snapshots = new Snapshots(first, trafficOf);
   identity.authority.subscribe(() => snapshots.set({ trust: identity.authority.bundle() }));
   const services = createGrpcServices({ mesh, identity, store, resources: snapshots.resources, clock, log, signal });
   const sources = new Sources({ catalog, cluster, store, clock, random, log });

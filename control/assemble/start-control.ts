@@ -129,6 +129,7 @@ function runTasks(parts: ControlParts, stop: AbortController): Promise<void> {
         await publishing.refresh(signal);
         peers.configure(peersOf(next));
         parts.applyPolicies();
+        snapshots.setTraffic();
       }
     },
   ]);

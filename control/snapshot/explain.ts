@@ -15,7 +15,9 @@ import { compileAuthz } from './build-service.ts';
 import { gatewaysFor } from './candidates.ts';
 import { clientPlace } from './client-place.ts';
 import { findSubject, type Subject } from './explain-subject.ts';
+import { priorityLines, trafficLines } from './explain-traffic.ts';
 import { findGatewayPort, type SnapshotInputs } from './inputs.ts';
+import type { AssignmentIr, EndpointIr } from './ir.ts';
 import { subsetsOf } from './subset.ts';
 
 type Outcome = ExplainStep['outcome'];
@@ -75,19 +77,16 @@ function decide(inputs: SnapshotInputs, src: string, dst: string, say: Say): Exp
   const place = clientPlace({ kind: 'agent', network: caller.network, locality: caller.locality }, inputs);
   const [whole = { name: '' }] = subsetsOf(inputs.traffic.service(service.key));
   if (!caller.sidecar && !explainOriginate(inputs, service, port.port, caller.network, say)) return 'unreachable';
-  const reached = assignEndpoints({ service, port, target: whole, place }).endpoints;
+  const reached = assignEndpoints({ service, port, target: whole, place });
   sayNetwork(inputs, usable, caller.network, say);
-  if (reached.length === 0) return 'unreachable';
-  const best = reached.filter((e) => e.priority === 0);
-  say(
-    'gateway',
-    'ok',
-    `${outboundClusterName({ port: port.port, subset: '', host: meshHost(service, inputs.hostSuffix) })} goes to ${best.length} address(es) first`,
-    reached.map(
-      (e) =>
-        `${e.address}:${e.port} priority ${e.priority} weight ${e.weight}${e.viaGateway ? ` gateway of ${e.network}` : ' direct'}${e.tls === undefined ? ' plaintext' : ` mTLS as ${e.tls.uriSans.join(' or ')}`}`,
-    ),
-  );
+  const best = firstTried(reached);
+  if (best.length === 0) return 'unreachable';
+  const rules = trafficLines(inputs, service, port);
+  if (rules.length > 0) say('route', 'ok', `traffic rules say where port ${port.port} leads`, rules);
+  const cluster = outboundClusterName({ port: port.port, subset: '', host: meshHost(service, inputs.hostSuffix) });
+  const near = caller.locality === '' ? [] : [`caller in ${caller.locality}`];
+  const lines = [...near, ...priorityLines(reached), ...reached.endpoints.map(endpointLine)];
+  say('gateway', 'ok', `${cluster} goes to ${best.length} address(es) first`, lines);
   return sayRule(
     inputs,
     service,
@@ -95,6 +94,18 @@ function decide(inputs: SnapshotInputs, src: string, dst: string, say: Say): Exp
     best.every((e) => e.tls === undefined),
     say,
   );
+}
+
+/** Of the first priority that has anybody who takes traffic. */
+function firstTried({ endpoints }: AssignmentIr): readonly EndpointIr[] {
+  const usable = endpoints.filter((e) => e.unhealthy !== true);
+  return usable.filter((e) => e.priority === usable[0]?.priority);
+}
+
+function endpointLine(e: EndpointIr): string {
+  const way = e.viaGateway ? ` gateway of ${e.network}` : ' direct';
+  const proof = e.tls === undefined ? ' plaintext' : ` mTLS as ${e.tls.uriSans.join(' or ')}`;
+  return `${e.address}:${e.port} priority ${e.priority} weight ${e.weight}${way}${proof}${e.unhealthy === true ? ' unhealthy' : ''}`;
 }
 
 function hostOf(target: Subject): { namespace: string; name: string } {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { shareWeights } from '../../../control/snapshot/weights.ts';
+import { localityWeights, shareWeights } from '../../../control/snapshot/weights.ts';
 
 const group = fc.record({ weight: fc.integer({ min: 0, max: 500 }), addresses: fc.integer({ min: 1, max: 12 }) });
 
@@ -26,4 +26,35 @@ test('fractional weights keep their order and their proportion to a thousandth',
     { weight: 1.5, addresses: 1 },
   ]);
   assert.ok(Math.abs(b / a - 3) < 0.01);
+});
+
+const share = fc.record({
+  pattern: fc.constantFrom('eu', 'us', 'ap'),
+  endpoints: fc.integer({ min: 0, max: 20 }),
+});
+const ofPattern = fc.record({
+  eu: fc.integer({ min: 1, max: 100 }),
+  us: fc.integer({ min: 1, max: 100 }),
+  ap: fc.integer({ min: 1, max: 100 }),
+});
+
+test('each pattern of distribute gets exactly its share, divided among its localities by what they have', () => {
+  fc.assert(
+    fc.property(fc.array(share, { minLength: 1, maxLength: 6 }), ofPattern, (list, to) => {
+      const shares = list.map((s) => ({ ...s, weight: to[s.pattern as keyof typeof to] }));
+      const weights = localityWeights(shares);
+      const sum = (pattern: string, of: (i: number) => number) =>
+        shares.reduce((total, s, i) => total + (s.pattern === pattern ? BigInt(of(i)) : 0n), 0n);
+      const given = (pattern: string) => sum(pattern, (i) => weights[i] ?? 0);
+      const there = (pattern: string) => sum(pattern, (i) => shares[i]?.endpoints ?? 0);
+      for (const [i, a] of shares.entries()) {
+        assert.ok(Number.isInteger(weights[i]) && (weights[i] ?? 0) < 2 ** 32);
+        assert.equal(BigInt(weights[i] ?? 0) * there(a.pattern), given(a.pattern) * BigInt(a.endpoints));
+        for (const b of shares) {
+          if (there(a.pattern) === 0n || there(b.pattern) === 0n) continue;
+          assert.equal(given(a.pattern) * BigInt(b.weight), given(b.pattern) * BigInt(a.weight));
+        }
+      }
+    }),
+  );
 });

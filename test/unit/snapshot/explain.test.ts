@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { callerPolicies } from '../../../control/policy/index.ts';
 import { explain } from '../../../control/snapshot/index.ts';
 import { gatewayOf, inputsOf, serviceOf, viewOf } from '../../support/catalog-view.ts';
+import { clusterOf, routingTo, trafficModel } from '../../support/traffic-sketch.ts';
 
 const policies = callerPolicies({ cluster: 'east', trustDomain: 'mesh.test', exports: [], peers: new Map() });
 const orders = serviceOf('orders', [{ instance: 'vm-1' }]);
@@ -47,4 +48,25 @@ test('a caller without a sidecar needs a gateway port and an allowed source, and
 test('a caller whom no rule allows is denied, with the rules that were looked at', () => {
   const told = explain(inputsOf(viewOf([orders]), { policies: [] }), 'vm-1', 'shop/orders');
   assert.deepEqual([told.verdict, told.steps.at(-1)?.outcome], ['denied', 'failed']);
+});
+
+test('traffic rules are told: what a port leads to, by which share, how many endpoints a subset has, and how near each priority is', () => {
+  const eu = { region: 'eu', zone: 'a', subzone: '' };
+  const web = serviceOf('web', [{ instance: 'w', locality: eu }]);
+  const shop = serviceOf('shop', [
+    { instance: 's1', address: '10.0.0.2', labels: { version: 'v1' }, locality: eu },
+    { instance: 's2', address: '10.0.0.3', labels: { version: 'v2' }, locality: { ...eu, region: 'us' } },
+  ]);
+  const shares = { [clusterOf('shop/shop', 'v1')]: 99, [clusterOf('shop/shop', 'v2')]: 1 };
+  const subsets = ['v1', 'v2', 'v3'].map((name) => ({ name, labels: { version: name } }));
+  const traffic = trafficModel({ 'shop/shop': { routing: { 8080: routingTo(shares) }, subsets } });
+  const told = explain(inputsOf(viewOf([web, shop]), { policies, traffic }), 'w', 'shop/shop');
+  assert.deepEqual(told.steps.find((s) => s.stage === 'route')?.details, [
+    `rule shop/split for *: all requests go to 99 % ${clusterOf('shop/shop', 'v1')}, 1 % ${clusterOf('shop/shop', 'v2')}`,
+    'subset v1 of shop.shop.mesh.internal: 1 endpoint(s) take traffic',
+    'subset v2 of shop.shop.mesh.internal: 1 endpoint(s) take traffic',
+    'subset v3 of shop.shop.mesh.internal: 0 endpoint(s) take traffic',
+  ]);
+  const near = told.steps.find((s) => s.stage === 'gateway')?.details.slice(0, 3);
+  assert.deepEqual(near, ['caller in eu/a', 'priority 0: eu/a', 'priority 1: us/a']);
 });
