@@ -2,14 +2,15 @@ import { ejectionKey } from '../engine/index.ts';
 import type { EndpointState } from '../state/index.ts';
 import type { SendOutcome, Target, Upstream, UpstreamCall, UpstreamRequest } from './upstream.ts';
 
-/** Who wants to know that answers are waited for, and of whom. */
+/** Who wants to know that answers are waited for, of whom, and which come. */
 export interface Watcher {
   readonly ejected: ReadonlySet<string>;
   /** The returned function, idempotent: it begins, or nobody waits any more. */
   asked(endpoint: EndpointState): () => void;
+  answered(clusterName: string, endpoint: EndpointState, status: number): void;
 }
 
-/** An upstream whose silence is noticed. */
+/** An upstream whose silence is noticed, and whose answers are judged. */
 export class WatchedUpstream implements Upstream {
   readonly #inner: Upstream;
   readonly #watcher: Watcher;
@@ -24,6 +25,7 @@ export class WatchedUpstream implements Upstream {
     const call = this.#inner.send(target, request);
     const outcome = call.outcome.then((result) => {
       answered();
+      if (result.kind === 'response') this.#watcher.answered(target.cluster.name, target.endpoint, result.head.status);
       return this.#judged(target, result);
     });
     return { outcome, cancel: () => call.cancel() };

@@ -3,6 +3,7 @@ import type { Clock } from '../../core/clock.ts';
 import type { ClusterTable, EndpointAttempt } from '../engine/index.ts';
 import type { EndpointState } from '../state/types.ts';
 import { Outliers } from './outliers.ts';
+import { PolicyOutliers } from './policy-outliers.ts';
 import { probeTcp } from './probe-tcp.ts';
 import { SilenceWatch } from './silence-watch.ts';
 
@@ -17,7 +18,9 @@ export interface EndpointHealthOptions {
 /** All that one data plane finds out about endpoints by itself: what became of attempts, and who has gone silent. */
 export class EndpointHealth {
   readonly #options: EndpointHealthOptions;
+  /** Where the cluster has no policy. */
   readonly #outliers: Outliers;
+  readonly #policed: PolicyOutliers;
   readonly #silence: SilenceWatch;
   #clusters: ReadonlyMap<string, ClusterTable> = new Map();
   #ejected: ReadonlySet<string> = new Set();
@@ -27,6 +30,7 @@ export class EndpointHealth {
     const { clock, random } = options;
     const onChange = () => this.#publish();
     this.#outliers = new Outliers({ clock, random, onChange });
+    this.#policed = new PolicyOutliers(clock, onChange);
     this.#silence = new SilenceWatch({
       clock,
       probe: ({ address, port }, timeoutMs) => probeTcp(address, port, timeoutMs, clock),
@@ -42,7 +46,12 @@ export class EndpointHealth {
 
   /** What became of an attempt. */
   record(attempt: EndpointAttempt): void {
-    this.#outliers.record(attempt);
+    if (!this.#policed.record(attempt)) this.#outliers.record(attempt);
+  }
+
+  /** An HTTP answer has begun. */
+  answered(clusterName: string, endpoint: EndpointState, status: number): void {
+    this.#policed.answered(clusterName, endpoint, status);
   }
 
   /** A TCP connection to the endpoint is being opened; it is destroyed when the endpoint has vanished. */
@@ -59,6 +68,7 @@ export class EndpointHealth {
   keepOnly(clusters: ReadonlyMap<string, ClusterTable>): void {
     this.#clusters = clusters;
     this.#outliers.keepOnly(clusters);
+    this.#policed.keepOnly(clusters);
     this.#silence.refresh();
     this.#ejected = this.#union();
   }
@@ -66,6 +76,7 @@ export class EndpointHealth {
   /** Ends all timers. Idempotent. */
   dispose(): void {
     this.#outliers.dispose();
+    this.#policed.dispose();
     this.#silence.dispose();
   }
 
@@ -75,7 +86,7 @@ export class EndpointHealth {
   }
 
   #union(): ReadonlySet<string> {
-    const parts = [this.#outliers.ejected, this.#silence.ejected].filter((part) => part.size > 0);
+    const parts = [this.#outliers.ejected, ...this.#policed.ejected, this.#silence.ejected].filter((part) => part.size > 0);
     return parts.length === 1 ? (parts[0] ?? nobody) : parts.length === 0 ? nobody : new Set(parts.flatMap((part) => [...part]));
   }
 }
