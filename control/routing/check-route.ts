@@ -1,16 +1,13 @@
-import type { DestinationRef, WeightedDestination } from '../../core/traffic/index.ts';
 import type { MergedService } from '../catalog/index.ts';
+import { checkDestinations, checkReference, type Report } from './check-destinations.ts';
 import type { Finding } from './contract.ts';
 import { covers } from './covers.ts';
 import { conditioned, findDelegate } from './delegate.ts';
-import { resolveDestination } from './destinations.ts';
 import { attach, serversOf } from './gateway-server.ts';
 import { isWildcard } from './hosts.ts';
 import type { Lookup } from './lookup.ts';
 import { familyOf } from './mesh-layers.ts';
 import { findingOf, type GatewayObject, objectIdOf, objectName, type RouteObject } from './objects.ts';
-
-type Report = (severity: Finding['severity'], code: string, path: string, message: string) => void;
 
 /** What of a route is likely not meant, whoever it is for. */
 export function checkRoute(route: RouteObject, lookup: Lookup): readonly Finding[] {
@@ -127,31 +124,6 @@ function checkDelegate(route: RouteObject, i: number, lookup: Lookup, report: Re
   const there = lookup.object(objectIdOf(route.group, 'VirtualService', ref.namespace, ref.name)) !== undefined;
   const why = there ? 'has hosts of its own, or is not exported to this namespace' : 'is not there';
   report('error', 'dangling-reference', path, `VirtualService ${ref.namespace}/${ref.name} ${why}: the rule is left out`);
-}
-
-function checkDestinations(
-  route: RouteObject,
-  destinations: readonly WeightedDestination<DestinationRef>[],
-  path: string,
-  lookup: Lookup,
-  report: Report,
-): void {
-  const istio = route.kind === 'VirtualService';
-  destinations.forEach((d, i) => {
-    checkReference(route, d.destination, istio ? `${path}.route[${i}].destination` : `${path}.backendRefs[${i}]`, lookup, report);
-  });
-  const field = istio ? `${path}.route` : `${path}.backendRefs`;
-  const sum = destinations.reduce((total, d) => total + Math.max(0, d.weight), 0);
-  const single = istio && destinations.length === 1;
-  if (sum <= 0 && !single)
-    report(istio ? 'error' : 'warning', 'weight-sum', field, `no weight is over 0: every request is answered ${istio ? 503 : 500}`);
-  else if (istio && destinations.length > 1 && sum !== 100)
-    report('warning', 'weight-sum', field, `the weights sum to ${sum}, not 100: shares are relative`);
-}
-
-function checkReference(route: RouteObject, ref: DestinationRef, path: string, lookup: Lookup, report: Report): void {
-  const { problem } = resolveDestination(ref, route, lookup, undefined);
-  if (problem !== undefined) report('error', problem.code, path, problem.message);
 }
 
 /** In order, as Istio has them; the Gateway API's are put in order by what they say, so only an equal one hides another. */

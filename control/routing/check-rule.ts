@@ -1,12 +1,11 @@
 import type { MergedService } from '../catalog/index.ts';
+import type { Report } from './check-destinations.ts';
 import type { Finding } from './contract.ts';
 import { isWildcard } from './hosts.ts';
 import type { Lookup } from './lookup.ts';
 import { findingOf, type HealthObject, objectName, type RuleObject } from './objects.ts';
 import { holdsForSomeCallers, subsetNames } from './policies.ts';
 import { selectEndpoint } from './select-endpoint.ts';
-
-type Report = (severity: Finding['severity'], code: string, path: string, message: string) => void;
 
 export function checkDestinationRule(rule: RuleObject, lookup: Lookup): readonly Finding[] {
   const findings: Finding[] = [];

@@ -27,6 +27,7 @@ export function compileGateway(gateway: GatewayObject, lookup: Lookup): GatewayR
   const context: GatewayContext = { lookup, onService: (key) => services.add(key) };
   const draft: Draft = { servers: new Map(), routings: new Map(), findings: [] };
   for (const placed of serversOf(gateway)) addServer(placed, neighboursOf(placed, lookup), context, draft);
+  draft.findings.push(...overlaps(gateway, lookup));
   const listeners = [...draft.servers]
     .sort(([a], [b]) => a - b)
     .map(([port, servers]): IngressListener => ({ address: '', port, servers }));
@@ -54,6 +55,23 @@ function neighboursOf(placed: PlacedServer, lookup: Lookup): readonly PlacedServ
 function sameSelector(a: GatewayObject, b: GatewayObject): boolean {
   const [one, other] = [Object.entries(a.spec.selector), Object.entries(b.spec.selector)];
   return one.length === other.length && one.every(([key, value]) => b.spec.selector[key] === value);
+}
+
+/** One ingress gateway may be selected by both, though neither knows which: what they share there is decided where it runs. */
+function overlaps(gateway: GatewayObject, lookup: Lookup): readonly Finding[] {
+  return serversOf(gateway).flatMap((placed) => {
+    const other = lookup.gatewaysOn(placed.server.port).find((each) => !sameSelector(each, gateway) && mayBothSelect(each, gateway));
+    if (other === undefined) return [];
+    const message = `Gateway ${objectName(other)} has port ${placed.server.port} too, with another selector that may select the same gateways: write the same selector in both`;
+    return [findingOf(gateway, { severity: 'warning', code: 'conflict', path: `${serverPath(placed)}.port`, message })];
+  });
+}
+
+/** One asks for all that the other does, and more. */
+function mayBothSelect(a: GatewayObject, b: GatewayObject): boolean {
+  const within = (one: GatewayObject, other: GatewayObject) =>
+    Object.entries(one.spec.selector).every(([key, value]) => other.spec.selector[key] === value);
+  return within(a, b) || within(b, a);
 }
 
 function addServer(placed: PlacedServer, neighbours: readonly PlacedServer[], context: GatewayContext, draft: Draft): void {

@@ -88,7 +88,7 @@ function clusterRef(ref: DestinationRef, context: RuleContext): ClusterRef {
 }
 
 /** Both kinds say with what a share that leads nowhere is answered. */
-export function nowhere(object: RouteObject): ClusterRef {
+function nowhere(object: RouteObject): ClusterRef {
   return { cluster: '', missing: object.kind === 'VirtualService' ? 503 : 500 };
 }
 

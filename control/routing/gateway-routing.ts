@@ -1,12 +1,11 @@
 import type { ClusterRef, HttpRule, L4Rule, Routing, VirtualHost } from '../../core/traffic/index.ts';
 import { compareText } from '../catalog/index.ts';
-import { expandRules } from './delegate.ts';
 import type { RuleContext } from './destinations.ts';
 import { compileRouteRules } from './gateway-api-order.ts';
 import { attach, hostsOf, type PlacedServer, protocolOf } from './gateway-server.ts';
 import { intersectHosts } from './hosts.ts';
 import { objectName, type RouteObject } from './objects.ts';
-import { compileHttpRule, compileL4Rules, withUniqueNames } from './rules.ts';
+import { compileL4Rules, virtualServiceRules, withUniqueNames } from './rules.ts';
 
 /** What compiling a server needs besides it. */
 export type GatewayContext = Pick<RuleContext, 'lookup' | 'onService'>;
@@ -42,16 +41,14 @@ function attached(placed: PlacedServer, context: GatewayContext): ReadonlyMap<st
     for (const host of hosts) byDomain.set(host, [...(byDomain.get(host) ?? []), route]);
   }
   const full = contextOf(placed, context);
-  return new Map([...byDomain].map(([domain, routes]) => [domain, rulesOf(routes, full)]));
+  const all = [...byDomain].map(([domain, routes]) => [domain, rulesOf(routes, full)] as const);
+  // Who says nothing of this server leaves a host to who says something of all.
+  return new Map(all.filter(([, rules]) => rules.length > 0));
 }
 
 function rulesOf(routes: readonly RouteObject[], context: Omit<RuleContext, 'object'>): readonly HttpRule<ClusterRef>[] {
   if (routes[0]?.kind !== 'VirtualService') return compileRouteRules(routes, context);
-  return routes.flatMap((object) =>
-    expandRules(object, context.lookup)
-      .map((rule) => compileHttpRule(rule, { ...context, object }))
-      .filter((rule) => rule !== undefined),
-  );
+  return routes.flatMap((object) => virtualServiceRules(object, context));
 }
 
 function routesOf(

@@ -2,12 +2,11 @@ import type { ServicePort } from '../../core/model/index.ts';
 import type { ClusterRef, HttpRule, L4Rule } from '../../core/traffic/index.ts';
 import type { MergedService } from '../catalog/index.ts';
 import type { Finding } from './contract.ts';
-import { expandRules } from './delegate.ts';
 import type { RuleContext } from './destinations.ts';
 import { compileRouteRules } from './gateway-api-order.ts';
 import type { Lookup } from './lookup.ts';
 import { findingOf, objectName, type RouteObject, visibleTo } from './objects.ts';
-import { compileHttpRule, compileL4Rules } from './rules.ts';
+import { compileL4Rules, virtualServiceRules } from './rules.ts';
 
 /** What some callers of a service, or all, are given: who is in one layer sees none below it. */
 export interface Layer {
@@ -74,15 +73,13 @@ export function familyOf(port: ServicePort): PortFamily {
   return port.protocol === 'tcp' || port.protocol === 'tls' ? port.protocol : 'http';
 }
 
-/** Undefined: nothing in the layer is about HTTP, and so does not concern this port. */
+/** Undefined: nothing in the layer is about HTTP on this port, which is as if the layer was not there (Istio). */
 export function httpRules(layer: Layer, context: Omit<RuleContext, 'object'>): readonly HttpRule<ClusterRef>[] | undefined {
   const routes = layer.objects.filter((object) => object.spec.http.length > 0 && attachedTo(object, context.listenerPort));
   const [first] = routes;
   if (first === undefined) return undefined;
-  if (first.kind !== 'VirtualService') return compileRouteRules(routes, context);
-  return expandRules(first, context.lookup)
-    .map((rule) => compileHttpRule(rule, { ...context, object: first }))
-    .filter((rule) => rule !== undefined);
+  const rules = first.kind === 'VirtualService' ? virtualServiceRules(first, context) : compileRouteRules(routes, context);
+  return rules.length === 0 ? undefined : rules;
 }
 
 /** Of TLS ports those by server name come before those of any bytes. */

@@ -1,5 +1,5 @@
 import type { ClusterRef, DestinationRef, HttpAction, HttpMatch, HttpRule, L4Match, L4Rule } from '../../core/traffic/index.ts';
-import type { ExpandedRule } from './delegate.ts';
+import { type ExpandedRule, expandRules } from './delegate.ts';
 import { compileDestinations, compileMirrors, type RuleContext } from './destinations.ts';
 import type { Condition } from './match-merge.ts';
 import type { RouteObject } from './objects.ts';
@@ -11,6 +11,13 @@ export function compileHttpRule(expanded: ExpandedRule, context: RuleContext): H
   if (matches.length > 0 && here.length === 0) return undefined;
   const { conditions: _, delegate: __, ...rest } = rule;
   return { ...rest, matches: here.map((m) => m.match), action: compileAction(rule.action, { ...context, object }) };
+}
+
+/** In their order, those that it delegates among them. */
+export function virtualServiceRules(object: RouteObject, context: Omit<RuleContext, 'object'>): readonly HttpRule<ClusterRef>[] {
+  return expandRules(object, context.lookup)
+    .map((rule) => compileHttpRule(rule, { ...context, object }))
+    .filter((rule) => rule !== undefined);
 }
 
 function holdsHere(condition: Condition, context: RuleContext): boolean {

@@ -86,6 +86,15 @@ test('routes of the Gateway API: parents, grants and backends', () => {
   ]);
 });
 
+test('a destination without port is the port that was asked for, which may not be there', () => {
+  assert.deepEqual(found(v([rule('a', [to('pay')])])), []);
+  const other = virtualService('shop/v', ['orders.shop'], [rule('a', [to('many')])]);
+  const many = meshService('shop/many', { 81: 'http', 82: 'http' });
+  assert.deepEqual(codes(modelOf([other], [...services, many])), [
+    'dangling-reference VirtualService shop/v spec.http[0].route[0].destination',
+  ]);
+});
+
 test('weights that do not sum', () => {
   const weights = (...list: readonly number[]) =>
     found(

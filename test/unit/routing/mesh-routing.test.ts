@@ -66,7 +66,7 @@ test('hosts of a ServiceEntry are names of the service that its object is', () =
   assert.deepEqual(leads(routingOf(model, 'shop/bank')), [['r', 'outbound|443||bank.shop.mesh.internal']]);
 });
 
-test('rules for other ports or gateways are left out, and a port that none of the rules is about is not found', () => {
+test('rules for other ports or gateways are left out, and a port that none of the rules is about is as if there were none', () => {
   const forPort = (name: string, ports: readonly number[], gateways: readonly string[] = []) =>
     rule(name, [to('pay')], { matches: [prefix('/')], conditions: [{ ports, gateways }] });
   const v = virtualService(
@@ -78,6 +78,8 @@ test('rules for other ports or gateways are left out, and a port that none of th
   assert.deepEqual(leads(routingOf(model, 'shop/pay', 80)), [['eighty', 'outbound|80||pay.shop.mesh.internal']]);
   assert.deepEqual(leads(routingOf(model, 'shop/pay', 9000)), [['nine', 'outbound|9000||pay.shop.mesh.internal']]);
   assert.equal(routingOf(model, 'shop/pay', 5432), undefined, 'http rules say nothing of a tcp port');
+  const edge = modelOf([virtualService('shop/v', ['pay'], [forPort('edge', [], ['shop/edge'])])], shop);
+  assert.equal(routingOf(edge, 'shop/pay'), undefined);
 });
 
 test('the port of a destination: what it names, the only one, or that of the listener', () => {
