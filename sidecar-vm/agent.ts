@@ -8,7 +8,7 @@ import { withDefaults } from './defaults.ts';
 import { type DnsServer, startDnsServer } from './dns/index.ts';
 import { agentFiles, askToLeave, isToLeave, sayLeft } from './files.ts';
 import { HealthBoard } from './health/index.ts';
-import { inboundServices, NameDiscovery, type OpenedNames, OutboundKeeper, openNames, wantClusters } from './mesh/index.ts';
+import { inboundServices, NameDiscovery, type OpenedNames, OutboundKeeper, openNames, SettledState, want } from './mesh/index.ts';
 import type { AgentOptions } from './options.ts';
 import { takenByOthers } from './proxy/index.ts';
 import { openFeed, openGrpc, openIdentity, openTraffic, register, type Traffic } from './start-parts.ts';
@@ -134,11 +134,12 @@ export class Agent implements RunningAgent {
     const opened = await openNames(options, agentFiles(options.stateDir).interest, clock, log);
     const feed = await openFeed(options, identity, opened, deps, signal);
     this.#feed = feed;
-    const traffic = await openTraffic(options, identity, feed, deps);
+    const mesh = new SettledState(feed, clock);
+    const traffic = await openTraffic(options, identity, feed, mesh, deps);
     this.#traffic = traffic;
     // Whoever runs Envoy here says what it listens for.
     if (options.proxy !== 'none') {
-      await this.#openMesh(feed, traffic, opened);
+      await this.#openMesh(feed, mesh, traffic, opened);
       traffic.envoy?.traffic.release();
     }
     // Nobody is sent here before it serves.
@@ -159,7 +160,7 @@ export class Agent implements RunningAgent {
   }
 
   /** The services of the mesh, as this machine's programs find them: addresses, ports and names. */
-  async #openMesh(feed: StateFeed, { inbound, outbound }: Traffic, opened: OpenedNames | undefined): Promise<void> {
+  async #openMesh(feed: StateFeed, mesh: SettledState, { inbound, outbound }: Traffic, opened: OpenedNames | undefined): Promise<void> {
     const options = this.#options;
     const { clock, log } = this.#deps;
     const { signal } = this.#stop;
@@ -168,7 +169,8 @@ export class Agent implements RunningAgent {
       options,
       addressFile: files.addresses,
       outbound,
-      onInterest: (clusters) => wantClusters(feed, clusters),
+      mesh,
+      onInterest: (wanted) => want(feed, wanted),
       onServices: (state) => {
         this.#served = inboundServices(options.services, state);
         inbound.serve(this.#served);
@@ -180,7 +182,7 @@ export class Agent implements RunningAgent {
     });
     this.#keeper = keeper;
     await keeper.load();
-    await keeper.apply(feed.store.current, false);
+    await keeper.apply(false);
     if (opened !== undefined) {
       const { names } = opened;
       const [hostOf, place, inUse] = [keeper.hostOf.bind(keeper), keeper.place.bind(keeper), keeper.inUse.bind(keeper)];
@@ -193,7 +195,7 @@ export class Agent implements RunningAgent {
       zones: () => keeper.zones,
       ...(discover === undefined ? {} : { discover: (name) => discover.lookUp(name) }),
     });
-    this.#run(keeper.follow(feed.store, () => feed.from() !== 'nothing', signal));
+    this.#run(keeper.follow(() => feed.from() !== 'nothing', signal));
   }
 
   /** A task that fails ends the agent, with its error. */

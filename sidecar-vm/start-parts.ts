@@ -17,6 +17,7 @@ import {
   type Inbound,
   type Outbound,
   StateFeed,
+  type StateView,
 } from '../gateway/index.ts';
 import { type GrpcSupport, openGrpcSupport } from './certificates/index.ts';
 import type { AgentDeps, ListenAddress } from './contract.ts';
@@ -95,6 +96,7 @@ export async function openTraffic(
   options: AgentOptions,
   identity: ObtainedIdentity,
   feed: StateFeed,
+  mesh: StateView,
   deps: Required<AgentDeps>,
 ): Promise<Traffic> {
   if (options.proxy !== 'isthmus') {
@@ -114,7 +116,7 @@ export async function openTraffic(
     node: { cluster: identity.current().cluster, instance: options.instance },
   };
   const inbound = createInbound(context);
-  const outbound = createOutbound(context);
+  const outbound = createOutbound({ ...context, state: mesh });
   try {
     inbound.serve(inboundServices(options.services, feed.store.current));
     const { address, port } = await inbound.listen(options.inbound);

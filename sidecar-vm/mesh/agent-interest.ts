@@ -39,10 +39,17 @@ export function agentInterest(
     [nativeTypeUrls.authz, new Set(services)],
     [nativeTypeUrls.cluster, clusters],
     [nativeTypeUrls.loadAssignment, clusters],
+    [nativeTypeUrls.routing, new Set(kept.routings.keys())],
   ]);
 }
 
-/** The xDS clusters whose endpoints are wanted, all of them. */
-export function wantClusters(feed: StateFeed, clusters: ReadonlySet<string>): void {
+/** What listeners lead to, all of it. */
+export interface Wanted {
+  readonly routings: ReadonlySet<string>;
+  readonly clusters: ReadonlySet<string>;
+}
+
+export function want(feed: StateFeed, { routings, clusters }: Wanted): void {
+  feed.want(nativeTypeUrls.routing, routings);
   for (const typeUrl of [nativeTypeUrls.cluster, nativeTypeUrls.loadAssignment]) feed.want(typeUrl, clusters);
 }

@@ -1,5 +1,6 @@
 export type { OpenedNames } from './agent-interest.ts';
-export { agentInterest, openNames, wantClusters } from './agent-interest.ts';
+export { agentInterest, openNames, want } from './agent-interest.ts';
 export { inboundServices } from './describe-mesh.ts';
 export { NameDiscovery } from './name-discovery.ts';
 export { OutboundKeeper } from './outbound-keeper.ts';
+export { SettledState } from './settled-state.ts';

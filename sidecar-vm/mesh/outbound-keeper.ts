@@ -1,7 +1,7 @@
 import type { Clock } from '../../core/clock.ts';
 import { isAborted } from '../../core/lifecycle.ts';
 import type { Log } from '../../core/log.ts';
-import { type DataPlaneState, emptyState, type Outbound, type StateView } from '../../gateway/index.ts';
+import { type DataPlaneState, emptyState, type Outbound } from '../../gateway/index.ts';
 import type { Zones } from '../dns/index.ts';
 import { Nudge } from '../nudge.ts';
 import type { AgentOptions } from '../options.ts';
@@ -16,8 +16,10 @@ import {
   planListeners,
   saveAddresses,
 } from '../redirect/index.ts';
+import type { Wanted } from './agent-interest.ts';
 import { canonicalSuffix, meshSuffixes, meshZones, outboundServices } from './describe-mesh.ts';
 import { serviceHost } from './service-host.ts';
+import { clustersOf, routingNames, type SettledState } from './settled-state.ts';
 
 /** How soon a port that another program held is asked for again, ms. */
 const retryMs = 5_000;
@@ -26,8 +28,8 @@ export interface OutboundKeeperOptions {
   readonly options: AgentOptions;
   readonly addressFile: string;
   readonly outbound: Outbound;
-  /** All xDS clusters that listeners lead to. */
-  readonly onInterest: (clusters: ReadonlySet<string>) => void;
+  readonly mesh: SettledState;
+  readonly onInterest: (wanted: Wanted) => void;
   /** Only services that somebody here asked for are known. */
   readonly onDemand: boolean;
   /** `place` may say something new. */
@@ -93,11 +95,12 @@ export class OutboundKeeper {
   }
 
   /**
-   * Takes the services of `state` over. `whole`: it holds all there are, so that addresses of others are freed. An address is on disk
+   * Takes the newest services over. `whole`: they are all there are, so that addresses of others are freed. An address is on disk
    * before anybody hears of it. Serial use only.
    */
-  async apply(state: DataPlaneState, whole: boolean): Promise<void> {
-    const { options, onInterest, onServices, log } = this.#parts;
+  async apply(whole: boolean): Promise<void> {
+    const { options, onServices, log, mesh } = this.#parts;
+    const state = mesh.newest;
     const services = outboundServices(state);
     onServices(state);
     if (options.outbound.loopbackAddresses)
@@ -110,11 +113,13 @@ export class OutboundKeeper {
       explicit: this.#explicit,
       loopbackAddresses: options.outbound.loopbackAddresses,
     });
-    // Endpoints are on their way before the first connection can come.
-    onInterest(new Set(plan.listeners.map((l) => l.clusterName)));
+    const routingOf = this.#want(state, plan.listeners);
     const before = new Set(this.taken.map(takenKey));
     const open = new Set(this.#listeners.listeners.map((l) => l.clusterName));
-    const arrived = (name: string) => state.clusters.has(name) && state.assignments.has(name);
+    const arrived = (name: string) => {
+      const routing = routingOf.get(name);
+      return state.clusters.has(name) && state.assignments.has(name) && (routing === undefined || mesh.isReady(routing));
+    };
     const [known, waiting] = partition(plan.listeners, (l) => arrived(l.clusterName) || open.has(l.clusterName));
     await this.#listeners.apply(known);
     this.#pending = new Set(waiting.map((l) => l.host));
@@ -127,16 +132,18 @@ export class OutboundKeeper {
   }
 
   /** Applies each new state until the signal aborts; asks again for ports that were taken. */
-  async follow(state: StateView, whole: () => boolean, signal: AbortSignal): Promise<void> {
+  async follow(whole: () => boolean, signal: AbortSignal): Promise<void> {
+    const { mesh } = this.#parts;
     const nudge = new Nudge();
-    const undo = state.subscribe(() => nudge.ask());
-    let applied: Pick<DataPlaneState, 'listeners' | 'bundles'> | undefined;
+    const undo = mesh.subscribe(() => nudge.ask());
+    let applied: readonly unknown[] = [];
     try {
       for (;;) {
-        const { listeners, bundles } = state.current;
-        const changed = listeners !== applied?.listeners || bundles !== applied.bundles;
-        if (changed || this.#pending.size > 0 || this.#listeners.taken.length > 0)
-          applied = (await this.#attempt(state.current, whole())) ? { listeners, bundles } : undefined;
+        mesh.refresh();
+        const { listeners, bundles, routings } = mesh.newest;
+        const seen = [listeners, bundles, routings, mesh.current.routings];
+        const changed = seen.some((each, i) => each !== applied[i]);
+        if (changed || this.#pending.size > 0 || this.#listeners.taken.length > 0) applied = (await this.#attempt(whole())) ? seen : [];
         await nudge.wait(retryMs, this.#parts.clock, signal);
       }
     } catch (error) {
@@ -146,9 +153,27 @@ export class OutboundKeeper {
     }
   }
 
-  async #attempt(state: DataPlaneState, whole: boolean): Promise<boolean> {
+  /**
+   * Asks for what listeners lead to: endpoints are on their way before the first connection can come. That of rules before goes
+   * when the new ones hold. Returns routings by xDS cluster.
+   */
+  #want(state: DataPlaneState, listeners: readonly PlannedListener[]): ReadonlyMap<string, string> {
+    const { mesh, onInterest } = this.#parts;
+    const names = routingNames(state);
+    const clusters = new Set(listeners.map((l) => l.clusterName));
+    const routings = new Set([...clusters].flatMap((each) => names.get(each) ?? []));
+    mesh.follow(routings);
+    for (const name of routings) {
+      for (const rules of [state.routings.get(name), mesh.current.routings.get(name)])
+        for (const each of rules === undefined ? [] : clustersOf(rules)) clusters.add(each);
+    }
+    onInterest({ routings, clusters });
+    return names;
+  }
+
+  async #attempt(whole: boolean): Promise<boolean> {
     try {
-      await this.apply(state, whole);
+      await this.apply(whole);
       return true;
     } catch (error) {
       this.#parts.log.error({ error: String(error) }, 'outbound listeners are not all in place: trying again');

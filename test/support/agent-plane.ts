@@ -1,10 +1,12 @@
 import type { TestContext } from 'node:test';
 import { Registry } from 'prom-client';
 import type { Claims, TokenRequest } from '../../control/ca/index.ts';
+import { routingMessage } from '../../control/snapshot/encode-native-routing.ts';
 import { createXdsServer, type XdsServer } from '../../control/xds/index.ts';
 import { clusterSan } from '../../core/model/index.ts';
 import { systemClock } from '../../core/system-clock.ts';
-import { type EncodedResource, native, nativeTypeUrls } from '../../core/xds/index.ts';
+import type { Routing } from '../../core/traffic/index.ts';
+import { type EncodedResource, native, nativeRouting, nativeTypeUrls } from '../../core/xds/index.ts';
 import type { RegisteredWorkload } from '../../registries/vm/index.ts';
 import {
   type AgentDeps,
@@ -20,7 +22,7 @@ import { TestSource } from './xds-plane.ts';
 
 const hostSuffix = 'mesh.internal';
 export const host = (service: string) => `${service}.shop.mesh.internal`;
-const clusterName = (service: string, port: number) => `outbound|${port}||${host(service)}`;
+export const clusterName = (service: string, port: number, subset = '') => `outbound|${port}|${subset}|${host(service)}`;
 
 /** One service of the mesh as the test wants agents to see it. */
 export interface MeshService {
@@ -31,6 +33,10 @@ export interface MeshService {
   readonly endpoints?: readonly number[];
   /** Who may call, without the scheme; default everybody of the trust domain. */
   readonly principals?: readonly string[];
+  /** Xds clusters beside the whole service's, with its endpoints. */
+  readonly subsets?: readonly string[];
+  /** `PORT|HOST`, of its port. */
+  readonly routing?: Routing;
 }
 
 /** A control plane for agents: real identity, registration and delta ADS over real TLS; what it serves is what the test sets. */
@@ -93,8 +99,14 @@ export class AgentPlane {
     this.source.set({
       [nativeTypeUrls.bundle]: [encoded(native.Bundle, trustDomain, { trustDomain, roots: roots.map((r) => Buffer.from(r)), hostSuffix })],
       [nativeTypeUrls.listener]: services.map(listener),
-      [nativeTypeUrls.cluster]: services.map(cluster),
-      [nativeTypeUrls.loadAssignment]: services.map((service) => assignment(service, trustDomain)),
+      [nativeTypeUrls.cluster]: services.flatMap((service) => subsetsOf(service).map((subset) => cluster(service, subset))),
+      [nativeTypeUrls.loadAssignment]: services.flatMap((service) =>
+        subsetsOf(service).map((subset) => assignment(service, subset, trustDomain)),
+      ),
+      [nativeTypeUrls.routing]: services.flatMap(({ name, port, routing }) => {
+        const id = `${port}|${host(name)}`;
+        return routing === undefined ? [] : [encoded(nativeRouting.Routing, id, routingMessage(id, routing))];
+      }),
       [nativeTypeUrls.authz]: services.map((service) => authz(service, trustDomain)),
     });
   }
@@ -178,26 +190,30 @@ function encoded<T>(type: { create(base?: object): T; encode: Message<T>['encode
   return { name, version: value.toString('base64').slice(-24) + value.length, value };
 }
 
-function listener({ name, port, protocol = native.Protocol.HTTP }: MeshService): EncodedResource {
-  const ports = [{ port, name: 'main', protocol, clusterName: clusterName(name, port) }];
+const subsetsOf = ({ subsets = [] }: MeshService) => ['', ...subsets];
+
+function listener({ name, port, protocol = native.Protocol.HTTP, routing }: MeshService): EncodedResource {
+  const routingName = routing === undefined ? '' : `${port}|${host(name)}`;
+  const ports = [{ port, name: 'main', protocol, clusterName: clusterName(name, port), routingName }];
   const hosts = [host(name), `${name}.shop.svc.clusterset.local`];
   const value = { namespace: 'shop', service: name, hosts, ports };
   return encoded(native.Listener, host(name), { name: host(name), kind: { $case: 'service', value } });
 }
 
-function cluster({ name, port, protocol = native.Protocol.HTTP }: MeshService): EncodedResource {
+function cluster({ name, port, protocol = native.Protocol.HTTP }: MeshService, subset: string): EncodedResource {
   const facts = { host: host(name), namespace: 'shop', service: name, port, protocol };
-  return encoded(native.Cluster, clusterName(name, port), { name: clusterName(name, port), ...facts });
+  return encoded(native.Cluster, clusterName(name, port, subset), { name: clusterName(name, port, subset), ...facts });
 }
 
-function assignment({ name, port, endpoints = [] }: MeshService, trustDomain: string): EncodedResource {
+function assignment({ name, port, endpoints = [] }: MeshService, subset: string, trustDomain: string): EncodedResource {
   const tls = {
-    sni: `outbound_.${port}_._.${host(name)}`,
+    sni: `outbound_.${port}_.${subset}_.${host(name)}`,
     uriSans: [`spiffe://${trustDomain}/ns/shop/sa/${name}`],
     clusterSan: clusterSan('east', trustDomain),
   };
   const all = endpoints.map((at) => ({ address: '127.0.0.1', port: at, weight: 1, tls, cluster: 'east', network: 'net-a', runtime: 'vm' }));
-  return encoded(native.LoadAssignment, clusterName(name, port), { clusterName: clusterName(name, port), endpoints: all });
+  const id = clusterName(name, port, subset);
+  return encoded(native.LoadAssignment, id, { clusterName: id, endpoints: all });
 }
 
 function authz({ name, principals }: MeshService, trustDomain: string): EncodedResource {
