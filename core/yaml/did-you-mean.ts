@@ -2,8 +2,12 @@
 export function didYouMean(text: string, candidates: readonly string[]): string {
   const wanted = text.toLowerCase();
   const ranked = candidates
-    .map((candidate) => ({ candidate, distance: nearness(wanted, candidate.toLowerCase()) }))
-    .sort((a, b) => a.distance - b.distance);
+    .map((candidate) => ({
+      candidate,
+      distance: nearness(wanted, candidate.toLowerCase()),
+      edits: editDistance(wanted, candidate.toLowerCase()),
+    }))
+    .sort((a, b) => a.distance - b.distance || a.edits - b.edits);
   const best = ranked[0];
   return best !== undefined && best.distance <= Math.max(1, Math.floor(wanted.length / 3)) ? `; did you mean ${best.candidate}?` : '';
 }

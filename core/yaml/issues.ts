@@ -21,7 +21,7 @@ function wording(issue: z.core.$ZodIssue): string {
   switch (issue.code) {
     case 'invalid_type':
       if (!issue.message.startsWith('Invalid')) return issue.message;
-      return `must be ${nameOfType(issue.expected)}, not ${describe(issue.input)}`;
+      return `must be ${nameOfType(issue.expected)}, not ${describe(issue.input)}${inQuotes(issue.expected, issue.input)}`;
     case 'invalid_value':
       return issue.message.startsWith('Invalid')
         ? `must be ${issue.values.map(String).join(' or ')}, not ${describe(issue.input)}`
@@ -33,6 +33,12 @@ function wording(issue: z.core.$ZodIssue): string {
     default:
       return issue.message;
   }
+}
+
+/** YAML reads `version: 1` as a number. */
+function inQuotes(expected: string, input: unknown): string {
+  if (expected !== 'string' || (typeof input !== 'number' && typeof input !== 'boolean')) return '';
+  return ': write it in quotes';
 }
 
 function nameOfType(expected: string): string {

@@ -4,6 +4,7 @@ import { accessPolicySchema, peerSchema } from '../schema/access.ts';
 import { authorizationPolicySchema, toAuthorizationPolicy } from '../schema/authorization-policy.ts';
 import { defined } from '../schema/defined.ts';
 import { dnsLabel, dnsName } from '../schema/fields.ts';
+import { healthCheckPolicySchema, toHealthCheckPolicy } from '../schema/health-check-policy.ts';
 import { meshSchema } from '../schema/mesh.ts';
 import { exportPolicySchema, registrySchema, registryType } from '../schema/registry.ts';
 import { type KindRow, kindRow, type SpecResult } from './row.ts';
@@ -13,7 +14,7 @@ const own = { group: 'isthmus.dev', versions: ['v1alpha1'], name: dnsLabel } as 
 /** An ExportPolicy over every namespace lives in `*`. */
 const namespaceOrAll = z.union([dnsLabel, z.literal('*')], { error: () => 'must be a namespace, or *' });
 
-/** Kinds of one control plane alone: they come from its files and have no scope. */
+/** All but HealthCheckPolicy are of one control plane alone: they come from its files and have no scope. */
 export const ownKinds: readonly KindRow[] = [
   { ...own, kind: 'Mesh', namespaced: false, schema: meshSchema('/'), parse: (raw, { baseDir }) => parseMesh(raw, baseDir) },
   {
@@ -33,6 +34,15 @@ export const ownKinds: readonly KindRow[] = [
   }),
   kindRow({ ...own, kind: 'Peer', namespaced: false, schema: peerSchema, to: (spec) => spec }),
   kindRow({ ...own, kind: 'AccessPolicy', namespaced: true, schema: accessPolicySchema, to: (spec) => spec }),
+  kindRow({
+    ...own,
+    kind: 'HealthCheckPolicy',
+    namespaced: true,
+    name: dnsName,
+    scope: 'mesh',
+    schema: healthCheckPolicySchema,
+    to: toHealthCheckPolicy,
+  }),
   kindRow({
     group: 'security.istio.io',
     versions: ['v1', 'v1beta1'],

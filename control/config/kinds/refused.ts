@@ -5,7 +5,7 @@ export interface RefusedKind {
   readonly why: string;
 }
 
-const later = (what: string) => `${what} comes later`;
+const later = (what: string) => `to come later: ${what}`;
 
 export const refusedKinds: readonly RefusedKind[] = [
   {

@@ -34,8 +34,8 @@ export function envelopeSchema(row: KindRow | undefined) {
   const spec = z.looseObject({});
   const optional = row === undefined || row.specOptional === true;
   return fields({
-    apiVersion: z.unknown(),
-    kind: z.unknown(),
+    apiVersion: z.unknown().optional(),
+    kind: z.unknown().optional(),
     metadata: fields({
       name: row?.name ?? z.string(),
       namespace: namespace.optional(),

@@ -24,7 +24,7 @@ export function refused(why: string, status: 'later' | 'refused' = 'refused') {
 
 /** The same for a field that later versions are to support. */
 export function later(what: string) {
-  return refused(`${what} comes later`, 'later');
+  return refused(`to come later: ${what}`, 'later');
 }
 
 /** A supported field of which the table says more. */

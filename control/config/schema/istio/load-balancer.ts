@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { LocalityPolicy } from '../../../../core/config/index.ts';
 import type { HashKey, LoadBalancer, Warmup } from '../../../../core/traffic/index.ts';
-import { fields } from '../../../../core/yaml/index.ts';
+import { didYouMean, fields } from '../../../../core/yaml/index.ts';
 import { across, oneFieldOf, present } from '../across.ts';
 import { later, noted, refused } from '../refused.ts';
 import { locality } from './locality.ts';
@@ -54,7 +54,10 @@ const simpleBalancer = z.string().transform((text, ctx) => {
   const known = simple.find((each) => each === text);
   if (known !== undefined) return known;
   const passthrough = 'PASSTHROUGH is not supported: callers dial a mesh address, and which endpoint was meant is not known';
-  const message = text === 'PASSTHROUGH' ? passthrough : `${JSON.stringify(text.slice(0, 40))} is none of ${simple.join(', ')}`;
+  const message =
+    text === 'PASSTHROUGH'
+      ? passthrough
+      : `${JSON.stringify(text.slice(0, 40))} is none of ${simple.join(', ')}${didYouMean(text, simple)}`;
   ctx.addIssue({ code: 'custom', message });
   return z.NEVER;
 });

@@ -27,7 +27,7 @@ const shape = { exact: z.string().optional(), prefix: z.string().optional(), reg
 export const stringMatch = oneFieldOf(fields(shape), forms);
 
 /** The same where `{}` means that the header or parameter is there, whatever its value. */
-export const presenceMatch = oneFieldOf(fields(shape), forms, 0);
+const presenceMatch = oneFieldOf(fields(shape), forms, 0);
 
 type Written = z.output<typeof stringMatch>;
 
