@@ -17,7 +17,12 @@ export interface DataPlaneContext {
   /** One JSON-ready object for each request or connection. */
   readonly accessLog: (entry: Readonly<Record<string, unknown>>) => void;
   /** Who this data plane is in metrics: `source_cluster` or `destination_cluster`, `gateway` or `vm`. */
-  readonly node: { readonly cluster: string; readonly instance: string };
+  readonly node: {
+    readonly cluster: string;
+    readonly instance: string;
+    /** Of the workload; rules that ask who calls compare them. Default none. */
+    readonly labels?: Readonly<Record<string, string>>;
+  };
 }
 
 /** The newest good configuration. */

@@ -14,8 +14,9 @@ import {
   NodeEngine,
   sourceAllowed,
 } from './engine/index.ts';
-import { Http1Upstream, HttpForwarder, type RequestReport, UpstreamPool, WatchedUpstream } from './forward/index.ts';
+import { Budgets, Http1Upstream, HttpForwarder, type RequestReport, UpstreamPool, WatchedUpstream } from './forward/index.ts';
 import { EndpointHealth } from './health/endpoint-health.ts';
+import { Router } from './routing/index.ts';
 import { type Rules, trustOf } from './tables.ts';
 import { connectionEntry, registerCertificateExpiry, requestEntry, TrafficMetrics } from './telemetry/index.ts';
 
@@ -63,8 +64,11 @@ export class DataPlane {
     });
     this.#forwarder = new HttpForwarder({
       clock,
+      random,
       limits: limits.http,
       balancer: this.#balancer,
+      router: new Router({ namespace: identity.current().spiffeId.namespace, labels: node.labels ?? {} }),
+      budgets: new Budgets(),
       upstream: new WatchedUpstream(new Http1Upstream(this.#pool, limits.http), this.#health),
       deadlines: new Deadlines(clock),
       tables: () => {
@@ -139,7 +143,7 @@ export class DataPlane {
   }
 
   #onRequest(report: RequestReport): void {
-    const cluster = this.#tables.clusters.get(report.connection.clusterName);
+    const cluster = this.#tables.clusters.get(report.clusterName);
     const { peer, end } = report.connection;
     const { upstream, flags } = report;
     this.#metrics.request(report, { peer, inbound: end !== undefined, cluster, upstream, protocol: 'http', flags });

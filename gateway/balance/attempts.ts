@@ -6,6 +6,8 @@ import type { PickContext } from './contract.ts';
 export interface AttemptsContext extends Pick<PickContext, 'hash'> {
   /** Tries after the first prefer localities that were not tried yet. */
   readonly otherLocalities?: boolean;
+  /** `last`: who was tried is tried again when nobody else is left. `always`: like anybody else. Default: only gateways, see below. */
+  readonly revisit?: 'last' | 'always';
 }
 
 /**
@@ -40,7 +42,7 @@ export class Attempts {
     const endpoint = this.#elsewhere(ejected) ?? this.#pick(ejected, this.#tried) ?? this.#again(ejected);
     if (endpoint === undefined) return undefined;
     this.#count += 1;
-    this.#tried.add(endpoint);
+    if (this.#context.revisit !== 'always') this.#tried.add(endpoint);
     this.#release = this.#balancer.hold(this.#cluster, endpoint);
     return endpoint;
   }
@@ -68,6 +70,10 @@ export class Attempts {
   }
 
   #again(ejected: ReadonlySet<string>): EndpointState | undefined {
-    return this.#count === 0 ? undefined : this.#pick(ejected, this.#refused);
+    if (this.#count === 0) return undefined;
+    const left = this.#pick(ejected, this.#refused);
+    if (left !== undefined || this.#context.revisit !== 'last') return left;
+    this.#tried.clear();
+    return this.#pick(ejected, this.#tried);
   }
 }

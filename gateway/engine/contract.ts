@@ -204,7 +204,25 @@ export interface DeliveredConnection {
 }
 
 /** Envoy's response flags (access log docs, %RESPONSE_FLAGS%); `-` when nothing went wrong. */
-export type ResponseFlag = 'UH' | 'UF' | 'UO' | 'NR' | 'URX' | 'NC' | 'DT' | 'DC' | 'UC' | 'UT' | 'LR' | 'UR' | 'DPE' | 'UPE' | 'SI' | 'OM';
+export type ResponseFlag =
+  | 'UH'
+  | 'UF'
+  | 'UO'
+  | 'NR'
+  | 'DI'
+  | 'FI'
+  | 'URX'
+  | 'NC'
+  | 'DT'
+  | 'DC'
+  | 'UC'
+  | 'UT'
+  | 'LR'
+  | 'UR'
+  | 'DPE'
+  | 'UPE'
+  | 'SI'
+  | 'OM';
 
 export interface ConnectionReport {
   readonly id: string;

@@ -3,7 +3,9 @@ import type { Routing } from '../../core/traffic/index.ts';
 import type { HttpLimits } from '../context.ts';
 import type { Deadlines } from '../deadlines.ts';
 import type { Balancer, ClusterTable, DeliveredConnection, EndpointAttempt, ResponseFlag } from '../engine/index.ts';
+import type { Router } from '../routing/index.ts';
 import type { EndpointState } from '../state/index.ts';
+import type { Budgets } from './budgets.ts';
 import type { Upstream } from './upstream.ts';
 
 /** What requests are forwarded by; looked up anew for each attempt. */
@@ -18,9 +20,13 @@ export interface ForwardTables {
 
 export interface ForwardParts {
   readonly clock: Clock;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
   readonly limits: HttpLimits;
   readonly balancer: Balancer;
   readonly upstream: Upstream;
+  readonly router: Router;
+  readonly budgets: Budgets;
   readonly deadlines: Deadlines;
   readonly tables: () => ForwardTables;
   /** No exchange after this one on its connection. */
@@ -45,6 +51,10 @@ export interface RequestReport {
   readonly flags: readonly ResponseFlag[];
   /** As Envoy's %RESPONSE_CODE_DETAILS%: `via_upstream`, or why we answered ourselves. */
   readonly detail: string;
+  /** The rule that said so; empty: none. */
+  readonly routeName: string;
+  /** Where it was to go; empty: it was answered here. */
+  readonly clusterName: string;
   readonly upstream?: EndpointState;
   readonly attempts: number;
   /** Of bodies. */

@@ -1,19 +1,32 @@
 import { randomUUID } from 'node:crypto';
 import type { Timed } from '../deadlines.ts';
-import { Attempts, type ClusterTable, type DeliveredConnection, type EndpointAttempt, type ResponseFlag } from '../engine/index.ts';
-import type { EndpointState } from '../state/index.ts';
+import type { ClusterTable, DeliveredConnection, ResponseFlag } from '../engine/index.ts';
+import { hits } from '../routing/index.ts';
 import { clientCertHeaderValue } from './client-cert.ts';
 import type { ForwardParts } from './contract.ts';
 import type { Downstream } from './downstream.ts';
+import { hashOf } from './hash-key.ts';
 import { headerOf, localOriginHeader, requestHeaders } from './headers.ts';
-import { isIdempotent } from './idempotent.ts';
-import { badRequestReply, deniedReply, failureReply, idleReply, type LocalReply, noClusterReply, noEndpointReply } from './local-reply.ts';
+import {
+  badRequestReply,
+  deniedReply,
+  faultReply,
+  idleReply,
+  type LocalReply,
+  noClusterReply,
+  replyMessage,
+  timeoutReply,
+} from './local-reply.ts';
+import { sendMirrors } from './mirrors.ts';
 import { relayBody } from './relay-body.ts';
 import { ReplayBody } from './replay-body.ts';
+import { type Routed, type RoutedTo, routedResponse, routeRequest } from './route-request.ts';
+import { after } from './timer.ts';
+import { Tries, type TriesEnd } from './tries.ts';
 import { tunnel } from './tunnel.ts';
-import type { SendFailure, SendOutcome, UpstreamCall, UpstreamRequest } from './upstream.ts';
+import type { UpstreamRequest } from './upstream.ts';
 
-/** One request: checked, sent to one endpoint after another as far as its method and body allow, and answered once. */
+/** One request: checked, led where its rule says, sent until somebody answers or nobody will, and answered once. */
 export class Exchange implements Timed {
   readonly #parts: ForwardParts;
   readonly #connection: DeliveredConnection;
@@ -24,14 +37,15 @@ export class Exchange implements Timed {
   readonly #began: number;
   readonly #flags = new Set<ResponseFlag>();
   deadline = Number.POSITIVE_INFINITY;
-  #upstream: EndpointState | undefined;
-  #call: UpstreamCall | undefined;
-  #attempts = 0;
+  #routed: Routed | undefined;
+  #clusterName = '';
+  #tries: Tries | undefined;
+  #setCookie: string | undefined;
+  /** Ends a delay, or the route's timeout. */
+  #stopTimer: (() => void) | undefined;
   #status = 0;
   #detail = '';
   #bytesSent = 0;
-  /** No outcome of an attempt matters any more. */
-  #over = false;
   #reported = false;
 
   constructor(parts: ForwardParts, connection: DeliveredConnection, downstream: Downstream) {
@@ -49,31 +63,20 @@ export class Exchange implements Timed {
 
   /** Never rejects. */
   async run(): Promise<void> {
-    const { request, refused, upgrade } = this.#downstream;
+    const { request, refused } = this.#downstream;
+    const { clusterName, routingName } = this.#connection;
     if (refused !== undefined) return this.#answer(badRequestReply(refused.status, refused.detail), true);
     const denied = this.#parts.denied(this.#connection);
     if (denied !== undefined) return this.#answer(deniedReply(denied), false);
-    const tables = this.#parts.tables();
-    const cluster = tables.clusters.get(this.#connection.clusterName);
-    if (cluster === undefined) return this.#answer(noClusterReply, false);
-    const { peer, source } = this.#connection;
-    const headers = requestHeaders(request.headers, {
-      requestId: this.#requestId,
-      sourceAddress: source.address,
-      clientCert: peer === undefined ? undefined : clientCertHeaderValue(tables.spiffeId, peer),
-    });
-    await this.#try(cluster, {
-      method: request.method,
-      path: request.path,
-      authority: request.authority === '' ? cluster.host : request.authority,
-      scheme: request.scheme,
-      headers,
-      streamed: request.streamed,
-      body: this.#body,
-      upgrade,
-      onBytes: () => this.#touch(),
-      onContinue: () => this.#downstream.sendContinue(),
-    });
+    const routing = routingName === undefined ? undefined : this.#parts.tables().routings.get(routingName);
+    if (routing === undefined) return this.#forward(clusterName, request.path, request.authority, request.headers, undefined);
+    const routed = routeRequest(this.#parts.router.of(routing), request, this.#parts.random);
+    this.#routed = routed;
+    if (routed.cors?.kind === 'preflight') return this.#answer(preflightReply(routed.cors.headers), false);
+    if (routed.fault !== undefined && (await this.#injected(routed.fault))) return;
+    const { then } = routed;
+    if ('reply' in then) return this.#answer(then.reply, false);
+    await this.#forward(then.clusterName, then.path, then.authority, then.headers, then.action);
   }
 
   /** What should have been the rest of the body cannot be read. */
@@ -85,81 +88,112 @@ export class Exchange implements Timed {
       this.#break();
       return;
     }
-    this.#giveUp();
     this.#answer(badRequestReply(400, 'bad_request_body'), true);
   }
 
   expire(): void {
-    this.deadline = Number.POSITIVE_INFINITY;
-    if (!this.#downstream.answered) {
-      this.#giveUp();
-      this.#answer(idleReply, true);
-      return;
+    this.#runOut(idleReply, true);
+  }
+
+  /** True: that was the end of it. */
+  async #injected({ delay, abort }: NonNullable<Routed['fault']>): Promise<boolean> {
+    if (delay !== undefined && hits(delay.percent, this.#parts.random())) {
+      this.#flags.add('DI');
+      await new Promise<void>((resolve) => {
+        const stop = after(this.#parts.clock, delay.ms, resolve);
+        this.#stopTimer = () => {
+          stop();
+          resolve();
+        };
+      });
+      if (this.#reported) return true;
     }
-    this.#flags.add('SI');
-    this.#break();
+    if (abort === undefined || !hits(abort.percent, this.#parts.random())) return false;
+    this.#answer(faultReply(abort.status, abort.grpcStatus), false);
+    return true;
   }
 
-  async #try(cluster: ClusterTable, request: UpstreamRequest): Promise<void> {
-    const attempts = new Attempts(this.#parts.balancer, cluster, this.#parts.limits.maxAttempts);
-    let reply = noEndpointReply;
-    for (
-      let endpoint = attempts.next(this.#parts.tables().ejected);
-      endpoint !== undefined;
-      endpoint = attempts.next(this.#parts.tables().ejected)
-    ) {
-      this.#attempts = attempts.count;
-      this.#upstream = endpoint;
-      const outcome = await this.#send(cluster, endpoint, request, attempts.count > 1);
-      if (this.#over) return;
-      if (outcome.kind !== 'failed') return this.#relay(cluster, endpoint, outcome);
-      const failure = outcome.failure === 'protocol' ? 'early-close' : outcome.failure;
-      this.#attempted({ clusterName: cluster.name, endpoint, result: failure });
-      attempts.failed(endpoint, failure);
-      reply = failureReply(outcome.failure, outcome.reason, attempts.count > 1);
-      this.#body.detach();
-      if (!this.#mayRetry(outcome)) break;
+  async #forward(
+    clusterName: string,
+    path: string,
+    authority: string,
+    headers: readonly string[],
+    action: RoutedTo['action'] | undefined,
+  ): Promise<void> {
+    this.#clusterName = clusterName;
+    const { request, upgrade } = this.#downstream;
+    const tables = this.#parts.tables();
+    const cluster = tables.clusters.get(clusterName);
+    if (cluster === undefined) return this.#answer(noClusterReply, false);
+    const { peer, source } = this.#connection;
+    const send: UpstreamRequest = {
+      method: request.method,
+      path,
+      authority: authority === '' ? cluster.host : authority,
+      scheme: request.scheme,
+      headers: requestHeaders(headers, {
+        requestId: this.#requestId,
+        sourceAddress: source.address,
+        clientCert: peer === undefined ? undefined : clientCertHeaderValue(tables.spiffeId, peer),
+      }),
+      streamed: request.streamed,
+      body: this.#body,
+      upgrade,
+      onBytes: () => this.#touch(),
+      onContinue: () => this.#downstream.sendContinue(),
+    };
+    const ended = await this.#try(cluster, send, action);
+    if (ended === undefined || this.#reported) return;
+    if (ended.kind === 'reply') this.#answer(ended.reply, false);
+    else this.#relay(ended);
+  }
+
+  #try(cluster: ClusterTable, send: UpstreamRequest, action: RoutedTo['action'] | undefined): Promise<TriesEnd | undefined> {
+    const { hash, setCookie } = hashOf(cluster, this.#downstream.request, this.#connection.source);
+    this.#setCookie = setCookie;
+    const tries = new Tries(this.#parts, { cluster, send, body: this.#body, retries: action?.retries, hash });
+    this.#tries = tries;
+    const timeoutMs = action?.timeoutMs ?? 0;
+    if (timeoutMs > 0) {
+      this.#body.whenEnded(() => {
+        if (!this.#reported) this.#stopTimer = after(this.#parts.clock, timeoutMs, () => this.#runOut(timeoutReply, false));
+      });
     }
-    this.#answer(reply, false);
+    if (action !== undefined && action.mirrors.length > 0) sendMirrors(this.#parts, action.mirrors, send, this.#body, timeoutMs);
+    return tries.run();
   }
 
-  /** A connection that had been idle may have been closed under us: its endpoint is asked once more. */
-  async #send(cluster: ClusterTable, endpoint: EndpointState, request: UpstreamRequest, fresh: boolean): Promise<SendOutcome> {
-    const call = this.#parts.upstream.send({ cluster, endpoint, fresh, repeatable: isIdempotent(request.method) }, request);
-    this.#call = call;
-    const outcome = await call.outcome;
-    if (this.#over || outcome.kind !== 'failed' || !outcome.stale || !this.#mayRetry(outcome)) return outcome;
-    this.#body.detach();
-    return this.#send(cluster, endpoint, request, true);
-  }
-
-  #mayRetry(outcome: SendFailure): boolean {
-    const { upgrade, request } = this.#downstream;
-    if (!this.#body.replayable || upgrade) return !outcome.delivered && this.#body.bytes === 0;
-    return !outcome.delivered || isIdempotent(request.method);
-  }
-
-  #relay(cluster: ClusterTable, endpoint: EndpointState, outcome: Exclude<SendOutcome, SendFailure>): void {
-    this.#attempted({ clusterName: cluster.name, endpoint, result: 'ok' });
+  #relay({ outcome, flags }: Extract<TriesEnd, { kind: 'answer' }>): void {
+    for (const flag of flags) this.#flags.add(flag);
     this.#status = outcome.head.status;
     this.#detail = 'via_upstream';
+    const head =
+      this.#routed === undefined && this.#setCookie === undefined
+        ? outcome.head
+        : { ...outcome.head, headers: this.#routedHeaders(outcome.head.headers) };
     const onBytes = (length: number) => {
       this.#bytesSent += length;
       this.#touch();
     };
     if (outcome.kind === 'response') {
-      const sink = this.#downstream.respond(outcome.head, this.#parts.draining());
+      const sink = this.#downstream.respond(head, this.#parts.draining());
       relayBody(outcome.body, sink, { onBytes, onBroken: () => this.#broken() });
       return;
     }
+    this.#stopTimer?.();
     if (!this.#downstream.upgrade) {
       this.#break();
       return;
     }
-    void tunnel(this.#downstream.accept(outcome.head), outcome.end, { onBytes, touch: () => this.#touch() }).then((flag) => {
+    void tunnel(this.#downstream.accept(head), outcome.end, { onBytes, touch: () => this.#touch() }).then((flag) => {
       if (flag !== undefined) this.#flags.add(flag);
       this.#end();
     });
+  }
+
+  #routedHeaders(headers: readonly string[]): readonly string[] {
+    const changed = this.#routed === undefined ? headers : routedResponse(this.#routed, headers);
+    return this.#setCookie === undefined ? changed : [...changed, 'set-cookie', this.#setCookie];
   }
 
   #broken(): void {
@@ -168,23 +202,20 @@ export class Exchange implements Timed {
     this.#break();
   }
 
-  #attempted(attempt: EndpointAttempt): void {
-    this.#parts.onAttempt(attempt);
-  }
-
   /** `close`: what comes after on this connection can't be trusted to be a request. */
   #answer(reply: LocalReply, close: boolean): void {
     if (this.#downstream.answered || this.#downstream.gone) return;
+    this.#giveUp();
     for (const flag of reply.flags) this.#flags.add(flag);
-    this.#status = reply.status;
+    const { status, headers, body } = replyMessage(reply, this.#downstream.request);
+    this.#status = status;
     this.#detail = reply.detail;
-    const body = Buffer.from(reply.body);
-    const headers = ['content-type', 'text/plain', 'content-length', String(body.length)];
     // Tells the mesh's caller that no application has seen the request (UF, UH, NC), or maybe has (UC).
     if (this.#connection.end !== undefined && reply.status === 503) headers.push(localOriginHeader, reply.flags[0] ?? '');
     this.#body.discard();
-    const sink = this.#downstream.respond({ status: reply.status, headers }, close || this.#parts.draining());
-    if (this.#downstream.request.method !== 'HEAD') sink.write(body);
+    const head = { status, headers: this.#routed === undefined ? headers : routedResponse(this.#routed, headers) };
+    const sink = this.#downstream.respond(head, close || this.#parts.draining());
+    if (body.length > 0 && this.#downstream.request.method !== 'HEAD') sink.write(body);
     sink.end([]);
     this.#bytesSent = body.length;
   }
@@ -192,6 +223,16 @@ export class Exchange implements Timed {
   #touch(): void {
     const { idleTimeoutMs } = this.#parts.limits;
     this.deadline = idleTimeoutMs > 0 ? this.#parts.clock.monotonic() + idleTimeoutMs : Number.POSITIVE_INFINITY;
+  }
+
+  #runOut(reply: LocalReply, close: boolean): void {
+    this.deadline = Number.POSITIVE_INFINITY;
+    if (!this.#downstream.answered) {
+      this.#answer(reply, close);
+      return;
+    }
+    for (const flag of reply.flags) this.#flags.add(flag);
+    this.#break();
   }
 
   /** A message that was begun cannot be taken back: only a break says that it is not whole. */
@@ -202,8 +243,8 @@ export class Exchange implements Timed {
 
   /** An upload that nobody will finish must not hold its connection. */
   #giveUp(): void {
-    this.#over = true;
-    this.#call?.cancel();
+    this.#stopTimer?.();
+    this.#tries?.end();
   }
 
   #end(): void {
@@ -213,6 +254,7 @@ export class Exchange implements Timed {
     this.#giveUp();
     const { protocol, request, upgrade, finished } = this.#downstream;
     if (!finished && this.#flags.size === 0 && !upgrade) this.#flags.add('DC');
+    const { endpoint } = this.#tries ?? {};
     this.#parts.onRequest({
       connection: this.#connection,
       requestId: this.#requestId,
@@ -224,12 +266,18 @@ export class Exchange implements Timed {
       status: this.#status,
       flags: [...this.#flags],
       detail: this.#detail,
-      ...(this.#upstream === undefined ? {} : { upstream: this.#upstream }),
-      attempts: this.#attempts,
+      routeName: this.#routed?.name ?? '',
+      clusterName: this.#routed === undefined ? this.#connection.clusterName : this.#clusterName,
+      ...(endpoint === undefined ? {} : { upstream: endpoint }),
+      attempts: this.#tries?.count ?? 0,
       bytesReceived: this.#body.bytes,
       bytesSent: this.#bytesSent,
       startedAt: this.#startedAt,
       durationMs: this.#parts.clock.monotonic() - this.#began,
     });
   }
+}
+
+function preflightReply(headers: readonly string[]): LocalReply {
+  return { status: 200, body: '', flags: [], detail: 'cors_response', headers };
 }

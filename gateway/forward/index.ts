@@ -1,3 +1,4 @@
+export { Budgets } from './budgets.ts';
 export type { ForwardParts, ForwardTables, RequestReport } from './contract.ts';
 export { HttpForwarder } from './http-forwarder.ts';
 export { Http1Upstream } from './http1/upstream.ts';

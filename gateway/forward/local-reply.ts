@@ -1,48 +1,136 @@
 import type { AttemptFailure, ResponseFlag } from '../engine/index.ts';
+import { headerOf, type RawHeaders } from './headers.ts';
 
 /** An answer that we give ourselves, in Envoy's words where it has some. */
 export interface LocalReply {
   readonly status: number;
-  readonly body: string;
+  readonly body: string | Uint8Array;
   readonly flags: readonly ResponseFlag[];
   readonly detail: string;
+  /** Beside those of the body. */
+  readonly headers?: RawHeaders;
+  /** In place of what follows from `status`. */
+  readonly grpcStatus?: number;
 }
 
-export const deniedReply = (detail: string): LocalReply => ({ status: 403, body: 'RBAC: access denied', flags: [], detail });
-
-export const badRequestReply = (status: number, detail: string): LocalReply => ({
+const plain = (status: number, body: string, flags: readonly ResponseFlag[], detail: string): LocalReply => ({
   status,
-  body: detail.replaceAll('_', ' '),
-  flags: ['DPE'],
+  body,
+  flags,
   detail,
 });
 
-export const noClusterReply: LocalReply = { status: 503, body: 'no such service here', flags: ['NC'], detail: 'cluster_not_found' };
+export const deniedReply = (detail: string): LocalReply => plain(403, 'RBAC: access denied', [], detail);
 
-export const noEndpointReply: LocalReply = { status: 503, body: 'no healthy upstream', flags: ['UH'], detail: 'no_healthy_upstream' };
+export const badRequestReply = (status: number, detail: string): LocalReply => plain(status, detail.replaceAll('_', ' '), ['DPE'], detail);
 
-export const idleReply: LocalReply = { status: 504, body: 'stream timeout', flags: ['SI'], detail: 'stream_idle_timeout' };
+export const noClusterReply: LocalReply = plain(503, 'no such service here', ['NC'], 'cluster_not_found');
+
+export const noRouteReply: LocalReply = plain(404, '', ['NR'], 'route_not_found');
+
+/** A destination that leads nowhere, by what its author's kind says of that. */
+export const missingReply = (status: number): LocalReply => plain(status, '', ['NC'], 'cluster_not_found');
+
+export const noEndpointReply: LocalReply = plain(503, 'no healthy upstream', ['UH'], 'no_healthy_upstream');
+
+export const idleReply: LocalReply = plain(504, 'stream timeout', ['SI'], 'stream_idle_timeout');
+
+export const timeoutReply: LocalReply = plain(504, 'upstream request timeout', ['UT'], 'response_timeout');
+
+export const faultReply = (status: number, grpcStatus: number | undefined): LocalReply => ({
+  ...plain(status, 'fault filter abort', ['FI'], 'fault_filter_abort'),
+  ...(grpcStatus === undefined ? {} : { grpcStatus }),
+});
+
+export const overflowReply: LocalReply = {
+  ...plain(
+    503,
+    'upstream connect error or disconnect/reset before headers. reset reason: overflow',
+    ['UO'],
+    'upstream_reset_before_response_started{overflow}',
+  ),
+  headers: ['x-envoy-overloaded', 'true'],
+};
+
+/** `protocol`: what came back is no HTTP. `refused-stream`: the server says that it did nothing. `try-timeout`: a try's own time was up. */
+export type RequestFailure = AttemptFailure | 'protocol' | 'refused-stream' | 'try-timeout';
 
 /** `exhausted`: more than one endpoint was tried. */
 export function failureReply(failure: RequestFailure, reason: string, exhausted: boolean): LocalReply {
   const also: ResponseFlag[] = exhausted ? ['URX'] : [];
-  if (failure === 'protocol') {
-    return {
-      status: 502,
-      body: 'upstream connect error or disconnect/reset before headers. reset reason: protocol error',
-      flags: ['UPE', ...also],
-      detail: `upstream_reset_before_response_started{${reason}}`,
-    };
-  }
-  const connected = failure === 'early-close';
-  const words = connected ? 'connection termination' : 'remote connection failure';
-  return {
-    status: 503,
-    body: `upstream connect error or disconnect/reset before headers. reset reason: ${words}`,
-    flags: [connected ? 'UC' : 'UF', ...also],
-    detail: `upstream_reset_before_response_started{${reason}}`,
-  };
+  if (failure === 'try-timeout') return plain(504, 'upstream request timeout', ['UT', ...also], 'upstream_per_try_timeout');
+  const [status, flag, words] = wordsOf(failure);
+  const body = `upstream connect error or disconnect/reset before headers. reset reason: ${words}`;
+  return plain(status, body, [flag, ...also], `upstream_reset_before_response_started{${reason}}`);
 }
 
-/** `protocol`: what came back is no HTTP. */
-export type RequestFailure = AttemptFailure | 'protocol';
+function wordsOf(failure: Exclude<RequestFailure, 'try-timeout'>): readonly [status: number, flag: ResponseFlag, words: string] {
+  switch (failure) {
+    case 'protocol':
+      return [502, 'UPE', 'protocol error'];
+    case 'early-close':
+      return [503, 'UC', 'connection termination'];
+    case 'refused-stream':
+      return [503, 'UR', 'remote refused stream reset'];
+    default:
+      return [503, 'UF', 'remote connection failure'];
+  }
+}
+
+export interface ReplyMessage {
+  readonly status: number;
+  readonly headers: string[];
+  readonly body: Uint8Array;
+}
+
+const nothing = new Uint8Array(0);
+
+/** As it goes out: to gRPC callers as trailers alone, with the status in them (Envoy's local replies). Pure. */
+export function replyMessage(reply: LocalReply, request: { readonly headers: RawHeaders }): ReplyMessage {
+  const headers = [...(reply.headers ?? [])];
+  const body = typeof reply.body === 'string' ? Buffer.from(reply.body) : reply.body;
+  if (isGrpc(headerOf(request.headers, 'content-type'))) {
+    const grpcStatus = reply.grpcStatus ?? grpcStatusOf(reply.status);
+    headers.push('content-type', 'application/grpc', 'grpc-status', String(grpcStatus));
+    if (body.length > 0) headers.push('grpc-message', percentEncoded(body));
+    return { status: 200, headers, body: nothing };
+  }
+  if (body.length > 0) headers.push('content-type', 'text/plain');
+  headers.push('content-length', String(body.length));
+  return { status: reply.status, headers, body };
+}
+
+function isGrpc(contentType: string | undefined): boolean {
+  return contentType?.startsWith('application/grpc') === true && /^application\/grpc($|[+;])/.test(contentType);
+}
+
+/** gRPC's "HTTP to gRPC Status Code Mapping". */
+function grpcStatusOf(status: number): number {
+  switch (status) {
+    case 400:
+      return 13;
+    case 401:
+      return 16;
+    case 403:
+      return 7;
+    case 404:
+      return 12;
+    case 429:
+    case 502:
+    case 503:
+    case 504:
+      return 14;
+    default:
+      return 2;
+  }
+}
+
+/** gRPC over HTTP/2, Percent-Encoded. */
+function percentEncoded(bytes: Uint8Array): string {
+  let text = '';
+  for (const byte of bytes) {
+    if (byte >= 0x20 && byte <= 0x7e && byte !== 0x25) text += String.fromCharCode(byte);
+    else text += `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
+  }
+  return text;
+}

@@ -39,7 +39,7 @@ export interface IncomingBody {
 /** A body that goes out. */
 export interface BodySink {
   /** False: wait for drain. */
-  write(chunk: Buffer): boolean;
+  write(chunk: Uint8Array): boolean;
   onDrain(listener: () => void): void;
   /** `trailers` as in RequestHead.headers; may be empty. */
   end(trailers: RawHeaders): void;

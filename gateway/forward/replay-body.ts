@@ -12,6 +12,7 @@ export class ReplayBody implements RequestBody {
   #sink: BodySink | undefined;
   #ended = false;
   #started = false;
+  #onWhole: (() => void)[] | undefined;
   /** Body bytes that came in. */
   bytes = 0;
 
@@ -23,6 +24,23 @@ export class ReplayBody implements RequestBody {
   /** The whole of what came so far can be sent once more. */
   get replayable(): boolean {
     return this.#kept !== undefined;
+  }
+
+  /** All of it came in. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** What came, as far as it is kept. */
+  get kept(): readonly Buffer[] | undefined {
+    return this.#kept;
+  }
+
+  /** Once all of it came in; at once if it did. */
+  whenEnded(run: () => void): void {
+    if (this.#ended) run();
+    else if (this.#onWhole === undefined) this.#onWhole = [run];
+    else this.#onWhole.push(run);
   }
 
   /** Sends what is kept, then what comes. Only while `replayable`, or the first time. */
@@ -66,6 +84,7 @@ export class ReplayBody implements RequestBody {
     stream.on('end', () => {
       this.#ended = true;
       if (this.#sink !== undefined) this.#end(this.#sink);
+      for (const run of this.#onWhole ?? []) run();
     });
   }
 

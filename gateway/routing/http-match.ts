@@ -43,11 +43,11 @@ export function isFrom(
   return Object.entries(match.sourceLabels).every(([name, value]) => node.labels[name] === value);
 }
 
-function namedTest({ value, not }: NamedMatch, valueOf: (request: RequestView) => string | undefined): HttpTest {
+function namedTest({ value, not }: NamedMatch, find: (request: RequestView) => string | undefined): HttpTest {
   const test = value === undefined ? () => true : stringTest(value);
   const wanted = not !== true;
   return (request) => {
-    const found = valueOf(request);
+    const found = find(request);
     return (found !== undefined && test(found)) === wanted;
   };
 }

@@ -60,7 +60,7 @@ export function withoutQuery(path: string): string {
 }
 
 /** Lower case, without port. An IPv6 address keeps its brackets. */
-export function hostOf(authority: string): string {
+function hostOf(authority: string): string {
   const colon = portAt(authority);
   return (colon < 0 ? authority : authority.slice(0, colon)).toLowerCase();
 }

@@ -9,7 +9,7 @@ export class Http1Sink implements BodySink {
     this.#message = message;
   }
 
-  write(chunk: Buffer): boolean {
+  write(chunk: Uint8Array): boolean {
     return this.#message.write(chunk);
   }
 
