@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { buildNode, core, decodeResource, native, nativeTypeUrls, noClaims, parseNode } from '../../../core/xds/index.ts';
+import { buildNode, core, decodeResource, native, nativeRouting, nativeTypeUrls, noClaims, parseNode } from '../../../core/xds/index.ts';
 
 const whole: Readonly<Record<string, Buffer>> = {
   [nativeTypeUrls.cluster]: Buffer.from(
@@ -46,6 +46,24 @@ const whole: Readonly<Record<string, Buffer>> = {
   ),
   [nativeTypeUrls.authz]: Buffer.from(
     native.Authz.encode(native.Authz.create({ name: 'b/a', rules: [{ action: 1, principals: ['mesh.test/ns/b/sa/*'] }] })).finish(),
+  ),
+  [nativeTypeUrls.routing]: Buffer.from(
+    nativeRouting.Routing.encode(
+      nativeRouting.Routing.create({
+        name: '80|a.b.mesh.internal',
+        virtualHosts: [
+          {
+            domains: ['*'],
+            rules: [
+              {
+                matches: [{ path: { kind: { $case: 'regex', value: '/(a|b)[0-9]{1,3}' } }, headers: [{ name: 'x' }] }],
+                action: { $case: 'route', value: { destinations: [{ destination: { cluster: 'c' }, weight: 1 }], timeoutMs: 100 } },
+              },
+            ],
+          },
+        ],
+      }),
+    ).finish(),
   ),
   [nativeTypeUrls.listener]: Buffer.from(
     native.Listener.encode(
