@@ -43,11 +43,13 @@ export class DataPlane {
     this.#metrics = new TrafficMetrics(metrics, { cluster: node.cluster, spiffeId: () => this.#spiffeId() });
     registerCertificateExpiry(metrics, () => identity.current().notAfter);
     this.#balancer = new Balancer(random, clock);
+    const caller = { namespace: identity.current().spiffeId.namespace, labels: node.labels ?? {} };
     this.#engine = new NodeEngine(
       {
         limits: limits.engine,
         clock,
         random,
+        caller,
         deliver: (connection) => this.#forwarder.handle(connection),
         onConnection: (report) => this.#onConnection(report),
         onAttempt: (attempt) => this.#health.record(attempt),
@@ -67,7 +69,7 @@ export class DataPlane {
       random,
       limits: limits.http,
       balancer: this.#balancer,
-      router: new Router({ namespace: identity.current().spiffeId.namespace, labels: node.labels ?? {} }),
+      router: new Router(caller),
       budgets: new Budgets(),
       upstream: new WatchedUpstream(new Http1Upstream(this.#pool, limits.http), this.#health),
       deadlines: new Deadlines(clock),

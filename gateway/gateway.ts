@@ -210,7 +210,7 @@ export class Gateway implements RunningGateway {
 
   #openPlane(identity: ObtainedIdentity, feed: StateFeed): DataPlane {
     const { clock, random, limits, metrics, accessLog } = this.#deps;
-    const node = { cluster: identity.current().cluster, instance: this.#options.instance };
+    const node = { cluster: identity.current().cluster, instance: this.#options.instance, labels: this.#options.labels };
     const context = { state: feed.store, identity, clock, random, limits, metrics, accessLog, node };
     this.#plane = new DataPlane(context, () => gatewayRules(feed.store.current));
     return this.#plane;

@@ -113,7 +113,7 @@ export async function openTraffic(
     limits: defaultLimits,
     metrics,
     accessLog,
-    node: { cluster: identity.current().cluster, instance: options.instance },
+    node: { cluster: identity.current().cluster, instance: options.instance, labels: options.labels },
   };
   const inbound = createInbound(context);
   const outbound = createOutbound({ ...context, state: mesh });

@@ -39,6 +39,8 @@ export interface EngineOptions {
   readonly clock: Clock;
   /** Uniform in [0, 1). */
   readonly random: () => number;
+  /** Who callers of plain listeners are, for rules that ask. Default nobody. */
+  readonly caller?: { readonly namespace: string; readonly labels: Readonly<Record<string, string>> };
   /** A connection whose bytes must be seen (`deliver`): the receiver owns the stream from here. */
   readonly deliver: (connection: DeliveredConnection) => void;
   /** One call for each accepted connection, when it has ended; for delivered ones too. */

@@ -1,5 +1,6 @@
 import type { Balancer } from '../../balance/index.ts';
 import type { Deadlines } from '../../deadlines.ts';
+import type { Router } from '../../routing/index.ts';
 import type { DialRequest, DialResult, EngineOptions, EngineTables } from '../contract.ts';
 import type { TlsTerminator } from './tls-terminator.ts';
 
@@ -7,6 +8,7 @@ import type { TlsTerminator } from './tls-terminator.ts';
 export interface EngineParts {
   readonly options: EngineOptions;
   readonly balancer: Balancer;
+  readonly router: Router;
   readonly terminator: TlsTerminator;
   readonly deadlines: Deadlines;
   readonly tables: () => EngineTables;

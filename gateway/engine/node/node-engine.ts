@@ -2,6 +2,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { MeshError } from '../../../core/errors.ts';
 import { Balancer } from '../../balance/index.ts';
 import { Deadlines } from '../../deadlines.ts';
+import { Router } from '../../routing/index.ts';
 import type {
   DialRequest,
   DialResult,
@@ -46,6 +47,7 @@ export class NodeEngine implements Engine {
     this.#parts = {
       options,
       balancer: new Balancer(options.random, options.clock),
+      router: new Router(options.caller ?? { namespace: '', labels: {} }),
       terminator: new TlsTerminator(() => options.clock.now()),
       deadlines,
       tables: () => this.#tables,

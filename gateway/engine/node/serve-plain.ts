@@ -1,5 +1,6 @@
 import { sourceAllowed } from '../source-allowed.ts';
 import { abortStream } from './abort-stream.ts';
+import { chooseCluster } from './choose-cluster.ts';
 import type { Connection } from './connection.ts';
 import type { EngineParts } from './engine-parts.ts';
 import { serveForward } from './serve-forward.ts';
@@ -16,7 +17,11 @@ export async function servePlain(connection: Connection, parts: EngineParts): Pr
     connection.fault('source-denied', `${connection.source.address} is in none of the CIDRs allowed on ${connection.listener}`);
     return abortStream(connection.socket);
   }
-  if (rule.protocol !== 'http') return serveForward(connection, connection.socket, rule.clusterName, undefined, parts);
+  if (rule.protocol !== 'http') {
+    const chosen = await chooseCluster(connection, rule, parts);
+    if (chosen === undefined) return abortStream(connection.socket);
+    return serveForward(connection, connection.socket, chosen.clusterName, chosen.preface, parts);
+  }
   connection.outcome = 'deliver';
   connection.clusterName = rule.clusterName;
   deliver({

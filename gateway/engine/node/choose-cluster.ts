@@ -1,0 +1,43 @@
+import type { Protocol } from '../../../core/model/index.ts';
+import { pickWeighted } from '../../routing/index.ts';
+import type { PlainRule } from '../contract.ts';
+import type { Connection } from './connection.ts';
+import type { EngineParts } from './engine-parts.ts';
+import { readHello } from './hello-reader.ts';
+
+/** `preface`: what was read on the way, and is owed to the upstream. */
+export interface ChosenCluster {
+  readonly clusterName: string;
+  readonly preface: Buffer | undefined;
+}
+
+const byteStreams: ReadonlySet<Protocol> = new Set(['tcp', 'tls']);
+
+/**
+ * Where a byte stream goes: by the first rule of its listener's routing that matches, among that rule's destinations by weight.
+ * Only of TLS anything is read before, because other servers may speak first. Undefined: nowhere, and the connection says why.
+ */
+export async function chooseCluster(connection: Connection, rule: PlainRule, parts: EngineParts): Promise<ChosenCluster | undefined> {
+  const routing = rule.routingName === undefined ? undefined : parts.tables().routings.get(rule.routingName);
+  if (routing === undefined || !byteStreams.has(rule.protocol)) return { clusterName: rule.clusterName, preface: undefined };
+  let preface: Buffer | undefined;
+  if (rule.protocol === 'tls' && routing.l4.some(({ matches }) => matches.some(({ sniHosts }) => sniHosts.length > 0))) {
+    const { clock, limits } = parts.options;
+    connection.due(clock.monotonic() + limits.helloTimeoutMs, 'hello-timeout');
+    const read = await readHello(connection.socket, limits.maxHelloBytes);
+    if (!read.ok) {
+      connection.fault(read.fault, 'no ClientHello could be read', 'DPE');
+      return undefined;
+    }
+    connection.sni = read.hello.sni ?? '';
+    connection.due(clock.monotonic() + limits.handshakeTimeoutMs, 'handshake-timeout');
+    preface = read.bytes;
+  }
+  const facts = { address: connection.destination.address, sni: connection.sni.toLowerCase() };
+  const chosen = parts.router.of(routing).l4(facts);
+  const clusterName = pickWeighted(chosen?.destinations ?? [], parts.options.random())?.destination.cluster ?? '';
+  if (clusterName !== '') return { clusterName, preface };
+  if (chosen === undefined) connection.fault('no-route', `no rule of ${rule.routingName} takes it`, 'NR');
+  else connection.fault('no-cluster', `rule ${chosen.name} leads nowhere`, 'NC');
+  return undefined;
+}
