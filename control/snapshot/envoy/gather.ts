@@ -12,10 +12,15 @@ import {
 import { envoyTypeUrls } from '../../../core/xds/index.ts';
 import type { DialectContext, DialectResource } from '../dialect.ts';
 import type { Resource, Snapshot } from '../ir.ts';
+import { callers } from './callers.ts';
 import { sealed } from './sealed.ts';
 
-/** The one listener of an east-west gateway. What it only passes through does not show in it: that is found by name. */
 export function gather(snapshot: Snapshot, context: DialectContext): readonly DialectResource[] {
+  return [...eastWest(snapshot, context), ...callers(snapshot, context)];
+}
+
+/** The one listener of an east-west gateway. What it only passes through does not show in it: that is found by name. */
+function eastWest(snapshot: Snapshot, context: DialectContext): readonly DialectResource[] {
   const { listen, trustDomain } = context;
   if (listen === undefined) return [];
   const { route, authz, bundle } = snapshot.resources;
@@ -24,8 +29,8 @@ export function gather(snapshot: Snapshot, context: DialectContext): readonly Di
   const rules = terminated.map((r) => authz.get(r.value.authz));
   const ends = terminated.map((r, i) => mtlsEnd(r, { trustDomain, rules: rules[i]?.value.rules ?? [], deniedSerials }));
   const inputs = [listen, trustDomain, deniedSerials, ...terminated.map((r, i) => [r.version, rules[i]?.version ?? ''])];
-  const eastWest = sealed(envoyTypeUrls.listener, Listener, gatewayListenerName, inputs, () => gatewayListener(listen, ends));
-  return ends.some(needsInternalHop) ? [eastWest, ...hop] : [eastWest];
+  const listener = sealed(envoyTypeUrls.listener, Listener, gatewayListenerName, inputs, () => gatewayListener(listen, ends));
+  return ends.some(needsInternalHop) ? [listener, ...hop] : [listener];
 }
 
 const hop = [

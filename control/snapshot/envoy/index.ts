@@ -9,6 +9,6 @@ export const envoyDialect: Dialect = {
   name: 'envoy',
   typeUrls: envoyOrder,
   translate: (_owner, resources, context) => translate(resources, context),
-  gather: { kinds: ['route', 'authz', 'bundle'], build: gather },
+  gather: { kinds: ['route', 'authz', 'bundle', 'listener', 'routing', 'cluster'], build: gather },
   personal,
 };

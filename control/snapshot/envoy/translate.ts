@@ -5,6 +5,7 @@ import {
   ClusterLoadAssignment,
   clusterBundleSecretName,
   edsCluster,
+  isHttp,
   Listener,
   loadAssignment,
   localEdsCluster,
@@ -16,6 +17,7 @@ import {
 import { envoyTypeUrls } from '../../../core/xds/index.ts';
 import type { DialectContext, DialectResource } from '../dialect.ts';
 import type { AssignmentIr, BundleIr, Resource, ResourceKind } from '../ir.ts';
+import { gatewaySource } from './callers.ts';
 import { sealed } from './sealed.ts';
 
 /** What one owner contributes to every Envoy of the class. */
@@ -23,7 +25,7 @@ export function translate(resources: readonly Resource[], context: DialectContex
   return resources.flatMap((resource) => {
     if (is(resource, 'endpoints')) return [assignment(resource)];
     if (is(resource, 'cluster')) return cluster(resource, resources);
-    if (is(resource, 'listener')) return originate(resource, context);
+    if (is(resource, 'listener')) return originate(resource, resources, context);
     if (is(resource, 'bundle')) return secrets(resource.value);
     return [];
   });
@@ -62,10 +64,23 @@ function cluster(resource: Resource<'cluster'>, all: readonly Resource[]): Diale
   return [sealed(envoyTypeUrls.cluster, Cluster, name, inputs, make)];
 }
 
-function originate({ name, version, value }: Resource<'listener'>, context: DialectContext): DialectResource[] {
+function originate({ name, version, value }: Resource<'listener'>, all: readonly Resource[], context: DialectContext): DialectResource[] {
   if (value.type !== 'originate') return [];
   const at = { address: context.listen?.originate ?? '0.0.0.0', port: value.port };
-  return [sealed(envoyTypeUrls.listener, Listener, name, [version, at], () => originateListener(name, at, value))];
+  const { protocol, cluster, allowedCidrs } = value;
+  const traffic = all.find((r): r is Resource<'cluster'> => is(r, 'cluster') && r.name === cluster)?.value.traffic;
+  const routing = all.find((r): r is Resource<'routing'> => is(r, 'routing') && r.name === value.routing);
+  const common = { protocol, cluster, allowedCidrs, ...(traffic === undefined ? {} : { traffic }) };
+  if (routing === undefined) {
+    return [sealed(envoyTypeUrls.listener, Listener, name, [version, at, traffic], () => originateListener(name, at, common))];
+  }
+  // What HTTP is led by comes apart from the listener: see callers.ts.
+  const routes = isHttp(protocol) ? routing.name : { l4: routing.value.l4, source: gatewaySource(context) };
+  return [
+    sealed(envoyTypeUrls.listener, Listener, name, [version, at, traffic, routes], () =>
+      originateListener(name, at, { ...common, routes }),
+    ),
+  ];
 }
 
 function secrets({ roots, intermediates, deniedSerials }: BundleIr): DialectResource[] {

@@ -10,6 +10,8 @@ export type { EnvoyAdminAddress, EnvoyBootstrapInput } from './bootstrap-input.t
 export { appCluster, edsCluster, isHttp, localEdsCluster } from './clusters.ts';
 export { loadAssignment, tlsGroups } from './endpoints.ts';
 export { gatewayListener } from './gateway-listener.ts';
+export { ingressHosts, ingressListener, ingressRoutes } from './ingress-listener.ts';
+export { ingressSecrets } from './ingress-tls.ts';
 export { internalHopCluster, internalHopListener } from './internal-hop.ts';
 export {
   type CallerTarget,

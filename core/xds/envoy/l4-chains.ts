@@ -1,5 +1,6 @@
 import type { ClusterRef, ClusterTraffic, L4Match, L4Rule } from '../../traffic/index.ts';
-import { FilterChain } from '../gen/envoy/config/listener/v3/listener_components.ts';
+import type { TransportSocket } from '../gen/envoy/config/core/v3/base.ts';
+import { FilterChain, FilterChainMatch } from '../gen/envoy/config/listener/v3/listener_components.ts';
 import { cidrRange } from './endpoints.ts';
 import { tcpProxy } from './filters.ts';
 import { isFrom, type TrafficSource } from './route-match.ts';
@@ -7,34 +8,49 @@ import { isFrom, type TrafficSource } from './route-match.ts';
 /** Never the name of an xDS cluster: what leads there is closed. */
 const nowhere = 'no-destination';
 
+export interface L4Rules {
+  readonly l4: readonly L4Rule<ClusterRef>[];
+  readonly source: TrafficSource;
+}
+
+export interface L4Options {
+  /** For logs and statistics. */
+  readonly listener: string;
+  readonly statPrefix: string;
+  /** Of the xDS cluster that callers mean. */
+  readonly traffic?: ClusterTraffic | undefined;
+  /** Server names that are in question at all; absent: any, and bytes in the clear. */
+  readonly hosts?: readonly string[];
+  /** Ends TLS. */
+  readonly transportSocket?: TransportSocket;
+}
+
 /**
  * One chain for each rule and address. The first rule that matches decides; Envoy takes the most specific one, so that what an earlier
  * rule takes already is left out of later ones. What matches none is closed.
  */
-export function l4Chains(
-  listener: string,
-  statPrefix: string,
-  { l4, source }: { readonly l4: readonly L4Rule<ClusterRef>[]; readonly source: TrafficSource },
-  traffic?: ClusterTraffic,
-): FilterChain[] {
+export function l4Chains({ l4, source }: L4Rules, { listener, statPrefix, traffic, hosts, transportSocket }: L4Options): FilterChain[] {
   const taken: Place[] = [];
   return l4.flatMap((rule) => {
-    const places = rule.matches.length === 0 ? [anywhere] : rule.matches.filter((match) => isFrom(match, source)).flatMap(placesOf);
+    const meant = rule.matches.length === 0 ? [anywhere] : rule.matches.filter((match) => isFrom(match, source)).flatMap(placesOf);
+    const places = hosts === undefined ? meant : meant.flatMap((place) => namesWithin(place.sni, hosts).map((sni) => ({ ...place, sni })));
     const filters = [tcpProxy(listener, statPrefix, leadTo(rule), traffic)];
     return places.flatMap((place) => {
       if (taken.some((earlier) => covers(earlier, place))) return [];
       taken.push(place);
-      const { subnet, sni } = place;
-      const range = subnet === '' ? undefined : cidrRange(subnet);
-      return FilterChain.create({
-        name: `${rule.name} ${subnet} ${sni}`.trim(),
-        filterChainMatch: {
-          prefixRanges: range === undefined ? [] : [range],
-          ...(sni === '*' ? {} : { serverNames: [sni], transportProtocol: 'tls' }),
-        },
-        filters,
-      });
+      const name = `${rule.name} ${place.subnet} ${place.sni}`.trim();
+      const filterChainMatch = matchOf(place, hosts !== undefined);
+      return FilterChain.create({ name, filterChainMatch, filters, ...(transportSocket === undefined ? {} : { transportSocket }) });
     });
+  });
+}
+
+function matchOf({ subnet, sni }: Place, tls: boolean): FilterChainMatch {
+  const range = subnet === '' ? undefined : cidrRange(subnet);
+  return FilterChainMatch.create({
+    prefixRanges: range === undefined ? [] : [range],
+    ...(sni === '*' ? {} : { serverNames: [sni] }),
+    ...(tls || sni !== '*' ? { transportProtocol: 'tls' } : {}),
   });
 }
 
@@ -54,8 +70,18 @@ function placesOf({ destinationSubnets, sniHosts }: L4Match): Place[] {
 }
 
 function covers(a: Place, b: Place): boolean {
-  if (a.subnet !== '' && a.subnet !== b.subnet) return false;
-  return a.sni === '*' || a.sni === b.sni || (a.sni.startsWith('*.') && b.sni.endsWith(a.sni.slice(1)));
+  return (a.subnet === '' || a.subnet === b.subnet) && nameCovers(a.sni, b.sni);
+}
+
+/** Names are exact, `*.suffix` or `*`. */
+function nameCovers(a: string, b: string): boolean {
+  return a === '*' || a === b || (a.startsWith('*.') && b.endsWith(a.slice(1)));
+}
+
+/** What is in both, the narrower of each two. Empty `hosts`: any. */
+export function namesWithin(name: string, hosts: readonly string[]): readonly string[] {
+  if (hosts.length === 0) return [name];
+  return [...new Set(hosts.flatMap((host) => (nameCovers(host, name) ? [name] : nameCovers(name, host) ? [host] : [])))];
 }
 
 function leadTo({ destinations }: L4Rule<ClusterRef>) {

@@ -1,5 +1,5 @@
 import type { Protocol } from '../../model/index.ts';
-import type { ClusterRef, ClusterTraffic, L4Rule } from '../../traffic/index.ts';
+import type { ClusterTraffic } from '../../traffic/index.ts';
 import { TrafficDirection } from '../gen/envoy/config/core/v3/base.ts';
 import { Listener } from '../gen/envoy/config/listener/v3/listener.ts';
 import { type Filter, FilterChain, ListenerFilter } from '../gen/envoy/config/listener/v3/listener_components.ts';
@@ -10,9 +10,8 @@ import type { Authorization } from './authorization.ts';
 import { alpnOf, isHttp } from './clusters.ts';
 import { cidrRange, socketAddress } from './endpoints.ts';
 import { httpFilters, tcpEndFilters, tcpProxy } from './filters.ts';
-import { l4Chains } from './l4-chains.ts';
+import { type L4Rules, l4Chains } from './l4-chains.ts';
 import { proxyLimits } from './limits.ts';
-import type { TrafficSource } from './route-match.ts';
 import { noContext, plainRules, routeConfiguration } from './routes.ts';
 import { downstreamTls } from './tls.ts';
 
@@ -66,7 +65,7 @@ export interface CallerTarget {
   /** Of the xDS cluster. */
   readonly traffic?: ClusterTraffic;
   /** For HTTP the name of a configuration that comes over ADS, for the rest the rules; absent: all to `cluster`. */
-  readonly routes?: string | { readonly l4: readonly L4Rule<ClusterRef>[]; readonly source: TrafficSource };
+  readonly routes?: string | L4Rules;
 }
 
 /** A local address that stands for one service port. */
@@ -120,7 +119,7 @@ function callerChains(
   if (routes === undefined || typeof routes === 'string') {
     return { filterChains: [FilterChain.create({ filters: [tcpProxy(listener, statPrefix, cluster, traffic)] })] };
   }
-  const filterChains = l4Chains(listener, statPrefix, routes, traffic);
+  const filterChains = l4Chains(routes, { listener, statPrefix, traffic });
   return { filterChains, ...(filterChains.some((chain) => chain.filterChainMatch?.serverNames?.length) ? inspectTls : {}) };
 }
 

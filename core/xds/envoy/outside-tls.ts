@@ -41,6 +41,6 @@ function validation({ sni, subjectAltNames, caFile, insecureSkipVerify }: Outsid
   });
 }
 
-function file(filename: string): DataSource {
+export function file(filename: string): DataSource {
   return { specifier: { $case: 'filename', value: filename }, watchedDirectory: undefined };
 }
