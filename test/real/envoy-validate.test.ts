@@ -7,7 +7,7 @@ import { envoyTypeUrls } from '../../core/xds/index.ts';
 import { staticBootstrap } from '../support/envoy-bootstrap.ts';
 import { envoyClients, envoyGoldenSet } from '../support/envoy-golden.ts';
 import { MeshPki } from '../support/mesh-pki.ts';
-import { trafficClient, trafficSet } from '../support/traffic-golden.ts';
+import { trafficSets } from '../support/traffic-golden.ts';
 import { validateEnvoyConfig } from './servers/index.ts';
 
 test('real Envoy takes all that the golden files say it is sent', async () => {
@@ -16,7 +16,7 @@ test('real Envoy takes all that the golden files say it is sent', async () => {
 });
 
 test('real Envoy takes every field of traffic rules', async () => {
-  const sets = [['traffic', trafficSet(trafficClient)] as const];
+  const sets = Object.entries(trafficSets).map(([name, set]) => [name, set()] as const);
   assert.deepEqual(await validateEnvoyConfig(staticBootstrap(sets, secretsOf(new MeshPki()))), { accepted: true });
 });
 

@@ -3,13 +3,20 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { GrpcFront } from '../../control/grpc/index.ts';
-import { createSnapshotBuilder, DialectResources, envoyDialect, nativeDialect, type SnapshotInputs } from '../../control/snapshot/index.ts';
+import {
+  createSnapshotBuilder,
+  DialectResources,
+  envoyDialect,
+  nativeDialect,
+  type SnapshotBuilder,
+  type SnapshotInputs,
+} from '../../control/snapshot/index.ts';
 import { createXdsServer, type XdsServer } from '../../control/xds/index.ts';
 import { SettableSvidSource } from '../../core/identity/index.ts';
 import { silentLog } from '../../core/log.ts';
 import { systemClock } from '../../core/system-clock.ts';
 import { buildEnvoyBootstrap } from '../../core/xds/envoy/index.ts';
-import { type ClientKind, type NodeClaims, noClaims } from '../../core/xds/index.ts';
+import { type ClientKind, type Labels, type NodeClaims, noClaims } from '../../core/xds/index.ts';
 import { startLocalServer } from '../../gateway/index.ts';
 import { type RunningEnvoy, startEnvoy } from '../real/servers/index.ts';
 import { temporaryDir } from './control-plane.ts';
@@ -23,12 +30,15 @@ export class EnvoyMesh {
   readonly xds: XdsServer;
   readonly #t: TestContext;
   readonly #front: GrpcFront;
-  readonly #builder = createSnapshotBuilder();
-  readonly #resources = new DialectResources(this.#builder, [nativeDialect, envoyDialect]);
+  readonly #builder: SnapshotBuilder;
+  readonly #resources: DialectResources;
 
-  constructor(t: TestContext, pki: MeshPki) {
+  /** `builder`: of a test that writes the intermediate representation itself. */
+  constructor(t: TestContext, pki: MeshPki, builder: SnapshotBuilder = createSnapshotBuilder()) {
     this.#t = t;
     this.pki = pki;
+    this.#builder = builder;
+    this.#resources = new DialectResources(builder, [nativeDialect, envoyDialect]);
     this.#front = new GrpcFront({
       host: '127.0.0.1',
       port: 0,
@@ -59,15 +69,20 @@ export class EnvoyMesh {
 
   update(inputs: SnapshotInputs): void {
     this.#builder.update(inputs);
+    this.publish();
+  }
+
+  /** After the builder has something else. */
+  publish(): void {
     this.#resources.publish();
   }
 
   /** Envoy as `isthmus envoy bootstrap` starts it, with its node's own secrets. */
   async envoy(
     serviceAccount: string,
-    options: { kind?: ClientKind; namespace?: string; network?: string; claims?: Partial<NodeClaims> },
+    options: { kind?: ClientKind; namespace?: string; network?: string; labels?: Labels; claims?: Partial<NodeClaims> },
   ): Promise<RunningEnvoy> {
-    const { kind = 'agent', namespace = 'shop', network = 'east-net', claims = {} } = options;
+    const { kind = 'agent', namespace = 'shop', network = 'east-net', labels = {}, claims = {} } = options;
     const svid = this.pki.svid('east', namespace, serviceAccount);
     const agentSocket = join(await temporaryDir(this.#t), 'xds.sock');
     const identity = new SettableSvidSource(svid, this.pki.bundle);
@@ -85,6 +100,7 @@ export class EnvoyMesh {
       instance: serviceAccount,
       network,
       locality: '',
+      labels,
       claims: { ...noClaims, ...claims },
       cluster: 'east',
       controlAddresses: [this.address],

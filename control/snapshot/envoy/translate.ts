@@ -50,7 +50,8 @@ function cluster(resource: Resource<'cluster'>, all: readonly Resource[]): Diale
     return routes.map((route) => {
       // A gateway finds the cluster of what it does not read by the server name itself.
       const local = route.value.mode === 'passthrough' ? route.name : name;
-      const spec = { name: local, protocol: route.value.mode === 'passthrough' ? ('tls' as const) : protocol, connectTimeoutMs };
+      const { traffic = {} } = value;
+      const spec = { name: local, protocol: route.value.mode === 'passthrough' ? ('tls' as const) : protocol, connectTimeoutMs, traffic };
       return sealed(envoyTypeUrls.cluster, Cluster, local, [version, spec], () => localEdsCluster(spec, name));
     });
   }

@@ -39,8 +39,8 @@ const nobody = 'urn:isthmus:no-endpoint';
 
 /** A service port as callers see it: endpoints over ADS, and for each of them the proof that it owes. */
 export function edsCluster(spec: MeshCluster): Cluster {
-  const { name, groups, host, byLocality, viaGateways, traffic = {} } = spec;
-  const { outlier, healthCheck: check, loadBalancer } = traffic;
+  const { groups, host, byLocality, viaGateways, traffic = {} } = spec;
+  const { healthCheck: check } = traffic;
   const protocol = upstreamProtocol(spec.protocol, traffic);
   const alpn = alpnOf(protocol);
   const matches = groups.map((group) => ({
@@ -48,24 +48,14 @@ export function edsCluster(spec: MeshCluster): Cluster {
     match: { tls: group.id },
     transportSocket: upstreamTls({ sni: group.sni, uriSans: group.uriSans, trust: clusterBundleSecretName(group.cluster), alpn }),
   }));
-  const base = common(name, protocol, traffic.connections?.connectTimeoutMs ?? spec.connectTimeoutMs, traffic);
   return Cluster.create({
-    ...base,
-    ...balancing(loadBalancer),
-    commonLbConfig: {
-      ...base.commonLbConfig,
-      // Not 0: Envoy would answer 503 as soon as nothing is sound, and a wrong suspicion must not turn into an outage.
-      ...(outlier === undefined ? {} : { healthyPanicThreshold: { value: Math.max(1, outlier.minHealthPercent) } }),
-      ...(byLocality ? { localityConfigSpecifier: { $case: 'localityWeightedLbConfig' as const, value: {} } } : {}),
-    },
-    clusterDiscoveryType: { $case: 'type', value: Cluster_DiscoveryType.EDS },
+    ...balanced(spec, protocol, viaGateways),
+    ...(byLocality ? { commonLbConfig: { ...commonLb(traffic), localityConfigSpecifier: byShares } } : {}),
     edsClusterConfig: { edsConfig: adsSource },
-    outlierDetection: outlier === undefined ? defaultOutliers : outlierDetection(outlier, !viaGateways),
     // Of what speaks HTTP/1.1 alone Envoy cannot ask over gRPC.
     healthChecks:
       check === undefined || (check.type === 'grpc' && protocol === 'http') ? [] : [healthCheck(check, host, isHttp2(protocol))],
     ...(check?.type === 'grpc' && !isHttp(protocol) ? { typedExtensionProtocolOptions: { [httpOptionsName]: httpOptions('grpc') } } : {}),
-    ...keepalive(traffic.connections),
     transportSocketMatches: [...matches, plaintext(traffic.tls, alpn)],
     transportSocket: upstreamTls({ sni: '', uriSans: [nobody], trust: bundleSecretName, alpn: [] }),
   });
@@ -73,15 +63,28 @@ export function edsCluster(spec: MeshCluster): Cluster {
 
 /** Where a gateway takes what came for its own network: bytes go on as they are. `assignment`: the name of its endpoints. */
 export function localEdsCluster(
-  { name, protocol, connectTimeoutMs }: Pick<MeshCluster, 'name' | 'protocol' | 'connectTimeoutMs'>,
+  spec: Pick<MeshCluster, 'name' | 'protocol' | 'connectTimeoutMs' | 'traffic'>,
   assignment: string,
 ): Cluster {
-  return Cluster.create({
-    ...common(name, protocol, connectTimeoutMs),
-    clusterDiscoveryType: { $case: 'type', value: Cluster_DiscoveryType.EDS },
-    edsClusterConfig: { edsConfig: adsSource, serviceName: assignment },
-    outlierDetection: defaultOutliers,
-  });
+  return Cluster.create({ ...balanced(spec, spec.protocol, false), edsClusterConfig: { edsConfig: adsSource, serviceName: assignment } });
+}
+
+const byShares = { $case: 'localityWeightedLbConfig' as const, value: {} };
+
+/** With endpoints that come and go. */
+function balanced(
+  { name, connectTimeoutMs, traffic = {} }: Pick<MeshCluster, 'name' | 'connectTimeoutMs' | 'traffic'>,
+  protocol: Protocol,
+  viaGateways: boolean,
+) {
+  const { outlier, loadBalancer, connections } = traffic;
+  return {
+    ...common(name, protocol, connections?.connectTimeoutMs ?? connectTimeoutMs, traffic),
+    ...balancing(loadBalancer),
+    clusterDiscoveryType: { $case: 'type' as const, value: Cluster_DiscoveryType.EDS },
+    outlierDetection: outlier === undefined ? defaultOutliers : outlierDetection(outlier, !viaGateways),
+    ...keepalive(connections),
+  };
 }
 
 /** The application beside this proxy, where the end of the handshake says so: see peer-gate.ts. */
@@ -137,14 +140,21 @@ function keepalive({ tcpKeepalive }: ConnectionLimits = {}): Pick<Cluster, 'upst
   return { upstreamConnectionOptions: UpstreamConnectionOptions.create({ tcpKeepalive: values }) };
 }
 
+/**
+ * Never without panic, or Envoy would answer 503 as soon as nothing is sound: only then are the suspects used, unless somebody says sooner.
+ * No change waits to be merged with the next.
+ */
+function commonLb({ outlier }: ClusterTraffic) {
+  return { healthyPanicThreshold: { value: Math.max(1, outlier?.minHealthPercent ?? 0) }, updateMergeWindow: duration(0) };
+}
+
 function common(name: string, protocol: Protocol, connectTimeoutMs: number, traffic: ClusterTraffic = {}) {
   return {
     name,
     lbPolicy: Cluster_LbPolicy.ROUND_ROBIN,
     connectTimeout: duration(connectTimeoutMs || proxyLimits.connectTimeoutMs),
     circuitBreakers: circuitBreakers(traffic),
-    // Only when nothing at all is sound are the suspects used; and no change waits to be merged with the next.
-    commonLbConfig: { healthyPanicThreshold: { value: 1 }, updateMergeWindow: duration(0) },
+    commonLbConfig: commonLb(traffic),
     ...(isHttp(protocol) ? { typedExtensionProtocolOptions: { [httpOptionsName]: httpOptions(protocol, traffic.connections) } } : {}),
   };
 }

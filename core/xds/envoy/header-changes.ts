@@ -13,6 +13,18 @@ export function headerFields(request: HeaderChanges | undefined, response: Heade
   };
 }
 
+/** `later` after `first`, as one change. */
+export function mergeChanges(first: HeaderChanges | undefined, later: HeaderChanges | undefined): HeaderChanges | undefined {
+  if (first === undefined || later === undefined) return first ?? later;
+  const undone = new Set([...later.set.map(([name]) => name), ...later.remove]);
+  const stays = ([name]: readonly [string, string]) => !undone.has(name);
+  return {
+    set: [...first.set.filter(stays), ...later.set],
+    add: [...first.add.filter(stays), ...later.add],
+    remove: [...first.remove, ...later.remove],
+  };
+}
+
 /** What a change sets the authority to: Envoy takes that apart from headers. */
 export function authorityOf(changes: HeaderChanges | undefined): string | undefined {
   return changes?.set.findLast(([name]) => isAuthority(name))?.[1];

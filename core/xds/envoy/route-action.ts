@@ -1,4 +1,4 @@
-import type { ClusterRef, HashKey, HeaderChanges, PathMatch, Rewrite, RouteAction, WeightedDestination } from '../../traffic/index.ts';
+import type { ClusterRef, HashKey, HttpRule, PathMatch, Rewrite, RouteAction, WeightedDestination } from '../../traffic/index.ts';
 import {
   RouteAction as EnvoyRoute,
   RouteAction_ClusterNotFoundResponseCode as NotFound,
@@ -9,7 +9,7 @@ import {
   WeightedCluster_ClusterWeight,
 } from '../gen/envoy/config/route/v3/route_components.ts';
 import { duration } from './any.ts';
-import { authorityOf, changesHeaders, headerFields } from './header-changes.ts';
+import { authorityOf, changesHeaders, headerFields, mergeChanges } from './header-changes.ts';
 import { rewriteFields } from './rewrite-path.ts';
 import { directResponse } from './route-answers.ts';
 import { runtimeFraction } from './route-filters.ts';
@@ -17,25 +17,27 @@ import { runtimeFraction } from './route-filters.ts';
 /** Never the name of an xDS cluster: what leads there is answered at once. */
 const nowhere = 'no-destination';
 
+/** Of a rule. */
+export type RuleHeaders = Pick<HttpRule<ClusterRef>, 'requestHeaders' | 'responseHeaders'>;
+
 export interface ForwardOptions {
   /** Of the match that it is for. */
   readonly path: PathMatch | undefined;
-  /** Of the rule: come before the destination's. */
-  readonly requestHeaders: HeaderChanges | undefined;
+  readonly headers: RuleHeaders;
   readonly retryPolicy: RetryPolicy | undefined;
   /** What the destination's requests are spread by, where they are. */
   hashOn(cluster: string): HashKey | undefined;
 }
 
 export function forward(action: RouteAction<ClusterRef>, options: ForwardOptions): Route['action'] {
-  const used = action.destinations.length === 1 ? action.destinations : action.destinations.filter((d) => d.weight > 0);
+  const used = usedBy(action);
   const missing = used.flatMap(({ destination }) => (destination.cluster === '' ? [destination.missing ?? 503] : []));
   if (missing.length === used.length) return directResponse(missing[0] ?? 503, undefined);
   const value = EnvoyRoute.create({
-    clusterSpecifier: specifier(used),
+    clusterSpecifier: specifier(used, options.headers),
     clusterNotFoundResponseCode: missing.includes(500) ? NotFound.INTERNAL_SERVER_ERROR : NotFound.SERVICE_UNAVAILABLE,
     ...rewriteFields(action.rewrite?.path, options.path),
-    ...hostRewrite(action.rewrite, options.requestHeaders),
+    ...hostRewrite(action.rewrite, used, options.headers),
     timeout: duration(action.timeoutMs ?? 0),
     retryPolicy: options.retryPolicy,
     requestMirrorPolicies: mirrors(action),
@@ -44,24 +46,57 @@ export function forward(action: RouteAction<ClusterRef>, options: ForwardOptions
   return { $case: 'route', value };
 }
 
-function specifier(destinations: readonly WeightedDestination<ClusterRef>[]): EnvoyRoute['clusterSpecifier'] {
+/**
+ * The fields of a route. Envoy changes headers for one of several destinations before it does for their route: where these have changes
+ * of their own, all are made there.
+ */
+export function routeHeaders(rule: HttpRule<ClusterRef>) {
+  const { action, requestHeaders, responseHeaders } = rule;
+  const used = action.type === 'route' ? usedBy(action) : [];
+  const [only, second] = used;
+  if (only !== undefined && second === undefined) return headersTo(only, rule);
+  return used.some(hasChanges) ? {} : headerFields(requestHeaders, responseHeaders);
+}
+
+function usedBy({ destinations }: RouteAction<ClusterRef>): readonly WeightedDestination<ClusterRef>[] {
+  return destinations.length === 1 ? destinations : destinations.filter((d) => d.weight > 0);
+}
+
+function hasChanges({ requestHeaders, responseHeaders }: WeightedDestination<ClusterRef>): boolean {
+  return changesHeaders(requestHeaders) || changesHeaders(responseHeaders);
+}
+
+function headersTo(destination: WeightedDestination<ClusterRef>, rule: RuleHeaders) {
+  return headerFields(
+    mergeChanges(rule.requestHeaders, destination.requestHeaders),
+    mergeChanges(rule.responseHeaders, destination.responseHeaders),
+  );
+}
+
+function specifier(destinations: readonly WeightedDestination<ClusterRef>[], rule: RuleHeaders): EnvoyRoute['clusterSpecifier'] {
   const [only, second] = destinations;
-  const changes = changesHeaders(only?.requestHeaders) || changesHeaders(only?.responseHeaders);
-  if (only !== undefined && second === undefined && !changes) return { $case: 'cluster', value: only.destination.cluster };
-  const clusters = destinations.map(({ destination, weight, requestHeaders, responseHeaders }) => {
-    const authority = authorityOf(requestHeaders);
+  if (only !== undefined && second === undefined) return { $case: 'cluster', value: only.destination.cluster };
+  const own = destinations.some(hasChanges);
+  const clusters = destinations.map((each) => {
+    const authority = authorityOf(each.requestHeaders);
     return WeightedCluster_ClusterWeight.create({
-      name: destination.cluster || nowhere,
-      weight: second === undefined ? 1 : weight,
-      ...headerFields(requestHeaders, responseHeaders),
+      name: each.destination.cluster || nowhere,
+      weight: each.weight,
+      ...(own ? headersTo(each, rule) : {}),
       hostRewriteSpecifier: authority === undefined ? undefined : { $case: 'hostRewriteLiteral', value: authority },
     });
   });
   return { $case: 'weightedClusters', value: { clusters, totalWeight: undefined, runtimeKeyPrefix: '', randomValueSpecifier: undefined } };
 }
 
-function hostRewrite(rewrite: Rewrite | undefined, requestHeaders: HeaderChanges | undefined): Pick<EnvoyRoute, 'hostRewriteSpecifier'> {
-  const value = rewrite?.authority ?? authorityOf(requestHeaders);
+/** The rule's before the rewrite, and that before a destination's. */
+function hostRewrite(
+  rewrite: Rewrite | undefined,
+  [only, second]: readonly WeightedDestination<ClusterRef>[],
+  rule: RuleHeaders,
+): Pick<EnvoyRoute, 'hostRewriteSpecifier'> {
+  const last = second === undefined ? authorityOf(only?.requestHeaders) : undefined;
+  const value = last ?? rewrite?.authority ?? authorityOf(rule.requestHeaders);
   return { hostRewriteSpecifier: value === undefined ? undefined : { $case: 'hostRewriteLiteral', value } };
 }
 

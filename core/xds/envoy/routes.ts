@@ -7,8 +7,7 @@ import {
   VirtualHost_TlsRequirementType as TlsRequirement,
   VirtualHost,
 } from '../gen/envoy/config/route/v3/route_components.ts';
-import { headerFields } from './header-changes.ts';
-import { forward } from './route-action.ts';
+import { forward, routeHeaders } from './route-action.ts';
 import { directResponse, redirect } from './route-answers.ts';
 import { filterSettings } from './route-filters.ts';
 import { isFrom, routeMatches, type TrafficSource } from './route-match.ts';
@@ -88,23 +87,23 @@ function variants({ action }: HttpRule<ClusterRef>, retries: boolean): readonly 
 }
 
 function routes(rule: HttpRule<ClusterRef>, match: HttpMatch | undefined, variant: Variant, context: RouteContext): Route[] {
-  const { name, requestHeaders, responseHeaders, cors, fault } = rule;
+  const { name, cors, fault } = rule;
   return routeMatches(match, variant.headers).map((routeMatch) =>
     Route.create({
       name,
       match: routeMatch,
       action: actionOf(rule, match?.path, variant, context),
-      ...headerFields(requestHeaders, responseHeaders),
+      ...routeHeaders(rule),
       typedPerFilterConfig: filterSettings(cors, fault),
     }),
   );
 }
 
 function actionOf(rule: HttpRule<ClusterRef>, path: PathMatch | undefined, { retry }: Variant, { hashOn }: RouteContext): Route['action'] {
-  const { action, requestHeaders } = rule;
+  const { action } = rule;
   switch (action.type) {
     case 'route':
-      return forward(action, { path, requestHeaders, retryPolicy: retry, hashOn });
+      return forward(action, { path, headers: rule, retryPolicy: retry, hashOn });
     case 'redirect':
       return redirect(action, path);
     case 'direct':

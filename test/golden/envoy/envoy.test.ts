@@ -3,7 +3,7 @@ import { envoyOrder, type ResourceSet } from '../../../core/xds/index.ts';
 import { envoyClients, envoyGoldenSet } from '../../support/envoy-golden.ts';
 import { readEnvoyMessage } from '../../support/envoy-messages.ts';
 import { assertGolden } from '../../support/golden.ts';
-import { trafficClient, trafficSet } from '../../support/traffic-golden.ts';
+import { trafficSets } from '../../support/traffic-golden.ts';
 
 function decoded(set: ResourceSet): unknown {
   const types = envoyOrder.map((typeUrl) => {
@@ -19,6 +19,8 @@ for (const [kind, client] of Object.entries(envoyClients)) {
   });
 }
 
-test('every field of traffic rules, as bytes that decode to this', async () => {
-  await assertGolden('test/golden/envoy/traffic.golden.json', decoded(trafficSet(trafficClient)));
-});
+for (const [name, set] of Object.entries(trafficSets)) {
+  test(`every field of traffic rules (${name}), as bytes that decode to this`, async () => {
+    await assertGolden(`test/golden/envoy/${name}.golden.json`, decoded(set()));
+  });
+}
