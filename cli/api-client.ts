@@ -5,6 +5,7 @@ import type { ApiError } from '../core/admin/index.ts';
 import { bundleOf, controlSpiffeId, serverFault } from '../core/identity/index.ts';
 import { clusterSan } from '../core/model/index.ts';
 import { pemBlocks } from '../core/pki/index.ts';
+import { formatViolation } from '../core/validate.ts';
 import { CliError } from './cli-error.ts';
 import type { ApiTarget } from './context/target.ts';
 import { exitCode } from './exit-codes.ts';
@@ -133,7 +134,9 @@ async function readAll(response: IncomingMessage): Promise<string> {
 function refusal(status: number, body: Partial<ApiError>): CliError {
   const { code = 'PROTOCOL_ERROR', message = `the API answered ${status}`, retryable = false, violations = [] } = body.error ?? {};
   const all =
-    violations.length === 0 ? message : `the request is not valid:\n${violations.map((v) => `  ${v.path}: ${v.message}`).join('\n')}`;
+    violations.length === 0
+      ? message
+      : `${status === 422 ? message : 'the request is not valid'}:\n${violations.map((v) => `  ${formatViolation(v)}`).join('\n')}`;
   if (status === 401)
     return new CliError(exitCode.refused, code, all, 'check --credential-file, ISTHMUS_CREDENTIAL_FILE or the context file');
   if (status === 403) return new CliError(exitCode.refused, code, all);

@@ -2,8 +2,8 @@
 export interface Io {
   out(text: string): void;
   err(text: string): void;
-  /** All of standard input; rejects when it is longer than 64 KiB. */
-  input(): Promise<string>;
+  /** All of standard input; rejects when it is longer than `mostBytes`, 64 KiB unless said. */
+  input(mostBytes?: number): Promise<string>;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Aborts on SIGINT and SIGTERM. */
   readonly signal: AbortSignal;

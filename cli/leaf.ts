@@ -9,17 +9,29 @@ export interface LeafOptions {
 }
 
 /** A command that does something: with `--output`, examples and the exit codes in its help. */
-export function leaf(parent: Command, nameAndArguments: string, description: string, examples: readonly string[]): Command {
+export function leaf(
+  parent: Command,
+  nameAndArguments: string,
+  description: string,
+  examples: readonly string[],
+  formats: readonly string[] = ['text', 'json'],
+): Command {
   return parent
     .command(nameAndArguments)
     .description(description)
-    .addOption(new Option('-o, --output <format>', 'how the result is printed').choices(['text', 'json']).default('text'))
+    .addOption(new Option('-o, --output <format>', 'how the result is printed').choices(formats).default('text'))
     .addHelpText('after', `\nExamples:\n${examples.map((e) => `  $ isthmus ${e}`).join('\n')}\n${exitCodesHelp}`);
 }
 
 /** A leaf that calls the admin API. */
-export function apiLeaf(parent: Command, nameAndArguments: string, description: string, examples: readonly string[]): Command {
-  return leaf(parent, nameAndArguments, description, examples)
+export function apiLeaf(
+  parent: Command,
+  nameAndArguments: string,
+  description: string,
+  examples: readonly string[],
+  formats?: readonly string[],
+): Command {
+  return leaf(parent, nameAndArguments, description, examples, formats)
     .option('--api <host:port>', 'admin API of the control plane (ISTHMUS_API)')
     .option('--ca-file <file>', 'PEM of the root that its certificate must chain to (ISTHMUS_CA_FILE)')
     .option('--credential-file <file>', 'file with the bearer credential (ISTHMUS_CREDENTIAL_FILE)')

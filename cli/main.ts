@@ -22,12 +22,12 @@ process.exitCode = await runCli(process.argv.slice(2), {
   interactive: process.stdout.isTTY === true,
 });
 
-async function readInput(): Promise<string> {
+async function readInput(mostBytes = 65_536): Promise<string> {
   const chunks: Buffer[] = [];
   let length = 0;
   for await (const chunk of process.stdin as AsyncIterable<Buffer>) {
     length += chunk.length;
-    if (length > 65_536) throw new Error('standard input is longer than 64 KiB');
+    if (length > mostBytes) throw new Error(`standard input is longer than ${mostBytes / 1024} KiB`);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString('utf8');

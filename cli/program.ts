@@ -1,20 +1,26 @@
 import { Command, CommanderError } from 'commander';
 import { toCliError } from './cli-error.ts';
 import { addAgent } from './commands/agent.ts';
+import { addApply } from './commands/apply.ts';
 import { addCaInit } from './commands/ca-init.ts';
 import { addCaSign } from './commands/ca-sign.ts';
 import { addCaStatus } from './commands/ca-status.ts';
+import { addConfirm } from './commands/confirm.ts';
 import { addControlInit } from './commands/control-init.ts';
 import { addControlRun } from './commands/control-run.ts';
+import { addDelete } from './commands/delete.ts';
 import { addDemo } from './commands/demo.ts';
 import { addEnvoyBootstrap } from './commands/envoy-bootstrap.ts';
 import { addExplain } from './commands/explain.ts';
 import { addGateway } from './commands/gateway.ts';
+import { addGet } from './commands/get.ts';
 import { addGrpcBootstrap } from './commands/grpc-bootstrap.ts';
+import { addHistory } from './commands/history.ts';
 import { addPeerInvite } from './commands/peer-invite.ts';
 import { addPeerJoin } from './commands/peer-join.ts';
 import { addPeerList } from './commands/peer-list.ts';
 import { addPeerRemove } from './commands/peer-remove.ts';
+import { addRollback } from './commands/rollback.ts';
 import { addStatus } from './commands/status.ts';
 import { addUninstall } from './commands/uninstall.ts';
 import { addVersion } from './commands/version.ts';
@@ -59,6 +65,7 @@ function programFor(io: Io): Command {
   for (const add of [addPeerInvite, addPeerJoin, addPeerList, addPeerRemove]) add(peer, io);
   addEnvoyBootstrap(group('envoy', 'Envoys that you run yourself'), io);
   addGrpcBootstrap(group('grpc', 'gRPC programs that speak xDS themselves'), io);
+  for (const add of [addApply, addGet, addDelete, addHistory, addRollback, addConfirm]) add(program, io);
   for (const add of [addDemo, addGateway, addAgent, addStatus, addExplain, addUninstall, addVersion]) add(program, io);
   return program;
 }

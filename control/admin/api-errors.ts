@@ -1,14 +1,15 @@
 import type { FastifySchemaValidationError } from 'fastify/types/schema.js';
 import type { ApiError } from '../../core/admin/index.ts';
 import { MeshError, type MeshErrorCode } from '../../core/errors.ts';
+import type { Violation } from '../../core/validate.ts';
 
 /** What the API itself refuses, before the control plane is asked. */
 export class ApiRefusal extends Error {
   readonly status: number;
   readonly code: string;
-  readonly violations: readonly { path: string; message: string }[];
+  readonly violations: readonly Violation[];
 
-  constructor(status: number, code: string, message: string, violations: readonly { path: string; message: string }[] = []) {
+  constructor(status: number, code: string, message: string, violations: readonly Violation[] = []) {
     super(message);
     this.name = 'ApiRefusal';
     this.status = status;
@@ -75,13 +76,7 @@ export function toErrorReply(error: unknown): ErrorReply {
   return reply(500, 'INTERNAL', 'internal error; its cause is in the log of the control plane', false);
 }
 
-function reply(
-  status: number,
-  code: string,
-  message: string,
-  retryable: boolean,
-  violations: readonly { path: string; message: string }[] = [],
-): ErrorReply {
+function reply(status: number, code: string, message: string, retryable: boolean, violations: readonly Violation[] = []): ErrorReply {
   return { status, body: { error: { code, message, retryable, ...(violations.length > 0 ? { violations: [...violations] } : {}) } } };
 }
 

@@ -2,7 +2,7 @@ import { type FileHandle, mkdir, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { MeshError } from '../../core/errors.ts';
 import { redact } from '../telemetry/index.ts';
-import type { Difference } from './control-api.ts';
+import type { Difference } from './changed.ts';
 
 export interface AuditEntry {
   /** RFC 3339. */

@@ -15,6 +15,8 @@ import type {
   UninstallPlan,
   UninstallResult,
 } from '../../core/admin/index.ts';
+import type { Changed } from './changed.ts';
+import type { ObjectsApi } from './objects-api.ts';
 
 /**
  * What the API can ask of the control plane. Made by the composition root; knows nothing of callers, roles or HTTP: whoever
@@ -40,19 +42,6 @@ export interface ControlApi {
   signIntermediate?(request: SignRequest): Promise<Changed<SignedIntermediate>>;
   /** Absent: not supported yet; the route is not there. */
   revokeInstance?(id: string): Promise<Changed<Revoked>>;
-}
-
-/** The outcome of a call that changes something, and what it changed, for the audit log. */
-export interface Changed<T> {
-  readonly value: T;
-  readonly diff: readonly Difference[];
-}
-
-export interface Difference {
-  /** What changed, such as `peer/west` or `token/4f2a`. */
-  readonly subject: string;
-  /** Absent: it was made. Secrets are redacted by field name before they are written. */
-  readonly before?: unknown;
-  /** Absent: it was removed. */
-  readonly after?: unknown;
+  /** Absent: it takes no objects; their routes are not there. */
+  readonly objects?: ObjectsApi;
 }

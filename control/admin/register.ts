@@ -6,7 +6,7 @@ import { MeshError } from '../../core/errors.ts';
 import { type Caller, type Grants, grantsOf } from './access.ts';
 import { ApiRefusal, toErrorReply } from './api-errors.ts';
 import type { Authenticator } from './authenticate.ts';
-import type { Changed, Difference } from './control-api.ts';
+import type { Changed, Difference } from './changed.ts';
 import type { AdminServerOptions } from './options.ts';
 import type { RateLimiter } from './rate-limit.ts';
 import type { Call, Route } from './route.ts';
@@ -61,6 +61,7 @@ export function register(app: FastifyInstance<Server>, routes: readonly Route[],
       method: route.method,
       url: route.path,
       config: { role: route.role },
+      ...(route.bodyBytes === undefined ? {} : { bodyLimit: route.bodyBytes }),
       schema: {
         querystring: route.query,
         params: route.params,
@@ -89,10 +90,9 @@ function refuseOpenRoutes(route: RouteOptions): void {
 
 async function handle(gate: Gate, route: Route, request: FastifyRequest, { caller, grants }: Admitted): Promise<unknown> {
   const call: Call<unknown, unknown, unknown> = { query: request.query, params: request.params, body: request.body, caller, grants };
-  const namespace =
-    typeof route.scope === 'function' ? ((await route.scope(call, gate.api)) ?? '*') : route.scope === 'mesh' ? '*' : undefined;
-  if (namespace !== undefined && !grants.has(route.role, namespace)) {
-    await auditRefusal(gate, request, caller);
+  for (const namespace of await namespacesOf(gate, route, call)) {
+    if (grants.has(route.role, namespace)) continue;
+    await auditRefusal(gate, request, caller, route);
     throw needs(caller, route.role, namespace === '*' ? 'the whole mesh (a policy on *)' : `namespace ${namespace}`);
   }
   if (!route.changes) return route.run(gate.api, call);
@@ -101,23 +101,38 @@ async function handle(gate: Gate, route: Route, request: FastifyRequest, { calle
   try {
     changed = (await route.run(gate.api, call)) as Changed<unknown>;
   } catch (error) {
-    await audit(gate, request, caller, [], error instanceof MeshError ? error.code : 'INTERNAL');
+    await audit(gate, request, caller, [], error instanceof MeshError || error instanceof ApiRefusal ? error.code : 'INTERNAL', route);
     throw error;
   }
-  await audit(gate, request, caller, changed.diff, 'done');
+  await audit(gate, request, caller, changed.diff, 'done', route);
   return changed.value;
+}
+
+/** Where the role is needed. */
+async function namespacesOf(gate: Gate, { scope }: Route, call: Call<unknown, unknown, unknown>): Promise<readonly string[]> {
+  if (scope === 'some') return [];
+  const said = scope === 'mesh' ? undefined : await scope(call, gate.api);
+  return typeof said === 'string' || said === undefined ? [said ?? '*'] : said;
 }
 
 function needs(caller: Caller, role: Role, where: string): ApiRefusal {
   return new ApiRefusal(403, 'PERMISSION_DENIED', `${caller.subject} needs role ${role} in ${where}: an AccessPolicy must grant it`);
 }
 
-async function auditRefusal(gate: Gate, request: FastifyRequest, caller: Caller): Promise<void> {
+/** Without `route` the body has not been validated, and does not count. */
+async function auditRefusal(gate: Gate, request: FastifyRequest, caller: Caller, route?: Route): Promise<void> {
   if (request.method === 'GET' || request.method === 'HEAD') return;
-  await audit(gate, request, caller, [], 'refused');
+  await audit(gate, request, caller, [], 'refused', route);
 }
 
-async function audit(gate: Gate, request: FastifyRequest, caller: Caller, diff: readonly Difference[], result: string): Promise<void> {
+async function audit(
+  gate: Gate,
+  request: FastifyRequest,
+  caller: Caller,
+  diff: readonly Difference[],
+  result: string,
+  route: Route | undefined,
+): Promise<void> {
   const { url = request.url } = request.routeOptions;
   try {
     await gate.audit.append({
@@ -125,7 +140,7 @@ async function audit(gate: Gate, request: FastifyRequest, caller: Caller, diff: 
       who: caller.subject,
       from: request.socket.remoteAddress ?? '',
       what: `${request.method} ${url}`,
-      request: { params: request.params, body: request.body },
+      request: { params: request.params, body: route?.auditBody === undefined ? request.body : route.auditBody(request.body) },
       diff,
       result,
     });

@@ -1,7 +1,8 @@
 import type { Static, TObject, TSchema } from 'typebox';
 import type { Role } from '../../core/config/index.ts';
 import type { Caller, Grants } from './access.ts';
-import type { Changed, ControlApi } from './control-api.ts';
+import type { Changed } from './changed.ts';
+import type { ControlApi } from './control-api.ts';
 
 export interface Call<Q, P, B> {
   readonly query: Q;
@@ -24,7 +25,9 @@ interface Shape<Q extends TObject, P extends TObject, B extends TObject, R exten
  * Where the role is needed: `mesh`: everywhere (a policy on `*`); `some`: in any namespace, and the handler leaves out the
  * others; or in the namespace that the call is about, which may have to be looked up. Undefined from the function means `mesh`.
  */
-type Scope<Q, P, B> = 'mesh' | 'some' | ((call: Call<Q, P, B>, api: ControlApi) => string | undefined | Promise<string | undefined>);
+type Scope<Q, P, B> = 'mesh' | 'some' | ((call: Call<Q, P, B>, api: ControlApi) => Where | Promise<Where>);
+/** In each of several. */
+type Where = string | readonly string[] | undefined;
 
 export interface ReadingRoute<Q extends TObject, P extends TObject, R extends TSchema> extends Omit<Shape<Q, P, TObject, R>, 'body'> {
   readonly scope: Scope<Static<Q>, Static<P>, undefined>;
@@ -33,6 +36,10 @@ export interface ReadingRoute<Q extends TObject, P extends TObject, R extends TS
 
 export interface ChangingRoute<Q extends TObject, P extends TObject, B extends TObject, R extends TSchema> extends Shape<Q, P, B, R> {
   readonly method: 'POST' | 'DELETE';
+  /** Most of its body; default: the API's limit. */
+  readonly bodyBytes?: number;
+  /** What of the body the audit log may have; default: all of it, redacted. */
+  readonly auditBody?: (body: unknown) => unknown;
   readonly scope: Scope<Static<Q>, Static<P>, Static<B>>;
   change(api: ControlApi, call: Call<Static<Q>, Static<P>, Static<B>>): Promise<Changed<Static<R>>>;
 }
@@ -46,6 +53,8 @@ export interface Route {
   readonly params: TObject;
   readonly body: TObject | undefined;
   readonly reply: TSchema;
+  readonly bodyBytes?: number;
+  readonly auditBody?: (body: unknown) => unknown;
   readonly scope: Scope<unknown, unknown, unknown>;
   readonly run: (api: ControlApi, call: Call<unknown, unknown, unknown>) => Promise<unknown>;
   /** The call is audited, and `run` resolves with a Changed. */

@@ -25,6 +25,7 @@ import { MeshError } from '../../core/errors.ts';
 import { systemNamespace } from '../../core/model/index.ts';
 import { ApiRefusal } from './api-errors.ts';
 import type { ControlApi } from './control-api.ts';
+import { objectRoutes } from './object-routes.ts';
 import { changing, type Route, reading } from './route.ts';
 import { visibleInstances, visibleServices, visibleStatus } from './visible.ts';
 
@@ -34,7 +35,8 @@ const inviteTtlMs = 15 * 60_000;
 
 /** Every route there is. */
 export function routesOf(api: ControlApi): readonly Route[] {
-  return [...readingRoutes, ...tokenRoutes, ...peerRoutes, ...operationRoutes, ...(api.revokeInstance === undefined ? [] : [revokeRoute])];
+  const always = [...readingRoutes, ...tokenRoutes, ...peerRoutes, ...operationRoutes];
+  return [...always, ...(api.revokeInstance === undefined ? [] : [revokeRoute]), ...(api.objects === undefined ? [] : objectRoutes)];
 }
 
 const readingRoutes: readonly Route[] = [

@@ -7,6 +7,7 @@ import type {
   TrafficObject,
 } from '../../core/config/index.ts';
 import type { LoadedConfig } from '../config/index.ts';
+import type { ObjectView } from '../objects/index.ts';
 
 export function registriesOf(config: LoadedConfig): readonly RegistryObject[] {
   return config.objects.filter((o): o is RegistryObject => o.kind === 'Registry');
@@ -24,15 +25,17 @@ export function accessPoliciesOf(config: LoadedConfig): readonly AccessPolicyObj
   return config.objects.filter((o): o is AccessPolicyObject => o.kind === 'AccessPolicy');
 }
 
-export function authorizationPoliciesOf(config: LoadedConfig): readonly AuthorizationPolicyObject[] {
-  return config.objects.filter((o): o is AuthorizationPolicyObject => o.kind === 'AuthorizationPolicy');
+/** From files and applied alike. */
+export function authorizationPoliciesOf({ objects }: ObjectView): readonly AuthorizationPolicyObject[] {
+  return [...objects.values()].map((o) => o.object).filter((o): o is AuthorizationPolicyObject => o.kind === 'AuthorizationPolicy');
 }
 
-const traffic = new WeakMap<LoadedConfig, readonly TrafficObject[]>();
+const traffic = new WeakMap<ObjectView, readonly TrafficObject[]>();
 
-/** The same list each time it is asked for of one configuration: what compiles it looks at a list once. */
-export function trafficObjectsOf(config: LoadedConfig): readonly TrafficObject[] {
-  const known = traffic.get(config) ?? config.objects.filter((o): o is TrafficObject => 'group' in o);
-  traffic.set(config, known);
+/** The same list each time it is asked for of one view: what compiles it looks at a list once. */
+export function trafficObjectsOf(view: ObjectView): readonly TrafficObject[] {
+  const all = () => [...view.objects.values()].map((o) => o.object);
+  const known = traffic.get(view) ?? all().filter((o): o is TrafficObject => o.kind !== 'AuthorizationPolicy');
+  traffic.set(view, known);
   return known;
 }

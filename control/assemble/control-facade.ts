@@ -20,12 +20,14 @@ import type { ControlApi } from '../admin/index.ts';
 import { loadRoot, signIntermediate } from '../ca/index.ts';
 import type { Catalog } from '../catalog/index.ts';
 import type { LiveConfig } from '../config/index.ts';
+import type { Objects } from '../objects/index.ts';
 import type { Instances } from '../registration/index.ts';
 import { explain } from '../snapshot/index.ts';
 import type { XdsServer } from '../xds/index.ts';
 import { exportsOf } from './config-objects.ts';
 import type { ControlIdentity } from './control-identity.ts';
 import { makeJoinToken } from './join-tokens.ts';
+import { objectsApi } from './objects.ts';
 import type { Publishing } from './publishing.ts';
 import type { Snapshots } from './snapshots.ts';
 import { buildStatus } from './status.ts';
@@ -45,6 +47,7 @@ export interface FacadeParts {
   readonly identity: ControlIdentity;
   readonly store: Store;
   readonly catalog: Catalog;
+  readonly objects: Objects;
   readonly snapshots: Snapshots;
   readonly xds: XdsServer;
   readonly instances: Instances;
@@ -62,6 +65,7 @@ export function createControlApi(parts: FacadeParts): ControlApi {
     mesh.identity.rootDir === undefined ? {} : { signIntermediate: (request) => sign(parts, request.cluster, request.csr) };
   return {
     ...signing,
+    objects: objectsApi(parts.objects, () => snapshots.inputs.traffic.findings),
     status: async () => status(parts),
     explain: async (src, dst): Promise<Explanation> => explain(snapshots.inputs, src, dst),
     instances: async () => (await instances.list()).map(({ record }) => instanceStatus(record, mesh.trustDomain, clock.now())),

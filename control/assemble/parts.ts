@@ -7,6 +7,7 @@ import type { Store } from '../../core/store.ts';
 import { AdminServer, type AuditLog, HealthServer, openAuditLog, svidCallers } from '../admin/index.ts';
 import { type Catalog, createCatalog } from '../catalog/index.ts';
 import { type LiveConfig, parseHostPort } from '../config/index.ts';
+import { Objects } from '../objects/index.ts';
 import { authorizationPolicies, callerPolicies } from '../policy/index.ts';
 import { GatewayList } from '../registration/index.ts';
 import { createTrafficCompiler } from '../routing/index.ts';
@@ -17,6 +18,7 @@ import { createControlApi } from './control-facade.ts';
 import { ControlIdentity } from './control-identity.ts';
 import { createGrpcServices, type GrpcServices } from './grpc-services.ts';
 import { recordMetrics } from './metrics.ts';
+import { parseAppliable } from './objects.ts';
 import { Peers } from './peers.ts';
 import { Publishing } from './publishing.ts';
 import { resolveHost } from './resolve-host.ts';
@@ -40,6 +42,7 @@ export interface ControlParts extends Surroundings {
   readonly metrics: ControlMetrics;
   readonly identity: ControlIdentity;
   readonly catalog: Catalog;
+  readonly objects: Objects;
   readonly snapshots: Snapshots;
   readonly services: GrpcServices;
   readonly sources: Sources;
@@ -63,8 +66,9 @@ export async function buildParts(around: Surroundings): Promise<ControlParts> {
   const onProblem = (message: string) => log.error({}, message);
   const catalog = createCatalog({ cluster, store, clock, expireAfterMs: mesh.catalog.expireAfterMs, onProblem });
   await catalog.start(signal);
+  const objects = new Objects({ store, clock, log, cluster, parse: parseAppliable });
   const compiler = createTrafficCompiler({ hostSuffix: mesh.hostSuffix });
-  const trafficOf: TrafficOf = (view, services) => compiler.update(trafficObjectsOf(config.current), view, services);
+  const trafficOf: TrafficOf = (view, services) => compiler.update(trafficObjectsOf(objects.set.current()), view, services);
   const first = {
     view: catalog.current(),
     hostSuffix: mesh.hostSuffix,
@@ -83,7 +87,7 @@ export async function buildParts(around: Surroundings): Promise<ControlParts> {
   const applyPolicies = () => {
     const { trustDomain } = mesh;
     const base = callerPolicies({ cluster, trustDomain, exports: exportsOf(config.current), peers: peers.namespaces() });
-    snapshots.set({ policies: [...base, authorizationPolicies(authorizationPoliciesOf(config.current))] });
+    snapshots.set({ policies: [...base, authorizationPolicies(authorizationPoliciesOf(objects.set.current()))] });
   };
   const peers = new Peers({ ...around, mesh, identity, catalog, front: services.front, onPeers: applyPolicies });
   const gateways = new GatewayList({ store, instances: services.instances, cluster, resolve: resolveHost, clock, log });
@@ -94,6 +98,7 @@ export async function buildParts(around: Surroundings): Promise<ControlParts> {
     metrics,
     identity,
     catalog,
+    objects,
     snapshots,
     services,
     sources,

@@ -12,6 +12,7 @@ import type { RegisteredGateway } from '../registration/index.ts';
 import { openStore } from '../store/index.ts';
 import { createLogger } from '../telemetry/index.ts';
 import { peersOf, registriesOf } from './config-objects.ts';
+import { fileObjects } from './objects.ts';
 import { buildParts, type ControlParts } from './parts.ts';
 
 export interface ControlOptions {
@@ -67,12 +68,18 @@ export async function startControl(options: ControlOptions): Promise<RunningCont
 }
 
 async function start(parts: ControlParts, stop: AbortController): Promise<RunningControl> {
-  const { config, sources, publishing, peers, catalog, services, admin, health, snapshots, mesh, log } = parts;
+  const { config, sources, publishing, peers, catalog, services, objects, admin, health, snapshots, mesh, log } = parts;
   const { signal } = stop;
   sources.startVm();
   await sources.apply(registriesOf(config.current));
   await publishing.load();
   await peers.start(signal);
+  await objects.setFiles(fileObjects(config.current));
+  await objects.load();
+  objects.set.subscribe(() => {
+    parts.applyPolicies();
+    snapshots.setTraffic();
+  });
   parts.applyPolicies();
   await catalog.forgetUnconfigured();
   const ended = runTasks(parts, stop);
@@ -106,7 +113,7 @@ async function start(parts: ControlParts, stop: AbortController): Promise<Runnin
 
 /** Everything that runs for as long as the control plane does; a part that fails for good takes the rest with it. */
 function runTasks(parts: ControlParts, stop: AbortController): Promise<void> {
-  const { catalog, config, gateways, publishing, services, peers, sources, snapshots, identity, mesh, clock, log } = parts;
+  const { catalog, config, gateways, publishing, services, peers, sources, objects, snapshots, identity, mesh, clock, log } = parts;
   return runGroup(stop.signal, [
     (signal) => gateways.run(signal),
     async (signal) => {
@@ -119,6 +126,7 @@ function runTasks(parts: ControlParts, stop: AbortController): Promise<void> {
     },
     (signal) => peers.run(signal),
     (signal) => services.xds.run(signal),
+    (signal) => objects.run(signal),
     (signal) => services.presence.keep(clock, log, signal),
     (signal) => services.liveness.run(signal),
     (signal) => keepAuthority({ authority: identity.authority, ledger: services.ledger, clock, log, signal }),
@@ -128,8 +136,8 @@ function runTasks(parts: ControlParts, stop: AbortController): Promise<void> {
         await sources.apply(registriesOf(next));
         await publishing.refresh(signal);
         peers.configure(peersOf(next));
+        await objects.setFiles(fileObjects(next));
         parts.applyPolicies();
-        snapshots.setTraffic();
       }
     },
   ]);

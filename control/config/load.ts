@@ -10,6 +10,8 @@ import { type Located, parseObject } from './parse-object.ts';
 export interface LoadedConfig {
   readonly mesh: MeshObject;
   readonly objects: readonly ConfigObject[];
+  /** Each object but the Mesh, and the document that it was made of. */
+  readonly documents: readonly { readonly object: ConfigObject; readonly document: Readonly<Record<string, unknown>> }[];
   /** Absolute, sorted; those that reload watches. */
   readonly files: readonly string[];
 }
@@ -58,8 +60,12 @@ export function parseConfig(texts: readonly ConfigText[], before: readonly Viola
   violations.push(...crossCheck(located, files, violations.length > 0));
   const mesh = located.find((l) => l.object.kind === 'Mesh')?.object as MeshObject | undefined;
   if (violations.length > 0 || mesh === undefined) return reject(inOrder(violations, files));
-  const objects = located.map((l) => withMeshDefaults(l.object, mesh));
-  return accept(freeze({ mesh, objects, files }));
+  const documents = located.map((l) => ({
+    object: withMeshDefaults(l.object, mesh),
+    document: l.document.value as Readonly<Record<string, unknown>>,
+  }));
+  const objects = documents.map((d) => d.object);
+  return accept(freeze({ mesh, objects, documents: documents.filter((d) => d.object.kind !== 'Mesh'), files }));
 }
 
 function withMeshDefaults(object: ConfigObject, mesh: MeshObject): ConfigObject {

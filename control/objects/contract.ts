@@ -1,5 +1,8 @@
-import type { TrafficObject } from '../../core/config/index.ts';
+import type { AuthorizationPolicyObject, TrafficObject } from '../../core/config/index.ts';
 import type { Violation } from '../../core/validate.ts';
+
+/** What may be applied; the kinds of one control plane alone (Mesh, Registry, Peer, ...) come from its files and nowhere else. */
+export type AppliableObject = TrafficObject | AuthorizationPolicyObject;
 
 /** Which object: the version of its API does not count. */
 export interface ObjectRef {
@@ -27,7 +30,7 @@ export interface OwnedObject {
   readonly createdAt: number;
   /** The document as its author wrote it, `status` left out: what is replicated, shown by `get`, and parsed again by whoever gets it. */
   readonly document: Readonly<Record<string, unknown>>;
-  readonly object: TrafficObject;
+  readonly object: AppliableObject;
 }
 
 /**
@@ -46,6 +49,8 @@ export interface ObjectView {
 export interface ObjectSource {
   readonly owner: ObjectOwner;
   readonly objects: ReadonlyMap<ObjectKey, OwnedObject>;
+  /** What the owner has and cannot be used here; absent: nothing. */
+  readonly refused?: readonly { readonly key: ObjectKey; readonly violations: readonly Violation[] }[];
 }
 
 /** One step of what was applied through the API; kept durably (control/store), the newest 1,000. */

@@ -23,7 +23,16 @@ export const ApiError = Type.Object({
     code: Type.String(),
     message: Type.String(),
     retryable: Type.Boolean(),
-    violations: Type.Optional(list(Type.Object({ path: Type.String(), message: Type.String() }))),
+    violations: Type.Optional(
+      list(
+        Type.Object({
+          path: Type.String(),
+          message: Type.String(),
+          file: Type.Optional(Type.String()),
+          line: Type.Optional(Type.Integer()),
+        }),
+      ),
+    ),
   }),
 });
 export type ApiError = Static<typeof ApiError>;

@@ -2,6 +2,19 @@ export { ApiError, label, list } from './common.ts';
 export type { ExplainStep } from './explain.ts';
 export { Explanation } from './explain.ts';
 export { CreatedJoinToken, Instance, InstanceList, JoinTokenRequest, Revoked } from './instances.ts';
+export type { ChangedObject, ObjectFinding, ObjectItem } from './objects.ts';
+export {
+  ApplyRequest,
+  ChangeResult,
+  ConfirmRequest,
+  DeleteRequest,
+  ObjectList,
+  ObjectName,
+  RevisionDetail,
+  RevisionList,
+  RevisionSummary,
+  RollbackRequest,
+} from './objects.ts';
 export { SignedIntermediate, SignRequest, UninstallPlan, UninstallRequest, UninstallResult } from './operations.ts';
 export { Invite, InviteRequest, JoinedPeer, JoinPeerRequest, PeerList, RemovedPeer } from './peers.ts';
 export type { CertificateStatus, ClientStatus, Conflict, EndpointGroup, GatewayStatus, SourceStatus } from './status.ts';

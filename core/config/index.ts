@@ -1,3 +1,5 @@
+export type { KindName } from './kind-names.ts';
+export { appliableKinds, findKinds } from './kind-names.ts';
 export type {
   AccessPolicyObject,
   AccessPolicySpec,

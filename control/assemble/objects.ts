@@ -1,0 +1,71 @@
+import { appliableKinds, type ConfigObject } from '../../core/config/index.ts';
+import { accept, type Checked, reject } from '../../core/validate.ts';
+import { type ConfigDocument, violation } from '../../core/yaml/index.ts';
+import type { ObjectsApi } from '../admin/index.ts';
+import { type LoadedConfig, parseObject } from '../config/index.ts';
+import {
+  type AppliableObject,
+  type FileObject,
+  listObjects,
+  namespacesOf,
+  type Objects,
+  type Reported,
+  revisionDetail,
+  revisionSummary,
+} from '../objects/index.ts';
+
+const kinds: ReadonlySet<string> = new Set(appliableKinds.map((k) => k.kind));
+
+function isAppliable(object: ConfigObject): object is AppliableObject {
+  return kinds.has(object.kind);
+}
+
+/** As the configuration files are parsed, but for the kinds that belong to one control plane. */
+export function parseAppliable(document: ConfigDocument): Checked<AppliableObject> {
+  const { located, violations } = parseObject(document, '/');
+  if (located === undefined) return reject(violations);
+  if (isAppliable(located.object)) return accept(located.object);
+  return reject([
+    violation(document, ['kind'], `${located.object.kind} belongs in the configuration files of the control plane: it is not applied`),
+  ]);
+}
+
+/** Those of the configuration files that could be applied as well. */
+export function fileObjects({ documents }: LoadedConfig): readonly FileObject[] {
+  return documents.flatMap(({ object, document }) => (isAppliable(object) ? [{ object, document }] : []));
+}
+
+/** What the API asks of the objects. `findings`: of the rules in force. */
+export function objectsApi(objects: Objects, findings: () => readonly Reported[]): ObjectsApi {
+  const { applied } = objects;
+  return {
+    namespacesOf,
+    namespacesSince: async (revision) => {
+      const state = await applied.refresh();
+      return namesOf((await applied.stepBack(state, revision)).map((c) => c.key));
+    },
+    namespacesWaiting: async () => {
+      const { tentative } = (await applied.refresh()).head;
+      return tentative === undefined ? [] : (await applied.revision(tentative.revision)).namespaces;
+    },
+    apply: (request, by) => objects.apply(request, by),
+    delete: (request, by) => objects.delete(request, by),
+    rollback: (request, by) => objects.rollback(request, by),
+    confirm: (revision) => objects.confirm(revision),
+    list: async (filter) => ({ objects: listObjects(objects.set, findings(), filter) }),
+    history: async (limit, before) => {
+      const { revision: newest, first: oldest } = (await applied.refresh()).head;
+      const from = Math.min(newest, before === undefined ? newest : before - 1);
+      const revisions = [];
+      for (let number = from; number >= oldest && revisions.length < limit; number--) {
+        revisions.push(revisionSummary(await applied.revision(number)));
+      }
+      return { revisions, newest, oldest };
+    },
+    revision: async (number) => revisionDetail(await applied.revision(number), await applied.changes(number)),
+  };
+}
+
+function namesOf(keys: readonly string[]): string[] {
+  return [...new Set(keys.map((key) => key.split('/')[2] ?? ''))];
+}

@@ -1,0 +1,229 @@
+import type { ApplyRequest, ChangeResult, DeleteRequest, RevisionSummary, RollbackRequest } from '../../core/admin/index.ts';
+import type { Clock } from '../../core/clock.ts';
+import { MeshError } from '../../core/errors.ts';
+import { runGroup } from '../../core/lifecycle.ts';
+import type { Log } from '../../core/log.ts';
+import type { Store } from '../../core/store.ts';
+import { accept, type Checked, reject, type Violation } from '../../core/validate.ts';
+import { violation } from '../../core/yaml/index.ts';
+import { AppliedStore, type CommitRequest } from './applied/applied-store.ts';
+import { TentativeKeeper } from './applied/keep-tentative.ts';
+import { actionOf, stepOfApply, stepOfDelete, withChanges } from './applied/steps.ts';
+import type { StoredChange } from './applied/stored.ts';
+import { AppliedSource } from './applied-source.ts';
+import { type Candidates, type ParseDocument, readCandidates } from './candidates.ts';
+import type { ObjectKey, ObjectOwner } from './contract.ts';
+import { type FileObject, FileSource } from './file-source.ts';
+import { ObjectSet } from './object-set.ts';
+import { apiSource, fileSource, whereToChange } from './ownership.ts';
+import { describeKey, ownerKey, refOfKey } from './ref.ts';
+import { revisionSummary } from './summaries.ts';
+
+export interface ObjectsOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly cluster: string;
+  readonly parse: ParseDocument;
+}
+
+/** What a step changed, for the caller and for the audit log. */
+export interface Outcome {
+  readonly value: ChangeResult;
+  readonly diff: readonly { readonly subject: string; readonly before?: unknown; readonly after?: unknown }[];
+}
+
+const mostApplied = 20_000;
+
+type Options = Pick<ApplyRequest, 'dryRun' | 'confirmWithinMs' | 'ifRevision' | 'message'>;
+
+/**
+ * The traffic objects of this cluster: those of every source as one set (`set`), and those that were applied, durably (`applied`).
+ * Changes reject with MeshError (CONFLICT, NOT_FOUND, LIMIT_EXCEEDED, STORE_UNAVAILABLE); what is wrong with documents comes back.
+ */
+export class Objects {
+  readonly set = new ObjectSet();
+  readonly applied: AppliedStore;
+  readonly #options: ObjectsOptions;
+  readonly #owner: ObjectOwner;
+  readonly #source: AppliedSource;
+  readonly #files: FileSource;
+  readonly #keeper: TentativeKeeper;
+
+  constructor(options: ObjectsOptions) {
+    const { store, clock, log, cluster, parse } = options;
+    this.#options = options;
+    this.#owner = { cluster, source: apiSource };
+    this.#source = new AppliedSource(this.#owner, parse);
+    this.#files = new FileSource({ cluster, source: fileSource }, store, clock, log);
+    this.applied = new AppliedStore(store, clock, log, (state) => {
+      this.set.setSource(this.#source.source(state.objects));
+      this.#keeper.wake();
+    });
+    this.#keeper = new TentativeKeeper(this.applied, store, clock, log);
+  }
+
+  /** Reads what is durable, and rolls back what nobody confirmed while this control plane was down. Before anything is served. */
+  async load(): Promise<void> {
+    await this.applied.refresh();
+    await this.#keeper.settle();
+  }
+
+  /** Those of the configuration files; replaces what was there. One call at a time. */
+  async setFiles(files: readonly FileObject[]): Promise<void> {
+    this.set.setSource(await this.#files.source(files));
+  }
+
+  /** Follows other replicas, and rolls tentative changes back in time, until `signal` aborts. */
+  run(signal: AbortSignal): Promise<void> {
+    return runGroup(signal, [(inner) => this.applied.follow(inner), (inner) => this.#keeper.run(inner)]);
+  }
+
+  /** All documents or none. */
+  async apply(request: ApplyRequest, by: string): Promise<Checked<Outcome>> {
+    const { candidates, violations } = this.candidates(request);
+    if (violations.length > 0) return reject(violations);
+    const documents = new Map([...candidates.objects].map(([key, c]) => [key, c.document]));
+    const outcome = await this.#change(request, { reason: 'apply', by, message: request.message ?? '' }, (state) =>
+      withinLimit(state.objects.size, stepOfApply(state.objects, documents, this.#options.clock.now())),
+    );
+    const changed = new Set(outcome.value.objects.map((o) => `${o.group}/${o.kind}/${o.namespace}/${o.name}`));
+    const same = [...documents.keys()]
+      .filter((key) => !changed.has(key))
+      .map((key) => ({ ...refOfKey(key), action: 'unchanged' as const }));
+    return accept({ ...outcome, value: { ...outcome.value, objects: [...outcome.value.objects, ...same] } });
+  }
+
+  /** What a request would apply, and everything that is wrong with it: whose the objects are already, too. */
+  candidates(request: Pick<ApplyRequest, 'files' | 'namespace' | 'scope'>): { candidates: Candidates; violations: readonly Violation[] } {
+    const { namespace, scope } = request;
+    const candidates = readCandidates(request.files, this.#options.parse, {
+      ...(namespace === undefined ? {} : { namespace }),
+      ...(scope === undefined ? {} : { scope }),
+    });
+    const owned = [...candidates.objects].flatMap(([key, { at }]) =>
+      this.#elsewhere(key).map((owner) => violation(at, ['metadata', 'name'], whereToChange(owner, this.#options.cluster))),
+    );
+    return { candidates, violations: [...candidates.violations, ...owned] };
+  }
+
+  /** All objects or none. */
+  async delete(request: DeleteRequest, by: string): Promise<Checked<Outcome>> {
+    const { applied } = this;
+    const state = await applied.refresh();
+    const keys: ObjectKey[] = [];
+    const violations: Violation[] = [];
+    for (const [i, { kind, group, namespace, name }] of request.objects.entries()) {
+      const wanted = (key: ObjectKey) => {
+        const ref = refOfKey(key);
+        return ref.kind === kind && ref.namespace === namespace && ref.name === name && (group === undefined || ref.group === group);
+      };
+      const found = [...state.objects.keys()].filter(wanted);
+      const say = (message: string) => violations.push({ path: `objects[${i}]`, message: `${kind} ${namespace}/${name} ${message}` });
+      if (found.length > 1) say(`is of several groups: say which, ${found.map((key) => refOfKey(key).group).join(' or ')}`);
+      else if (found.length === 1) keys.push(...found);
+      else say(this.#whyNotApplied(wanted));
+    }
+    if (violations.length > 0) return reject(violations);
+    const step: CommitRequest['step'] = ({ objects }) => stepOfDelete(objects, keys);
+    return accept(await this.#change(request, { reason: 'delete', by, message: request.message ?? '' }, step));
+  }
+
+  /** To the state after a revision that is kept, as a new one. Undoes the tentative one where that is what lies between. */
+  async rollback(request: RollbackRequest, by: string): Promise<Checked<Outcome>> {
+    const { applied } = this;
+    const { tentative } = (await applied.refresh()).head;
+    const undoes = tentative?.revision === request.revision + 1 ? { undoes: tentative.revision } : {};
+    const violations: Violation[] = [];
+    const message = request.message ?? `to revision ${request.revision}`;
+    try {
+      const outcome = await this.#change(request, { reason: 'rollback', by, message, ...undoes }, async (state) => {
+        const changes = await applied.stepBack(state, request.revision);
+        violations.push(...this.#unfit(changes));
+        if (violations.length > 0) throw new Unfit();
+        return changes;
+      });
+      return accept(outcome);
+    } catch (error) {
+      if (error instanceof Unfit) return reject(violations);
+      throw error;
+    }
+  }
+
+  async confirm(revision: number | undefined): Promise<{ value: RevisionSummary; diff: Outcome['diff'] }> {
+    const value = revisionSummary(await this.applied.confirm(revision));
+    return { value, diff: [{ subject: `revision/${value.number}`, before: { state: 'tentative' }, after: { state: value.state } }] };
+  }
+
+  async #change(
+    options: Options,
+    what: Pick<CommitRequest, 'reason' | 'by' | 'message' | 'undoes'>,
+    step: CommitRequest['step'],
+  ): Promise<Outcome> {
+    if (options.dryRun === true) {
+      const changes = await step(await this.applied.refresh());
+      return { value: { dryRun: true, objects: changes.map(changedObject) }, diff: [] };
+    }
+    const { confirmWithinMs, ifRevision } = options;
+    const { revision, changes } = await this.applied.commit({
+      ...what,
+      ...(confirmWithinMs === undefined ? {} : { confirmWithinMs }),
+      ...(ifRevision === undefined ? {} : { ifRevision }),
+      step,
+    });
+    const confirmBy = revision?.confirmBy === undefined ? {} : { confirmBy: new Date(revision.confirmBy).toISOString() };
+    return {
+      value: {
+        dryRun: false,
+        ...(revision === undefined ? {} : { revision: revision.number }),
+        ...confirmBy,
+        objects: changes.map(changedObject),
+      },
+      diff: changes.map(({ key, before, after }) => ({
+        subject: describeKey(key),
+        ...(before === undefined ? {} : { before: before.document }),
+        ...(after === undefined ? {} : { after: after.document }),
+      })),
+    };
+  }
+
+  /** Owners other than the API of this cluster. */
+  #elsewhere(key: ObjectKey): readonly ObjectOwner[] {
+    return this.set.holders(key).flatMap(({ owner }) => (ownerKey(owner) === ownerKey(this.#owner) ? [] : [owner]));
+  }
+
+  #whyNotApplied(wanted: (key: ObjectKey) => boolean): string {
+    const key = [...this.set.current().objects.keys()].find(wanted);
+    const [owner] = key === undefined ? [] : this.#elsewhere(key);
+    return owner === undefined ? 'is not there' : whereToChange(owner, this.#options.cluster);
+  }
+
+  /** What would come back and cannot: somebody else has it now, or this version does not understand it. */
+  #unfit(changes: readonly StoredChange[]): Violation[] {
+    return changes.flatMap(({ key, after }): Violation[] => {
+      if (after === undefined) return [];
+      const at = { file: describeKey(key), value: after.document, lineOf: () => 1 };
+      const checked = this.#options.parse(at);
+      const owned = this.#elsewhere(key).map((owner) => ({
+        path: '',
+        message: `${at.file} ${whereToChange(owner, this.#options.cluster)}`,
+      }));
+      return [
+        ...owned,
+        ...(checked.ok ? [] : checked.violations.map(({ path, message }) => ({ path, message: `${at.file}: ${message}` }))),
+      ];
+    });
+  }
+}
+
+class Unfit extends Error {}
+
+function changedObject(change: StoredChange): ChangeResult['objects'][number] {
+  return { ...refOfKey(change.key), action: actionOf(change) };
+}
+
+function withinLimit(before: number, changes: readonly StoredChange[]): readonly StoredChange[] {
+  const created = withChanges(new Map(), changes).size;
+  if (before + created <= mostApplied || changes.every((c) => c.before !== undefined)) return changes;
+  throw new MeshError('LIMIT_EXCEEDED', `more than ${mostApplied} objects would be applied in this cluster: delete some first`);
+}

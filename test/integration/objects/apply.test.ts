@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import test from 'node:test';
+import type { ChangeResult, ObjectList, RevisionList } from '../../../core/admin/index.ts';
+import { json, policy, running, written } from '../../support/object-scene.ts';
+import { until } from '../../support/until.ts';
+
+const names = (list: ObjectList) => list.objects.map((o) => `${o.namespace}/${o.name}`);
+
+test('apply, get, history, rollback and delete; what was acknowledged is there after kill -9', async (t) => {
+  const control = await running(t);
+  const file = await written(control, 'two.yaml', `${policy('a', 'one')}---\n${policy('b', 'two')}`);
+  const first = json<ChangeResult>(await control.cli('apply', '-f', file, '-m', 'the first', '-o', 'json'));
+  assert.deepEqual([first.revision, first.objects.map((o) => o.action)], [1, ['created', 'created']]);
+  const again = json<ChangeResult>(await control.cli('apply', '-f', file, '-o', 'json'));
+  assert.deepEqual([again.revision, again.objects.map((o) => o.action)], [undefined, ['unchanged', 'unchanged']]);
+
+  await writeFile(file, policy('a', 'three'));
+  const dry = await control.cli('apply', '-f', file, '--dry-run');
+  assert.match(dry.out, /AuthorizationPolicy shop\/a configured \(dry run\)\nNothing was changed/);
+  assert.equal(json<ChangeResult>(await control.cli('apply', '-f', file, '-o', 'json')).revision, 2);
+  await control.kill();
+  await control.start();
+
+  const list = json<ObjectList>(await control.cli('get', 'ap', '-n', 'shop', '-o', 'json'));
+  assert.deepEqual(names(list), ['shop/a', 'shop/b']);
+  assert.deepEqual(list.objects[0]?.owner, { cluster: 'east', source: 'api' });
+  assert.ok(list.objects.every((o) => o.inForce && o.findings.length === 0));
+  const yaml = await control.cli('get', 'authorizationpolicies', 'shop/a', '-o', 'yaml');
+  assert.match(yaml.out, /namespaces: *\n? *(- three|\[ *three *\])/);
+
+  const detail = await control.cli('history', '2');
+  assert.match(detail.out, /-\s+- one\n\+\s+- three/);
+  assert.equal(json<ChangeResult>(await control.cli('rollback', '1', '-o', 'json')).revision, 3);
+  assert.match((await control.cli('get', 'ap', 'shop/a', '-o', 'yaml')).out, /one/);
+  assert.equal(json<ChangeResult>(await control.cli('delete', 'ap', 'shop/a', 'shop/b', '-o', 'json')).revision, 4);
+  assert.deepEqual(names(json<ObjectList>(await control.cli('get', '-o', 'json'))), []);
+  assert.equal(json<ChangeResult>(await control.cli('rollback', '3', '-o', 'json')).revision, 5);
+  const back = json<ObjectList>(await control.cli('get', '-o', 'json'));
+  assert.deepEqual(
+    back.objects.map((o) => [o.name, o.createdAt]),
+    list.objects.map((o) => [o.name, o.createdAt]),
+    'what comes back is as old as it was',
+  );
+  const history = json<RevisionList>(await control.cli('history', '-o', 'json'));
+  assert.deepEqual(
+    history.revisions.map((r) => [r.number, r.reason]),
+    [
+      [5, 'rollback'],
+      [4, 'delete'],
+      [3, 'rollback'],
+      [2, 'apply'],
+      [1, 'apply'],
+    ],
+  );
+  assert.equal(history.revisions[4]?.message, 'the first');
+
+  const audit = await readFile(join(control.dir, 'state', 'audit.jsonl'), 'utf8');
+  const lines = audit
+    .trim()
+    .split('\n')
+    .map((l) => JSON.parse(l) as { what: string; diff: { subject: string }[]; request: { body: object } });
+  const applied = lines.filter((l) => l.what === 'POST /v1/objects/apply');
+  assert.deepEqual(
+    applied.map((l) => l.diff.length),
+    [2, 0, 0, 1],
+  );
+  assert.doesNotMatch(JSON.stringify(applied.map((l) => l.request)), /apiVersion/, 'the text of documents stays out of the audit log');
+});
+
+test('one bad document of several: nothing is applied, and every mistake is shown with file and line', async (t) => {
+  const control = await running(t);
+  const file = await written(
+    control,
+    'bad.yaml',
+    `${policy('fine', 'one')}---\n${policy('bad', 'two').replace('DENY', 'DENI')}---\nkind: [\n`,
+  );
+  const other = await written(
+    control,
+    'mesh.yaml',
+    'apiVersion: isthmus.dev/v1alpha1\nkind: ExportPolicy\nmetadata: {name: x, namespace: shop}\nspec: {services: ["*"], audience: ["*"]}\n',
+  );
+  const refused = await control.cli('apply', '-f', file, '-f', other);
+  assert.equal(refused.code, 2);
+  assert.match(refused.err, /bad\.yaml:1[0-9]+: spec\.action: /);
+  assert.match(refused.err, /bad\.yaml:2[0-9]: not valid YAML/);
+  assert.match(refused.err, /mesh\.yaml:2: kind: ExportPolicy belongs in the configuration files/);
+  assert.deepEqual(names(json<ObjectList>(await control.cli('get', '-o', 'json'))), []);
+  const missing = await control.cli('delete', 'vs', 'nothing', '-n', 'shop');
+  assert.equal(missing.code, 2);
+  assert.match(missing.err, /VirtualService shop\/nothing is not there/);
+});
+
+test('what the configuration files own is changed there; a bad file does not take the last good away', async (t) => {
+  const control = await running(t, policy('owned', 'one'));
+  const file = await written(control, 'owned.yaml', policy('owned', 'two'));
+  const refused = await control.cli('apply', '-f', file);
+  assert.equal(refused.code, 2);
+  assert.match(refused.err, /owned\.yaml:4: metadata\.name: belongs to this control plane's configuration files: change it there/);
+  const gone = await control.cli('delete', 'ap', 'shop/owned');
+  assert.match(gone.err, /belongs to this control plane's configuration files/);
+  await control.write('more.yaml', `${policy('owned', 'one')}---\n${policy('second', 'one')}`);
+  await until('the second file object', async () => names(json<ObjectList>(await control.cli('get', '-o', 'json'))).length === 2);
+  await control.write('more.yaml', 'kind: nonsense\n');
+  await until(
+    'the refusal',
+    async () => json<{ configViolations: string[] }>(await control.cli('status', '-o', 'json')).configViolations.length > 0,
+  );
+  assert.deepEqual(names(json<ObjectList>(await control.cli('get', '-o', 'json'))), ['shop/owned', 'shop/second']);
+});

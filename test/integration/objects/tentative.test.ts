@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import test from 'node:test';
+import type { ChangeResult, RevisionDetail, RevisionList } from '../../../core/admin/index.ts';
+import { json, policy, running, written } from '../../support/object-scene.ts';
+import { until } from '../../support/until.ts';
+
+test('a tentative change: others wait, confirm keeps it, and without it is rolled back, also by a restart past the deadline', async (t) => {
+  const control = await running(t);
+  const file = await written(control, 'a.yaml', policy('a', 'one'));
+  json(await control.cli('apply', '-f', file, '-o', 'json'));
+  await writeFile(file, policy('a', 'two'));
+  const tentative = json<ChangeResult>(await control.cli('apply', '-f', file, '--confirm-within', '10m', '-o', 'json'));
+  assert.ok(tentative.confirmBy !== undefined);
+  const second = await control.cli('delete', 'ap', 'shop/a');
+  assert.equal(second.code, 1);
+  assert.match(second.err, /revision 2 of credential:first-admin waits to be confirmed until 20\d\d-/);
+  assert.equal((await control.cli('confirm', '7')).code, 1);
+  assert.match((await control.cli('confirm')).out, /Revision 2 is confirmed/);
+  assert.equal((await control.cli('confirm')).code, 1);
+
+  // Rolled back while it runs, and whoever waits for it is told.
+  await writeFile(file, policy('a', 'three'));
+  const waited = await control.cli('apply', '-f', file, '--confirm-within', '1s', '--wait');
+  assert.equal(waited.code, 1);
+  assert.match(waited.err, /revision 3 was rolled back/);
+  assert.match((await control.cli('get', 'ap', 'shop/a', '-o', 'yaml')).out, /two/);
+
+  // Killed, and down past the deadline: it is never served again.
+  const lost = json<ChangeResult>(await control.cli('apply', '-f', file, '--confirm-within', '2s', '-o', 'json'));
+  await control.kill();
+  const deadline = Date.parse(lost.confirmBy ?? '');
+  await until('the deadline', () => Date.now() > deadline);
+  await control.start();
+  assert.match((await control.cli('get', 'ap', 'shop/a', '-o', 'yaml')).out, /two/);
+  const history = json<RevisionList>(await control.cli('history', '-o', 'json'));
+  assert.deepEqual(
+    history.revisions.slice(0, 2).map((r) => [r.number, r.reason, r.state]),
+    [
+      [6, 'expired', 'confirmed'],
+      [5, 'apply', 'rolled-back'],
+    ],
+  );
+  const expired = json<RevisionDetail>(await control.cli('history', '6', '-o', 'json'));
+  assert.equal(expired.by, 'isthmus');
+  assert.equal(expired.changes.length, 1);
+
+  // Given up before its time.
+  json(await control.cli('apply', '-f', file, '--confirm-within', '10m', '-o', 'json'));
+  assert.equal((await control.cli('rollback', '6')).code, 0);
+  assert.match((await control.cli('get', 'ap', 'shop/a', '-o', 'yaml')).out, /two/);
+  assert.equal((await control.cli('apply', '-f', file)).code, 0, 'nothing waits any more');
+});
