@@ -62,7 +62,10 @@ export interface OutlierDetection {
   readonly consecutive5xx: number;
   /** 502, 503, 504 and failures in a row; 0: off. */
   readonly consecutiveGatewayErrors: number;
-  /** Refused, timed out or reset before an answer, in a row; 0: off. */
+  /**
+   * Refused, timed out or reset before an answer, in a row. Above 0 these count here alone, and not in the two above (Envoy's
+   * split_external_local_origin_errors); 0: off, and they count above.
+   */
   readonly consecutiveLocalOriginFailures: number;
   /** Ejects who is below mean - factor x standard deviation of all hosts with enough requests in an interval. Absent: off. */
   readonly successRate?: { readonly minimumHosts: number; readonly requestVolume: number; readonly stdevFactor: number };

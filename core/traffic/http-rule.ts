@@ -60,6 +60,7 @@ export interface Mirror<D> {
   readonly percent: number;
 }
 
+/** Values are what is sent, without commands of Envoy; in its configuration each % of them is written %%. */
 export interface HeaderChanges {
   /** Replaces. Names in lower case; `host` or `:authority` sets the authority. */
   readonly set: readonly (readonly [name: string, value: string])[];
@@ -91,6 +92,7 @@ export interface RedirectAction {
 export interface DirectResponse {
   readonly type: 'direct';
   readonly status: number;
+  /** At most 1 MiB; Envoy takes 4 KiB unless its route configuration says max_direct_response_body_size_bytes. */
   readonly body?: Uint8Array;
 }
 
@@ -149,5 +151,6 @@ export interface CorsPolicy {
 
 export interface Fault {
   readonly delay?: { readonly percent: number; readonly ms: number };
+  /** `status` is for callers that do not speak gRPC, where `grpcStatus` is there. */
   readonly abort?: { readonly percent: number; readonly status: number; readonly grpcStatus?: number };
 }

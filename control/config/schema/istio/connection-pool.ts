@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { ConnectionLimits } from '../../../../core/traffic/index.ts';
 import { fields, oneOf } from '../../../../core/yaml/index.ts';
+import { across, type Written } from '../across.ts';
 import { later, noted } from '../refused.ts';
 import { duration, durationOrZero } from './values.ts';
 
@@ -27,15 +28,20 @@ const http = fields({
   http2MaxRequests: noted(count, 'requests at once, of any HTTP version').optional(),
   maxRequestsPerConnection: noted(countOrZero, '0: no bound').optional(),
   maxRetries: count.optional(),
-  idleTimeout: durationOrZero.optional(),
+  idleTimeout: noted(durationOrZero, 'beside tcp.idleTimeout: the same').optional(),
   h2UpgradePolicy: oneOf('DEFAULT', 'DO_NOT_UPGRADE', 'UPGRADE').optional(),
   useClientProtocol: later('keeping the protocol of the client'),
   maxConcurrentStreams: later('a bound for the streams of one connection'),
   http2KeepAlive: later('HTTP/2 pings'),
 });
 
+const oneIdleTimeout = 'one bound is all there is: where tcp.idleTimeout stands beside it, both must say the same';
+
 /** Istio's ConnectionPoolSettings. */
-export const connectionPool = fields({ tcp: tcp.optional(), http: http.optional() });
+export const connectionPool = across(fields({ tcp: tcp.optional(), http: http.optional() }), (value, report) => {
+  const [ofTcp, ofHttp] = ['tcp', 'http'].map((part) => (value[part] as Written | null | undefined)?.['idleTimeout']);
+  if (ofTcp !== undefined && ofHttp !== undefined && ofTcp !== ofHttp) report(['http', 'idleTimeout'], oneIdleTimeout);
+});
 
 export function toConnections(written: z.output<typeof connectionPool>): ConnectionLimits {
   const { tcp: t = {}, http: h = {} } = written;
