@@ -44,9 +44,9 @@ export function planPort(cluster: ClusterIr, endpoints: readonly EndpointIr[], a
   ];
 }
 
-/** What drains keeps its calls when it is left out; nothing of a weight can be said of it. */
+/** What drains keeps its calls when it is left out, and nothing of a weight or of health can be said of an endpoint. */
 function takesConnections(e: EndpointIr): boolean {
-  return !e.draining && e.weight > 0 && (e.tls === undefined || e.tls.uriSans.length > 0);
+  return !e.draining && e.unhealthy !== true && e.weight > 0 && (e.tls === undefined || e.tls.uriSans.length > 0);
 }
 
 function groupEndpoints(endpoints: readonly EndpointIr[]): readonly EndpointGroup[] {

@@ -6,6 +6,16 @@ import { clientPlace } from '../../../control/snapshot/client-place.ts';
 import { networkId } from '../../../core/model/index.ts';
 import { type EndpointSketch, gatewayOf, httpPort, inputsOf, serviceOf, viewOf } from '../../support/catalog-view.ts';
 
+const outlier = {
+  consecutive5xx: 5,
+  consecutiveGatewayErrors: 0,
+  consecutiveLocalOriginFailures: 5,
+  intervalMs: 10_000,
+  baseEjectionMs: 30_000,
+  maxEjectionMs: 300_000,
+  maxEjectionPercent: 10,
+};
+
 function assign(
   endpoints: readonly EndpointSketch[],
   gateways: CatalogView['gateways'] extends ReadonlyMap<unknown, infer G> ? G : never,
@@ -117,8 +127,9 @@ test('near before far before stale, priorities contiguous from 0', () => {
   );
 });
 
-test('unhealthy ones get nothing; draining ones stay with weight 0; unknown counts only while nothing is known healthy', () => {
-  const health = (list: ReturnType<typeof assign>) => list.map((e) => `${e.instance}:${e.weight}`);
+test('unhealthy ones are told as such; draining ones stay with weight 0; unknown counts only while nothing is known healthy', () => {
+  const health = (list: ReturnType<typeof assign>) =>
+    list.map((e) => `${e.instance}:${e.weight}${e.unhealthy === true ? ' unhealthy' : ''}`);
   assert.deepEqual(
     health(
       assign(
@@ -130,9 +141,57 @@ test('unhealthy ones get nothing; draining ones stay with weight 0; unknown coun
         [],
       ),
     ),
-    ['up:1', 'going:0'],
+    ['up:1', 'down:1 unhealthy', 'going:0'],
   );
-  assert.deepEqual(health(assign([{ instance: 'up' }, { instance: 'new', address: '10.0.0.2', health: 'unknown' }], [])), ['up:1']);
-  assert.deepEqual(health(assign([{ instance: 'new', health: 'unknown' }], [])), ['new:1']);
+  const unknown = { instance: 'new', address: '10.0.0.2', health: 'unknown' } as const;
+  assert.deepEqual(health(assign([{ instance: 'up' }, unknown], [])), ['up:1', 'new:1 unhealthy']);
+  assert.deepEqual(health(assign([unknown], [])), ['new:1']);
+  assert.equal('unhealthy' in (assign([{ instance: 'up' }], [])[0] ?? {}), false);
+});
+
+test('where nobody is sound nobody is told, but to clients that are to panic', () => {
+  const down = serviceOf('orders', [{ instance: 'down', health: 'unhealthy' }]);
+  const place = clientPlace({ kind: 'agent', network: networkId('a') }, inputsOf(viewOf([down])));
+  const told = (minHealthPercent: number) => {
+    const policies = new Map([[8080, { traffic: { outlier: { ...outlier, minHealthPercent } } }]]);
+    return assignEndpoints({ service: down, port: httpPort, target: { name: '', policies }, place }).endpoints.map((e) => e.unhealthy);
+  };
   assert.deepEqual(assign([{ instance: 'down', health: 'unhealthy' }], []), []);
+  assert.deepEqual([told(0), told(30)], [[], [true]]);
+});
+
+test('an unhealthy endpoint keeps its place among priorities, so that a client sees how sick that place is', () => {
+  const list = assign(
+    [
+      { instance: 'near', health: 'unhealthy' },
+      { instance: 'far', cluster: 'west', network: 'b' },
+      { instance: 'sick', cluster: 'west', network: 'b', health: 'unhealthy' },
+    ],
+    [gatewayOf('b', 'west', ['192.0.2.1'])],
+  );
+  assert.deepEqual(
+    list.map((e) => [e.priority, e.address, e.unhealthy]),
+    [
+      [0, '10.0.0.1', true],
+      [1, '192.0.2.1', undefined],
+    ],
+    'the gateway itself leaves out what is behind it',
+  );
+});
+
+test('of what a crash loop left behind only so much is told, in each locality by itself', () => {
+  const locality = (zone: string) => ({ region: 'eu', zone, subzone: '' });
+  const wrecks = (zone: string, count: number) =>
+    Array.from({ length: count }, (_, i) => ({
+      instance: `${zone}${i}`,
+      address: `10.0.${zone === 'a' ? 1 : 2}.${i}`,
+      health: 'unhealthy' as const,
+      locality: locality(zone),
+    }));
+  const sound = Array.from({ length: 5 }, (_, i) => ({ instance: `s${i}`, address: `10.0.0.${i}`, locality: locality('a') }));
+  const told = assign([...sound, ...wrecks('a', 200), ...wrecks('b', 200)], []).filter((e) => e.unhealthy === true);
+  assert.deepEqual(
+    ['eu/a', 'eu/b'].map((where) => told.filter((e) => e.locality === where).length),
+    [20, 16],
+  );
 });

@@ -236,7 +236,11 @@ describe('the grpc dialect, read by grpc-js-xds itself', () => {
   });
 
   it('says "nobody" at once where there is nobody, and speaks plainly where there is no mTLS', () => {
-    const empty = decoded([endpoint({ draining: true }), endpoint({ address: '10.0.0.2', weight: 0 })]);
+    const empty = decoded([
+      endpoint({ draining: true }),
+      endpoint({ address: '10.0.0.2', weight: 0 }),
+      endpoint({ address: '10.0.0.3', unhealthy: true }),
+    ]);
     const [only] = leadsTo(empty, direct);
     assert.deepEqual(empty.assignments.get(only?.order[0] ?? '')?.endpoints, []);
     const plain = decoded([endpoint({ plain: true })]);
