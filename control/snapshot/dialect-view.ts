@@ -3,6 +3,7 @@ import type { ChangedNames } from '../../core/xds/index.ts';
 import { PersistentMap } from '../catalog/index.ts';
 import { type Dialect, type DialectContext, type DialectResource, meshOwner } from './dialect.ts';
 import type { ResourceKind, Snapshot } from './ir.ts';
+import { isGatewayOwner } from './owners.ts';
 
 export type DialectMaps = ReadonlyMap<string, PersistentMap<string, DialectResource>>;
 
@@ -92,7 +93,8 @@ export class DialectView {
     edits.replace(before, next);
     if (next.length === 0) this.#byOwner.delete(owner);
     else this.#byOwner.set(owner, next);
-    if (owner !== meshOwner) for (const r of next) this.#owners.set(r, owner as ServiceKey);
+    // A Gateway object is for whoever its selector fits, whomever that may call.
+    if (owner !== meshOwner && !isGatewayOwner(owner)) for (const r of next) this.#owners.set(r, owner as ServiceKey);
     return next;
   }
 

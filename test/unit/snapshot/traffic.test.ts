@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Policy } from '../../../control/policy/index.ts';
 import type { TrafficModel } from '../../../control/routing/contract.ts';
-import { createSnapshotBuilder, type ListenerIr, type Snapshot } from '../../../control/snapshot/index.ts';
+import { createSnapshotBuilder, DialectResources, type ListenerIr, nativeDialect, type Snapshot } from '../../../control/snapshot/index.ts';
 import { networkId, type ServiceKey } from '../../../core/model/index.ts';
+import { nativeTypeUrls } from '../../../core/xds/index.ts';
 import { type EndpointSketch, gatewayOf, inputsOf, serviceOf, viewOf } from '../../support/catalog-view.ts';
+import { clientOf } from '../../support/client-class.ts';
 import { clusterOf, gatewaySketch, routingTo, trafficModel } from '../../support/traffic-sketch.ts';
 
 const agent = { kind: 'agent', network: networkId('a') } as const;
@@ -217,4 +220,23 @@ test('an ingress gateway gets what selects its labels: listeners, routings, and 
   builder.update({ ...base, traffic: trafficModel({ 'shop/orders': { subsets } }, [web, other], second as typeof first) }, new Set());
   assert.equal(builder.snapshot(ingress).version, one.version);
   assert.equal(builder.snapshot(agent).resources.listener.size, 3, 'agents get no ingress listener');
+});
+
+test('an ingress gateway sees the listeners that are meant for it, and of the services behind them those that it may call', () => {
+  const builder = createSnapshotBuilder();
+  const source = new DialectResources(builder, [nativeDialect]);
+  const view = viewOf(['orders', 'pay'].map((name) => serviceOf(name, [{ instance: name }])));
+  const web = gatewaySketch('shop/web', 8081, routingTo({ [clusterOf('shop/orders')]: 1 }), ['shop/orders', 'shop/pay']);
+  const open = (service: ServiceKey): Policy => ({
+    name: 'open',
+    apply: (draft, { key }) =>
+      key === service ? { ...draft, rules: [{ action: 'allow', name: 'all', principals: [], namespaces: [], clusters: ['east'] }] } : draft,
+  });
+  builder.update(inputsOf(view, { traffic: trafficModel({}, [web]), policies: [open('shop/orders' as ServiceKey)] }));
+  source.publish();
+  const client = clientOf({ kind: 'ingress', network: 'a', labels: { istio: 'ingress' } });
+  const names = (type: string) => [...(source.view(client).current()?.get(type)?.keys() ?? [])];
+  assert.deepEqual(names(nativeTypeUrls.listener), ['ingress|8081']);
+  assert.deepEqual(names(nativeTypeUrls.routing), ['ingress|8081|shop/web']);
+  assert.deepEqual(names(nativeTypeUrls.cluster), [clusterOf('shop/orders')]);
 });
