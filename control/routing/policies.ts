@@ -125,9 +125,27 @@ function withCheck(policy: PortPolicy, checks: readonly Matched<HealthObject>[],
     ({ object: { spec } }) => (spec.port === undefined || spec.port === port) && (spec.subset === undefined || spec.subset === subset),
   );
   const score = ({ object: { spec } }: Matched<HealthObject>) => (spec.subset === undefined ? 0 : 2) + (spec.port === undefined ? 0 : 1);
-  const best = [...fitting].sort((a, b) => score(b) - score(a))[0];
-  return best === undefined ? policy : { ...policy, healthCheck: best.object.spec.check };
+  const specs = [...fitting].sort((a, b) => score(b) - score(a)).map(({ object }) => object.spec);
+  const healthCheck = specs.find((spec) => spec.check !== undefined)?.check;
+  const successRate = specs.find((spec) => spec.successRate !== undefined)?.successRate;
+  return {
+    ...policy,
+    ...(healthCheck === undefined ? {} : { healthCheck }),
+    ...(successRate === undefined ? {} : { outlier: { ...(policy.outlier ?? bySuccessRateAlone), successRate } }),
+  };
 }
+
+/** What a policy of its own is by Istio's defaults, save that answers in a row count for nothing. */
+const bySuccessRateAlone: NonNullable<PortPolicy['outlier']> = {
+  consecutive5xx: 0,
+  consecutiveGatewayErrors: 0,
+  consecutiveLocalOriginFailures: 5,
+  intervalMs: 10_000,
+  baseEjectionMs: 30_000,
+  maxEjectionMs: 300_000,
+  maxEjectionPercent: 10,
+  minHealthPercent: 0,
+};
 
 function conflicts(service: MergedService, whole: readonly RuleObject[], used: DestinationPolicy | undefined): readonly Finding[] {
   const owner = new Map<string, RuleObject>();

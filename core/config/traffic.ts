@@ -191,10 +191,12 @@ export interface ServiceImportSpec {
   readonly ports: readonly { readonly name: string; readonly port: number; readonly protocol: string }[];
 }
 
-/** Own kind, because no other says it: active checks by the clients of a host. */
+/** Own kind, because no other says it: active checks by the clients of a host, and ejection by success rate. One of them at least. */
 export interface HealthCheckPolicySpec {
   readonly host: string;
   readonly port?: number;
   readonly subset?: string;
-  readonly check: NonNullable<ClusterTraffic['healthCheck']>;
+  readonly check?: NonNullable<ClusterTraffic['healthCheck']>;
+  /** Beside what a DestinationRule says of outliers; without one, with Istio's defaults and nothing else. */
+  readonly successRate?: NonNullable<NonNullable<ClusterTraffic['outlier']>['successRate']>;
 }

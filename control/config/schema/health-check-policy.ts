@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import type { HealthCheckPolicySpec } from '../../../core/config/index.ts';
 import { fields } from '../../../core/yaml/index.ts';
-import { across, oneFieldOf } from './across.ts';
+import { across, oneFieldOf, present } from './across.ts';
 import { duration, plainHost, portNumber, subsetName } from './istio/values.ts';
+import { noted } from './refused.ts';
 
 /** `200` or `200-299`. */
 const statuses = z.union([z.string(), z.int()], { error: 'must be a status or a range, such as 200 or 200-299' }).transform((said, ctx) => {
@@ -14,6 +15,16 @@ const statuses = z.union([z.string(), z.int()], { error: 'must be a status or a 
 });
 
 const threshold = z.int().min(1).max(100);
+
+/** Envoy's defaults; its factor is in thousandths, ours is the factor itself. */
+const successRate = fields({
+  minimumHosts: z.int().min(1).max(1_000_000).default(5),
+  requestVolume: z.int().min(1).max(1_000_000).default(100),
+  stdevFactor: noted(z.number().positive().max(1000), 'times the standard deviation, below the mean').default(1.9),
+});
+
+const checks = ['http', 'tcp', 'grpc'];
+const times = ['interval', 'timeout', 'healthyThreshold', 'unhealthyThreshold'];
 
 /** Our own kind, as no other says it: callers of a host check its endpoints. Durations are Istio's. */
 export const healthCheckPolicySchema = across(
@@ -29,14 +40,20 @@ export const healthCheckPolicySchema = across(
       }).optional(),
       tcp: fields({}).optional(),
       grpc: fields({ service: z.string().default('') }).optional(),
-      interval: duration.default(10_000),
-      timeout: duration.default(1000),
-      healthyThreshold: threshold.default(2),
-      unhealthyThreshold: threshold.default(3),
+      interval: duration.optional(),
+      timeout: duration.optional(),
+      healthyThreshold: threshold.optional(),
+      unhealthyThreshold: threshold.optional(),
+      successRate: successRate.optional(),
     }),
-    ['http', 'tcp', 'grpc'],
+    checks,
+    0,
   ),
-  ({ interval, timeout }, report) => {
+  (value, report) => {
+    const { interval = 10_000, timeout = 1000 } = value;
+    const checked = present(value, checks).length > 0;
+    if (!checked && value['successRate'] === undefined) report([], `must hold one of ${checks.join(', ')}, or successRate`);
+    if (!checked) for (const field of present(value, times)) report([field], `means nothing without a check: ${checks.join(', ')}`);
     if (typeof interval === 'number' && interval < 100) report(['interval'], 'must be at least 100ms');
     if (typeof interval === 'number' && typeof timeout === 'number' && timeout > interval)
       report(['timeout'], 'must not be longer than interval');
@@ -49,16 +66,21 @@ export function toHealthCheckPolicy(spec: z.output<typeof healthCheckPolicySchem
     host,
     ...(port === undefined ? {} : { port }),
     ...(subset === undefined ? {} : { subset }),
-    check: {
-      type: http !== undefined ? 'http' : grpc !== undefined ? 'grpc' : 'tcp',
-      path: http?.path ?? '/',
-      ...(http?.host === undefined ? {} : { host: http.host }),
-      expectedStatuses: http?.expectedStatuses ?? [],
-      service: grpc?.service ?? '',
-      intervalMs: spec.interval,
-      timeoutMs: spec.timeout,
-      healthyThreshold: spec.healthyThreshold,
-      unhealthyThreshold: spec.unhealthyThreshold,
-    },
+    ...(http === undefined && grpc === undefined && spec.tcp === undefined ? {} : { check: toCheck(spec) }),
+    ...(spec.successRate === undefined ? {} : { successRate: spec.successRate }),
+  };
+}
+
+function toCheck({ http, grpc, ...spec }: z.output<typeof healthCheckPolicySchema>): NonNullable<HealthCheckPolicySpec['check']> {
+  return {
+    type: http !== undefined ? 'http' : grpc !== undefined ? 'grpc' : 'tcp',
+    path: http?.path ?? '/',
+    ...(http?.host === undefined ? {} : { host: http.host }),
+    expectedStatuses: http?.expectedStatuses ?? [],
+    service: grpc?.service ?? '',
+    intervalMs: spec.interval ?? 10_000,
+    timeoutMs: spec.timeout ?? 1000,
+    healthyThreshold: spec.healthyThreshold ?? 2,
+    unhealthyThreshold: spec.unhealthyThreshold ?? 3,
   };
 }

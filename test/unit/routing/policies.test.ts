@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import type { DestinationPolicy, TrafficObject } from '../../../core/config/index.ts';
+import type { DestinationPolicy, HealthCheckPolicySpec, TrafficObject } from '../../../core/config/index.ts';
 import type { HealthCheck, OutlierDetection } from '../../../core/traffic/index.ts';
 import { codes, meshService, modelOf } from '../../support/traffic-model.ts';
 import { destinationRule, subset } from '../../support/traffic-objects.ts';
@@ -118,4 +118,34 @@ test('health checks join the policies of what they are for', () => {
   assert.deepEqual(paths(found?.subsets[0]?.policies), ['/subset', '/subset']);
   assert.deepEqual(paths(found?.subsets[1]?.policies), ['/all', '/port']);
   assert.deepEqual(found?.policies.get(80)?.traffic?.connections, connections);
+});
+
+test('a success rate joins what is said of outliers, and a check from elsewhere stays', () => {
+  const successRate = { minimumHosts: 3, requestVolume: 50, stdevFactor: 1.5 };
+  const object = (name: string, spec: Partial<HealthCheckPolicySpec>): TrafficObject => ({
+    kind: 'HealthCheckPolicy',
+    group: 'isthmus.dev',
+    scope: 'mesh',
+    namespace: 'shop',
+    name,
+    spec: { host: 'pay', ...spec },
+  });
+  const check: HealthCheck = {
+    type: 'tcp',
+    path: '/',
+    expectedStatuses: [],
+    service: '',
+    intervalMs: 1_000,
+    timeoutMs: 500,
+    healthyThreshold: 1,
+    unhealthyThreshold: 2,
+  };
+  const alone = traffic([object('check', { check }), object('rate', { port: 80, successRate })])?.policies;
+  assert.deepEqual(alone?.get(80)?.traffic?.healthCheck, check);
+  assert.deepEqual(alone?.get(9000)?.traffic, { healthCheck: check });
+  assert.deepEqual(alone?.get(80)?.traffic?.outlier?.successRate, successRate);
+  assert.equal(alone?.get(80)?.traffic?.outlier?.consecutive5xx, 0);
+  const rule = destinationRule('shop/r', 'pay', { policy: policy({ outlier: outlier(7) }) });
+  const beside = traffic([object('rate', { successRate }), rule])?.policies;
+  assert.deepEqual(beside?.get(80)?.traffic?.outlier, { ...outlier(7), successRate });
 });
