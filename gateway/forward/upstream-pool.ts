@@ -50,9 +50,9 @@ export class UpstreamPool {
 
   /**
    * `maxIdleMs`: no connection that has been idle for longer; 0: a new one, because one that was used may lead to the same
-   * backend again, or may be dying.
+   * backend again, or may be dying. `signal`: only asked for when one is dialled.
    */
-  async acquire(cluster: ClusterTable, endpoint: EndpointState, maxIdleMs: number, signal: AbortSignal): Promise<Acquired> {
+  async acquire(cluster: ClusterTable, endpoint: EndpointState, maxIdleMs: number, signal: () => AbortSignal): Promise<Acquired> {
     const route = this.#routeOf(this.#keyOf(cluster.name, endpoint));
     // The one that waited longest: connections through one gateway lead to different backends, and all of them should serve.
     const since = maxIdleMs > 0 ? this.#options.clock.monotonic() - maxIdleMs : Number.POSITIVE_INFINITY;
@@ -65,7 +65,7 @@ export class UpstreamPool {
       if (wantsAnother(endpoint, idle.length, this.#options.limits)) void this.#openAnother(route, cluster, endpoint);
       return { ok: true, connection, reused: true };
     }
-    const dialled = await this.#dialSound(route, cluster, endpoint, signal);
+    const dialled = await this.#dialSound(route, cluster, endpoint, signal());
     if (!dialled.ok) return dialled;
     dialled.connection.take();
     return { ...dialled, reused: false };

@@ -39,7 +39,7 @@ export class Http1Upstream implements Upstream {
 class Http1Call implements UpstreamCall {
   readonly outcome: Promise<SendOutcome>;
   readonly #send: UpstreamRequest;
-  readonly #dialling = new AbortController();
+  #dialling: AbortController | undefined;
   #settle: (outcome: SendOutcome) => void = () => {};
   #settled = false;
   #connection: UpstreamConnection | undefined;
@@ -54,8 +54,12 @@ class Http1Call implements UpstreamCall {
     });
   }
 
-  async run(acquire: (signal: AbortSignal) => ReturnType<UpstreamPool['acquire']>): Promise<void> {
-    const acquired = await acquire(this.#dialling.signal);
+  async run(acquire: (signal: () => AbortSignal) => ReturnType<UpstreamPool['acquire']>): Promise<void> {
+    // Most requests dial nothing.
+    const acquired = await acquire(() => {
+      this.#dialling ??= new AbortController();
+      return this.#dialling.signal;
+    });
     if (!acquired.ok) return this.#fail(acquired.failure, acquired.reason, false);
     if (this.#settled) return acquired.connection.destroy();
     this.#connection = acquired.connection;
@@ -65,7 +69,7 @@ class Http1Call implements UpstreamCall {
 
   cancel(): void {
     if (!this.#settled) {
-      this.#dialling.abort();
+      this.#dialling?.abort();
       this.#fail('aborted', 'the caller went away', true);
       return;
     }

@@ -80,7 +80,7 @@ class Gateway {
 
   /** Which backend answered, and whether by a connection that had served before. `meanwhile`: while the connection is taken. */
   async call(maxIdleMs = 30_000, meanwhile = () => {}): Promise<{ backend: string; reused: boolean }> {
-    const acquired = await this.pool.acquire(cluster, endpoint, maxIdleMs, new AbortController().signal);
+    const acquired = await this.pool.acquire(cluster, endpoint, maxIdleMs, () => new AbortController().signal);
     assert.ok(acquired.ok);
     meanwhile();
     const sent = request({ agent: acquired.connection.agent, path: '/', headers: { host: 'h' } });
@@ -168,7 +168,7 @@ test('a backend that failed is avoided until it serves: its other connections ar
     await gateway.call();
     return (await gateway.open()) === 4;
   });
-  const acquired = await gateway.pool.acquire(cluster, endpoint, 30_000, new AbortController().signal);
+  const acquired = await gateway.pool.acquire(cluster, endpoint, 30_000, () => new AbortController().signal);
   assert.ok(acquired.ok);
   const failed = acquired.connection.backend;
   acquired.connection.fail();
@@ -186,7 +186,7 @@ test('a backend that failed is avoided until it serves: its other connections ar
 
 test('when every backend has failed they are still asked', async (t) => {
   const gateway = await Gateway.before(t, 1);
-  const acquired = await gateway.pool.acquire(cluster, endpoint, 30_000, new AbortController().signal);
+  const acquired = await gateway.pool.acquire(cluster, endpoint, 30_000, () => new AbortController().signal);
   assert.ok(acquired.ok);
   acquired.connection.fail();
   assert.deepEqual([(await gateway.call()).reused, gateway.dials], [false, 3]);
