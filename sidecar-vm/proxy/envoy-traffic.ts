@@ -1,4 +1,5 @@
 import type { Clock } from '../../core/clock.ts';
+import type { TrafficSource } from '../../core/xds/envoy/index.ts';
 import type { EncodedResource } from '../../core/xds/index.ts';
 import type {
   EnvoyProxy,
@@ -18,6 +19,8 @@ export interface EnvoyTrafficOptions {
   readonly inbound: ListenAddress;
   readonly trustDomain: string;
   readonly state: StateView;
+  /** This machine's workload, for rules that ask who calls. */
+  readonly source: TrafficSource;
   readonly clock: Clock;
 }
 
@@ -66,11 +69,14 @@ export class EnvoyTraffic {
       drain: () => Promise.resolve(),
       dispose: ends.dispose,
     };
-    let { authz } = options.state.current;
+    let seen = options.state.current;
     this.#unsubscribe = options.state.subscribe(() => {
+      const now = options.state.current;
       options.proxy.local.refresh();
-      if (authz !== options.state.current.authz) this.#publish();
-      authz = options.state.current.authz;
+      const rules = seen.routings !== now.routings || seen.listeners !== now.listeners || seen.clusters !== now.clusters;
+      if (rules) for (const entry of this.#entries.values()) this.#remake(entry, entry.attempt);
+      if (rules || seen.authz !== now.authz) this.#publish();
+      seen = now;
     });
   }
 
@@ -104,10 +110,16 @@ export class EnvoyTraffic {
       for (const { name } of this.#unbound()) {
         const entry = this.#entries.get(name);
         if (entry === undefined) this.#inboundAttempt += 1;
-        else entry.resource = localOutbound(entry.listener, ++entry.attempt);
+        else this.#remake(entry, entry.attempt + 1);
         this.#publish();
       }
     }
+  }
+
+  #remake(entry: Entry, attempt: number): void {
+    const { state, source } = this.#options;
+    entry.attempt = attempt;
+    entry.resource = localOutbound(entry.listener, state.current, source, attempt);
   }
 
   #unbound(): readonly RefusedResource[] {
@@ -117,7 +129,8 @@ export class EnvoyTraffic {
   #add(listener: OutboundListener): OpenPort {
     const { address, port } = listener;
     const name = outboundName(listener);
-    const entry = { listener, attempt: 0, resource: localOutbound(listener, 0) };
+    const { state, source } = this.#options;
+    const entry = { listener, attempt: 0, resource: localOutbound(listener, state.current, source, 0) };
     this.#entries.set(name, entry);
     this.#publish();
     return {

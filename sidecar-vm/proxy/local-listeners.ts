@@ -1,8 +1,18 @@
 import { createHash } from 'node:crypto';
 import { sniName } from '../../core/model/index.ts';
-import { inboundListener, Listener, outboundListener } from '../../core/xds/envoy/index.ts';
+import {
+  type CallerTarget,
+  inboundListener,
+  isHttp,
+  Listener,
+  outboundListener,
+  routeConfiguration,
+  routingHosts,
+  type TrafficSource,
+} from '../../core/xds/envoy/index.ts';
 import type { EncodedResource } from '../../core/xds/index.ts';
 import type { DataPlaneState, InboundService, OutboundListener } from '../../gateway/index.ts';
+import { routingNames } from '../mesh/index.ts';
 
 export const inboundName = 'inbound';
 
@@ -28,14 +38,42 @@ export function localInbound(
     // Without a word about who may call, nobody may.
     authorization: { trustDomain, rules: authz.get(`${namespace}/${service}`)?.rules ?? [], deniedSerials },
   }));
-  const listener = inboundListener(inboundName, at, ends);
+  const listener = inboundListener(inboundName, at, ends, 'any');
   return listener === undefined ? undefined : encoded(inboundName, listener, attempt);
 }
 
+/** What decides where calls go, as this agent was told. */
+export type CallerState = Pick<DataPlaneState, 'routings' | 'listeners' | 'clusters'>;
+
 /** `attempt`: makes another version of the same, for an Envoy that could not bind it and is to try again. Pure. */
-export function localOutbound({ address, port, clusterName, protocol }: OutboundListener, attempt: number): EncodedResource {
+export function localOutbound(
+  { address, port, clusterName, protocol }: OutboundListener,
+  state: CallerState,
+  source: TrafficSource,
+  attempt: number,
+): EncodedResource {
   const name = outboundName({ address, port });
-  return encoded(name, outboundListener(name, { address, port }, { protocol, cluster: clusterName }), attempt);
+  const routingName = routingNames(state).get(clusterName) ?? '';
+  const routing = state.routings.get(routingName);
+  const trafficOf = (cluster: string) => state.clusters.get(cluster)?.traffic;
+  const hashOn = (cluster: string) => {
+    const balancer = trafficOf(cluster)?.loadBalancer;
+    return balancer?.type === 'hash' ? balancer.on : undefined;
+  };
+  const traffic = trafficOf(clusterName);
+  const target: CallerTarget = {
+    protocol,
+    cluster: clusterName,
+    ...(traffic === undefined ? {} : { traffic }),
+    ...(routing === undefined
+      ? {}
+      : {
+          routes: isHttp(protocol)
+            ? routeConfiguration(routingName, routingHosts(routing), { source, hashOn })
+            : { l4: routing.l4, source },
+        }),
+  };
+  return encoded(name, outboundListener(name, { address, port }, target), attempt);
 }
 
 function encoded(name: string, listener: Listener, attempt: number): EncodedResource {

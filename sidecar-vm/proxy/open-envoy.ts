@@ -44,6 +44,7 @@ export async function openEnvoyTraffic(
     log,
     accessLog,
   });
-  const traffic = new EnvoyTraffic({ proxy, inbound: port, trustDomain: spiffeId.trustDomain, state: feed.store, clock });
+  const source = { namespace: spiffeId.namespace, labels };
+  const traffic = new EnvoyTraffic({ proxy, inbound: port, trustDomain: spiffeId.trustDomain, state: feed.store, source, clock });
   return { proxy, traffic, port };
 }

@@ -27,13 +27,13 @@ test('real Envoy takes a thousand principals and as many certificates that were 
     const rules = [{ name: 'many', action: 'allow' as const, principals, namespaces: [], clusters: ['east'] }];
     const deniedSerials = Array.from({ length: 1_000 }, (_, i) => (i + 0x1000).toString(16).padStart(32, '7'));
     const end = {
-      serverNames: ['many'],
+      serverNames: ['outbound_.80_._.many.shop.mesh.internal'],
       protocol,
       cluster: 'many',
       app,
       authorization: { trustDomain: 'mesh.test', rules, deniedSerials },
     };
-    const listener = inboundListener('inbound', app, [end]);
+    const listener = inboundListener('inbound', app, [end], protocol === 'http' ? 'any' : 'named');
     assert.ok(listener !== undefined);
     const resource = (name: string, value: Uint8Array) => new Map([[name, { name, version: '1', value }]]);
     const set = new Map([

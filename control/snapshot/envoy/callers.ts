@@ -7,13 +7,14 @@ import {
   ingressSecrets,
   isHttp,
   Listener,
+  routingHosts,
   Secret,
   type TrafficSource,
 } from '../../../core/xds/envoy/index.ts';
 import { envoyTypeUrls } from '../../../core/xds/index.ts';
 import type { DialectContext, DialectResource } from '../dialect.ts';
 import type { Resource, Snapshot } from '../ir.ts';
-import { hostsOf, routesResource } from './routing.ts';
+import { routesResource } from './routing.ts';
 import { sealed } from './sealed.ts';
 
 /** What gateways route for callers that have no proxy of their own: the listeners of ingress, and the routes of both kinds. */
@@ -24,7 +25,9 @@ export function callers(snapshot: Snapshot, context: DialectContext): readonly D
   const made = listeners.flatMap(({ name, version, value }) => {
     if (value.type === 'ingress') return ingress(name, version, value, { snapshot, source });
     const routing = value.type === 'originate' && isHttp(value.protocol) ? snapshot.resources.routing.get(value.routing ?? '') : undefined;
-    return routing === undefined ? [] : [routesResource(routing.name, hostsOf(routing.value), routing.version, looking(snapshot, source))];
+    return routing === undefined
+      ? []
+      : [routesResource(routing.name, routingHosts(routing.value), routing.version, looking(snapshot, source))];
   });
   // Several ports may be led by one routing, and several servers have one certificate.
   return [...new Map(made.map((each) => [`${each.typeUrl} ${each.name}`, each])).values()];

@@ -9,11 +9,12 @@ import {
   Listener,
   outboundListener,
   plainRules,
+  routingHosts,
   type TrafficSource,
 } from '../../../core/xds/envoy/index.ts';
 import { envoyTypeUrls, type HttpClaim, type InboundClaim, type NodeClaims, type OutboundClaim } from '../../../core/xds/index.ts';
 import type { DialectContext, DialectResource, FindResource } from '../dialect.ts';
-import { hostsNamed, hostsOf, routesResource, saysSource } from './routing.ts';
+import { hostsNamed, routesResource, saysSource } from './routing.ts';
 import { sealed } from './sealed.ts';
 
 /** A sidecar's or an ingress gateway's own listeners, as it asked for them. */
@@ -96,7 +97,7 @@ function outbound(claim: OutboundClaim, looker: Looker): DialectResource[] {
   const routes = routing.name;
   return [
     sealed(envoyTypeUrls.listener, Listener, name, [at, protocol, routes], () => outboundListener(name, at, { protocol, cluster, routes })),
-    routesResource(routes, hostsOf(routing.value), routing.version, clustersBy(looker)),
+    routesResource(routes, routingHosts(routing.value), routing.version, clustersBy(looker)),
   ];
 }
 

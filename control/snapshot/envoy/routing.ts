@@ -34,10 +34,6 @@ export function routesResource(
   return sealed(envoyTypeUrls.route, RouteConfiguration, name, inputs, () => routeConfiguration(name, hosts, context));
 }
 
-export function hostsOf({ virtualHosts }: Routing): readonly HttpHost[] {
-  return virtualHosts.map(({ name, domains, rules }) => ({ name, domains, rules, retries: true }));
-}
-
 /** Where somebody names the hosts, each takes the rules of the virtual host that it would be found by; others are not served. */
 export function hostsNamed(prefix: string, domains: readonly string[], { virtualHosts }: Routing): readonly HttpHost[] {
   const byHost = new Map<VirtualHost, string[]>();

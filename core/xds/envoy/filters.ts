@@ -29,6 +29,8 @@ export interface HttpFilterOptions {
   readonly statPrefix: string;
   /** A configuration, or the name of one that comes over ADS. */
   readonly routes: RouteConfiguration | string;
+  /** Rules may ask for CORS and faults. Default: where `routes` is a name. */
+  readonly ruled?: boolean;
   /** Set at the mTLS end: who may call. The application learns from x-forwarded-client-cert who did. */
   readonly authorization?: Authorization;
 }
@@ -47,7 +49,7 @@ export function httpFilters(options: HttpFilterOptions): Filter[] {
         : { $case: 'routeConfig', value: options.routes },
     httpFilters: [
       ...(options.authorization === undefined ? [] : [httpFilter(httpRbac(options.authorization))]),
-      ...(typeof options.routes === 'string' ? routeFilters.map(httpFilter) : []),
+      ...((options.ruled ?? typeof options.routes === 'string') ? routeFilters.map(httpFilter) : []),
       router,
     ],
     accessLog: [requestLog(options.listener)],

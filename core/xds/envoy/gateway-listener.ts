@@ -1,9 +1,9 @@
 import { TrafficDirection } from '../gen/envoy/config/core/v3/base.ts';
 import { Listener } from '../gen/envoy/config/listener/v3/listener.ts';
 import { FilterChain } from '../gen/envoy/config/listener/v3/listener_components.ts';
-import { StringValue } from '../gen/google/protobuf/wrappers.ts';
-import { Matcher, type Matcher_OnMatch } from '../gen/xds/type/matcher/v3/matcher.ts';
-import { emptyConfig, packed } from './any.ts';
+import { Matcher } from '../gen/xds/type/matcher/v3/matcher.ts';
+import { emptyConfig } from './any.ts';
+import { serverName, take } from './chain-matcher.ts';
 import { filter, tcpProxy } from './filters.ts';
 import { inspectTls, type ListenAt, listenerBase, type MtlsEnd, mtlsChain } from './listeners.ts';
 import { gatewayListenerName } from './names.ts';
@@ -42,17 +42,6 @@ export function gatewayListener(at: ListenAt, ends: readonly MtlsEnd[]): Listene
             onNoMatch: { onMatch: { $case: 'matcher', value: meshNames } },
           }),
   });
-}
-
-const serverName = {
-  name: 'server_name',
-  typedConfig: emptyConfig('envoy.extensions.matching.common_inputs.network.v3.ServerNameInput'),
-};
-
-/** The action is the name of a filter chain. */
-function take(chain: string): Matcher_OnMatch {
-  const typedConfig = packed('google.protobuf.StringValue', StringValue, { value: chain });
-  return { onMatch: { $case: 'action', value: { name: chain, typedConfig } } };
 }
 
 /** What matches nothing has no chain and is closed. */

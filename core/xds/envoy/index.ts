@@ -32,5 +32,5 @@ export {
   svidSecretName,
 } from './names.ts';
 export type { TrafficSource } from './route-match.ts';
-export { type HttpHost, plainRules, type RouteContext, routeConfiguration } from './routes.ts';
+export { type HttpHost, plainRules, type RouteContext, routeConfiguration, routingHosts } from './routes.ts';
 export { trustSecret } from './secrets.ts';

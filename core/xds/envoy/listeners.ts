@@ -7,6 +7,7 @@ import type { RouteConfiguration } from '../gen/envoy/config/route/v3/route.ts';
 import { TlsInspector } from '../gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.ts';
 import { duration, packed } from './any.ts';
 import type { Authorization } from './authorization.ts';
+import { anySubset } from './chain-matcher.ts';
 import { alpnOf, isHttp } from './clusters.ts';
 import { cidrRange, socketAddress } from './endpoints.ts';
 import { httpFilters, tcpEndFilters, tcpProxy } from './filters.ts';
@@ -31,9 +32,25 @@ export interface MtlsEnd {
   readonly authorization: Authorization;
 }
 
-/** Where mTLS ends: one chain per service port, chosen by server name; anything else is closed. Undefined without any. */
-export function inboundListener(name: string, at: ListenAt, ends: readonly MtlsEnd[]): Listener | undefined {
+/**
+ * Where mTLS ends: one chain per service port, chosen by server name; anything else is closed. Undefined without any. `subsets`: what
+ * callers behind a passthrough gateway may have asked for is in the server names, or not known, and then any of them is taken.
+ */
+export function inboundListener(
+  name: string,
+  at: ListenAt,
+  ends: readonly MtlsEnd[],
+  subsets: 'named' | 'any' = 'named',
+): Listener | undefined {
   if (ends.length === 0) return undefined;
+  if (subsets === 'any') {
+    return Listener.create({
+      ...listenerBase(name, at, TrafficDirection.INBOUND),
+      ...inspectTls,
+      filterChains: ends.map((end) => ({ ...mtlsChain(name, end), filterChainMatch: undefined })),
+      filterChainMatcher: anySubset(ends.map(({ cluster, serverNames }) => ({ name: cluster, serverNames }))),
+    });
+  }
   return Listener.create({
     ...listenerBase(name, at, TrafficDirection.INBOUND),
     ...inspectTls,
@@ -64,8 +81,8 @@ export interface CallerTarget {
   readonly cluster: string;
   /** Of the xDS cluster. */
   readonly traffic?: ClusterTraffic;
-  /** For HTTP the name of a configuration that comes over ADS, for the rest the rules; absent: all to `cluster`. */
-  readonly routes?: string | L4Rules;
+  /** For HTTP a configuration or the name of one that comes over ADS, for the rest the rules; absent: all to `cluster`. */
+  readonly routes?: string | RouteConfiguration | L4Rules;
 }
 
 /** A local address that stands for one service port. */
@@ -113,14 +130,19 @@ function callerChains(
   { protocol, cluster, traffic, routes }: CallerTarget,
 ): Partial<typeof inspectTls> & { readonly filterChains: FilterChain[] } {
   if (isHttp(protocol)) {
-    const own = typeof routes === 'string' ? routes : routesTo(cluster, true, traffic);
-    return { filterChains: [FilterChain.create({ filters: httpFilters({ listener, statPrefix, routes: own }) })] };
+    const ruled = routes !== undefined && !isL4(routes);
+    const filters = httpFilters({ listener, statPrefix, routes: ruled ? routes : routesTo(cluster, true, traffic), ruled });
+    return { filterChains: [FilterChain.create({ filters })] };
   }
-  if (routes === undefined || typeof routes === 'string') {
+  if (routes === undefined || !isL4(routes)) {
     return { filterChains: [FilterChain.create({ filters: [tcpProxy(listener, statPrefix, cluster, traffic)] })] };
   }
   const filterChains = l4Chains(routes, { listener, statPrefix, traffic });
   return { filterChains, ...(filterChains.some((chain) => chain.filterChainMatch?.serverNames?.length) ? inspectTls : {}) };
+}
+
+function isL4(routes: NonNullable<CallerTarget['routes']>): routes is L4Rules {
+  return typeof routes !== 'string' && 'l4' in routes;
 }
 
 function routesTo(cluster: string, retries: boolean, traffic?: ClusterTraffic): RouteConfiguration {

@@ -1,4 +1,4 @@
-import type { ClusterRef, HashKey, HttpMatch, HttpRule, PathMatch } from '../../traffic/index.ts';
+import type { ClusterRef, HashKey, HttpMatch, HttpRule, PathMatch, Routing } from '../../traffic/index.ts';
 import { RouteConfiguration } from '../gen/envoy/config/route/v3/route.ts';
 import {
   type HeaderMatcher,
@@ -35,6 +35,10 @@ export const noContext: RouteContext = { source: { namespace: '', labels: {} }, 
 /** All that comes leads to one xDS cluster. */
 export function plainRules(cluster: string): readonly HttpRule<ClusterRef>[] {
   return [{ name: 'any', matches: [], action: { type: 'route', destinations: [{ destination: { cluster }, weight: 1 }], mirrors: [] } }];
+}
+
+export function routingHosts({ virtualHosts }: Routing): readonly HttpHost[] {
+  return virtualHosts.map(({ name, domains, rules }) => ({ name, domains, rules, retries: true }));
 }
 
 /** By Host alone, with and without a port, then by rule; what matches nothing is answered 404. */
