@@ -1,4 +1,5 @@
 import { formatSpiffeId } from '../core/model/index.ts';
+import { ConnectionBreakers } from './breakers/connection-breakers.ts';
 import type { DataPlaneContext } from './context.ts';
 import { Deadlines } from './deadlines.ts';
 import {
@@ -44,6 +45,7 @@ export class DataPlane {
     registerCertificateExpiry(metrics, () => identity.current().notAfter);
     this.#balancer = new Balancer(random, clock);
     const caller = { namespace: identity.current().spiffeId.namespace, labels: node.labels ?? {} };
+    const breakers = new ConnectionBreakers((clusterName, limit) => this.#metrics.overflow(clusterName, limit));
     this.#engine = new NodeEngine(
       {
         limits: limits.engine,
@@ -54,6 +56,7 @@ export class DataPlane {
         onConnection: (report) => this.#onConnection(report),
         onAttempt: (attempt) => this.#health.record(attempt),
         onDial: (endpoint, socket) => this.#health.opened(endpoint, socket),
+        admit: (clusterName, always) => breakers.connect(this.#tables.clusters.get(clusterName), always),
       },
       this.#tables,
     );
@@ -63,6 +66,7 @@ export class DataPlane {
       identity: () => this.#tables.svid.serial,
       limits: limits.http,
       random,
+      wait: (cluster) => breakers.wait(cluster),
     });
     this.#forwarder = new HttpForwarder({
       clock,

@@ -31,7 +31,8 @@ export function clusterTables(state: DataPlaneState): Map<string, ClusterTable> 
 }
 
 function tableOf(cluster: ClusterState, assignment: AssignmentState | undefined): ClusterTable {
-  const { name, host, namespace, service, connectTimeoutMs, traffic } = cluster;
+  const { name, host, namespace, service, traffic } = cluster;
+  const connectTimeoutMs = traffic?.connections?.connectTimeoutMs ?? cluster.connectTimeoutMs;
   const { endpoints = [], localities } = assignment ?? {};
   const policy = { ...(traffic === undefined ? {} : { traffic }), ...(localities === undefined ? {} : { localities }) };
   return { name, host, namespace, service, connectTimeoutMs, endpoints, ...policy };

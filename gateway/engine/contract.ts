@@ -49,6 +49,8 @@ export interface EngineOptions {
   readonly onAttempt: (attempt: EndpointAttempt) => void;
   /** One call for each TCP connection to an endpoint, when it begins; feeds silence detection, which may destroy it. */
   readonly onDial?: (endpoint: EndpointState, socket: Socket) => void;
+  /** Asked before each connection to an endpoint; the returned function is called when it has closed. Undefined: no more, `overflow`. */
+  readonly admit?: (clusterName: string, always: boolean) => (() => void) | undefined;
 }
 
 export interface EngineLimits {
@@ -161,6 +163,8 @@ export interface DialRequest {
   readonly connectTimeoutMs: number;
   readonly alpn?: readonly string[];
   readonly signal?: AbortSignal;
+  /** Beyond the cluster's maxConnections, too. */
+  readonly always?: boolean;
 }
 
 export type DialResult =
@@ -170,9 +174,9 @@ export type DialResult =
 /**
  * `connect`: TCP was refused, unreachable or timed out. `tls`: the handshake broke, or the server did not prove what it must.
  * `early-close`: it ended before a byte came back. `local-origin`: the mesh
- * end there answered that its application is down.
+ * end there answered that its application is down. `overflow`: the cluster has as many connections as it may; nobody was asked.
  */
-export type AttemptFailure = 'connect' | 'tls' | 'early-close' | 'local-origin' | 'aborted';
+export type AttemptFailure = 'connect' | 'tls' | 'early-close' | 'local-origin' | 'aborted' | 'overflow';
 
 export interface EndpointAttempt {
   readonly clusterName: string;

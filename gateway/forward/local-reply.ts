@@ -58,13 +58,16 @@ export type RequestFailure = AttemptFailure | 'protocol' | 'refused-stream' | 't
 /** `exhausted`: more than one endpoint was tried. */
 export function failureReply(failure: RequestFailure, reason: string, exhausted: boolean): LocalReply {
   const also: ResponseFlag[] = exhausted ? ['URX'] : [];
+  if (failure === 'overflow') return overflowReply;
   if (failure === 'try-timeout') return plain(504, 'upstream request timeout', ['UT', ...also], 'upstream_per_try_timeout');
   const [status, flag, words] = wordsOf(failure);
   const body = `upstream connect error or disconnect/reset before headers. reset reason: ${words}`;
   return plain(status, body, [flag, ...also], `upstream_reset_before_response_started{${reason}}`);
 }
 
-function wordsOf(failure: Exclude<RequestFailure, 'try-timeout'>): readonly [status: number, flag: ResponseFlag, words: string] {
+function wordsOf(
+  failure: Exclude<RequestFailure, 'try-timeout' | 'overflow'>,
+): readonly [status: number, flag: ResponseFlag, words: string] {
   switch (failure) {
     case 'protocol':
       return [502, 'UPE', 'protocol error'];

@@ -1,4 +1,5 @@
 import { parseSniName, terminatedSubset } from '../../core/model/index.ts';
+import type { ConnectionLimits } from '../../core/traffic/index.ts';
 import type { HttpLimits } from '../context.ts';
 import type { EndpointState } from '../state/index.ts';
 
@@ -42,6 +43,15 @@ export function leaseOf(endpoint: EndpointState, limits: SpreadLimits, { now, be
   if (!leadsToOneOfMany(endpoint)) return forEver;
   const part = Math.min(1, (before + 1) / limits.gatewaySpread) * (0.75 + random / 2);
   return { requests: Math.max(1, Math.round(limits.gatewayConnectionRequests * part)), until: now + limits.gatewayConnectionMs * part };
+}
+
+/** No longer than the cluster's own limits say. */
+export function shorter(lease: Lease, limits: ConnectionLimits | undefined, now: number): Lease {
+  const { maxRequestsPerConnection = 0, maxConnectionDurationMs = 0 } = limits ?? {};
+  return {
+    requests: maxRequestsPerConnection > 0 ? Math.min(lease.requests, maxRequestsPerConnection) : lease.requests,
+    until: maxConnectionDurationMs > 0 ? Math.min(lease.until, now + maxConnectionDurationMs) : lease.until,
+  };
 }
 
 /** `served`: requests so far. Asked between requests: none is cut off. */

@@ -8,6 +8,8 @@ export interface ConnectionUse {
   /** Fingerprint of what was proven there; empty: nothing was. */
   readonly backend: string;
   readonly lease: Lease;
+  /** How long it is kept unused. */
+  readonly idleMs: number;
   /** An answer was whole, and the connection can be used again. */
   readonly onFree: (self: UpstreamConnection) => void;
   readonly onFailed: (self: UpstreamConnection) => void;
@@ -20,6 +22,7 @@ export class UpstreamConnection implements Timed {
   readonly endpoint: EndpointState;
   readonly backend: string;
   readonly lease: Lease;
+  readonly idleMs: number;
   deadline = Number.POSITIVE_INFINITY;
   /** Monotonic ms. */
   idleSince = 0;
@@ -28,11 +31,12 @@ export class UpstreamConnection implements Timed {
   readonly #onFailed: (self: UpstreamConnection) => void;
   #onGone: (() => void) | undefined;
 
-  constructor(socket: Duplex, endpoint: EndpointState, { backend, lease, onFree, onFailed }: ConnectionUse) {
+  constructor(socket: Duplex, endpoint: EndpointState, { backend, lease, idleMs, onFree, onFailed }: ConnectionUse) {
     this.socket = socket;
     this.endpoint = endpoint;
     this.backend = backend;
     this.lease = lease;
+    this.idleMs = idleMs;
     this.#onFailed = onFailed;
     this.agent = new OneSocketAgent(socket);
     socket.on('error', () => {});
@@ -42,9 +46,9 @@ export class UpstreamConnection implements Timed {
   }
 
   /** Idle from now on. `onGone`: it closed by itself. */
-  park(now: number, idleMs: number, onGone: () => void): void {
+  park(now: number, onGone: () => void): void {
     this.idleSince = now;
-    this.deadline = now + idleMs;
+    this.deadline = now + this.idleMs;
     this.#onGone = onGone;
     for (const event of ['data', 'end', 'close']) this.socket.on(event, this.#gone);
     this.socket.resume();

@@ -3,7 +3,7 @@ import type { HttpLimits } from '../context.ts';
 import { Deadlines } from '../deadlines.ts';
 import { type AttemptFailure, type ClusterTable, type DialRequest, type DialResult, ejectionKey } from '../engine/index.ts';
 import type { EndpointState } from '../state/index.ts';
-import { isOver, leadsToOneOfMany, leaseOf, type SpreadLimits, wantsAnother } from './spread.ts';
+import { isOver, leadsToOneOfMany, leaseOf, type SpreadLimits, shorter, wantsAnother } from './spread.ts';
 import { Suspects } from './suspects.ts';
 import { UpstreamConnection } from './upstream-connection.ts';
 
@@ -19,6 +19,8 @@ export interface UpstreamPoolOptions {
   readonly limits: SpreadLimits & Pick<HttpLimits, 'maxIdlePerEndpoint' | 'idleConnectionMs'>;
   /** Uniform in [0, 1). */
   readonly random: () => number;
+  /** A request is to wait for a connection; undefined: it may not. */
+  readonly wait: (cluster: ClusterTable) => (() => void) | undefined;
 }
 
 /** What leads to one endpoint. Connections whose route the pool has forgotten are not kept when they are done. */
@@ -32,6 +34,15 @@ interface Route {
   opening: AbortController | undefined;
   /** Monotonic ms; after one could not be opened. */
   openAgainAt: number;
+  /** Connections that stand, in use or not, or are being opened. */
+  standing: number;
+  /** Requests for which no connection may be opened; the first gets the next that is free. */
+  readonly waiting: Waiting[];
+}
+
+interface Waiting {
+  readonly resolve: (acquired: Acquired) => void;
+  readonly again: () => void;
 }
 
 const openAgainAfterMs = 1_000;
@@ -66,7 +77,7 @@ export class UpstreamPool {
       return { ok: true, connection, reused: true };
     }
     const dialled = await this.#dialSound(route, cluster, endpoint, signal());
-    if (!dialled.ok) return dialled;
+    if (!dialled.ok) return dialled.failure === 'overflow' ? this.#wait(route, cluster, endpoint, signal()) : dialled;
     dialled.connection.take();
     return { ...dialled, reused: false };
   }
@@ -121,15 +132,22 @@ export class UpstreamPool {
     return second;
   }
 
-  async #dial(route: Route, { name: clusterName, connectTimeoutMs }: ClusterTable, endpoint: EndpointState, signal: AbortSignal) {
+  async #dial(route: Route, { name: clusterName, connectTimeoutMs, traffic }: ClusterTable, endpoint: EndpointState, signal: AbortSignal) {
     const { clock, dial, limits } = this.#options;
-    const dialled = await dial({ clusterName, endpoint, connectTimeoutMs, alpn: ['http/1.1'], signal });
+    const always = route.standing === 0;
+    route.standing += 1;
+    const dialled = await dial({ clusterName, endpoint, connectTimeoutMs, alpn: ['http/1.1'], signal, always });
+    if (!dialled.ok && dialled.failure === 'overflow') route.standing -= 1;
+    else if (!dialled.ok || dialled.socket.closed) this.#madeRoom(route);
+    else dialled.socket.once('close', () => this.#madeRoom(route));
     if (!dialled.ok) return dialled;
-    const lease = leaseOf(endpoint, limits, { now: clock.monotonic(), before: route.opened, random: route.random });
+    const now = clock.monotonic();
+    const lease = shorter(leaseOf(endpoint, limits, { now, before: route.opened, random: route.random }), traffic?.connections, now);
     route.opened += 1;
     const connection = new UpstreamConnection(dialled.socket, endpoint, {
       backend: dialled.peer?.fingerprint ?? '',
       lease,
+      idleMs: traffic?.connections?.idleTimeoutMs ?? limits.idleConnectionMs,
       onFree: (self) => this.#served(route, self),
       onFailed: (self) => this.#failed(route, self),
     });
@@ -159,7 +177,13 @@ export class UpstreamPool {
       this.#discard(connection);
       return;
     }
-    connection.park(now, limits.idleConnectionMs, () => {
+    const next = route.waiting.shift();
+    if (next !== undefined) {
+      if (connection.take()) next.resolve({ ok: true, connection, reused: true });
+      else next.again();
+      return;
+    }
+    connection.park(now, () => {
       this.#deadlines.forget(connection);
       const at = route.idle.indexOf(connection);
       if (at >= 0) route.idle.splice(at, 1);
@@ -179,9 +203,40 @@ export class UpstreamPool {
       opened: 0,
       opening: undefined,
       openAgainAt: 0,
+      standing: 0,
+      waiting: [],
     };
     if (!this.#closed) this.#routes.set(key, route);
     return route;
+  }
+
+  /** For a connection that is free, or has closed and makes room for another. */
+  #wait(route: Route, cluster: ClusterTable, endpoint: EndpointState, signal: AbortSignal): Promise<Acquired> {
+    // While it was being refused one may have become free, or the last may have closed.
+    if (route.idle.length > 0 || route.standing === 0)
+      return this.acquire(cluster, endpoint, this.#options.limits.idleConnectionMs, () => signal);
+    if (signal.aborted) return Promise.resolve({ ok: false, failure: 'aborted', reason: 'the caller went away' });
+    const leave = this.#options.wait(cluster);
+    if (leave === undefined) return Promise.resolve({ ok: false, failure: 'overflow', reason: 'as many requests wait as may' });
+    return new Promise((resolve) => {
+      const settle = (acquired: Acquired | Promise<Acquired>) => {
+        leave();
+        signal.removeEventListener('abort', onAbort);
+        resolve(acquired);
+      };
+      const waiting = { resolve: settle, again: () => settle(this.acquire(cluster, endpoint, 0, () => signal)) };
+      const onAbort = () => {
+        route.waiting.splice(route.waiting.indexOf(waiting), 1);
+        settle({ ok: false, failure: 'aborted', reason: 'the caller went away' });
+      };
+      signal.addEventListener('abort', onAbort, { once: true });
+      route.waiting.push(waiting);
+    });
+  }
+
+  #madeRoom(route: Route): void {
+    route.standing -= 1;
+    route.waiting.shift()?.again();
   }
 
   #discard(connection: UpstreamConnection): void {

@@ -48,6 +48,7 @@ export class TrafficMetrics {
   readonly #sent: Counter;
   readonly #received: Counter;
   readonly #refused: Counter;
+  readonly #overflows: Counter;
 
   constructor(registry: Registry, node: { readonly cluster: string; readonly spiffeId: () => string }) {
     this.#node = node;
@@ -71,6 +72,15 @@ export class TrafficMetrics {
       'listener',
       'reason',
     ]);
+    this.#overflows = counter(
+      'isthmus_upstream_overflow_total',
+      'Connections, and requests waiting for one, beyond the limits of a cluster',
+      ['cluster', 'limit'],
+    );
+  }
+
+  overflow(cluster: string, limit: string): void {
+    this.#overflows.inc({ cluster, limit });
   }
 
   request(report: RequestReport, facts: TrafficFacts): void {

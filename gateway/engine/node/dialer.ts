@@ -27,7 +27,8 @@ export async function dialEndpoint(request: DialRequest, tables: EngineTables, o
     allowHalfOpen: true,
     noDelay: true,
     keepAlive: true,
-    keepAliveInitialDelay: keepAliveAfterMs,
+    // Node sets no interval and no number of probes.
+    keepAliveInitialDelay: tables.clusters.get(request.clusterName)?.traffic?.connections?.tcpKeepalive?.timeMs ?? keepAliveAfterMs,
   });
   options.onDial?.(endpoint, socket);
   const limit = new DialDeadline(options, socket, request.connectTimeoutMs);

@@ -15,7 +15,7 @@ import type {
 } from '../contract.ts';
 import { Admission } from './admission.ts';
 import { Connection } from './connection.ts';
-import { dialEndpoint, keepAliveAfterMs } from './dialer.ts';
+import { type DialerOptions, dialEndpoint, keepAliveAfterMs } from './dialer.ts';
 import type { EngineParts } from './engine-parts.ts';
 import { servePlain } from './serve-plain.ts';
 import { serveSni } from './serve-sni.ts';
@@ -51,7 +51,7 @@ export class NodeEngine implements Engine {
       terminator: new TlsTerminator(() => options.clock.now()),
       deadlines,
       tables: () => this.#tables,
-      dial: (request) => dialEndpoint(request, this.#tables, dialer),
+      dial: (request) => this.#dial(request, dialer),
     };
   }
 
@@ -110,6 +110,16 @@ export class NodeEngine implements Engine {
     const closed = [...this.#listeners].map((server) => this.#close(server));
     for (const connection of this.#connections) connection.breakOff('disposed', 'the engine was disposed');
     await Promise.all(closed);
+  }
+
+  async #dial(request: DialRequest, dialer: DialerOptions): Promise<DialResult> {
+    const { admit } = this.#options;
+    const release = admit === undefined ? () => {} : admit(request.clusterName, request.always === true);
+    if (release === undefined) return { ok: false, failure: 'overflow', reason: 'the cluster has as many connections as it may' };
+    const result = await dialEndpoint(request, this.#tables, dialer);
+    if (result.ok && !result.socket.closed) result.socket.once('close', release);
+    else release();
+    return result;
   }
 
   /** Resolves at once: a server's own close waits for its connections, which are none of a listener's business here. */

@@ -50,6 +50,11 @@ export async function reachUpstream(
       attempts.end();
       return undefined;
     }
+    if (outcome.failure === 'overflow') {
+      attempts.end();
+      connection.fault('upstream-overflow', outcome.reason, 'UO');
+      return undefined;
+    }
     options.onAttempt({ clusterName, endpoint, result: outcome.failure });
     attempts.failed(endpoint, outcome.failure);
     last = outcome;

@@ -17,10 +17,12 @@ export async function serveForward(
   const { clock, limits, onAttempt } = parts.options;
   const cluster = clusterOrFault(connection, clusterName, parts);
   if (cluster === undefined) return abortStream(downstream);
-  let idleMs = limits.idleTimeoutMs;
+  const { idleTimeoutMs = limits.idleTimeoutMs, maxConnectionDurationMs = 0 } = cluster.traffic?.connections ?? {};
+  let idleMs = idleTimeoutMs;
+  const endsAt = maxConnectionDurationMs > 0 ? clock.monotonic() + maxConnectionDurationMs : Number.POSITIVE_INFINITY;
   const touch = () => {
-    if (idleMs > 0) connection.due(clock.monotonic() + idleMs, 'idle-timeout');
-    else connection.due(Number.POSITIVE_INFINITY, '');
+    const idleAt = idleMs > 0 ? clock.monotonic() + idleMs : Number.POSITIVE_INFINITY;
+    connection.due(Math.min(idleAt, endsAt), endsAt < idleAt ? 'max-duration' : 'idle-timeout');
   };
   // With a preface the handshake's deadline goes on until something answers it; without, each attempt has its own limits.
   if (preface === undefined) touch();

@@ -49,6 +49,7 @@ class Gateway {
       identity: () => this.identity,
       limits: defaultLimits.http,
       random: () => 0.5,
+      wait: () => () => {},
     });
   }
 
