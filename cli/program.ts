@@ -20,6 +20,7 @@ import { addPeerInvite } from './commands/peer-invite.ts';
 import { addPeerJoin } from './commands/peer-join.ts';
 import { addPeerList } from './commands/peer-list.ts';
 import { addPeerRemove } from './commands/peer-remove.ts';
+import { addPlan } from './commands/plan.ts';
 import { addRollback } from './commands/rollback.ts';
 import { addStatus } from './commands/status.ts';
 import { addUninstall } from './commands/uninstall.ts';
@@ -65,7 +66,7 @@ function programFor(io: Io): Command {
   for (const add of [addPeerInvite, addPeerJoin, addPeerList, addPeerRemove]) add(peer, io);
   addEnvoyBootstrap(group('envoy', 'Envoys that you run yourself'), io);
   addGrpcBootstrap(group('grpc', 'gRPC programs that speak xDS themselves'), io);
-  for (const add of [addApply, addGet, addDelete, addHistory, addRollback, addConfirm]) add(program, io);
+  for (const add of [addPlan, addApply, addGet, addDelete, addHistory, addRollback, addConfirm]) add(program, io);
   for (const add of [addDemo, addGateway, addAgent, addStatus, addExplain, addUninstall, addVersion]) add(program, io);
   return program;
 }

@@ -5,6 +5,8 @@ import {
   ConfirmRequest,
   DeleteRequest,
   ObjectList,
+  Plan,
+  PlanRequest,
   RevisionDetail,
   RevisionList,
   RevisionSummary,
@@ -16,7 +18,7 @@ import type { Grants } from './access.ts';
 import { ApiRefusal } from './api-errors.ts';
 import type { ControlApi } from './control-api.ts';
 import type { ObjectsApi } from './objects-api.ts';
-import { changing, type Route, reading } from './route.ts';
+import { asking, changing, type Route, reading } from './route.ts';
 
 const none = Type.Object({}, { additionalProperties: false });
 const closed = { additionalProperties: false };
@@ -92,6 +94,18 @@ export const objectRoutes: readonly Route[] = [
     reply: RevisionSummary,
     scope: (_call, api) => objectsOf(api).namespacesWaiting(),
     change: (api, { body, caller }) => objectsOf(api).confirm(body.revision, caller.subject),
+  }),
+  asking({
+    // It names services, callers and clients of every namespace.
+    path: '/v1/plan',
+    role: 'viewer',
+    scope: 'mesh',
+    query: none,
+    params: none,
+    body: PlanRequest,
+    reply: Plan,
+    bodyBytes: applyBytes,
+    ask: async (api, { body }) => accepted(await objectsOf(api).plan(body)),
   }),
   reading({
     path: '/v1/objects',

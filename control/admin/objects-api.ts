@@ -3,6 +3,8 @@ import type {
   ChangeResult,
   DeleteRequest,
   ObjectList,
+  Plan,
+  PlanRequest,
   RevisionDetail,
   RevisionList,
   RevisionSummary,
@@ -31,6 +33,8 @@ export interface ObjectsApi {
   delete(request: DeleteRequest, by: string): Promise<Checked<Changed<ChangeResult>>>;
   rollback(request: RollbackRequest, by: string): Promise<Checked<Changed<ChangeResult>>>;
   confirm(revision: number | undefined, by: string): Promise<Changed<RevisionSummary>>;
+  /** What would change; nothing does. */
+  plan(request: PlanRequest): Promise<Checked<Plan>>;
   list(filter: ObjectFilter): Promise<ObjectList>;
   /** The newest `limit` below `before`. */
   history(limit: number, before: number | undefined): Promise<RevisionList>;

@@ -66,6 +66,16 @@ export function reading<Q extends TObject, P extends TObject, R extends TSchema>
   return erase({ ...shape, method: 'GET', body: undefined, run: read, changes: false });
 }
 
+/** Asks with a body, and changes nothing: not audited. */
+export function asking<Q extends TObject, P extends TObject, B extends TObject, R extends TSchema>(
+  route: Omit<ChangingRoute<Q, P, B, R>, 'change' | 'method' | 'auditBody'> & {
+    ask(api: ControlApi, call: Call<Static<Q>, Static<P>, Static<B>>): Promise<Static<R>>;
+  },
+): Route {
+  const { ask, ...shape } = route;
+  return erase({ ...shape, method: 'POST', run: ask, changes: false });
+}
+
 export function changing<Q extends TObject, P extends TObject, B extends TObject, R extends TSchema>(
   route: ChangingRoute<Q, P, B, R>,
 ): Route {

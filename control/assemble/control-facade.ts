@@ -20,7 +20,8 @@ import type { ControlApi } from '../admin/index.ts';
 import { loadRoot, signIntermediate } from '../ca/index.ts';
 import type { Catalog } from '../catalog/index.ts';
 import type { LiveConfig } from '../config/index.ts';
-import type { Objects } from '../objects/index.ts';
+import type { Objects, ObjectView } from '../objects/index.ts';
+import type { Policy } from '../policy/index.ts';
 import type { Instances } from '../registration/index.ts';
 import { explain } from '../snapshot/index.ts';
 import type { XdsServer } from '../xds/index.ts';
@@ -48,6 +49,8 @@ export interface FacadeParts {
   readonly store: Store;
   readonly catalog: Catalog;
   readonly objects: Objects;
+  /** Who may call what, were these objects in force. */
+  readonly policiesOf: (view: ObjectView) => readonly Policy[];
   readonly snapshots: Snapshots;
   readonly xds: XdsServer;
   readonly instances: Instances;
@@ -65,7 +68,12 @@ export function createControlApi(parts: FacadeParts): ControlApi {
     mesh.identity.rootDir === undefined ? {} : { signIntermediate: (request) => sign(parts, request.cluster, request.csr) };
   return {
     ...signing,
-    objects: objectsApi(parts.objects, () => snapshots.inputs.traffic.findings),
+    objects: objectsApi(parts.objects, {
+      inputs: () => snapshots.inputs,
+      policiesOf: parts.policiesOf,
+      clients: () => parts.xds.clients(),
+      network: mesh.network,
+    }),
     status: async () => status(parts),
     explain: async (src, dst): Promise<Explanation> => explain(snapshots.inputs, src, dst),
     instances: async () => (await instances.list()).map(({ record }) => instanceStatus(record, mesh.trustDomain, clock.now())),

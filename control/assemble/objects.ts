@@ -5,14 +5,21 @@ import type { ObjectsApi } from '../admin/index.ts';
 import { type LoadedConfig, parseObject } from '../config/index.ts';
 import {
   type AppliableObject,
+  type ClientFacts,
   type FileObject,
   listObjects,
+  makePlan,
   namespacesOf,
   type Objects,
+  type ObjectView,
   type Reported,
   revisionDetail,
   revisionSummary,
+  type TrafficSeen,
 } from '../objects/index.ts';
+import type { Policy } from '../policy/index.ts';
+import type { SnapshotInputs } from '../snapshot/index.ts';
+import type { XdsClientStatus } from '../xds/index.ts';
 
 const kinds: ReadonlySet<string> = new Set(appliableKinds.map((k) => k.kind));
 
@@ -35,9 +42,21 @@ export function fileObjects({ documents }: LoadedConfig): readonly FileObject[] 
   return documents.flatMap(({ object, document }) => (isAppliable(object) ? [{ object, document }] : []));
 }
 
-/** What the API asks of the objects. `findings`: of the rules in force. */
-export function objectsApi(objects: Objects, findings: () => readonly Reported[]): ObjectsApi {
+/** What of the rest of the control plane is told with the objects. */
+export interface ObjectSurroundings {
+  /** As served now. */
+  readonly inputs: () => SnapshotInputs;
+  readonly policiesOf: (view: ObjectView) => readonly Policy[];
+  readonly clients: () => readonly XdsClientStatus[];
+  readonly network: string;
+  /** Absent: nobody counts requests here. */
+  readonly trafficSeen?: TrafficSeen;
+}
+
+/** What the API asks of the objects. */
+export function objectsApi(objects: Objects, around: ObjectSurroundings): ObjectsApi {
   const { applied } = objects;
+  const findings = (): readonly Reported[] => around.inputs().traffic.findings;
   return {
     namespacesOf,
     namespacesSince: async (revision) => {
@@ -52,6 +71,23 @@ export function objectsApi(objects: Objects, findings: () => readonly Reported[]
     delete: (request, by) => objects.delete(request, by),
     rollback: (request, by) => objects.rollback(request, by),
     confirm: (revision) => objects.confirm(revision),
+    plan: async (request) => {
+      const proposed = await objects.propose(request);
+      if (!proposed.ok) return proposed;
+      const { inputs, policiesOf, clients, network, trafficSeen } = around;
+      const { view: then, changes } = proposed.value;
+      const facts = clients().map(factsOf);
+      const given = {
+        inputs: inputs(),
+        now: objects.set.current(),
+        then,
+        policiesOf,
+        clients: facts,
+        network,
+        flows: trafficSeen?.flows(),
+      };
+      return accept(makePlan(given, changes));
+    },
     list: async (filter) => ({ objects: listObjects(objects.set, findings(), filter) }),
     history: async (limit, before) => {
       const { revision: newest, first: oldest } = (await applied.refresh()).head;
@@ -64,6 +100,11 @@ export function objectsApi(objects: Objects, findings: () => readonly Reported[]
     },
     revision: async (number) => revisionDetail(await applied.revision(number), await applied.changes(number)),
   };
+}
+
+function factsOf(client: XdsClientStatus): ClientFacts {
+  const { id, identity, cluster, network, locality, labels } = client;
+  return { id, kind: client.kind === 'ingress' && client.claimsOwn ? 'agent' : client.kind, identity, cluster, network, locality, labels };
 }
 
 function namesOf(keys: readonly string[]): string[] {

@@ -7,8 +7,8 @@ import type { Store } from '../../core/store.ts';
 import { AdminServer, type AuditLog, HealthServer, openAuditLog, svidCallers } from '../admin/index.ts';
 import { type Catalog, createCatalog } from '../catalog/index.ts';
 import { type LiveConfig, parseHostPort } from '../config/index.ts';
-import { Objects } from '../objects/index.ts';
-import { authorizationPolicies, callerPolicies } from '../policy/index.ts';
+import { Objects, type ObjectView } from '../objects/index.ts';
+import { authorizationPolicies, callerPolicies, type Policy } from '../policy/index.ts';
 import { GatewayList } from '../registration/index.ts';
 import { createTrafficCompiler } from '../routing/index.ts';
 import { noTraffic } from '../snapshot/index.ts';
@@ -53,6 +53,8 @@ export interface ControlParts extends Surroundings {
   readonly admin: AdminServer;
   readonly health: HealthServer;
   /** Who may call what, made anew from exports, peers and AuthorizationPolicies. */
+  readonly policiesOf: (view: ObjectView) => readonly Policy[];
+  /** Puts those of the objects in force into force. */
   readonly applyPolicies: () => void;
 }
 
@@ -84,11 +86,12 @@ export async function buildParts(around: Surroundings): Promise<ControlParts> {
   const sources = new Sources({ catalog, cluster, store, clock, random, log });
   const onPorts: ConstructorParameters<typeof Publishing>[0]['onPorts'] = (gatewayPorts) => snapshots.set({ gatewayPorts });
   const publishing = new Publishing({ mesh, catalog, sources, store, clock, random, log, onPorts });
-  const applyPolicies = () => {
+  const policiesOf = (view: ObjectView) => {
     const { trustDomain } = mesh;
     const base = callerPolicies({ cluster, trustDomain, exports: exportsOf(config.current), peers: peers.namespaces() });
-    snapshots.set({ policies: [...base, authorizationPolicies(authorizationPoliciesOf(objects.set.current()))] });
+    return [...base, authorizationPolicies(authorizationPoliciesOf(view))];
   };
+  const applyPolicies = () => snapshots.set({ policies: policiesOf(objects.set.current()) });
   const peers = new Peers({ ...around, mesh, identity, catalog, front: services.front, onPeers: applyPolicies });
   const gateways = new GatewayList({ store, instances: services.instances, cluster, resolve: resolveHost, clock, log });
   const audit = await openAuditLog(join(mesh.stateDir, 'audit.jsonl'));
@@ -106,6 +109,7 @@ export async function buildParts(around: Surroundings): Promise<ControlParts> {
     peers,
     gateways,
     audit,
+    policiesOf,
     applyPolicies,
   };
   return { ...inner, admin: adminOf(inner), health: healthOf(inner) };

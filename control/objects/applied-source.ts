@@ -21,6 +21,17 @@ export class AppliedSource {
   }
 
   source(applied: AppliedObjects): ObjectSource {
+    const { source, known } = this.#read(applied);
+    this.#known = known;
+    return source;
+  }
+
+  /** As `source`, of what is not applied. */
+  preview(applied: AppliedObjects): ObjectSource {
+    return this.#read(applied).source;
+  }
+
+  #read(applied: AppliedObjects): { source: ObjectSource; known: Map<AppliedDocument, OwnedObject | readonly Violation[]> } {
     const known = new Map<AppliedDocument, OwnedObject | readonly Violation[]>();
     const objects = new Map<ObjectKey, OwnedObject>();
     const refused: { key: ObjectKey; violations: readonly Violation[] }[] = [];
@@ -30,8 +41,7 @@ export class AppliedSource {
       if ('document' in made) objects.set(key, made);
       else refused.push({ key, violations: made });
     }
-    this.#known = known;
-    return { owner: this.#owner, objects, refused };
+    return { source: { owner: this.#owner, objects, refused }, known };
   }
 
   #make(key: ObjectKey, { document, createdAt }: AppliedDocument): OwnedObject | readonly Violation[] {

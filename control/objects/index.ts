@@ -5,4 +5,7 @@ export type { FileObject } from './file-source.ts';
 export type { Reported } from './list-objects.ts';
 export { listObjects } from './list-objects.ts';
 export { Objects } from './objects.ts';
+export type { ClientFacts } from './plan/client-facts.ts';
+export type { TrafficSeen } from './plan/contract.ts';
+export { makePlan } from './plan/make-plan.ts';
 export { revisionDetail, revisionSummary } from './summaries.ts';

@@ -42,8 +42,12 @@ export class ObjectSet {
     this.#changed(before, undefined);
   }
 
-  source(owner: ObjectOwner): ObjectSource | undefined {
-    return this.#sources.get(ownerKey(owner));
+  /** The view that would be with this source in place of its owner's; nothing changes. */
+  preview(source: ObjectSource): ObjectView {
+    const other = new ObjectSet();
+    for (const each of this.#sources.values()) other.setSource(each);
+    other.setSource(source);
+    return other.current();
   }
 
   /** Everybody who has this key, in force or not: the one that wins first. */

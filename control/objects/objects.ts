@@ -1,4 +1,12 @@
-import type { ApplyRequest, ChangeResult, DeleteRequest, RevisionSummary, RollbackRequest } from '../../core/admin/index.ts';
+import type {
+  ApplyRequest,
+  ChangeResult,
+  DeleteRequest,
+  ObjectName,
+  PlanRequest,
+  RevisionSummary,
+  RollbackRequest,
+} from '../../core/admin/index.ts';
 import type { Clock } from '../../core/clock.ts';
 import { MeshError } from '../../core/errors.ts';
 import { runGroup } from '../../core/lifecycle.ts';
@@ -8,11 +16,12 @@ import { accept, type Checked, reject, type Violation } from '../../core/validat
 import { violation } from '../../core/yaml/index.ts';
 import { AppliedStore, type CommitRequest } from './applied/applied-store.ts';
 import { TentativeKeeper } from './applied/keep-tentative.ts';
+import type { AppliedState } from './applied/read-state.ts';
 import { actionOf, stepOfApply, stepOfDelete, withChanges } from './applied/steps.ts';
 import type { StoredChange } from './applied/stored.ts';
 import { AppliedSource } from './applied-source.ts';
 import { type Candidates, type ParseDocument, readCandidates } from './candidates.ts';
-import type { ObjectKey, ObjectOwner } from './contract.ts';
+import type { ObjectKey, ObjectOwner, ObjectView } from './contract.ts';
 import { type FileObject, FileSource } from './file-source.ts';
 import { ObjectSet } from './object-set.ts';
 import { apiSource, fileSource, whereToChange } from './ownership.ts';
@@ -110,20 +119,7 @@ export class Objects {
   /** All objects or none. */
   async delete(request: DeleteRequest, by: string): Promise<Checked<Outcome>> {
     const { applied } = this;
-    const state = await applied.refresh();
-    const keys: ObjectKey[] = [];
-    const violations: Violation[] = [];
-    for (const [i, { kind, group, namespace, name }] of request.objects.entries()) {
-      const wanted = (key: ObjectKey) => {
-        const ref = refOfKey(key);
-        return ref.kind === kind && ref.namespace === namespace && ref.name === name && (group === undefined || ref.group === group);
-      };
-      const found = [...state.objects.keys()].filter(wanted);
-      const say = (message: string) => violations.push({ path: `objects[${i}]`, message: `${kind} ${namespace}/${name} ${message}` });
-      if (found.length > 1) say(`is of several groups: say which, ${found.map((key) => refOfKey(key).group).join(' or ')}`);
-      else if (found.length === 1) keys.push(...found);
-      else say(this.#whyNotApplied(wanted));
-    }
+    const { keys, violations } = this.#toDelete(await applied.refresh(), request.objects);
     if (violations.length > 0) return reject(violations);
     const step: CommitRequest['step'] = ({ objects }) => stepOfDelete(objects, keys);
     return accept(await this.#change(request, { reason: 'delete', by, message: request.message ?? '' }, step));
@@ -148,6 +144,24 @@ export class Objects {
       if (error instanceof Unfit) return reject(violations);
       throw error;
     }
+  }
+
+  /** The view that would be, and what would differ. Nothing is changed. */
+  async propose(request: PlanRequest): Promise<Checked<{ readonly view: ObjectView; readonly changes: ChangeResult['objects'] }>> {
+    const state = await this.applied.refresh();
+    let changes: readonly StoredChange[] = [];
+    if (request.rollback !== undefined) changes = await this.applied.stepBack(state, request.rollback);
+    const gone = this.#toDelete(state, request.delete ?? []);
+    if (gone.violations.length > 0) return reject(gone.violations);
+    changes = [...changes, ...stepOfDelete(state.objects, gone.keys)];
+    if (request.files.length > 0) {
+      const { candidates, violations } = this.candidates(request);
+      if (violations.length > 0) return reject(violations);
+      const documents = new Map([...candidates.objects].map(([key, c]) => [key, c.document]));
+      changes = [...changes, ...stepOfApply(withChanges(state.objects, changes), documents, this.#options.clock.now())];
+    }
+    const view = this.set.preview(this.#source.preview(withChanges(state.objects, changes)));
+    return accept({ view, changes: changes.map(changedObject) });
   }
 
   async confirm(revision: number | undefined): Promise<{ value: RevisionSummary; diff: Outcome['diff'] }> {
@@ -185,6 +199,24 @@ export class Objects {
         ...(after === undefined ? {} : { after: after.document }),
       })),
     };
+  }
+
+  /** Applied objects by name; what is wrong with the names. */
+  #toDelete({ objects }: AppliedState, names: readonly ObjectName[]): { keys: readonly ObjectKey[]; violations: readonly Violation[] } {
+    const keys: ObjectKey[] = [];
+    const violations: Violation[] = [];
+    for (const [i, { kind, group, namespace, name }] of names.entries()) {
+      const wanted = (key: ObjectKey) => {
+        const ref = refOfKey(key);
+        return ref.kind === kind && ref.namespace === namespace && ref.name === name && (group === undefined || ref.group === group);
+      };
+      const found = [...objects.keys()].filter(wanted);
+      const say = (message: string) => violations.push({ path: `objects[${i}]`, message: `${kind} ${namespace}/${name} ${message}` });
+      if (found.length > 1) say(`is of several groups: say which, ${found.map((key) => refOfKey(key).group).join(' or ')}`);
+      else if (found.length === 1) keys.push(...found);
+      else say(this.#whyNotApplied(wanted));
+    }
+    return { keys, violations };
   }
 
   /** Owners other than the API of this cluster. */

@@ -1,3 +1,4 @@
+export { compileAuthz } from './build-service.ts';
 export { createSnapshotBuilder } from './builder.ts';
 export { DialectResources } from './dialect-resources.ts';
 export { nativeDialect } from './encode-native.ts';

@@ -11,7 +11,14 @@ export interface XdsClientStatus extends StreamStatus {
   readonly kind: ClientKind;
   readonly identity: string;
   readonly instance: string;
+  /** Mesh cluster, as its certificate proves. */
+  readonly cluster: string;
   readonly network: string;
+  /** region/zone/subzone; may be empty. */
+  readonly locality: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** It says itself what it serves: told what agents are, whatever its kind. */
+  readonly claimsOwn: boolean;
   readonly version: string;
   /** Mesh clusters that a proxyless gRPC client can take endpoints of; empty for others. */
   readonly anchors: readonly string[];
@@ -30,8 +37,22 @@ export function clientStatuses(streams: readonly ClientStream[]): XdsClientStatu
 }
 
 function statusOf({ client, ...stream }: ClientStream): XdsClientStatus {
-  const { id, dialect, kind, identity, instance, network, version, claims } = client;
-  return { ...stream, id, dialect, kind, identity: formatSpiffeId(identity), instance, network, version, anchors: claims.anchors };
+  const { identity, claims, id, dialect, kind, instance, cluster, network, locality, labels, version } = client;
+  return {
+    ...stream,
+    id,
+    dialect,
+    kind,
+    identity: formatSpiffeId(identity),
+    instance,
+    cluster,
+    network,
+    locality,
+    labels,
+    claimsOwn: claims.http.length > 0,
+    version,
+    anchors: claims.anchors,
+  };
 }
 
 function joined(client: XdsClientStatus, stream: StreamStatus): XdsClientStatus {

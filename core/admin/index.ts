@@ -17,5 +17,6 @@ export {
 } from './objects.ts';
 export { SignedIntermediate, SignRequest, UninstallPlan, UninstallRequest, UninstallResult } from './operations.ts';
 export { Invite, InviteRequest, JoinedPeer, JoinPeerRequest, PeerList, RemovedPeer } from './peers.ts';
+export { Plan, PlanRequest, ServicePlan } from './plan.ts';
 export type { CertificateStatus, ClientStatus, Conflict, EndpointGroup, GatewayStatus, SourceStatus } from './status.ts';
 export { PeerStatus, ServiceStatus, Status } from './status.ts';

@@ -126,7 +126,7 @@ export const RevisionDetail = Type.Object({
 });
 export type RevisionDetail = Static<typeof RevisionDetail>;
 
-const ObjectFinding = Type.Object({ severity: Type.String(), code: Type.String(), path: Type.String(), message: Type.String() });
+export const ObjectFinding = Type.Object({ severity: Type.String(), code: Type.String(), path: Type.String(), message: Type.String() });
 export type ObjectFinding = Static<typeof ObjectFinding>;
 
 const ObjectItem = Type.Object({
