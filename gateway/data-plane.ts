@@ -16,6 +16,7 @@ import {
   sourceAllowed,
 } from './engine/index.ts';
 import { Budgets, Http1Upstream, HttpForwarder, type RequestReport, UpstreamPool, WatchedUpstream } from './forward/index.ts';
+import { checkPerformer } from './health/active/perform-check.ts';
 import { EndpointHealth } from './health/endpoint-health.ts';
 import { Router } from './routing/index.ts';
 import { type Rules, trustOf } from './tables.ts';
@@ -39,7 +40,13 @@ export class DataPlane {
     const { clock, random, limits, identity, state, metrics, node } = context;
     this.#context = context;
     this.#rules = rules;
-    this.#health = new EndpointHealth({ clock, random, onChange: () => this.#apply({ ...this.#tables, ejected: this.#health.ejected }) });
+    this.#health = new EndpointHealth({
+      clock,
+      random,
+      check: checkPerformer({ clock, dial: (request) => this.#engine.dial(request) }),
+      onChecked: (cluster, result) => this.#metrics.checked(cluster, result),
+      onChange: () => this.#apply({ ...this.#tables, ejected: this.#health.ejected }),
+    });
     this.#tables = this.#build();
     this.#metrics = new TrafficMetrics(metrics, { cluster: node.cluster, spiffeId: () => this.#spiffeId() });
     registerCertificateExpiry(metrics, () => identity.current().notAfter);

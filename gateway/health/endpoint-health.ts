@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import type { Clock } from '../../core/clock.ts';
 import type { ClusterTable, EndpointAttempt } from '../engine/index.ts';
 import type { EndpointState } from '../state/types.ts';
+import { ActiveChecks, type PerformCheck } from './active/active-checks.ts';
 import { Outliers } from './outliers.ts';
 import { PolicyOutliers } from './policy-outliers.ts';
 import { probeTcp } from './probe-tcp.ts';
@@ -11,17 +12,21 @@ export interface EndpointHealthOptions {
   readonly clock: Clock;
   /** [0, 1). */
   readonly random: () => number;
+  /** Asks an endpoint how it is; see HealthCheckPolicy. */
+  readonly check: PerformCheck;
+  readonly onChecked: ConstructorParameters<typeof ActiveChecks>[0]['onResult'];
   /** `ejected` has changed. */
   readonly onChange: () => void;
 }
 
-/** All that one data plane finds out about endpoints by itself: what became of attempts, and who has gone silent. */
+/** All that one data plane finds out about endpoints by itself: what became of attempts, who has gone silent, and who does not pass its health check. */
 export class EndpointHealth {
   readonly #options: EndpointHealthOptions;
   /** Where the cluster has no policy. */
   readonly #outliers: Outliers;
   readonly #policed: PolicyOutliers;
   readonly #silence: SilenceWatch;
+  readonly #checks: ActiveChecks;
   #clusters: ReadonlyMap<string, ClusterTable> = new Map();
   #ejected: ReadonlySet<string> = new Set();
 
@@ -31,6 +36,13 @@ export class EndpointHealth {
     const onChange = () => this.#publish();
     this.#outliers = new Outliers({ clock, random, onChange });
     this.#policed = new PolicyOutliers(clock, onChange);
+    this.#checks = new ActiveChecks({
+      clock,
+      random,
+      perform: options.check,
+      onChange,
+      ...(options.onChecked === undefined ? {} : { onResult: options.onChecked }),
+    });
     this.#silence = new SilenceWatch({
       clock,
       probe: ({ address, port }, timeoutMs) => probeTcp(address, port, timeoutMs, clock),
@@ -70,6 +82,7 @@ export class EndpointHealth {
     this.#outliers.keepOnly(clusters);
     this.#policed.keepOnly(clusters);
     this.#silence.refresh();
+    this.#checks.keepOnly(clusters);
     this.#ejected = this.#union();
   }
 
@@ -78,6 +91,7 @@ export class EndpointHealth {
     this.#outliers.dispose();
     this.#policed.dispose();
     this.#silence.dispose();
+    this.#checks.dispose();
   }
 
   #publish(): void {
@@ -86,7 +100,9 @@ export class EndpointHealth {
   }
 
   #union(): ReadonlySet<string> {
-    const parts = [this.#outliers.ejected, ...this.#policed.ejected, this.#silence.ejected].filter((part) => part.size > 0);
+    const parts = [this.#outliers.ejected, ...this.#policed.ejected, this.#silence.ejected, this.#checks.failing].filter(
+      (part) => part.size > 0,
+    );
     return parts.length === 1 ? (parts[0] ?? nobody) : parts.length === 0 ? nobody : new Set(parts.flatMap((part) => [...part]));
   }
 }

@@ -49,6 +49,7 @@ export class TrafficMetrics {
   readonly #received: Counter;
   readonly #refused: Counter;
   readonly #overflows: Counter;
+  readonly #checks: Counter;
 
   constructor(registry: Registry, node: { readonly cluster: string; readonly spiffeId: () => string }) {
     this.#node = node;
@@ -77,10 +78,18 @@ export class TrafficMetrics {
       'Connections, and requests waiting for one, beyond the limits of a cluster',
       ['cluster', 'limit'],
     );
+    this.#checks = counter('isthmus_upstream_health_checks_total', 'Active health checks of endpoints, by what they found', [
+      'cluster',
+      'result',
+    ]);
   }
 
   overflow(cluster: string, limit: string): void {
     this.#overflows.inc({ cluster, limit });
+  }
+
+  checked(cluster: string, result: string): void {
+    this.#checks.inc({ cluster, result });
   }
 
   request(report: RequestReport, facts: TrafficFacts): void {

@@ -1,0 +1,137 @@
+import { request as httpRequest } from 'node:http';
+import { constants, connect as http2Connect } from 'node:http2';
+import type { Duplex } from 'node:stream';
+import type { Clock } from '../../../core/clock.ts';
+import type { HealthCheck } from '../../../core/traffic/index.ts';
+import type { ClusterTable, DialRequest, DialResult } from '../../engine/contract.ts';
+import type { EndpointState } from '../../state/types.ts';
+import { probeTcp } from '../probe-tcp.ts';
+import type { PerformCheck } from './active-checks.ts';
+import type { CheckResult } from './check-state.ts';
+
+export interface CheckParts {
+  readonly clock: Clock;
+  /** Proves the endpoint where it has TLS: a stranger's good answer is none. */
+  readonly dial: (request: DialRequest) => Promise<DialResult>;
+}
+
+const userAgent = 'isthmus-health-check';
+/** The grpc.health.v1 answer is a few bytes. */
+const maxReplyBytes = 1_024;
+
+/** Checks by HTTP, TCP or gRPC, on a connection of their own, within the check's timeout. */
+export function checkPerformer({ clock, dial }: CheckParts): PerformCheck {
+  return async (cluster, endpoint, check, signal) => {
+    const { timeoutMs } = check;
+    if (endpoint.viaGateway) return (await probeTcp(endpoint.address, endpoint.port, timeoutMs, clock)) === 'open' ? 'good' : 'failed';
+    const over = new AbortController();
+    const stop = () => over.abort();
+    signal.addEventListener('abort', stop, { once: true });
+    const timer = clock.sleep(timeoutMs, over.signal).then(
+      () => over.abort(),
+      () => undefined,
+    );
+    try {
+      return await ask(dial, cluster, endpoint, check, over.signal);
+    } finally {
+      signal.removeEventListener('abort', stop);
+      over.abort();
+      await timer;
+    }
+  };
+}
+
+async function ask(
+  dial: CheckParts['dial'],
+  cluster: ClusterTable,
+  endpoint: EndpointState,
+  check: HealthCheck,
+  signal: AbortSignal,
+): Promise<CheckResult> {
+  const alpn = check.type === 'grpc' ? ['h2'] : check.type === 'http' ? ['http/1.1'] : [];
+  const dialled = await dial({ clusterName: cluster.name, endpoint, connectTimeoutMs: check.timeoutMs, alpn, signal, always: true });
+  if (!dialled.ok) return 'failed';
+  const { socket } = dialled;
+  const stop = () => socket.destroy();
+  socket.on('error', () => {});
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    if (signal.aborted) return 'failed';
+    if (check.type === 'tcp') return 'good';
+    return await (check.type === 'http' ? askHttp(socket, cluster.host, check) : askGrpc(socket, cluster.host, check));
+  } finally {
+    signal.removeEventListener('abort', stop);
+    socket.destroy();
+  }
+}
+
+function askHttp(socket: Duplex, host: string, check: HealthCheck): Promise<CheckResult> {
+  return new Promise((resolve) => {
+    const headers = { host: check.host ?? host, 'user-agent': userAgent, connection: 'close' };
+    const request = httpRequest({ createConnection: () => socket, method: 'GET', path: check.path, headers, setHost: false });
+    request.on('socket', (each) => each.resume());
+    request.on('error', () => resolve('failed'));
+    request.on('close', () => resolve('failed'));
+    request.on('response', (response) => {
+      response.resume();
+      resolve(isExpected(response.statusCode ?? 0, check) ? 'good' : 'bad');
+    });
+    request.end();
+  });
+}
+
+function isExpected(status: number, { expectedStatuses }: HealthCheck): boolean {
+  if (expectedStatuses.length === 0) return status === 200;
+  return expectedStatuses.some(({ from, to }) => status >= from && status <= to);
+}
+
+/** grpc.health.v1.Health/Check: a message with one string asks, one with an enum answers. */
+function askGrpc(socket: Duplex, host: string, check: HealthCheck): Promise<CheckResult> {
+  return new Promise((resolve) => {
+    const authority = check.host ?? host;
+    const session = http2Connect(`http://${authority}`, { createConnection: () => socket, settings: { enablePush: false } });
+    const end = (result: CheckResult) => {
+      resolve(result);
+      session.destroy();
+    };
+    session.on('error', () => end('failed'));
+    session.on('close', () => end('failed'));
+    const stream = session.request({
+      [constants.HTTP2_HEADER_METHOD]: 'POST',
+      [constants.HTTP2_HEADER_PATH]: '/grpc.health.v1.Health/Check',
+      [constants.HTTP2_HEADER_AUTHORITY]: authority,
+      'content-type': 'application/grpc',
+      te: 'trailers',
+      'user-agent': userAgent,
+    });
+    let status = '';
+    let reply = Buffer.alloc(0);
+    stream.on('response', (headers) => {
+      status = String(headers['grpc-status'] ?? '');
+      if (headers[':status'] !== 200) end('bad');
+    });
+    stream.on('trailers', (trailers) => {
+      status = String(trailers['grpc-status'] ?? status);
+    });
+    stream.on('data', (chunk: Buffer) => {
+      reply = Buffer.concat([reply, chunk]);
+      if (reply.length > maxReplyBytes) end('failed');
+    });
+    stream.on('error', () => end('failed'));
+    stream.on('end', () => setImmediate(() => end(status === '0' && isServing(reply) ? 'good' : 'bad')));
+    stream.end(framed(check.service));
+    socket.resume();
+  });
+}
+
+/** HealthCheckRequest{service = 1}, after gRPC's five bytes. */
+function framed(service: string): Buffer {
+  const name = Buffer.from(service).subarray(0, 127);
+  const message = name.length === 0 ? Buffer.alloc(0) : Buffer.concat([Buffer.from([0x0a, name.length]), name]);
+  return Buffer.concat([Buffer.from([0, 0, 0, 0, message.length]), message]);
+}
+
+/** HealthCheckResponse{status = 1}: SERVING is 1. */
+function isServing(reply: Buffer): boolean {
+  return reply.length >= 7 && reply[0] === 0 && reply[5] === 0x08 && reply[6] === 1;
+}
