@@ -28,7 +28,7 @@ export interface CallOptions {
 }
 
 /** A real admin API on loopback over a fake control plane. */
-export async function startAdmin(t: TestContext, options: { clock?: Clock } = {}) {
+export async function startAdmin(t: TestContext, options: { clock?: Clock; api?: FakeControlApi } = {}) {
   const clock = options.clock ?? systemClock;
   const dir = await mkdtemp(join(tmpdir(), 'isthmus-admin-'));
   const pki = new MeshPki('mesh.test', () => clock.now());
@@ -36,7 +36,7 @@ export async function startAdmin(t: TestContext, options: { clock?: Clock } = {}
   const store = await openEmbeddedStore({ dir: join(dir, 'store'), clock });
   const auditPath = join(dir, 'audit.jsonl');
   const audit = await openAuditLog(auditPath);
-  const api = new FakeControlApi();
+  const api = options.api ?? new FakeControlApi();
   const policies: AccessPolicyObject[] = [];
   const metrics = createMetrics({ cluster: 'east' });
   const credential = await createFirstAdmin(store, { clock, random: (n) => crypto.getRandomValues(new Uint8Array(n)), replace: false });
