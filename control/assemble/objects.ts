@@ -2,7 +2,7 @@ import { appliableKinds, type ConfigObject } from '../../core/config/index.ts';
 import { accept, type Checked, reject } from '../../core/validate.ts';
 import { type ConfigDocument, violation } from '../../core/yaml/index.ts';
 import type { ObjectsApi } from '../admin/index.ts';
-import { type LoadedConfig, parseObject } from '../config/index.ts';
+import { foreignPrincipals, type LoadedConfig, parseObject } from '../config/index.ts';
 import {
   type AppliableObject,
   type ClientFacts,
@@ -12,6 +12,7 @@ import {
   namespacesOf,
   type Objects,
   type ObjectView,
+  type ParseDocument,
   type Reported,
   revisionDetail,
   revisionSummary,
@@ -28,12 +29,23 @@ function isAppliable(object: ConfigObject): object is AppliableObject {
 }
 
 /** As the configuration files are parsed, but for the kinds that belong to one control plane. */
-export function parseAppliable(document: ConfigDocument): Checked<AppliableObject> {
-  const { located, violations } = parseObject(document, '/');
-  if (located === undefined) return reject(violations);
+export const parserFor =
+  (trustDomain: string): ParseDocument =>
+  (document) => {
+    const { located, violations } = parseObject(document, '/');
+    if (located === undefined) return reject(violations);
+    const foreign = foreignPrincipals([located], trustDomain);
+    return foreign.length > 0 ? reject(foreign) : appliable(located);
+  };
+
+function appliable(located: { readonly object: ConfigObject; readonly document: ConfigDocument }): Checked<AppliableObject> {
   if (isAppliable(located.object)) return accept(located.object);
   return reject([
-    violation(document, ['kind'], `${located.object.kind} belongs in the configuration files of the control plane: it is not applied`),
+    violation(
+      located.document,
+      ['kind'],
+      `${located.object.kind} belongs in the configuration files of the control plane: it is not applied`,
+    ),
   ]);
 }
 

@@ -18,7 +18,7 @@ import { createControlApi } from './control-facade.ts';
 import { ControlIdentity } from './control-identity.ts';
 import { createGrpcServices, type GrpcServices } from './grpc-services.ts';
 import { recordMetrics } from './metrics.ts';
-import { parseAppliable } from './objects.ts';
+import { parserFor } from './objects.ts';
 import { Peers } from './peers.ts';
 import { Publishing } from './publishing.ts';
 import { resolveHost } from './resolve-host.ts';
@@ -68,7 +68,7 @@ export async function buildParts(around: Surroundings): Promise<ControlParts> {
   const onProblem = (message: string) => log.error({}, message);
   const catalog = createCatalog({ cluster, store, clock, expireAfterMs: mesh.catalog.expireAfterMs, onProblem });
   await catalog.start(signal);
-  const objects = new Objects({ store, clock, log, cluster, parse: parseAppliable });
+  const objects = new Objects({ store, clock, log, cluster, parse: parserFor(mesh.trustDomain) });
   const compiler = createTrafficCompiler({ hostSuffix: mesh.hostSuffix });
   const trafficOf: TrafficOf = (view, services) => compiler.update(trafficObjectsOf(objects.set.current()), view, services);
   const first = {

@@ -71,7 +71,7 @@ function publishers(all: readonly Located[]): Violation[] {
 }
 
 /** A principal of a trust domain that no SVID here can be of matches nobody: a DENY would protect nothing. */
-function foreignPrincipals(all: readonly Located[], trustDomain: string | undefined): Violation[] {
+export function foreignPrincipals(all: readonly Located[], trustDomain: string | undefined): Violation[] {
   if (trustDomain === undefined) return [];
   return all.flatMap(({ object, document }) => {
     if (object.kind !== 'AuthorizationPolicy') return [];

@@ -1,3 +1,4 @@
+export { foreignPrincipals } from './cross-check.ts';
 export type { LiveConfig, LiveConfigOptions } from './live-config.ts';
 export { openLiveConfig } from './live-config.ts';
 export type { ConfigText, LoadedConfig } from './load.ts';

@@ -58,7 +58,11 @@ export type MeshObject = ObjectOf<'Mesh', MeshSpec>;
 export type RegistryObject = ObjectOf<'Registry', RegistrySpec>;
 export type ExportPolicyObject = ObjectOf<'ExportPolicy', ExportPolicySpec>;
 export type PeerObject = ObjectOf<'Peer', PeerSpec>;
-export type AuthorizationPolicyObject = ObjectOf<'AuthorizationPolicy', AuthorizationPolicySpec>;
+/** It holds in its owner's cluster alone unless `scope` says otherwise. */
+export type AuthorizationPolicyObject = ObjectOf<'AuthorizationPolicy', AuthorizationPolicySpec> & {
+  readonly group?: string;
+  readonly scope?: Scope;
+};
 export type AccessPolicyObject = ObjectOf<'AccessPolicy', AccessPolicySpec>;
 
 /** Exactly one per control plane. */

@@ -49,6 +49,8 @@ export const ownKinds: readonly KindRow[] = [
     kind: 'AuthorizationPolicy',
     namespaced: true,
     name: dnsName,
+    // It guards what a cluster itself serves: others have it when it says so.
+    scope: 'cluster',
     schema: authorizationPolicySchema,
     to: toAuthorizationPolicy,
   }),

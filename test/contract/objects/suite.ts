@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { parseAppliable } from '../../../control/assemble/objects.ts';
+import { parserFor } from '../../../control/assemble/objects.ts';
 import { Objects } from '../../../control/objects/index.ts';
 import type { Clock } from '../../../core/clock.ts';
 import { silentLog } from '../../../core/log.ts';
@@ -13,7 +13,7 @@ import { until } from '../../support/until.ts';
 export type OpenStores = (t: TestContext) => Promise<readonly [Store, Store]>;
 
 async function replica(t: TestContext, store: Store, clock: Clock): Promise<Objects> {
-  const objects = new Objects({ store, clock, log: silentLog, cluster: 'east', parse: parseAppliable });
+  const objects = new Objects({ store, clock, log: silentLog, cluster: 'east', parse: parserFor('mesh.test') });
   await objects.load();
   const stop = new AbortController();
   const running = objects.run(stop.signal);
@@ -93,12 +93,12 @@ export function objectsContract(name: string, open: OpenStores): void {
   test(`${name}: down past the deadline, it is rolled back before anything is served`, async (t) => {
     const [one, two] = await open(t);
     const clock = new ManualClock();
-    const stopped = new Objects({ store: one, clock, log: silentLog, cluster: 'east', parse: parseAppliable });
+    const stopped = new Objects({ store: one, clock, log: silentLog, cluster: 'east', parse: parserFor('mesh.test') });
     await stopped.load();
     await apply(stopped, policy('kept', 'x'));
     await apply(stopped, policy('tried', 'x'), 'ann', { confirmWithinMs: 60_000 });
     clock.advance(60_001);
-    const objects = new Objects({ store: two, clock, log: silentLog, cluster: 'east', parse: parseAppliable });
+    const objects = new Objects({ store: two, clock, log: silentLog, cluster: 'east', parse: parserFor('mesh.test') });
     await objects.load();
     assert.deepEqual(names(objects), ['kept']);
   });

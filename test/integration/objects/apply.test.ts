@@ -87,6 +87,15 @@ test('one bad document of several: nothing is applied, and every mistake is show
   assert.match(refused.err, /bad\.yaml:2[0-9]: not valid YAML/);
   assert.match(refused.err, /mesh\.yaml:2: kind: ExportPolicy belongs in the configuration files/);
   assert.deepEqual(names(json<ObjectList>(await control.cli('get', '-o', 'json'))), []);
+  const foreign = await written(
+    control,
+    'foreign.yaml',
+    policy('foreign', 'x').replace('namespaces: [x]', 'principals: [other.org/ns/a/sa/b]'),
+  );
+  assert.match(
+    (await control.cli('apply', '-f', foreign)).err,
+    /principals\[0\]: can never match: the trust domain of this mesh is mesh\.test/,
+  );
   const missing = await control.cli('delete', 'vs', 'nothing', '-n', 'shop');
   assert.equal(missing.code, 2);
   assert.match(missing.err, /VirtualService shop\/nothing is not there/);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { planText } from '../../../cli/text/plan-text.ts';
-import { parseAppliable } from '../../../control/assemble/objects.ts';
+import { parserFor } from '../../../control/assemble/objects.ts';
 import { type ClientFacts, makePlan, type ObjectView, type OwnedObject, type TrafficSeen } from '../../../control/objects/index.ts';
 import { authorizationPolicies, callerPolicies } from '../../../control/policy/index.ts';
 import type { AuthorizationPolicyObject } from '../../../core/config/index.ts';
@@ -18,7 +18,7 @@ const hostOf = `cart.${cart.namespace}.mesh.internal`;
 
 function objects(yaml: string): ObjectView {
   const all = parseDocuments('test', yaml).documents.map((document): [string, OwnedObject] => {
-    const checked = parseAppliable(document);
+    const checked = parserFor('mesh.test')(document);
     assert.ok(checked.ok, JSON.stringify(checked));
     const { kind, namespace, name } = checked.value;
     const ref = { group: '', kind, namespace, name };
