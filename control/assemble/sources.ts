@@ -6,6 +6,7 @@ import { type ClusterId, type Runtime, sourceId } from '../../core/model/index.t
 import { type AdapterDeps, deepEqual, type OwningPublisher } from '../../core/registry/index.ts';
 import type { Store } from '../../core/store.ts';
 import { createPublisher, createSource } from '../../registries/index.ts';
+import { createEntriesSource, type EntriesOptions } from '../../registries/objects/index.ts';
 import { createVmSource } from '../../registries/vm/index.ts';
 import type { Catalog } from '../catalog/index.ts';
 
@@ -20,6 +21,8 @@ export interface SourcesOptions {
 
 /** Agents' registrations are a source of every cluster; what they may claim is decided when they attest. */
 const vmSource = sourceId('vm/agents');
+/** ServiceEntry and WorkloadEntry objects. */
+const entriesSource = sourceId('objects/entries');
 
 const runtimes: Readonly<Record<RegistryObject['spec']['type'], Runtime>> = {
   consul: 'consul',
@@ -41,6 +44,21 @@ export class Sources {
   startVm(): void {
     const { catalog, store } = this.#options;
     catalog.addSource(createVmSource(store, this.#deps(vmSource)), { claims: ['*/*'], runtime: 'vm' });
+  }
+
+  /** A source of its own from the first ServiceEntry on, so that clusters without one have none to look after. Ends with `signal`. */
+  followEntries(options: EntriesOptions, signal: AbortSignal): void {
+    const { catalog } = this.#options;
+    let end = () => {};
+    const addOnce = () => {
+      if (!options.objects().some((o) => o.kind === 'ServiceEntry')) return;
+      end();
+      end = () => {};
+      catalog.addSource(createEntriesSource(options, this.#deps(entriesSource)), { claims: ['*/*'], runtime: 'file' });
+    };
+    end = options.subscribe(addOnce);
+    addOnce();
+    signal.addEventListener('abort', () => end(), { once: true });
   }
 
   get publishers(): readonly { readonly object: RegistryObject; readonly publisher: OwningPublisher }[] {

@@ -11,9 +11,10 @@ import { openLiveConfig } from '../config/index.ts';
 import type { RegisteredGateway } from '../registration/index.ts';
 import { openStore } from '../store/index.ts';
 import { createLogger } from '../telemetry/index.ts';
-import { peersOf, registriesOf } from './config-objects.ts';
+import { peersOf, registriesOf, trafficObjectsOf } from './config-objects.ts';
 import { fileObjects } from './objects.ts';
 import { buildParts, type ControlParts } from './parts.ts';
+import { resolveHost } from './resolve-host.ts';
 
 export interface ControlOptions {
   /** Files and folders of isthmus.yaml objects. */
@@ -80,6 +81,13 @@ async function start(parts: ControlParts, stop: AbortController): Promise<Runnin
     parts.applyPolicies();
     snapshots.setTraffic();
   });
+  const entries = {
+    objects: () => trafficObjectsOf(objects.set.current()),
+    subscribe: (listener: () => void) => objects.set.subscribe(listener),
+    network: mesh.network,
+    resolve: resolveHost,
+  };
+  sources.followEntries(entries, signal);
   parts.applyPolicies();
   await catalog.forgetUnconfigured();
   const ended = runTasks(parts, stop);
