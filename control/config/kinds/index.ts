@@ -1,5 +1,7 @@
 import { didYouMean } from '../../../core/yaml/index.ts';
+import { gatewayApiKinds } from './gateway-api.ts';
 import { istioKinds } from './istio.ts';
+import { mcsKinds } from './mcs.ts';
 import { ownKinds } from './own.ts';
 import { refusedKinds } from './refused.ts';
 import type { KindRow } from './row.ts';
@@ -7,7 +9,7 @@ import type { KindRow } from './row.ts';
 export type { KindRow } from './row.ts';
 
 /** Every kind that may be written. One kind of several groups has a row for each. */
-export const kindRows: readonly KindRow[] = [...ownKinds, ...istioKinds];
+export const kindRows: readonly KindRow[] = [...ownKinds, ...istioKinds, ...gatewayApiKinds, ...mcsKinds];
 
 /** What an object is, by its apiVersion and kind; without a row, what is wrong with them. */
 export interface KindLookup {

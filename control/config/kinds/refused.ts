@@ -1,4 +1,4 @@
-/** Kinds that Istio's users have and that are not here: refused with what to use instead. Rows, so that a message and the docs say the same. */
+/** Kinds that users of Istio and of the Gateway API have and that are not here: refused with what to use instead. Rows, so that a message and the docs say the same. */
 export interface RefusedKind {
   readonly group: string;
   readonly kind: string;
@@ -27,4 +27,16 @@ export const refusedKinds: readonly RefusedKind[] = [
   },
   { group: 'security.istio.io', kind: 'RequestAuthentication', why: later('authentication by tokens') },
   { group: 'install.istio.io', kind: 'IstioOperator', why: 'Isthmus is installed without Istio: see docs/install.md' },
+  {
+    group: 'gateway.networking.k8s.io',
+    kind: 'GatewayClass',
+    why: 'the class isthmus is there by itself, without parameters: name it in gatewayClassName; other classes belong to other controllers',
+  },
+  { group: 'gateway.networking.k8s.io', kind: 'ListenerSet', why: 'write the listeners into the Gateway' },
+  { group: 'gateway.networking.k8s.io', kind: 'UDPRoute', why: 'proxies here carry TCP' },
+  {
+    group: 'gateway.networking.k8s.io',
+    kind: 'BackendTLSPolicy',
+    why: 'to services of the mesh there is its own mTLS; for others write tls in a DestinationRule',
+  },
 ];

@@ -10,7 +10,13 @@ import { repositoryRoot } from '../../support/repository-root.ts';
 const mesh =
   'apiVersion: isthmus.dev/v1alpha1\nkind: Mesh\nmetadata: {name: east}\nspec: {cluster: east, trustDomain: mesh.test, stateDir: /s}\n';
 
-for (const folder of ['test/samples/istio', 'test/samples/corpus/istio', 'test/samples/corpus/own']) {
+for (const folder of [
+  'test/samples/istio',
+  'test/samples/gateway-api',
+  'test/samples/corpus/istio',
+  'test/samples/corpus/gateway-api',
+  'test/samples/corpus/own',
+]) {
   for (const file of (await readdir(join(repositoryRoot, folder))).sort()) {
     test(`the samples of ${folder}/${file} apply unchanged, and mean what they always meant`, async () => {
       const result = parseConfig([

@@ -28,7 +28,7 @@ export type CrdSet = 'istio' | 'gateway-api' | 'mcs-api';
 /** Where each project publishes its definitions: a file, or every YAML file of a folder. */
 const modules: Readonly<Record<CrdSet, { readonly module: string; readonly version: string; readonly path: string }>> = {
   istio: { module: 'istio.io/api', version: 'v1.31.1', path: 'kubernetes/customresourcedefinitions.gen.yaml' },
-  'gateway-api': { module: 'sigs.k8s.io/gateway-api', version: 'v1.7.0', path: 'config/crd/experimental' },
+  'gateway-api': { module: 'sigs.k8s.io/gateway-api', version: 'v1.6.0', path: 'config/crd/experimental' },
   'mcs-api': { module: 'sigs.k8s.io/mcs-api', version: 'v0.5.2', path: 'config/crd' },
 };
 

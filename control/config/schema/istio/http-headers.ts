@@ -10,7 +10,8 @@ const hosts = ['host', ':authority'];
 /** Those of one connection, which a proxy writes itself (RFC 9110 §7.6.1). */
 const ofConnection = ['connection', 'keep-alive', 'proxy-connection', 'te', 'transfer-encoding', 'upgrade', 'content-length'];
 
-function nameFault(name: string, operation: 'set' | 'add' | 'remove'): string | undefined {
+/** What is wrong with changing a header of that name; undefined: nothing. */
+export function nameFault(name: string, operation: 'set' | 'add' | 'remove'): string | undefined {
   const lower = name.toLowerCase();
   if (hosts.includes(lower)) {
     if (operation === 'set') return undefined;
