@@ -101,7 +101,7 @@ function checkBackend(value: Written, report: Report): void {
 /** A service, without a weight. */
 export const backendObject = across(fields(backend), checkBackend);
 
-export const weight = z.int().min(0).max(1_000_000).default(1);
+const weight = z.int().min(0).max(1_000_000).default(1);
 
 export const l4Backend = across(fields({ ...backend, weight }), checkBackend);
 
