@@ -80,9 +80,16 @@ export class EnvoyMesh {
   /** Envoy as `isthmus envoy bootstrap` starts it, with its node's own secrets. */
   async envoy(
     serviceAccount: string,
-    options: { kind?: ClientKind; namespace?: string; network?: string; labels?: Labels; claims?: Partial<NodeClaims> },
+    options: {
+      kind?: ClientKind;
+      namespace?: string;
+      network?: string;
+      locality?: string;
+      labels?: Labels;
+      claims?: Partial<NodeClaims>;
+    },
   ): Promise<RunningEnvoy> {
-    const { kind = 'agent', namespace = 'shop', network = 'east-net', labels = {}, claims = {} } = options;
+    const { kind = 'agent', namespace = 'shop', network = 'east-net', locality = '', labels = {}, claims = {} } = options;
     const svid = this.pki.svid('east', namespace, serviceAccount);
     const agentSocket = join(await temporaryDir(this.#t), 'xds.sock');
     const identity = new SettableSvidSource(svid, this.pki.bundle);
@@ -99,7 +106,7 @@ export class EnvoyMesh {
       identity: { trustDomain: this.pki.trustDomain, namespace, serviceAccount },
       instance: serviceAccount,
       network,
-      locality: '',
+      locality,
       labels,
       claims: { ...noClaims, ...claims },
       cluster: 'east',

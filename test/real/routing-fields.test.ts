@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict';
+import test, { type TestContext } from 'node:test';
+import { temporaryDir } from '../support/control-plane.ts';
+import { Bed, type ProxyName, proxyNames } from './routing-fields/bed.ts';
+import type { FieldCase } from './routing-fields/case.ts';
+import { fieldCases } from './routing-fields/cases/index.ts';
+import { writeCertificates } from './routing-fields/certificates.ts';
+import { knownDifferences } from './routing-fields/known-differences.ts';
+import { trafficObjects } from './routing-fields/objects.ts';
+import { play, type Stage } from './routing-fields/play.ts';
+import { startBackends } from './routing-fields/stages.ts';
+
+/** A proxy's way to the backends of a case. */
+type Stages = ReadonlyMap<FieldCase, (proxy: ProxyName) => Stage>;
+
+async function startAll(t: TestContext, bed: Bed): Promise<Stages> {
+  const folder = await temporaryDir(t);
+  const certificate = await writeCertificates(bed.pki, folder);
+  // All is read before anything is started.
+  const read = fieldCases.map((each, i) => {
+    const namespace = `case-${i + 1}`;
+    const text = each.config.replaceAll('$NS', namespace).replaceAll('$CERTS', folder);
+    return { each, namespace, objects: trafficObjects(each.name, text, namespace) };
+  });
+  const scenes = await Promise.all(
+    read.map(async (each) => ({ ...each, ...(await startBackends(t, each.namespace, each.each, certificate)) })),
+  );
+  await bed.start(
+    scenes.flatMap(({ services }) => services),
+    scenes.flatMap(({ objects }) => objects),
+  );
+  return new Map(
+    scenes.map(({ each, services, backends }) => [
+      each,
+      (proxy) => ({
+        backends,
+        ports: new Map(
+          services.flatMap(({ namespace, name, ports }) =>
+            ports.map(({ port }) => [`${name}:${port}`, bed.port(`${namespace}/${name}`, port, proxy)] as const),
+          ),
+        ),
+      }),
+    ]),
+  );
+}
+
+test('every field does the same in our proxy and in Envoy', { timeout: 240_000, concurrency: 4 }, async (t) => {
+  const bed = new Bed(t);
+  const stages = await startAll(t, bed);
+  assert.deepEqual(await bed.refused(), []);
+  const plays = [...stages].map(([each, stageOf]) =>
+    t.test(each.name, async () => {
+      for (const proxy of proxyNames) {
+        const wrong = await play(each, stageOf(proxy));
+        const known = knownDifferences.find((d) => d.case === each.name && d.proxy === proxy);
+        if (known === undefined) assert.deepEqual(wrong, [], `${proxy} does otherwise`);
+        else assert.notDeepEqual(wrong, [], `${proxy} differs no longer: take it from the list`);
+      }
+    }),
+  );
+  await Promise.all(plays);
+  assert.deepEqual(await bed.refused(), []);
+});
+
+test('what is known to differ is a case, and so is every case one of its own', () => {
+  const names = fieldCases.map(({ name }) => name);
+  assert.equal(new Set(names).size, names.length);
+  assert.deepEqual(
+    knownDifferences.map((d) => d.case).filter((name) => !names.includes(name)),
+    [],
+  );
+});

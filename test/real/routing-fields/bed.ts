@@ -1,0 +1,96 @@
+import type { TestContext } from 'node:test';
+import type { MergedService } from '../../../control/catalog/index.ts';
+import { callerPolicies } from '../../../control/policy/index.ts';
+import { createTrafficCompiler, type Finding } from '../../../control/routing/index.ts';
+import type { TrafficObject } from '../../../core/config/index.ts';
+import { meshHost } from '../../../core/model/index.ts';
+import { viewOf } from '../../support/catalog-view.ts';
+import { EnvoyMesh, refusedUpdates } from '../../support/envoy-mesh.ts';
+import { MeshPki } from '../../support/mesh-pki.ts';
+import { deadPort } from '../../support/mesh-sockets.ts';
+import { until } from '../../support/until.ts';
+import type { RunningEnvoy } from '../servers/index.ts';
+import { type CallerSpec, startOwnProxy } from './own-proxy.ts';
+
+export type ProxyName = 'isthmus' | 'envoy';
+export const proxyNames: readonly ProxyName[] = ['isthmus', 'envoy'];
+
+/** Both callers are this workload. */
+const caller: CallerSpec = {
+  namespace: 'shop',
+  serviceAccount: 'web',
+  labels: { app: 'web', tier: 'front' },
+  network: 'east-net',
+  locality: 'r1/z1/s1',
+};
+
+const hostSuffix = 'mesh.internal';
+
+/** A control plane with neither registries nor stores, and two proxies that are told the same: ours and Envoy. */
+export class Bed {
+  readonly pki = new MeshPki();
+  readonly #t: TestContext;
+  readonly #mesh: EnvoyMesh;
+  readonly #compiler = createTrafficCompiler({ hostSuffix });
+  readonly #policies = callerPolicies({ cluster: 'east', trustDomain: this.pki.trustDomain, exports: [], peers: new Map() });
+  #envoy: RunningEnvoy | undefined;
+  #ports = new Map<string, Record<ProxyName, number>>();
+
+  constructor(t: TestContext) {
+    this.#t = t;
+    this.#mesh = new EnvoyMesh(t, this.pki);
+  }
+
+  /** The proxies open a port for each port of these; more cannot follow. */
+  async start(services: readonly MergedService[], objects: readonly TrafficObject[]): Promise<void> {
+    await this.#mesh.start();
+    this.set(services, objects);
+    const targets = services.flatMap(({ namespace, name, ports }) => ports.map((port) => ({ ...port, namespace, name })));
+    const claims = await Promise.all(
+      targets.map(async ({ namespace, name, port }) => ({ namespace, name, port, address: '127.0.0.1', listen: await deadPort() })),
+    );
+    const { serviceAccount, ...options } = caller;
+    const [own, envoy] = await Promise.all([
+      startOwnProxy(this.#t, this.#mesh, caller),
+      this.#mesh.envoy(serviceAccount, { ...options, claims: { outbound: claims } }),
+    ]);
+    this.#envoy = envoy;
+    for (const [i, { namespace, name, port, protocol }] of targets.entries()) {
+      const clusterName = `outbound|${port}||${meshHost({ namespace, name }, hostSuffix)}`;
+      const open = await own.listen({ address: '127.0.0.1', port: 0, clusterName, protocol });
+      this.#ports.set(`${namespace}/${name}:${port}`, { isthmus: open.port, envoy: claims[i]?.listen ?? 0 });
+    }
+    await this.settled();
+  }
+
+  /** Replaces all that is said. Returns what the compiler finds wrong with it. */
+  set(services: readonly MergedService[], objects: readonly TrafficObject[]): readonly Finding[] {
+    const view = viewOf(services);
+    const traffic = this.#compiler.update(objects, view);
+    const intermediates = [{ cluster: 'east', certificate: this.pki.cluster('east').certificate.der }];
+    const trust = { trustDomain: this.pki.trustDomain, roots: this.pki.bundle.roots, intermediates, deniedSerials: [] };
+    this.#mesh.update({ view, hostSuffix, trust, policies: this.#policies, traffic, gatewayPorts: [], originateCidrs: [] });
+    return traffic.findings;
+  }
+
+  /** Both have taken all of it. */
+  async settled(): Promise<void> {
+    await until('both proxies to have all', () => {
+      const clients = this.#mesh.xds.clients();
+      return clients.length === 2 && clients.every(({ current, types }) => current && types.length > 3);
+    });
+  }
+
+  /** What either of them has refused since it was started. */
+  async refused(): Promise<readonly string[]> {
+    const nacks = this.#mesh.xds
+      .clients()
+      .flatMap(({ id, lastNack }) => (lastNack === undefined ? [] : [`${id}: ${JSON.stringify(lastNack)}`]));
+    const counted = this.#envoy === undefined ? 0 : await refusedUpdates(this.#envoy);
+    return counted > 0 && nacks.length === 0 ? [`Envoy: ${counted}`] : nacks;
+  }
+
+  port(service: string, port: number, proxy: ProxyName): number {
+    return this.#ports.get(`${service}:${port}`)?.[proxy] ?? 0;
+  }
+}

@@ -1,0 +1,58 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Answer } from './caller.ts';
+import type { Expectation } from './case.ts';
+
+export interface Seen {
+  readonly answers: readonly Answer[];
+  /** By instance. */
+  readonly came: Readonly<Record<string, number>>;
+  readonly connections: number;
+}
+
+/** What is not as expected, in words; empty: all is. Pure. */
+export function judge(expected: Expectation, { answers, came, connections }: Seen): readonly string[] {
+  const wrong: string[] = [];
+  const say = (what: string, is: unknown, should: unknown) => {
+    if (!isDeepStrictEqual(is, should)) wrong.push(`${what}: ${JSON.stringify(is)}, not ${JSON.stringify(should)}`);
+  };
+  const { status, by, shares = {}, spread, sticky, saw = {}, told = {}, body, cameInAll, atLeastMs = 0 } = expected;
+  const askers = answers.flatMap(({ headers, seen }) => seen?.by ?? headers['x-by'] ?? []).map(String);
+  if (status !== undefined) say('status', distinct(answers.map((a) => a.status)), distinct([status].flat()));
+  if (by !== undefined) say('answered by', distinct(askers), distinct([by].flat()));
+  const whole = askers.length;
+  for (const [of, percent] of Object.entries(shares)) {
+    const is = of.startsWith('=') ? answers.filter((a) => a.status === Number(of.slice(1))).length : askers.filter((a) => a === of).length;
+    const total = of.startsWith('=') ? answers.length : whole;
+    if (!isLikely(is, total, percent / 100)) wrong.push(`share of ${of}: ${is} of ${total}, not ${percent} %`);
+  }
+  if (spread !== undefined && new Set(askers).size < spread)
+    wrong.push(`answered by ${distinct(askers).join()}, not by ${spread} at least`);
+  if (sticky === true && new Set(askers).size !== 1) wrong.push(`answered by ${distinct(askers).join()}, not by one`);
+  for (const { seen, headers, text, ms } of answers) {
+    if (saw.path !== undefined) say('path at the backend', seen?.path, saw.path);
+    if (saw.method !== undefined) say('method at the backend', seen?.method, saw.method);
+    for (const [name, value] of Object.entries(saw.headers ?? {})) say(`${name} at the backend`, spaced(seen?.headers[name]), value);
+    for (const [name, value] of Object.entries(told)) say(`${name} of the answer`, spaced(headers[name]), value);
+    if (body !== undefined) say('body', text, body);
+    if (ms < atLeastMs * 0.95) wrong.push(`answered after ${Math.round(ms)} ms, not ${atLeastMs}`);
+  }
+  for (const [instance, count] of Object.entries(expected.came ?? {})) say(`came to ${instance}`, came[instance], count);
+  const all = Object.values(came).reduce((sum, n) => sum + n, 0);
+  if (cameInAll !== undefined) say('came in all', all, cameInAll);
+  if (expected.connections !== undefined) say('connections', connections, expected.connections);
+  return [...new Set(wrong)];
+}
+
+/** Proxies put a space after the comma, or none. */
+function spaced(value: string | readonly string[] | undefined): string | null {
+  return value === undefined ? null : [value].flat().join().replaceAll(', ', ',');
+}
+
+function distinct<T extends number | string>(list: readonly T[]): readonly T[] {
+  return [...new Set(list)].sort();
+}
+
+/** Within 4.5 standard deviations of a binomial: chance fails one in 100,000. */
+function isLikely(count: number, of: number, share: number): boolean {
+  return of > 0 && Math.abs(count - of * share) <= 4.5 * Math.sqrt(of * share * (1 - share)) + 1e-9;
+}

@@ -1,0 +1,73 @@
+import { until } from '../../support/until.ts';
+import type { Backend } from './backend.ts';
+import { type Answer, call } from './caller.ts';
+import type { FieldCase, Step } from './case.ts';
+import { judge, type Seen } from './judge.ts';
+
+/** Where one proxy leads for one case. */
+export interface Stage {
+  /** `SERVICE:PORT` → port of 127.0.0.1; the first is where calls go that say neither. */
+  readonly ports: ReadonlyMap<string, number>;
+  readonly backends: ReadonlyMap<string, Backend>;
+}
+
+/** Every step in order; what was not as expected, by step. */
+export async function play({ steps }: FieldCase, stage: Stage): Promise<readonly string[]> {
+  for (const backend of stage.backends.values()) backend.behave({});
+  const wrong: string[] = [];
+  for (const [i, step] of steps.entries()) {
+    for (const found of await playStep(step, stage)) wrong.push(`step ${i + 1}: ${found}`);
+  }
+  return wrong;
+}
+
+async function playStep(step: Step, stage: Stage): Promise<readonly string[]> {
+  for (const [instance, behaviour] of Object.entries(step.behave ?? {})) stage.backends.get(instance)?.behave(behaviour);
+  if (step.eventually !== true) return once(step, stage);
+  let last: readonly string[] = [];
+  const fine = async () => {
+    last = await once(step, stage);
+    return last.length === 0;
+  };
+  await until('the step to go as expected', fine, 15_000).catch(() => undefined);
+  return last;
+}
+
+async function once(step: Step, stage: Stage): Promise<readonly string[]> {
+  for (const backend of stage.backends.values()) backend.forget();
+  const answers = await callAll(step, stage);
+  const seen = (): Seen => ({
+    answers,
+    came: Object.fromEntries([...stage.backends].map(([name, { came }]) => [name, came])),
+    connections: [...stage.backends.values()].reduce((sum, { connections }) => sum + connections, 0),
+  });
+  const { came, cameInAll } = step.expect;
+  // Nobody waits for what is mirrored.
+  if (came !== undefined || cameInAll !== undefined) {
+    await until(
+      'what is to come',
+      () => judge({ ...(came && { came }), ...(cameInAll && { cameInAll }) }, seen()).length === 0,
+      2_000,
+    ).catch(() => undefined);
+  }
+  return judge(step.expect, seen());
+}
+
+async function callAll({ ask, times = 1, atOnce = 1 }: Step, { ports }: Stage): Promise<readonly Answer[]> {
+  const [first = ''] = ports.keys();
+  const [service = '', port = ''] = first.split(':');
+  const to = ports.get(`${ask.service ?? service}:${ask.port ?? (ask.service === undefined ? port : portOf(ports, ask.service))}`) ?? 0;
+  const named = { ...ask, service: ask.service ?? service };
+  const cookies = new Map<string, string>();
+  const answers: Answer[] = [];
+  let next = 0;
+  const caller = async () => {
+    for (let i = next++; i < times; i = next++) answers.push(await call(to, named, i, cookies));
+  };
+  await Promise.all(Array.from({ length: atOnce }, caller));
+  return answers;
+}
+
+function portOf(ports: ReadonlyMap<string, number>, service: string): string {
+  return [...ports.keys()].find((key) => key.startsWith(`${service}:`))?.split(':')[1] ?? '';
+}
