@@ -4,8 +4,10 @@ import type { DataPlaneContext } from './context.ts';
 import { Deadlines } from './deadlines.ts';
 import {
   Balancer,
+  type ClusterTable,
   type ConnectionReport,
   type DeliveredConnection,
+  type DialRequest,
   denialOf,
   type Engine,
   type EngineListener,
@@ -15,7 +17,17 @@ import {
   NodeEngine,
   sourceAllowed,
 } from './engine/index.ts';
-import { Budgets, Http1Upstream, HttpForwarder, type RequestReport, UpstreamPool, WatchedUpstream } from './forward/index.ts';
+import {
+  Budgets,
+  Http1Upstream,
+  Http2Upstream,
+  HttpForwarder,
+  type RequestReport,
+  SessionPool,
+  UpstreamByProtocol,
+  UpstreamPool,
+  WatchedUpstream,
+} from './forward/index.ts';
 import { checkPerformer } from './health/active/perform-check.ts';
 import { EndpointHealth } from './health/endpoint-health.ts';
 import { Router } from './routing/index.ts';
@@ -29,6 +41,7 @@ export class DataPlane {
   readonly #engine: Engine;
   readonly #forwarder: HttpForwarder;
   readonly #pool: UpstreamPool;
+  readonly #sessions: SessionPool;
   readonly #health: EndpointHealth;
   readonly #balancer: Balancer;
   readonly #metrics: TrafficMetrics;
@@ -67,14 +80,17 @@ export class DataPlane {
       },
       this.#tables,
     );
-    this.#pool = new UpstreamPool({
+    const pooled = {
       clock,
-      dial: (request) => this.#engine.dial(request),
+      dial: (request: DialRequest) => this.#engine.dial(request),
       identity: () => this.#tables.svid.serial,
       limits: limits.http,
       random,
-      wait: (cluster) => breakers.wait(cluster),
-    });
+      wait: (cluster: ClusterTable) => breakers.wait(cluster),
+    };
+    this.#pool = new UpstreamPool(pooled);
+    this.#sessions = new SessionPool({ ...pooled, maxHeaderBytes: limits.http.maxHeaderBytes });
+    const upstream = new UpstreamByProtocol(new Http1Upstream(this.#pool, limits.http), new Http2Upstream(this.#sessions));
     this.#forwarder = new HttpForwarder({
       clock,
       random,
@@ -82,7 +98,7 @@ export class DataPlane {
       balancer: this.#balancer,
       router: new Router(caller),
       budgets: new Budgets(),
-      upstream: new WatchedUpstream(new Http1Upstream(this.#pool, limits.http), this.#health),
+      upstream: new WatchedUpstream(upstream, this.#health),
       deadlines: new Deadlines(clock),
       tables: () => {
         const { clusters, routings, ejected } = this.#tables;
@@ -126,6 +142,7 @@ export class DataPlane {
     for (const undo of this.#unsubscribe.splice(0)) undo();
     this.#health.dispose();
     this.#pool.close();
+    this.#sessions.close();
     await this.#engine.dispose();
   }
 
@@ -140,6 +157,7 @@ export class DataPlane {
     this.#tables = tables;
     this.#balancer.keepOnly(tables.clusters);
     this.#pool.keepOnly(tables.clusters, tables.ejected);
+    this.#sessions.keepOnly(tables.clusters, tables.ejected);
     this.#engine.apply(tables);
   }
 
@@ -159,7 +177,14 @@ export class DataPlane {
     const cluster = this.#tables.clusters.get(report.clusterName);
     const { peer, end } = report.connection;
     const { upstream, flags } = report;
-    this.#metrics.request(report, { peer, inbound: end !== undefined, cluster, upstream, protocol: 'http', flags });
+    this.#metrics.request(report, {
+      peer,
+      inbound: end !== undefined,
+      cluster,
+      upstream,
+      protocol: report.grpcStatus === undefined ? 'http' : 'grpc',
+      flags,
+    });
     this.#context.accessLog(requestEntry(report, cluster, this.#spiffeId()));
   }
 

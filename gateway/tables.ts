@@ -31,11 +31,11 @@ export function clusterTables(state: DataPlaneState): Map<string, ClusterTable> 
 }
 
 function tableOf(cluster: ClusterState, assignment: AssignmentState | undefined): ClusterTable {
-  const { name, host, namespace, service, traffic } = cluster;
+  const { name, host, namespace, service, protocol, traffic } = cluster;
   const connectTimeoutMs = traffic?.connections?.connectTimeoutMs ?? cluster.connectTimeoutMs;
   const { endpoints = [], localities } = assignment ?? {};
   const policy = { ...(traffic === undefined ? {} : { traffic }), ...(localities === undefined ? {} : { localities }) };
-  return { name, host, namespace, service, connectTimeoutMs, endpoints, ...policy };
+  return { name, host, namespace, service, protocol, connectTimeoutMs, endpoints, ...policy };
 }
 
 /** A name that leads nowhere yet is left out: until its rules are known, traffic goes as if there were none. */

@@ -120,6 +120,8 @@ export interface ClusterTable {
   readonly host: string;
   readonly namespace: string;
   readonly service: string;
+  /** Default `http`. */
+  readonly protocol?: Protocol;
   readonly connectTimeoutMs: number;
   readonly endpoints: readonly EndpointState[];
   readonly localities?: AssignmentState['localities'];

@@ -48,6 +48,8 @@ export interface RequestReport {
   readonly userAgent: string;
   /** 0: the caller went away before an answer. */
   readonly status: number;
+  /** Of gRPC calls alone; empty: none was said. */
+  readonly grpcStatus?: string;
   readonly flags: readonly ResponseFlag[];
   /** As Envoy's %RESPONSE_CODE_DETAILS%: `via_upstream`, or why we answered ourselves. */
   readonly detail: string;

@@ -12,6 +12,7 @@ import {
   deniedReply,
   faultReply,
   idleReply,
+  isGrpc,
   type LocalReply,
   noClusterReply,
   replyMessage,
@@ -45,6 +46,7 @@ export class Exchange implements Timed {
   #stopTimer: (() => void) | undefined;
   #status = 0;
   #detail = '';
+  #grpcStatus = '';
   #bytesSent = 0;
   #reported = false;
 
@@ -167,6 +169,7 @@ export class Exchange implements Timed {
     for (const flag of flags) this.#flags.add(flag);
     this.#status = outcome.head.status;
     this.#detail = 'via_upstream';
+    this.#noteGrpc(outcome.head.headers);
     const head =
       this.#routed === undefined && this.#setCookie === undefined
         ? outcome.head
@@ -177,7 +180,7 @@ export class Exchange implements Timed {
     };
     if (outcome.kind === 'response') {
       const sink = this.#downstream.respond(head, this.#parts.draining());
-      relayBody(outcome.body, sink, { onBytes, onBroken: () => this.#broken() });
+      relayBody(outcome.body, sink, { onBytes, onTrailers: (trailers) => this.#noteGrpc(trailers), onBroken: () => this.#broken() });
       return;
     }
     this.#stopTimer?.();
@@ -210,14 +213,20 @@ export class Exchange implements Timed {
     const { status, headers, body } = replyMessage(reply, this.#downstream.request);
     this.#status = status;
     this.#detail = reply.detail;
+    this.#noteGrpc(headers);
     // Tells the mesh's caller that no application has seen the request (UF, UH, NC), or maybe has (UC).
     if (this.#connection.end !== undefined && reply.status === 503) headers.push(localOriginHeader, reply.flags[0] ?? '');
     this.#body.discard();
-    const head = { status, headers: this.#routed === undefined ? headers : routedResponse(this.#routed, headers) };
+    const bare = body.length === 0 ? { bare: true as const } : {};
+    const head = { status, ...bare, headers: this.#routed === undefined ? headers : routedResponse(this.#routed, headers) };
     const sink = this.#downstream.respond(head, close || this.#parts.draining());
     if (body.length > 0 && this.#downstream.request.method !== 'HEAD') sink.write(body);
     sink.end([]);
     this.#bytesSent = body.length;
+  }
+
+  #noteGrpc(headers: readonly string[]): void {
+    this.#grpcStatus = headerOf(headers, 'grpc-status') ?? this.#grpcStatus;
   }
 
   #touch(): void {
@@ -264,6 +273,7 @@ export class Exchange implements Timed {
       protocol,
       userAgent: headerOf(request.headers, 'user-agent') ?? '',
       status: this.#status,
+      ...(isGrpc(request.headers) ? { grpcStatus: this.#grpcStatus } : {}),
       flags: [...this.#flags],
       detail: this.#detail,
       routeName: this.#routed?.name ?? '',

@@ -5,14 +5,16 @@ import { abortStream, type DeliveredConnection } from '../engine/index.ts';
 import type { ForwardParts } from './contract.ts';
 import { Exchange } from './exchange.ts';
 import { Http1Downstream } from './http1/downstream.ts';
+import { detectPreface, Http2ServerSession } from './http2/index.ts';
 
 const lingerMs = 1_000;
 
-/** Speaks HTTP/1.1 on delivered connections and forwards each request by itself. */
+/** Speaks HTTP on delivered connections, in the version that a caller begins with, and forwards each request by itself. */
 export class HttpForwarder {
   readonly #parts: Omit<ForwardParts, 'draining'> & { draining: () => boolean };
   readonly #server: Server;
   readonly #connections = new Map<Duplex, HttpConnection>();
+  readonly #sessions = new Set<Http2ServerSession>();
   #draining = false;
 
   constructor(parts: Omit<ForwardParts, 'draining'>) {
@@ -60,16 +62,37 @@ export class HttpForwarder {
     });
     if (socket.destroyed) return;
     known.awaitRequest(this.#parts.limits.headersTimeoutMs);
-    this.#server.emit('connection', socket);
-    // Delivered paused, so that nothing was lost on the way here.
-    socket.resume();
+    const begin = (http2: boolean) => {
+      if (http2) this.#beginHttp2(known);
+      else this.#beginHttp1(socket);
+    };
+    // What TLS has settled needs no look at the bytes.
+    if (connection.alpn === '') detectPreface(socket, begin);
+    else begin(connection.alpn === 'h2');
   }
 
   /** Idle connections end now, others with the answer they are waiting for. */
   drain(): void {
     this.#draining = true;
     for (const [socket, connection] of this.#connections) if (connection.active === 0) socket.end(() => socket.destroy());
+    for (const session of this.#sessions) session.drain();
     this.#parts.upstream.close();
+  }
+
+  #beginHttp1(socket: Duplex): void {
+    this.#server.emit('connection', socket);
+    // Delivered paused, so that nothing was lost on the way here.
+    socket.resume();
+  }
+
+  #beginHttp2(known: HttpConnection): void {
+    const { socket } = known.connection;
+    known.dispose();
+    this.#connections.delete(socket);
+    const session = new Http2ServerSession(this.#parts, known.connection);
+    this.#sessions.add(session);
+    socket.once('close', () => this.#sessions.delete(session));
+    if (this.#draining) session.drain();
   }
 
   #exchange(request: IncomingMessage, response: ServerResponse): void {

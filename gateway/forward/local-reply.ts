@@ -52,8 +52,8 @@ export const overflowReply: LocalReply = {
   headers: ['x-envoy-overloaded', 'true'],
 };
 
-/** `protocol`: what came back is no HTTP. `refused-stream`: the server says that it did nothing. `try-timeout`: a try's own time was up. */
-export type RequestFailure = AttemptFailure | 'protocol' | 'refused-stream' | 'try-timeout';
+/** `protocol`: what came back is no HTTP. `refused-stream`: the server says that it did nothing; `reset`: it gave this one up. `try-timeout`: a try's own time was up. */
+export type RequestFailure = AttemptFailure | 'protocol' | 'refused-stream' | 'reset' | 'try-timeout';
 
 /** `exhausted`: more than one endpoint was tried. */
 export function failureReply(failure: RequestFailure, reason: string, exhausted: boolean): LocalReply {
@@ -73,6 +73,8 @@ function wordsOf(
       return [502, 'UPE', 'protocol error'];
     case 'early-close':
       return [503, 'UC', 'connection termination'];
+    case 'reset':
+      return [503, 'UR', 'remote reset'];
     case 'refused-stream':
       return [503, 'UR', 'remote refused stream reset'];
     default:
@@ -92,7 +94,7 @@ const nothing = new Uint8Array(0);
 export function replyMessage(reply: LocalReply, request: { readonly headers: RawHeaders }): ReplyMessage {
   const headers = [...(reply.headers ?? [])];
   const body = typeof reply.body === 'string' ? Buffer.from(reply.body) : reply.body;
-  if (isGrpc(headerOf(request.headers, 'content-type'))) {
+  if (isGrpc(request.headers)) {
     const grpcStatus = reply.grpcStatus ?? grpcStatusOf(reply.status);
     headers.push('content-type', 'application/grpc', 'grpc-status', String(grpcStatus));
     if (body.length > 0) headers.push('grpc-message', percentEncoded(body));
@@ -103,7 +105,9 @@ export function replyMessage(reply: LocalReply, request: { readonly headers: Raw
   return { status: reply.status, headers, body };
 }
 
-function isGrpc(contentType: string | undefined): boolean {
+/** A call, or the answer to one. */
+export function isGrpc(headers: RawHeaders): boolean {
+  const contentType = headerOf(headers, 'content-type');
   return contentType?.startsWith('application/grpc') === true && /^application\/grpc($|[+;])/.test(contentType);
 }
 

@@ -24,6 +24,8 @@ export interface ResponseHead {
   /** HTTP/1.1 alone; absent: the status's own. */
   readonly reason?: string;
   readonly headers: RawHeaders;
+  /** Neither body nor trailers come: HTTP/2 says so in the head, which is how gRPC ends a call that brings nothing. */
+  readonly bare?: true;
 }
 
 /** A body that comes in. */

@@ -1,7 +1,9 @@
+import type { RawHeaders } from './headers.ts';
 import type { BodySink, IncomingBody } from './message.ts';
 
 export interface RelayEvents {
   readonly onBytes: (length: number) => void;
+  readonly onTrailers: (trailers: RawHeaders) => void;
   /** The upstream broke off in the middle. */
   readonly onBroken: () => void;
 }
@@ -19,6 +21,9 @@ export function relayBody(from: IncomingBody, to: BodySink, on: RelayEvents): vo
     if (!from.complete()) on.onBroken();
   });
   stream.on('end', () => {
-    if (from.complete()) to.end(from.trailers());
+    if (!from.complete()) return;
+    const trailers = from.trailers();
+    if (trailers.length > 0) on.onTrailers(trailers);
+    to.end(trailers);
   });
 }

@@ -32,6 +32,7 @@ export function asFailure({ failure }: SendFailure, timedOut: boolean): AttemptF
   switch (failure) {
     case 'protocol':
     case 'refused-stream':
+    case 'reset':
     case 'try-timeout':
       return 'early-close';
     default:

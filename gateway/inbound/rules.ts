@@ -14,7 +14,8 @@ export function inboundRules(services: readonly InboundService[], state: DataPla
   for (const each of services) {
     const { namespace, service, port, protocol, hosts } = each;
     const name = `inbound|${port}||${hosts[0] ?? `${service}.${namespace}`}`;
-    clusters.set(name, { name, host: hosts[0] ?? '', namespace, service, connectTimeoutMs, endpoints: [appEndpoint(each, owner)] });
+    const endpoints = [appEndpoint(each, owner)];
+    clusters.set(name, { name, host: hosts[0] ?? '', namespace, service, protocol, connectTimeoutMs, endpoints });
     const authz = authzOrNobody(state, `${namespace}/${service}`);
     const rule = { mode: 'terminate' as const, clusterName: name, protocol, authz, end: { namespace, service }, anySubset: true as const };
     for (const host of hosts) sni.set(sniName({ port, subset: '', host }), rule);

@@ -17,6 +17,7 @@ export function requestEntry(report: RequestReport, cluster: ClusterTable | unde
     user_agent: report.userAgent,
     request_id: report.requestId,
     response_code: report.status,
+    ...(report.grpcStatus === undefined ? {} : { grpc_status: report.grpcStatus === '' ? null : Number(report.grpcStatus) }),
     response_code_details: report.detail,
     ...common({ ...connection, clusterName: report.clusterName }, report.upstream, cluster, localIdentity),
     ...(report.routeName === '' ? {} : { route_name: report.routeName }),

@@ -22,7 +22,7 @@ const labels = [
   'connection_security_policy',
 ] as const;
 
-const httpLabels = [...labels, 'response_code'] as const;
+const httpLabels = [...labels, 'grpc_response_status', 'response_code'] as const;
 
 type Label = (typeof labels)[number];
 
@@ -93,7 +93,7 @@ export class TrafficMetrics {
   }
 
   request(report: RequestReport, facts: TrafficFacts): void {
-    const set = { ...this.#labels(facts), response_code: String(report.status) };
+    const set = { ...this.#labels(facts), grpc_response_status: report.grpcStatus ?? '', response_code: String(report.status) };
     this.#requests.inc(set);
     this.#duration.observe(set, report.durationMs);
     this.#requestBytes.observe(set, report.bytesReceived);

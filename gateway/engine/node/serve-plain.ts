@@ -1,3 +1,4 @@
+import { isHttp } from '../is-http.ts';
 import { sourceAllowed } from '../source-allowed.ts';
 import { abortStream } from './abort-stream.ts';
 import { chooseCluster } from './choose-cluster.ts';
@@ -17,7 +18,7 @@ export async function servePlain(connection: Connection, parts: EngineParts): Pr
     connection.fault('source-denied', `${connection.source.address} is in none of the CIDRs allowed on ${connection.listener}`);
     return abortStream(connection.socket);
   }
-  if (rule.protocol !== 'http') {
+  if (!isHttp(rule.protocol)) {
     const chosen = await chooseCluster(connection, rule, parts);
     if (chosen === undefined) return abortStream(connection.socket);
     return serveForward(connection, connection.socket, chosen.clusterName, chosen.preface, parts);

@@ -3,6 +3,7 @@ import type { Protocol } from '../../../core/model/index.ts';
 import { ejectionKey, type PeerIdentity, type SniRule } from '../contract.ts';
 import { denialOf } from '../evaluate-authz.ts';
 import { findSniRule } from '../find-sni-rule.ts';
+import { isHttp } from '../is-http.ts';
 import { abortStream } from './abort-stream.ts';
 import type { ClientHello } from './client-hello.ts';
 import type { Connection } from './connection.ts';
@@ -33,7 +34,7 @@ export async function serveSni(connection: Connection, parts: EngineParts): Prom
   connection.due(clock.monotonic() + limits.handshakeTimeoutMs, 'handshake-timeout');
   if (rule.mode === 'passthrough') return serveForward(connection, connection.socket, rule.clusterName, read.bytes, parts);
   connection.end = rule.end;
-  if (rule.protocol !== 'http' && !(await mayAnswer(connection, rule.clusterName, parts))) {
+  if (!isHttp(rule.protocol) && !(await mayAnswer(connection, rule.clusterName, parts))) {
     connection.fault('upstream-connect', 'nothing behind answers; closed before a byte, so that the caller tries elsewhere', 'UF');
     return abortStream(connection.socket);
   }
@@ -70,7 +71,7 @@ async function terminate(
 ): Promise<void> {
   const { deliver } = parts.options;
   const { svid, trust } = parts.tables();
-  const alpn = preferredAlpn(rule.protocol).filter((each) => hello.alpn.includes(each));
+  const alpn = alpnOf(rule.protocol).filter((each) => hello.alpn.includes(each));
   const end = await parts.terminator.terminate(connection.socket, bytes, alpn, svid, trust);
   if (!end.ok) {
     connection.fault(end.fault === 'identity' ? 'peer-refused' : 'handshake-failed', end.reason, 'DPE');
@@ -80,7 +81,7 @@ async function terminate(
   connection.owns(end.socket);
   connection.peer = end.peer;
   const denied = denialOf(rule.authz, end.peer);
-  if (rule.protocol !== 'http') {
+  if (!isHttp(rule.protocol)) {
     if (denied !== undefined) return refuse(connection, end.socket, end.peer, denied);
     return serveForward(connection, end.socket, rule.clusterName, undefined, parts);
   }
@@ -108,7 +109,8 @@ function refuse(connection: Connection, socket: TLSSocket, peer: PeerIdentity, d
   abortStream(socket);
 }
 
-function preferredAlpn(protocol: Protocol): readonly string[] {
-  if (protocol === 'http') return ['http/1.1'];
-  return protocol === 'http2' || protocol === 'grpc' ? ['h2'] : [];
+/** Who asks for HTTP/2 at a port of HTTP/1.1 was told to (h2Upgrade); what is behind gets its own version. */
+function alpnOf(protocol: Protocol): readonly string[] {
+  if (protocol === 'http') return ['http/1.1', 'h2'];
+  return isHttp(protocol) ? ['h2'] : [];
 }

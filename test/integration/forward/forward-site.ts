@@ -45,7 +45,7 @@ export async function startSite(t: TestContext, options: SiteOptions) {
     clusterName: listenerCluster,
     protocol: options.protocol ?? 'http',
   });
-  return { port, log, call: (path: string, more: CallOptions = {}) => call(port, path, more) };
+  return { port, log, call: (path: string, more: CallOptions = {}) => call(port, path, more), drain: () => outbound.drain(5_000) };
 }
 
 function stateOf({ routing, clusters, protocol = 'http' }: SiteOptions): DataPlaneState {

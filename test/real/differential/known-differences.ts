@@ -73,9 +73,9 @@ export const knownDifferences: readonly Difference[] = [
       'A byte stream that a server ends before either side has said anything is ended by Envoy; ours tries another endpoint, and resets it when there is none.',
   },
   {
-    cases: ['HTTP/2: GET as the app sees it, and its answer', 'HTTP/2: the app sees that the caller resets a stream'],
+    cases: ['HTTP/2: the app sees that the caller resets a stream'],
     reason:
-      'Envoy ends HTTP/2 and gRPC and makes requests of its own: the app gets x-forwarded-client-cert and x-forwarded-for, and other reset codes. Ours carries HTTP/2 as bytes, and decides once per connection who may call.',
+      'Envoy gives a stream upstream up with INTERNAL_ERROR when its caller has reset it; ours with CANCEL, which says what happened (RFC 9113 §7).',
   },
   {
     cases: ['sidecar of web', 'gateway for open', 'gateway for hidden'].flatMap((door) =>
