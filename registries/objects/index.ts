@@ -1,3 +1,3 @@
 export type { EntriesOptions } from './source.ts';
 export { createEntriesSource } from './source.ts';
-export { hostnamesOf, isEntry, translate } from './translate.ts';
+export { hostnamesOf, translate } from './translate.ts';
