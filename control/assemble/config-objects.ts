@@ -13,8 +13,18 @@ export function registriesOf(config: LoadedConfig): readonly RegistryObject[] {
   return config.objects.filter((o): o is RegistryObject => o.kind === 'Registry');
 }
 
-export function exportsOf(config: LoadedConfig): readonly ExportPolicyObject[] {
-  return config.objects.filter((o): o is ExportPolicyObject => o.kind === 'ExportPolicy');
+/**
+ * Its own ExportPolicies, and what its ServiceExports come to: the service of that name, for every peer. Whatever a peer says of
+ * exports, and wherever it says that to hold, is of the peer's own services: nobody exports those of another.
+ */
+export function exportsOf(config: LoadedConfig, { objects }: ObjectView, cluster: string): readonly ExportPolicyObject[] {
+  const own = [...objects.values()].filter((o) => o.owner.cluster === cluster).map((o) => o.object);
+  return [
+    ...config.objects.filter((o): o is ExportPolicyObject => o.kind === 'ExportPolicy'),
+    ...own.flatMap(({ kind, namespace, name }): ExportPolicyObject[] =>
+      kind === 'ServiceExport' ? [{ kind: 'ExportPolicy', namespace, name, spec: { services: [name], labels: {}, audience: ['*'] } }] : [],
+    ),
+  ];
 }
 
 export function peersOf(config: LoadedConfig): readonly PeerObject[] {

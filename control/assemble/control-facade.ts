@@ -102,7 +102,7 @@ export function createControlApi(parts: FacadeParts): ControlApi {
 }
 
 function status(parts: FacadeParts): Status {
-  const { mesh, config, identity, catalog, snapshots, xds, publishing, peers, clock } = parts;
+  const { mesh, config, identity, catalog, objects, snapshots, xds, publishing, peers, clock } = parts;
   const faults: Conflict[] = [...snapshots.faults()].map(([key, list]) => ({
     kind: 'SnapshotInconsistent',
     subject: key,
@@ -116,7 +116,7 @@ function status(parts: FacadeParts): Status {
     trust: identity.authority.bundle(),
     network: mesh.network,
     hostSuffix: mesh.hostSuffix,
-    exports: exportsOf(config.current),
+    exports: exportsOf(config.current, objects.set.current(), mesh.cluster),
     gatewayPorts: snapshots.inputs.gatewayPorts,
     conflicts: [...faults, ...publishing.conflicts()],
     configViolations: config.violations.map(formatViolation),

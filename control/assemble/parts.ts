@@ -88,11 +88,12 @@ export async function buildParts(around: Surroundings): Promise<ControlParts> {
   const publishing = new Publishing({ mesh, catalog, sources, store, clock, random, log, onPorts });
   const policiesOf = (view: ObjectView) => {
     const { trustDomain } = mesh;
-    const base = callerPolicies({ cluster, trustDomain, exports: exportsOf(config.current), peers: peers.namespaces() });
+    const base = callerPolicies({ cluster, trustDomain, exports: exportsOf(config.current, view, cluster), peers: peers.namespaces() });
     return [...base, authorizationPolicies(authorizationPoliciesOf(view))];
   };
   const applyPolicies = () => snapshots.set({ policies: policiesOf(objects.set.current()) });
-  const peers = new Peers({ ...around, mesh, identity, catalog, front: services.front, onPeers: applyPolicies });
+  const exports = () => exportsOf(config.current, objects.set.current(), cluster);
+  const peers = new Peers({ ...around, mesh, identity, catalog, exports, front: services.front, onPeers: applyPolicies });
   const gateways = new GatewayList({ store, instances: services.instances, cluster, resolve: resolveHost, clock, log });
   const audit = await openAuditLog(join(mesh.stateDir, 'audit.jsonl'));
   const inner = {

@@ -1,6 +1,7 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Invite, JoinedPeer, PeerStatus } from '../../core/admin/index.ts';
 import type { Clock } from '../../core/clock.ts';
-import type { MeshSpec, PeerObject } from '../../core/config/index.ts';
+import type { ExportPolicyObject, MeshSpec, PeerObject } from '../../core/config/index.ts';
 import { MeshError } from '../../core/errors.ts';
 import { controlChannel } from '../../core/identity/index.ts';
 import type { Log } from '../../core/log.ts';
@@ -13,7 +14,7 @@ import { type Catalog, exportService, type ServiceExport } from '../catalog/inde
 import { type LiveConfig, parseHostPort } from '../config/index.ts';
 import type { GrpcFront } from '../grpc/index.ts';
 import { type ChangedServices, createJoining, createPeering, type Joining, type Peering, type PeerReport } from '../peering/index.ts';
-import { exportsOf, peersOf } from './config-objects.ts';
+import { peersOf } from './config-objects.ts';
 import type { PeerOperations } from './control-facade.ts';
 import type { ControlIdentity } from './control-identity.ts';
 
@@ -22,6 +23,8 @@ export interface PeersOptions {
   readonly config: LiveConfig;
   readonly identity: ControlIdentity;
   readonly catalog: Catalog;
+  /** What peers may be told, as it is now. */
+  readonly exports: () => readonly ExportPolicyObject[];
   readonly store: Store;
   readonly front: GrpcFront;
   readonly clock: Clock;
@@ -37,6 +40,7 @@ export class Peers implements PeerOperations {
   readonly #peering: Peering;
   readonly #joining: Joining;
   #specs: ReadonlyMap<string, PeerObject['spec']>;
+  #exported: readonly ExportPolicyObject[] = [];
 
   constructor(options: PeersOptions) {
     const { mesh, identity, catalog, store, front, clock, random, log } = options;
@@ -113,6 +117,11 @@ export class Peers implements PeerOperations {
     this.#export(undefined);
   }
 
+  /** Objects have changed, of which some may be ServiceExports. */
+  objectsChanged(): void {
+    if (!isDeepStrictEqual(this.#options.exports(), this.#exported)) this.#export(undefined);
+  }
+
   /** Peer → namespaces whose identities it may present here. */
   namespaces(): ReadonlyMap<string, readonly string[]> {
     return new Map(this.report().map(({ cluster }) => [cluster, this.#specs.get(cluster)?.namespaces ?? ['*']]));
@@ -143,9 +152,10 @@ export class Peers implements PeerOperations {
   }
 
   #export(services: ChangedServices): void {
-    const { catalog, identity, config, mesh } = this.#options;
+    const { catalog, identity, mesh } = this.#options;
     const view = catalog.current();
-    const policies = exportsOf(config.current);
+    const policies = this.#options.exports();
+    this.#exported = policies;
     const { roots, intermediates, trustDomain } = identity.authority.bundle();
     this.#peering.updateExports(
       {

@@ -79,6 +79,7 @@ async function start(parts: ControlParts, stop: AbortController): Promise<Runnin
   await objects.load();
   objects.set.subscribe(() => {
     parts.applyPolicies();
+    peers.objectsChanged();
     snapshots.setTraffic();
   });
   const entries = {
