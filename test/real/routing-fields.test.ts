@@ -1,13 +1,19 @@
 import assert from 'node:assert/strict';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { temporaryDir } from '../support/control-plane.ts';
+import { repositoryRoot } from '../support/repository-root.ts';
 import { Bed, type ProxyName, proxyNames } from './routing-fields/bed.ts';
 import type { FieldCase } from './routing-fields/case.ts';
 import { fieldCases } from './routing-fields/cases/index.ts';
 import { writeCertificates } from './routing-fields/certificates.ts';
+import { fieldsIn, supportedFields } from './routing-fields/coverage.ts';
+import { gaps } from './routing-fields/gaps.ts';
 import { knownDifferences } from './routing-fields/known-differences.ts';
 import { trafficObjects } from './routing-fields/objects.ts';
 import { play, type Stage } from './routing-fields/play.ts';
+import { sampleServices } from './routing-fields/samples.ts';
 import { startBackends } from './routing-fields/stages.ts';
 
 /** A proxy's way to the backends of a case. */
@@ -69,4 +75,26 @@ test('what is known to differ is a case, and so is every case one of its own', (
     knownDifferences.map((d) => d.case).filter((name) => !names.includes(name)),
     [],
   );
+});
+
+test('every supported field is in a case, or listed with why it is in none', () => {
+  const played = new Set(fieldCases.flatMap(({ config }) => [...fieldsIn(config)]));
+  const listed = gaps.flatMap(({ fields }) => fields);
+  const supported = [...supportedFields()];
+  assert.ok(supported.length > 150);
+  assert.deepEqual(supported.filter((field) => !played.has(field)).sort(), [...listed].sort());
+});
+
+test('the samples of the kinds apply as they are, in our proxy and in Envoy', { timeout: 120_000 }, async (t) => {
+  const folder = join(repositoryRoot, 'test/samples/istio');
+  const files = (await readdir(folder)).sort();
+  const texts = await Promise.all(files.map((file) => readFile(join(folder, file), 'utf8')));
+  const read = files.map((file, i) => trafficObjects(file, texts[i] ?? '', 'default'));
+  const bed = new Bed(t);
+  await bed.start(sampleServices, []);
+  for (const [i, objects] of read.entries()) {
+    bed.set(sampleServices, objects);
+    await bed.settled();
+    assert.deepEqual(await bed.refused(), [], files[i]);
+  }
 });

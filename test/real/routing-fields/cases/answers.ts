@@ -1,11 +1,11 @@
 import type { FieldCase, Step } from '../case.ts';
 
 /** A VirtualService of one rule for everything, and reviews' versions as subsets. */
-function always(rule: string): string {
+export function always(rule: string): string {
   return rules(`    - ${rule.trim().replaceAll('\n', '\n      ')}`);
 }
 
-function rules(http: string): string {
+export function rules(http: string): string {
   return `
 apiVersion: networking.istio.io/v1
 kind: VirtualService
@@ -24,7 +24,7 @@ spec:
 `;
 }
 
-const toV1 = 'route: [{destination: {host: reviews, subset: v1}}]';
+export const toV1 = 'route: [{destination: {host: reviews, subset: v1}}]';
 const moved = (path: string, status: number, location: string): Step => ({
   ask: { path },
   expect: { status, told: { location }, cameInAll: 0 },
@@ -170,6 +170,16 @@ route:
     steps: [
       { ask: { path: '/all' }, times: 3, expect: { status: 555, cameInAll: 0 } },
       { ask: { path: '/half' }, times: 200, atOnce: 10, expect: { status: [200, 418], shares: { '=418': 50 } } },
+    ],
+  },
+  {
+    name: 'fault.abort.grpcStatus',
+    config: always(`fault: {abort: {grpcStatus: UNAVAILABLE, percentage: {value: 100}}}\n${toV1}`),
+    steps: [
+      {
+        ask: { method: 'POST', headers: { 'content-type': 'application/grpc' } },
+        expect: { status: 200, told: { 'grpc-status': '14' }, cameInAll: 0 },
+      },
     ],
   },
   {

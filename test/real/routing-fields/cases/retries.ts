@@ -1,0 +1,65 @@
+import type { Behaviour, Expectation, FieldCase } from '../case.ts';
+import { always, toV1 } from './answers.ts';
+import { destination } from './destination.ts';
+
+/** One request to v1, which behaves so. */
+function tried(name: string, retries: string, v1: Behaviour, expect: Expectation): FieldCase {
+  return { name, config: always(`retries: {${retries}}\n${toV1}`), steps: [{ behave: { v1 }, ask: {}, expect }] };
+}
+
+export const retryCases: readonly FieldCase[] = [
+  {
+    name: 'timeout',
+    config: always(`timeout: 0.3s\n${toV1}`),
+    steps: [
+      { behave: { v1: { delayMs: 2_000 } }, ask: {}, expect: { status: 504, atLeastMs: 300, came: { v1: 1 } } },
+      { behave: { v1: {} }, ask: {}, expect: { status: 200, by: 'v1' } },
+    ],
+  },
+  tried('retries on 5xx', 'attempts: 2, retryOn: 5xx, backoff: 0.01s', { status: 500, first: 2 }, { status: 200, came: { v1: 3 } }),
+  tried('retries.attempts is the most', 'attempts: 2, retryOn: 5xx, backoff: 0.01s', { status: 500 }, { status: 500, came: { v1: 3 } }),
+  tried('retries.attempts 0', 'attempts: 0', { status: 503 }, { status: 503, came: { v1: 1 } }),
+  tried('retries on gateway-error', 'attempts: 1, retryOn: gateway-error', { status: 502, first: 1 }, { status: 200, came: { v1: 2 } }),
+  tried('a 500 is no gateway-error', 'attempts: 1, retryOn: gateway-error', { status: 500, first: 1 }, { status: 500, came: { v1: 1 } }),
+  tried('retries on retriable-4xx', 'attempts: 1, retryOn: retriable-4xx', { status: 409, first: 1 }, { status: 200, came: { v1: 2 } }),
+  tried('retries on a status of its own', 'attempts: 1, retryOn: "418"', { status: 418, first: 1 }, { status: 200, came: { v1: 2 } }),
+  tried('retries on reset', 'attempts: 1, retryOn: reset', { reset: true, first: 1 }, { status: 200, came: { v1: 2 } }),
+  tried(
+    'retries.perTryTimeout',
+    'attempts: 1, perTryTimeout: 0.2s, retryOn: "5xx"',
+    { delayMs: 2_000, first: 1 },
+    { status: 200, came: { v1: 2 }, atLeastMs: 200 },
+  ),
+  {
+    name: 'retries on connect-failure, not where it has failed before',
+    config: `${always('retries: {attempts: 2, retryOn: connect-failure, retryIgnorePreviousHosts: true}\nroute: [{destination: {host: reviews}}]')}`,
+    services: [{ name: 'reviews', instances: { v1: { down: true }, v2: {}, v3: {} } }],
+    steps: [{ ask: { method: 'POST' }, times: 12, expect: { status: 200, by: ['v2', 'v3'] } }],
+  },
+  {
+    name: 'retries.retryRemoteLocalities',
+    config: `${always('retries: {attempts: 1, retryOn: 5xx, retryRemoteLocalities: true}\nroute: [{destination: {host: reviews}}]')}`,
+    services: [{ name: 'reviews', instances: { v1: { locality: 'r1/z1/s1' }, v2: { locality: 'r2/z1/s1' } } }],
+    steps: [{ behave: { v1: { status: 500 } }, ask: {}, times: 3, expect: { status: 200, by: 'v2', came: { v1: 3, v2: 3 } } }],
+  },
+  {
+    name: 'retryBudget',
+    config: always(`retries: {attempts: 3, retryOn: 5xx, backoff: 0.2s}\n${toV1}`).replace(
+      '  host: reviews\n',
+      '  host: reviews\n  trafficPolicy: {retryBudget: {percent: 0.1, minRetryConcurrency: 0}}\n',
+    ),
+    steps: [{ behave: { v1: { status: 500 } }, ask: {}, times: 3, expect: { status: 500, came: { v1: 3 } } }],
+  },
+  {
+    name: 'connectionPool.http.maxRetries',
+    config: `${always('retries: {attempts: 1, retryOn: 5xx, perTryTimeout: 1s}\nroute: [{destination: {host: other}}]')}---${destination(
+      'other',
+      '{connectionPool: {http: {maxRetries: 1}}}',
+    )}`,
+    services: [
+      { name: 'reviews', instances: { v1: {} } },
+      { name: 'other', instances: { o1: {} } },
+    ],
+    steps: [{ behave: { o1: { status: 500, first: 1 } }, ask: {}, expect: { status: 200, came: { o1: 2 } } }],
+  },
+];
