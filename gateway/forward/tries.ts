@@ -31,6 +31,7 @@ export class Tries {
   readonly #request: TriesRequest;
   readonly #attempts: Attempts;
   endpoint: EndpointState | undefined;
+  readonly #asked = new Set<EndpointState>();
   #call: UpstreamCall | undefined;
   #admitted = false;
   #retrying = false;
@@ -97,7 +98,9 @@ export class Tries {
   /** A connection that had been idle may have been closed under us: its endpoint is asked once more. */
   async #once(endpoint: EndpointState, again = false): Promise<SendOutcome> {
     const { cluster, send, body, retries } = this.#request;
-    const fresh = again || this.count > 1;
+    // Only there: what stands to another endpoint is as good as for a first try, and a site that takes over a lost one's requests has no time for so many handshakes.
+    const fresh = again || this.#asked.has(endpoint);
+    this.#asked.add(endpoint);
     this.#tryTimedOut = false;
     const call = this.#parts.upstream.send({ cluster, endpoint, fresh, repeatable: isIdempotent(send.method) }, send);
     this.#call = call;

@@ -3,6 +3,7 @@ import type { HttpLimits } from '../context.ts';
 import { Deadlines } from '../deadlines.ts';
 import { type AttemptFailure, type ClusterTable, type DialRequest, type DialResult, ejectionKey } from '../engine/index.ts';
 import type { EndpointState } from '../state/index.ts';
+import { Hurry } from './hurry.ts';
 import { isOver, leadsToOneOfMany, leaseOf, type SpreadLimits, shorter, wantsAnother } from './spread.ts';
 import { Suspects } from './suspects.ts';
 import { UpstreamConnection } from './upstream-connection.ts';
@@ -38,6 +39,8 @@ interface Route {
   standing: number;
   /** Requests for which no connection may be opened; the first gets the next that is free. */
   readonly waiting: Waiting[];
+  /** Requests for which one may be opened, while others are in use. */
+  readonly hurry: Hurry<Acquired>;
 }
 
 interface Waiting {
@@ -76,10 +79,29 @@ export class UpstreamPool {
       if (wantsAnother(endpoint, idle.length, this.#options.limits)) void this.#openAnother(route, cluster, endpoint);
       return { ok: true, connection, reused: true };
     }
+    if (maxIdleMs > 0 && route.standing > 0) return this.#soonest(route, cluster, endpoint, signal());
     const dialled = await this.#dialSound(route, cluster, endpoint, signal());
     if (!dialled.ok) return dialled.failure === 'overflow' ? this.#wait(route, cluster, endpoint, signal()) : dialled;
     dialled.connection.take();
     return { ...dialled, reused: false };
+  }
+
+  /** By whichever comes first: one of its own, or one that another request is done with. Its own is then kept for the next. */
+  #soonest(route: Route, cluster: ClusterTable, endpoint: EndpointState, signal: AbortSignal): Promise<Acquired> {
+    return route.hurry.enter({
+      signal,
+      gone: { ok: false, failure: 'aborted', reason: 'the caller went away' },
+      standing: () => route.standing,
+      open: async (served) => {
+        // Not given up with its request: a handshake that was begun is worth its end to the next.
+        const dialled = await this.#dialSound(route, cluster, endpoint, new AbortController().signal);
+        if (!dialled.ok) return dialled.failure === 'overflow' && !served() ? this.#wait(route, cluster, endpoint, signal) : dialled;
+        dialled.connection.take();
+        if (served()) this.#park(route, dialled.connection);
+        return { ...dialled, reused: false };
+      },
+      isUnreachable: (acquired) => !acquired.ok && acquired.failure === 'connect',
+    });
   }
 
   /**
@@ -96,6 +118,9 @@ export class UpstreamPool {
       if (wanted.has(key)) continue;
       this.#routes.delete(key);
       route.opening?.abort();
+      if (key.startsWith(`${this.#options.identity()} `))
+        route.hurry.failUnbegun({ ok: false, failure: 'connect', reason: 'not to be used any more' });
+      else route.hurry.openAll();
       for (const connection of route.idle.splice(0)) this.#discard(connection);
     }
   }
@@ -183,6 +208,10 @@ export class UpstreamPool {
       else next.again();
       return;
     }
+    if (route.hurry.waits && connection.take()) {
+      route.hurry.give({ ok: true, connection, reused: true });
+      return;
+    }
     connection.park(now, () => {
       this.#deadlines.forget(connection);
       const at = route.idle.indexOf(connection);
@@ -205,6 +234,7 @@ export class UpstreamPool {
       openAgainAt: 0,
       standing: 0,
       waiting: [],
+      hurry: new Hurry(),
     };
     if (!this.#closed) this.#routes.set(key, route);
     return route;
