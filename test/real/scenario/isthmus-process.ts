@@ -95,17 +95,21 @@ export async function startGateway(host: Host, control: ControlHost): Promise<Ga
 export interface VmOptions {
   readonly service: string;
   readonly port: number;
-  readonly appPort: number;
+  /** Absent: it only calls. */
+  readonly appPort?: number;
+  /** More of `isthmus vm join`. */
+  readonly flags?: readonly string[];
 }
 
 export async function joinVm(host: Host, control: ControlHost, vm: VmOptions): Promise<Running> {
   const token = await control.run('vm', 'token', vm.service, '--port', String(vm.port), '--max-uses', '1');
   const folder = await makeWorkFolder(`agent-${host.name}`);
-  const service = ['--service', vm.service, '--port', String(vm.port), '--app-port', String(vm.appPort), '--health', 'http:/healthz'];
+  const app = ['--service', vm.service, '--port', String(vm.port), '--app-port', String(vm.appPort), '--health', 'http:/healthz'];
+  const more = [...(vm.appPort === undefined ? [] : app), ...(vm.flags ?? [])];
   return startServer({
     name: `agent-${host.name}`,
     command: process.execPath,
-    args: [cli, 'vm', 'join', token, ...service, '--address', host.address, '--instance', host.name, '--state-dir', join(folder, 'state')],
+    args: [cli, 'vm', 'join', token, ...more, '--address', host.address, '--instance', host.name, '--state-dir', join(folder, 'state')],
     netns: host.netns,
     folder,
     ready: async (reach) => (await reach.request({ url: 'http://127.0.0.1:15021/healthz/ready' })).status === 200,

@@ -33,6 +33,9 @@ export interface Network {
   /** Nothing passes between the two sites from now on, and nobody is told: neither FIN nor RST. */
   cut(a: string, b: string): Promise<void>;
   heal(a: string, b: string): Promise<void>;
+  /** The links of all of the site's hosts go down at one moment: nothing leaves one or reaches it, and nobody is told. Addresses stay. */
+  unplug(site: string): Promise<void>;
+  plugIn(site: string): Promise<void>;
   /** From now on nobody can dial into the site from outside; it can still dial out. */
   blockInbound(site: string): Promise<void>;
   allowInbound(site: string): Promise<void>;
@@ -74,11 +77,18 @@ interface MutableHost extends Host {
   address: string;
 }
 
+interface Subnet {
+  readonly prefix: string;
+  next: number;
+  /** The router's ends of its hosts' links. */
+  readonly links: string[];
+}
+
 class SiteNetwork implements Network {
   readonly #prefix = `isth-${ownerTag()}-${randomBytes(3).toString('hex')}`;
   readonly #router = `${this.#prefix}-router`;
   readonly #hosts = new Map<string, MutableHost>();
-  readonly #subnets = new Map<string, { prefix: string; next: number }>();
+  readonly #subnets = new Map<string, Subnet>();
   #firewall: Firewall;
   /** One change of the rules at a time, in the order asked. */
   #loading: Promise<void> = Promise.resolve();
@@ -93,7 +103,7 @@ class SiteNetwork implements Network {
     await ip('-n', this.#router, 'link', 'set', 'lo', 'up');
     await this.#load(this.#firewall);
     for (const [index, [site, hosts]] of Object.entries(sites).entries()) {
-      const subnet = { prefix: `${RANGE}.${index + 1}`, next: FIRST_HOST };
+      const subnet: Subnet = { prefix: `${RANGE}.${index + 1}`, next: FIRST_HOST, links: [] };
       this.#subnets.set(site, subnet);
       await ip('-n', this.#router, 'link', 'add', 'name', site, 'type', 'bridge', 'forward_delay', '0');
       await ip('-n', this.#router, 'address', 'add', `${subnet.prefix}.1/24`, 'dev', site);
@@ -115,6 +125,14 @@ class SiteNetwork implements Network {
 
   heal(a: string, b: string): Promise<void> {
     return this.#change((now) => ({ ...now, cut: now.cut.filter((pair) => !isPair(pair, a, b)) }), a, b);
+  }
+
+  unplug(site: string): Promise<void> {
+    return this.#setLinks(site, 'down');
+  }
+
+  plugIn(site: string): Promise<void> {
+    return this.#setLinks(site, 'up');
   }
 
   blockInbound(site: string): Promise<void> {
@@ -149,7 +167,7 @@ class SiteNetwork implements Network {
       await ip('route', 'delete', 'unreachable', `${RANGE}.0.0/16`).catch(() => undefined);
   }
 
-  async #addHost(site: string, name: string, subnet: { prefix: string; next: number }): Promise<void> {
+  async #addHost(site: string, name: string, subnet: Subnet): Promise<void> {
     const netns = `${this.#prefix}-${site}-${name}`;
     const number = subnet.next++;
     const address = `${subnet.prefix}.${number}`;
@@ -159,6 +177,7 @@ class SiteNetwork implements Network {
     // Both ends are made inside the namespaces: nothing ever shows up in the machine's own.
     await ip('-n', this.#router, 'link', 'add', 'name', port, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', netns);
     await ip('-n', this.#router, 'link', 'set', port, 'master', site, 'up');
+    subnet.links.push(port);
     await ip('-n', netns, 'address', 'add', `${address}/24`, 'dev', 'eth0');
     await ip('-n', netns, 'link', 'set', 'eth0', 'up');
     await ip('-n', netns, 'route', 'add', 'default', 'via', `${subnet.prefix}.1`);
@@ -166,7 +185,13 @@ class SiteNetwork implements Network {
     this.#hosts.set(`${site}/${name}`, host);
   }
 
-  #subnet(site: string): { prefix: string; next: number } {
+  /** The router's ends: those in the namespaces would take the default routes with them. */
+  async #setLinks(site: string, state: 'up' | 'down'): Promise<void> {
+    const lines = this.#subnet(site).links.map((link) => `link set ${link} ${state}\n`);
+    await run('ip', ['-n', this.#router, '-batch', '-'], lines.join(''));
+  }
+
+  #subnet(site: string): Subnet {
     const subnet = this.#subnets.get(site);
     if (subnet === undefined) throw new Error(`no site ${site}; there are ${[...this.#subnets.keys()].join(', ')}`);
     return subnet;
