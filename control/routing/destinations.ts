@@ -76,8 +76,13 @@ function granted(key: ServiceKey, object: RouteObject, lookup: Lookup): boolean 
     .some(
       ({ spec }) =>
         spec.from.some((f) => f.group === 'gateway.networking.k8s.io' && f.kind === object.kind && f.namespace === object.namespace) &&
-        spec.to.some((t) => t.group === '' && t.kind === 'Service' && (t.name === undefined || t.name === '' || t.name === name)),
+        spec.to.some((t) => isService(t) && (t.name === undefined || t.name === '' || t.name === name)),
     );
+}
+
+/** By either of its kinds it is the same service of the mesh. */
+function isService({ group, kind }: { readonly group: string; readonly kind: string }): boolean {
+  return (group === '' && kind === 'Service') || (group === 'multicluster.x-k8s.io' && kind === 'ServiceImport');
 }
 
 function clusterRef(ref: DestinationRef, context: RuleContext): ClusterRef {
