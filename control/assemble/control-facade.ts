@@ -28,6 +28,7 @@ import type { XdsServer } from '../xds/index.ts';
 import { exportsOf } from './config-objects.ts';
 import type { ControlIdentity } from './control-identity.ts';
 import { makeJoinToken } from './join-tokens.ts';
+import { objectConflicts } from './object-conflicts.ts';
 import { objectsApi } from './objects.ts';
 import type { Publishing } from './publishing.ts';
 import type { Snapshots } from './snapshots.ts';
@@ -118,7 +119,7 @@ function status(parts: FacadeParts): Status {
     hostSuffix: mesh.hostSuffix,
     exports: exportsOf(config.current, objects.set.current(), mesh.cluster),
     gatewayPorts: snapshots.inputs.gatewayPorts,
-    conflicts: [...faults, ...publishing.conflicts()],
+    conflicts: [...faults, ...publishing.conflicts(), ...objectConflicts(objects.set.current())],
     configViolations: config.violations.map(formatViolation),
     now: clock.now(),
   });

@@ -93,7 +93,7 @@ export async function buildParts(around: Surroundings): Promise<ControlParts> {
   };
   const applyPolicies = () => snapshots.set({ policies: policiesOf(objects.set.current()) });
   const exports = () => exportsOf(config.current, objects.set.current(), cluster);
-  const peers = new Peers({ ...around, mesh, identity, catalog, exports, front: services.front, onPeers: applyPolicies });
+  const peers = new Peers({ ...around, mesh, identity, catalog, objects, exports, front: services.front, onPeers: applyPolicies });
   const gateways = new GatewayList({ store, instances: services.instances, cluster, resolve: resolveHost, clock, log });
   const audit = await openAuditLog(join(mesh.stateDir, 'audit.jsonl'));
   const inner = {

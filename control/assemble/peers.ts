@@ -13,10 +13,20 @@ import { loadRoot, signIntermediate } from '../ca/index.ts';
 import { type Catalog, exportService, type ServiceExport } from '../catalog/index.ts';
 import { type LiveConfig, parseHostPort } from '../config/index.ts';
 import type { GrpcFront } from '../grpc/index.ts';
-import { type ChangedServices, createJoining, createPeering, type Joining, type Peering, type PeerReport } from '../peering/index.ts';
+import type { Objects } from '../objects/index.ts';
+import {
+  type ChangedServices,
+  createJoining,
+  createPeering,
+  type Joining,
+  type Peering,
+  type PeerReport,
+  SharedObjects,
+} from '../peering/index.ts';
 import { peersOf } from './config-objects.ts';
 import type { PeerOperations } from './control-facade.ts';
 import type { ControlIdentity } from './control-identity.ts';
+import { parserFor } from './objects.ts';
 
 export interface PeersOptions {
   readonly mesh: MeshSpec;
@@ -25,6 +35,7 @@ export interface PeersOptions {
   readonly catalog: Catalog;
   /** What peers may be told, as it is now. */
   readonly exports: () => readonly ExportPolicyObject[];
+  readonly objects: Objects;
   readonly store: Store;
   readonly front: GrpcFront;
   readonly clock: Clock;
@@ -39,12 +50,16 @@ export class Peers implements PeerOperations {
   readonly #options: PeersOptions;
   readonly #peering: Peering;
   readonly #joining: Joining;
+  readonly #shared: SharedObjects;
   #specs: ReadonlyMap<string, PeerObject['spec']>;
   #exported: readonly ExportPolicyObject[] = [];
+  /** The catalog's first view is there: before it there is nothing to tell. */
+  #exporting = false;
 
   constructor(options: PeersOptions) {
     const { mesh, identity, catalog, store, front, clock, random, log } = options;
     this.#options = options;
+    this.#shared = new SharedObjects(mesh.cluster, () => clock.now());
     this.#specs = specsOf(peersOf(options.config.current));
     this.#peering = createPeering({
       cluster: clusterId(mesh.cluster),
@@ -55,6 +70,8 @@ export class Peers implements PeerOperations {
       store,
       sink: catalog,
       anchors: identity.authority,
+      objects: options.objects.set,
+      parse: parserFor(mesh.trustDomain),
       security: (cluster) => this.#security(cluster),
       clock,
       random,
@@ -102,7 +119,10 @@ export class Peers implements PeerOperations {
     const undo = identity.authority.subscribe(() => this.#export(new Set()));
     const joining = this.#joining.run(signal);
     try {
-      for await (const change of catalog.changes(signal)) this.#export(change.services);
+      for await (const change of catalog.changes(signal)) {
+        this.#export(change.services);
+        this.#exporting = true;
+      }
     } finally {
       undo();
       await joining;
@@ -114,12 +134,13 @@ export class Peers implements PeerOperations {
     this.#specs = specsOf(peers);
     for (const { cluster } of this.report())
       this.#options.catalog.addPeer(clusterId(cluster), this.#specs.get(cluster)?.namespaces ?? ['*']);
+    this.#peering.reconsiderObjects();
     this.#export(undefined);
   }
 
-  /** Objects have changed, of which some may be ServiceExports. */
+  /** Objects have changed: some may be shared, some may be ServiceExports. */
   objectsChanged(): void {
-    if (!isDeepStrictEqual(this.#options.exports(), this.#exported)) this.#export(undefined);
+    if (this.#exporting) this.#export(isDeepStrictEqual(this.#options.exports(), this.#exported) ? new Set() : undefined);
   }
 
   /** Peer → namespaces whose identities it may present here. */
@@ -152,7 +173,7 @@ export class Peers implements PeerOperations {
   }
 
   #export(services: ChangedServices): void {
-    const { catalog, identity, mesh } = this.#options;
+    const { catalog, identity, mesh, objects } = this.#options;
     const view = catalog.current();
     const policies = this.#options.exports();
     this.#exported = policies;
@@ -163,6 +184,7 @@ export class Peers implements PeerOperations {
         exportOf: (key, peer): ServiceExport | undefined => exportService(key, peer, view, policies),
         trust: { trustDomain, roots, intermediates: intermediates.filter((i) => i.cluster === mesh.cluster).map((i) => i.certificate) },
         sources: catalog.status(),
+        objects: this.#shared.update(objects.set.sourcesOf(mesh.cluster)),
       },
       services,
     );

@@ -1,11 +1,13 @@
 export type { ParseDocument } from './candidates.ts';
 export { namespacesOf } from './candidates.ts';
-export type { AppliableObject, ObjectOwner, ObjectSource, ObjectView, OwnedObject } from './contract.ts';
+export type { AppliableObject, ObjectKey, ObjectOwner, ObjectSource, ObjectView, OwnedObject } from './contract.ts';
 export type { FileObject } from './file-source.ts';
 export type { Reported } from './list-objects.ts';
 export { listObjects } from './list-objects.ts';
 export { Objects } from './objects.ts';
+export { ownedObject } from './owned.ts';
 export type { ClientFacts } from './plan/client-facts.ts';
 export type { TrafficSeen } from './plan/contract.ts';
 export { makePlan } from './plan/make-plan.ts';
+export { describeKey, objectKey, refOf } from './ref.ts';
 export { revisionDetail, revisionSummary } from './summaries.ts';

@@ -50,6 +50,11 @@ export class ObjectSet {
     return other.current();
   }
 
+  /** What each source of one cluster said last; the same object until it says otherwise. */
+  sourcesOf(cluster: string): readonly ObjectSource[] {
+    return [...this.#sources.values()].filter((s) => s.owner.cluster === cluster);
+  }
+
   /** Everybody who has this key, in force or not: the one that wins first. */
   holders(key: ObjectKey): readonly OwnedObject[] {
     const all = [...this.#sources.values()].flatMap((s) => s.objects.get(key) ?? []);

@@ -5,6 +5,8 @@ import type { RegistryEvent } from '../../core/registry/index.ts';
 import type { Store } from '../../core/store.ts';
 import type { ChannelSecurity } from '../../core/xds/index.ts';
 import type { CatalogView, GatewayRecord, ServiceExport, SourceReport } from '../catalog/index.ts';
+import type { ObjectOwner, ObjectSource, ParseDocument } from '../objects/index.ts';
+import type { SharedSet } from './shared-objects.ts';
 
 /** Where a peer's records go; the catalog is one. Calls come in the order of the stream and return at once. */
 export interface PeerSink {
@@ -15,6 +17,12 @@ export interface PeerSink {
   peerLost(cluster: ClusterId, reason: string): void;
   dropPeerSource(cluster: ClusterId, source: SourceId): void;
   setGateways(cluster: ClusterId, gateways: readonly GatewayRecord[]): void;
+}
+
+/** Where a peer's shared objects go; control/objects' ObjectSet is one. Calls return at once. */
+export interface PeerObjectsSink {
+  setSource(source: ObjectSource): void;
+  removeSource(owner: ObjectOwner): void;
 }
 
 /** What a peer says of the certificates it issues with; control/ca checks them. Undefined: the peer is gone. */
@@ -31,6 +39,8 @@ export interface ExportInputs {
   /** Of this cluster: those in use. */
   readonly trust: { readonly trustDomain: string; readonly roots: readonly Uint8Array[]; readonly intermediates: readonly Uint8Array[] };
   readonly sources: readonly SourceReport[];
+  /** What this cluster owns and shares. Absent: not known yet, and peers keep what they have. */
+  readonly objects?: SharedSet;
 }
 
 /** Which services differ since the last inputs; undefined: any may, as after a change of ExportPolicies. */
@@ -66,6 +76,9 @@ export interface PeeringOptions {
   readonly store: Store;
   readonly sink: PeerSink;
   readonly anchors: PeerAnchorsSink;
+  readonly objects: PeerObjectsSink;
+  /** Reads a peer's document; what it refuses is reported and blocks nothing else. */
+  readonly parse: ParseDocument;
   /** mTLS to a control plane of that cluster; asked for at each attempt. MeshError IDENTITY_INVALID (retryable) without an SVID. */
   readonly security: (cluster: string) => ChannelSecurity;
   readonly clock: Clock;

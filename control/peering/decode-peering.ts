@@ -12,6 +12,7 @@ import {
 } from '../../core/model/index.ts';
 import { accept, type Checked, reject, type Violation } from '../../core/validate.ts';
 import { peering, peeringTypeUrls as urls } from '../../core/xds/index.ts';
+import { decodeObjectsState, decodeSharedObject, type ReceivedObject } from './decode-objects.ts';
 import { endpointName } from './export-records.ts';
 
 /** A peer's service without its endpoints. */
@@ -29,6 +30,8 @@ export type PeerResource =
   | { readonly kind: 'gateway'; readonly value: peering.PeerGateway }
   | { readonly kind: 'trust'; readonly value: peering.PeerTrust }
   | { readonly kind: 'source'; readonly value: peering.SourceState }
+  | { readonly kind: 'object'; readonly value: ReceivedObject }
+  | { readonly kind: 'objects'; readonly value: peering.ObjectsState }
   | { readonly kind: 'mark'; readonly value: peering.SyncMark };
 
 const isPort = (port: number) => Number.isInteger(port) && port >= 1 && port <= 65_535;
@@ -51,6 +54,14 @@ export function decodePeerResource(typeUrl: string, name: string, bytes: Uint8Ar
         return decodeTrust(name, peering.PeerTrust.decode(bytes));
       case urls.sourceState:
         return decodeSource(name, peering.SourceState.decode(bytes));
+      case urls.sharedObject: {
+        const read = checkedAs((report) => decodeSharedObject(name, bytes, report));
+        return read.ok ? accept({ kind: 'object', value: read.value }) : read;
+      }
+      case urls.objectsState: {
+        const read = checkedAs((report) => decodeObjectsState(name, bytes, report));
+        return read.ok ? accept({ kind: 'objects', value: read.value }) : read;
+      }
       case urls.syncMark:
         return accept({ kind: 'mark', value: peering.SyncMark.decode(bytes) });
       default:
@@ -67,6 +78,12 @@ function checked(make: () => PeerResource, check: (report: Report) => void): Che
   const violations: Violation[] = [];
   check((path, message) => violations.push({ path, message }));
   return violations.length === 0 ? accept(make()) : reject(violations);
+}
+
+function checkedAs<T>(read: (report: Report) => T): Checked<T> {
+  const violations: Violation[] = [];
+  const value = read((path, message) => violations.push({ path, message }));
+  return violations.length === 0 ? accept(value) : reject(violations);
 }
 
 function checkLabels(labels: Readonly<Record<string, string>>, report: Report): void {

@@ -14,3 +14,4 @@ export type { CreatedInvite, JoinAuthority, JoiningOptions, JoinResult } from '.
 export { putPeer } from './peer-store.ts';
 export type { PeerCall, Peering } from './peering.ts';
 export { createPeering } from './peering.ts';
+export { SharedObjects } from './shared-objects.ts';

@@ -3,23 +3,29 @@ import { type ChangedNames, type EncodedResource, peeringTypeUrls as urls } from
 import type { MergedService, ServiceExport } from '../catalog/index.ts';
 import type { ChangedServices, ExportInputs } from './contract.ts';
 import { encodeEndpoint, encodeGateway, encodeService, encodeSource, encodeTrust } from './export-records.ts';
+import { encodeState, type SharedSet, type SharedState } from './shared-objects.ts';
 
 type Names = Map<string, EncodedResource>;
 
 /**
  * What one peer is told: services that an ExportPolicy gives it, with the endpoints of this cluster's own sources, their
- * sources' states, this cluster's gateways and what it signs with. Pure but for being told of changes; costs what a change touches.
+ * sources' states, this cluster's gateways and what it signs with,
+ * the objects that this cluster owns and shares, and what it holds of others'. Pure but for being told of changes; costs what a change touches.
  */
 export class PeerExports {
   readonly #peer: ClusterId;
   readonly #sets = new Map<string, Names>(
-    [urls.trust, urls.gateway, urls.service, urls.endpoint, urls.sourceState].map((u) => [u, new Map()]),
+    [urls.trust, urls.gateway, urls.service, urls.endpoint, urls.sourceState, urls.sharedObject, urls.objectsState].map((u) => [
+      u,
+      new Map(),
+    ]),
   );
   /** Of each exported service: the names of its endpoint resources, and the sources that know it. */
   readonly #exported = new Map<ServiceKey, { readonly endpoints: ReadonlySet<string>; readonly sources: readonly string[] }>();
   /** Source → how many exported services it knows. */
   readonly #uses = new Map<string, number>();
   readonly #listeners = new Set<(changed: readonly ChangedNames[]) => void>();
+  #shared: SharedSet | undefined;
   #revision = 0;
   #ready = false;
 
@@ -42,7 +48,8 @@ export class PeerExports {
     return () => this.#listeners.delete(listener);
   }
 
-  update(inputs: ExportInputs, services: ChangedServices): void {
+  /** `held`: of other owners' objects, by this cluster. */
+  update(inputs: ExportInputs, services: ChangedServices, held: readonly SharedState[] = []): void {
     const changed: ChangedNames[] = [];
     this.#updateServices(inputs, this.#ready && services !== undefined ? services : this.#everyKey(inputs), changed);
     const { view, trust, sources } = inputs;
@@ -51,11 +58,23 @@ export class PeerExports {
     this.#replace(urls.trust, trust.intermediates.length === 0 ? [] : [encodeTrust(trust)], changed);
     const states = sources.filter((s) => s.cluster === view.cluster && s.state !== 'unknown' && this.#uses.has(s.source));
     this.#replace(urls.sourceState, states.map(encodeSource), changed);
+    this.#updateObjects(inputs.objects, held, changed);
     const first = !this.#ready;
     this.#ready = true;
     if (changed.length === 0 && !first) return;
     this.#revision += 1;
     for (const listener of [...this.#listeners]) listener(changed);
+  }
+
+  #updateObjects(shared: SharedSet | undefined, held: readonly SharedState[], changed: ChangedNames[]): void {
+    if (shared !== undefined && shared !== this.#shared) this.#replace(urls.sharedObject, shared.resources, changed);
+    this.#shared = shared ?? this.#shared;
+    const own = this.#shared === undefined ? [] : [this.#shared.state];
+    this.#replace(
+      urls.objectsState,
+      [...own, ...held].map((state) => encodeState(state, this.#peer)),
+      changed,
+    );
   }
 
   #everyKey({ view }: ExportInputs): Iterable<ServiceKey> {

@@ -5,6 +5,7 @@ import { formatViolation } from '../../core/validate.ts';
 import { type ResourceRejection, peeringTypeUrls as urls, type XdsUpdate } from '../../core/xds/index.ts';
 import type { PeerAnchorsSink, PeerSink } from './contract.ts';
 import { decodePeerResource, type ImportedService, type PeerResource } from './decode-peering.ts';
+import type { PeerObjects } from './peer-objects.ts';
 
 type EndpointEntry = { readonly service: string; readonly source: string; readonly value: EndpointRecord };
 /** Service → sources whose record of it may have changed. */
@@ -23,6 +24,7 @@ export interface PeerImportsOptions {
   readonly clock: Clock;
   /** Sources of the peer that the sink holds, from earlier processes too. */
   readonly knownSources: (cluster: ClusterId) => readonly string[];
+  readonly objects: PeerObjects;
 }
 
 /**
@@ -62,12 +64,14 @@ export class PeerImports {
   opened(fresh: boolean): void {
     this.#synced = false;
     this.#markRevision = undefined;
+    this.#options.objects.opened(fresh);
     if (!fresh) return;
     for (const map of [this.#services, this.#endpoints, this.#byService, this.#sources, this.#gateways]) map.clear();
   }
 
   lost(reason: string): void {
     this.#synced = false;
+    this.#options.objects.lost();
     this.#options.sink.peerLost(this.#options.cluster, reason);
   }
 
@@ -79,15 +83,17 @@ export class PeerImports {
     let mark: { readonly revision: number } | undefined;
     for (const name of update.removed) {
       gateways ||= update.typeUrl === urls.gateway;
+      this.#options.objects.remove(update.typeUrl, name);
       this.#remove(update.typeUrl, name, touched);
     }
     for (const { name, any } of update.changed) {
       const decoded = decodePeerResource(update.typeUrl, name, any.value);
-      const faults = decoded.ok ? this.#take(name, decoded.value, touched) : decoded.violations.map(formatViolation);
+      const faults = decoded.ok ? this.#take(name, decoded.value, any.value, touched) : decoded.violations.map(formatViolation);
       if (faults.length > 0) rejections.push({ name, reason: faults.join('; ') });
       else if (decoded.ok && decoded.value.kind === 'gateway') gateways = true;
       else if (decoded.ok && decoded.value.kind === 'mark' && decoded.value.value.complete) mark = decoded.value.value;
     }
+    if (this.#synced) this.#options.objects.settle();
     if (mark !== undefined) this.#marked(mark.revision);
     else if (this.#synced) {
       this.#emit(touched);
@@ -104,7 +110,7 @@ export class PeerImports {
     this.#confirm();
   }
 
-  #take(name: string, resource: PeerResource, touched: Touched): readonly string[] {
+  #take(name: string, resource: PeerResource, bytes: Uint8Array, touched: Touched): readonly string[] {
     switch (resource.kind) {
       case 'service':
         if (this.#services.size >= mostServices && !this.#services.has(name)) return [`more than ${mostServices} services of one peer`];
@@ -131,6 +137,11 @@ export class PeerImports {
         return [];
       case 'trust':
         return this.#takeTrust(resource.value);
+      case 'object':
+        return this.#options.objects.take(name, resource.value, bytes);
+      case 'objects':
+        this.#options.objects.told(resource.value);
+        return [];
       case 'mark':
         return [];
     }
@@ -173,6 +184,7 @@ export class PeerImports {
     this.#markRevision = revision;
     if (this.#synced) return;
     this.#synced = true;
+    this.#options.objects.synced();
     this.#currentAt = this.#options.clock.monotonic();
     for (const source of this.#sources.keys()) this.#emitSnapshot(source);
     // Also those that only the catalog remembers, from before a restart.

@@ -7,6 +7,7 @@ import { DeltaClientState, peering } from '../../core/xds/index.ts';
 import type { PeeringOptions, PeeringTiming, PeerRecord, PeerReport } from './contract.ts';
 import { PeerExports } from './peer-exports.ts';
 import { PeerImports } from './peer-imports.ts';
+import { PeerObjects } from './peer-objects.ts';
 import { type PeerParts, PeerSession, type PeerStream } from './peer-session.ts';
 import { mergeAddresses } from './peer-store.ts';
 
@@ -20,6 +21,8 @@ export interface PeerContext extends PeeringOptions {
   readonly process: string;
   readonly trustDomain: () => string | undefined;
   readonly onAddresses: (cluster: string, addresses: readonly string[]) => void;
+  readonly keepObject: (cluster: string, name: string, bytes: Uint8Array | undefined) => void;
+  readonly onObjects: () => void;
 }
 
 /**
@@ -29,6 +32,7 @@ export interface PeerContext extends PeeringOptions {
 export class Peer {
   readonly cluster: ClusterId;
   readonly exports: PeerExports;
+  readonly objects: PeerObjects;
   readonly #context: PeerContext;
   readonly #imports: PeerImports;
   readonly #stop = new AbortController();
@@ -51,7 +55,16 @@ export class Peer {
     this.exports = new PeerExports(this.cluster);
     const { sink, anchors, clock, trustDomain } = context;
     const knownSources = context.knownSources ?? (() => []);
-    this.#imports = new PeerImports({ cluster: this.cluster, sink, anchors, clock, trustDomain, knownSources });
+    this.objects = new PeerObjects({
+      cluster: this.cluster,
+      sink: context.objects,
+      parse: context.parse,
+      namespaces: () => context.namespacesOf?.(this.cluster) ?? ['*'],
+      keep: (name, bytes) => context.keepObject(this.cluster, name, bytes),
+      onChange: context.onObjects,
+    });
+    const { objects } = this;
+    this.#imports = new PeerImports({ cluster: this.cluster, sink, anchors, clock, trustDomain, knownSources, objects });
   }
 
   /** Dials whenever no stream is in use and there is an address; ends with `stop`. */

@@ -4,6 +4,7 @@ import { MeshError } from '../../core/errors.ts';
 import { clusterId, controlServiceAccount, systemNamespace } from '../../core/model/index.ts';
 import type { peering } from '../../core/xds/index.ts';
 import type { ChangedServices, ExportInputs, PeerCaller, PeeringOptions, PeeringTiming, PeerRecord, PeerReport } from './contract.ts';
+import { ObjectRecords } from './object-records.ts';
 import { Peer, type PeerContext } from './peer.ts';
 import { exportEpoch, listPeers, peerKey, updateAddresses } from './peer-store.ts';
 
@@ -28,6 +29,8 @@ export interface Peering {
   readonly done: Promise<void>;
   /** What may be exported has changed. Before the first call peers are told nothing. */
   updateExports(inputs: ExportInputs, services: ChangedServices): void;
+  /** Namespaces that peers may bring (`namespacesOf`) have changed. */
+  reconsiderObjects(): void;
   /** Takes on a peer that the store holds already. Idempotent; newer addresses are taken over. */
   added(record: PeerRecord): void;
   /** Forgets the peer, durably, and purges everything it told. MeshError NOT_FOUND. */
@@ -45,12 +48,14 @@ class PeerRegistry implements Peering {
   readonly #peers = new Map<string, Peer>();
   readonly #running = new Set<Promise<void>>();
   readonly #process = randomUUID();
+  readonly #records: ObjectRecords;
   #context: PeerContext | undefined;
   #inputs: ExportInputs | undefined;
   #finish: () => void = () => {};
 
   constructor(options: PeeringOptions) {
     this.#options = options;
+    this.#records = new ObjectRecords(options.store, options.clock, options.log);
     this.done = new Promise((resolve) => {
       this.#finish = resolve;
     });
@@ -71,11 +76,20 @@ class PeerRegistry implements Peering {
       process: this.#process,
       trustDomain: () => this.#inputs?.trust.trustDomain,
       onAddresses: (cluster, addresses) => this.#learn(cluster, addresses),
+      keepObject: (cluster, name, bytes) => this.#records.put(cluster, name, bytes),
+      onObjects: () => this.#export(new Set()),
     };
-    for (const record of records) this.added(record);
+    const kept = await this.#records.load();
+    for (const record of records) this.#add(record, kept.get(record.cluster));
+    // Of peers that were removed while their objects could not be.
+    for (const [cluster, objects] of kept) {
+      if (!this.#peers.has(cluster)) for (const name of objects.keys()) this.#records.put(cluster, name, undefined);
+    }
     const end = () => {
       for (const peer of this.#peers.values()) peer.stop('shutting down');
-      Promise.all(this.#running).then(this.#finish, this.#finish);
+      Promise.all(this.#running)
+        .then(() => this.#records.stop())
+        .then(this.#finish, this.#finish);
     };
     if (signal.aborted) end();
     else signal.addEventListener('abort', end, { once: true });
@@ -83,10 +97,25 @@ class PeerRegistry implements Peering {
 
   updateExports(inputs: ExportInputs, services: ChangedServices): void {
     this.#inputs = inputs;
-    for (const peer of this.#peers.values()) peer.exports.update(inputs, services);
+    this.#export(services);
+  }
+
+  reconsiderObjects(): void {
+    for (const peer of this.#peers.values()) peer.objects.reconsider();
   }
 
   added(record: PeerRecord): void {
+    this.#add(record, undefined);
+  }
+
+  #export(services: ChangedServices): void {
+    if (this.#inputs === undefined) return;
+    const held = [...this.#peers.values()].flatMap((peer) => peer.objects.state() ?? []);
+    for (const peer of this.#peers.values()) peer.exports.update(this.#inputs, services, held);
+  }
+
+  /** `kept`: its objects, from an earlier process. */
+  #add(record: PeerRecord, kept: ReadonlyMap<string, Uint8Array> | undefined): void {
     const { cluster, sink, namespacesOf } = this.#options;
     if (this.#context === undefined || record.cluster === cluster) return;
     const known = this.#peers.get(record.cluster);
@@ -97,7 +126,9 @@ class PeerRegistry implements Peering {
     sink.addPeer(clusterId(record.cluster), namespacesOf?.(record.cluster) ?? ['*']);
     const peer = new Peer(record, this.#context);
     this.#peers.set(record.cluster, peer);
-    if (this.#inputs !== undefined) peer.exports.update(this.#inputs, undefined);
+    if (kept !== undefined) peer.objects.restore(kept);
+    // All of it for the new peer, which has nothing yet.
+    this.#export(new Set());
     const run = peer.run().catch((error: unknown) => this.#options.log.error({ peer: record.cluster, error }, 'dialling a peer ended'));
     this.#running.add(run);
     void run.finally(() => this.#running.delete(run));
@@ -109,8 +140,10 @@ class PeerRegistry implements Peering {
     if (entry === undefined && !this.#peers.has(cluster))
       throw new MeshError('NOT_FOUND', `${cluster} is not a peer: see isthmus peer list`);
     await store.txn({ if: [], then: [{ op: 'delete', key: peerKey(cluster) }] });
-    this.#peers.get(cluster)?.stop('the peering was removed');
+    const peer = this.#peers.get(cluster);
+    peer?.stop('the peering was removed');
     this.#peers.delete(cluster);
+    peer?.objects.purge();
     await sink.removePeer(clusterId(cluster));
     anchors.setPeer(cluster, undefined);
     log.info({ peer: cluster }, 'peer removed');

@@ -30,6 +30,8 @@ export const peeringTypeUrls = {
   service: `${peering}ExportedService`,
   endpoint: `${peering}ExportedEndpoint`,
   sourceState: `${peering}SourceState`,
+  sharedObject: `${peering}SharedObject`,
+  objectsState: `${peering}ObjectsState`,
   syncMark: `${peering}SyncMark`,
 } as const;
 
@@ -92,4 +94,6 @@ export const peeringOrder: readonly string[] = [
   peeringTypeUrls.service,
   peeringTypeUrls.endpoint,
   peeringTypeUrls.sourceState,
+  peeringTypeUrls.sharedObject,
+  peeringTypeUrls.objectsState,
 ];

@@ -1,8 +1,10 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parserFor } from '../../control/assemble/objects.ts';
 import { Authority, caInit, ownSvidSource, signIntermediate } from '../../control/ca/index.ts';
 import { GrpcFront } from '../../control/grpc/index.ts';
+import { ObjectSet } from '../../control/objects/object-set.ts';
 import { createJoining, createPeering, type Joining, type Peering } from '../../control/peering/index.ts';
 import { openEmbeddedStore } from '../../control/store/index.ts';
 import type { Clock } from '../../core/clock.ts';
@@ -106,6 +108,8 @@ export class JoinSite {
       store,
       sink,
       anchors: authority,
+      objects: new ObjectSet(),
+      parse: parserFor('mesh.test'),
       security: (peer) => {
         if (svids === undefined) throw new MeshError('IDENTITY_INVALID', 'not joined yet', { retryable: true });
         return controlChannel(svids, { cluster: peer, now: Date.now });

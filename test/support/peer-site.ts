@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parserFor } from '../../control/assemble/objects.ts';
 import type {
   CatalogEndpoint,
   CatalogView,
@@ -10,6 +11,7 @@ import type {
   SourceReport,
 } from '../../control/catalog/index.ts';
 import { GrpcFront } from '../../control/grpc/index.ts';
+import { ObjectSet } from '../../control/objects/object-set.ts';
 import { createPeering, type ExportInputs, type Peering, type PeeringTiming, type PeerSink, putPeer } from '../../control/peering/index.ts';
 import { openEmbeddedStore } from '../../control/store/index.ts';
 import type { Clock } from '../../core/clock.ts';
@@ -180,6 +182,7 @@ export interface PeerSiteOptions {
 export class PeerSite {
   readonly cluster: string;
   readonly sink = new RecordingSink();
+  readonly objects = new ObjectSet();
   readonly anchors = new Map<string, number>();
   readonly front: GrpcFront;
   readonly peering: Peering;
@@ -214,6 +217,8 @@ export class PeerSite {
           return [];
         },
       },
+      objects: this.objects,
+      parse: parserFor('mesh.test'),
       security: (peer) => controlChannel(svids, { cluster: peer, now: Date.now }),
       clock: options.clock ?? systemClock,
       random: Math.random,

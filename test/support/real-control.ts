@@ -92,7 +92,8 @@ export class RealControl {
     return runCli(args, {
       HOME: this.dir,
       ISTHMUS_API: `127.0.0.1:${this.#api}`,
-      ISTHMUS_CA_FILE: join(this.dir, 'root', 'root.pem'),
+      // Before it has joined a mesh, too.
+      ISTHMUS_CA_FILE: join(this.dir, 'state', 'api-ca.pem'),
       ISTHMUS_CREDENTIAL_FILE: join(this.dir, 'credential'),
     });
   }
