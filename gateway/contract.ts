@@ -20,7 +20,7 @@ export interface GatewayDeps {
 
 /** A gateway that serves. */
 export interface RunningGateway {
-  /** Where other networks come in. */
+  /** Where other networks come in. An ingress gateway binds nothing there. */
   readonly eastWest: ListenAddress;
   readonly health: ListenAddress;
   readonly metrics: ListenAddress;

@@ -2,28 +2,28 @@ import type { ObtainedIdentity, RegistrationStatus } from '../core/identity/inde
 import { formatSpiffeId } from '../core/model/index.ts';
 import { version } from '../core/version.ts';
 import type { GatewayStatus, ListenAddress } from './admin/index.ts';
-import type { DataPlane } from './data-plane.ts';
 import { proxyBefore } from './envoy/describe-proxy.ts';
 import type { EnvoyProxy } from './envoy/envoy-proxy.ts';
-import type { OriginateListeners } from './inbound/originate-listeners.ts';
+import type { Ingress } from './ingress/ingress.ts';
 import type { GatewayOptions } from './options.ts';
+import type { OwnProxy } from './own-proxy.ts';
 import type { StateFeed } from './state/index.ts';
 
 export interface GatewayParts {
   readonly options: GatewayOptions;
-  readonly listen: ListenAddress;
+  readonly listen: ListenAddress | undefined;
   readonly identity: ObtainedIdentity | undefined;
   readonly registration: RegistrationStatus | undefined;
   readonly feed: StateFeed | undefined;
-  readonly plane: DataPlane | undefined;
+  readonly own: OwnProxy | undefined;
   readonly proxy: EnvoyProxy | undefined;
-  readonly originate: OriginateListeners | undefined;
   readonly draining: boolean;
 }
 
 /** What `isthmus status` and probes are told. */
 export function describeGateway(parts: GatewayParts): GatewayStatus {
-  const { options, listen, registration, feed, plane, originate } = parts;
+  const { options, listen, registration, feed, own } = parts;
+  const plane = own?.plane;
   const proxy = parts.proxy?.status() ?? proxyBefore(options.proxy);
   const reason = whyNotReady(parts);
   const client = feed?.status();
@@ -34,7 +34,8 @@ export function describeGateway(parts: GatewayParts): GatewayStatus {
     ready: reason === undefined,
     reason: reason ?? `serving from ${feed?.from() === 'disk' ? 'disk' : 'the control plane'}`,
     network: options.network,
-    listen: { address: listen.address, port: listen.port },
+    kind: options.kind,
+    ...(listen === undefined ? {} : { listen: { address: listen.address, port: listen.port } }),
     ...identityOf(parts.identity),
     registration,
     data: {
@@ -51,18 +52,16 @@ export function describeGateway(parts: GatewayParts): GatewayStatus {
     proxy,
     connections: proxy.kind === 'envoy' ? proxy.connections : (plane?.openConnections ?? 0),
     routes: plane?.tables.sni.size ?? 0,
-    originate: {
-      open: originate?.ports ?? [],
-      failed: [...(originate?.failed ?? [])].map(([port, why]) => ({ port, reason: why })),
-    },
+    originate: { open: own?.originate?.ports ?? [], failed: own?.originate?.failed ?? [] },
+    ...ingressOf(own?.ingress),
     ejected: [...(plane?.tables.ejected ?? [])],
   };
 }
 
-function whyNotReady({ identity, feed, plane, proxy, draining }: GatewayParts): string | undefined {
+function whyNotReady({ identity, feed, own, proxy, draining }: GatewayParts): string | undefined {
   if (draining) return 'draining';
   if (identity === undefined) return 'no identity yet: no control plane has answered';
-  if (feed === undefined || (plane === undefined && proxy === undefined)) return 'starting';
+  if (feed === undefined || (own === undefined && proxy === undefined)) return 'starting';
   const envoy = proxy?.status();
   if (envoy?.kind === 'envoy' && envoy.state !== 'live') return envoy.problem ?? `Envoy is ${envoy.state}`;
   if (feed.from() === 'nothing') return 'no configuration yet: none on disk, and no control plane has given any';
@@ -76,4 +75,14 @@ function identityOf(identity: ObtainedIdentity | undefined): Pick<GatewayStatus,
   const { state, lastError } = identity.status();
   const error = lastError === undefined ? {} : { lastError };
   return { identity: { spiffeId: formatSpiffeId(spiffeId), cluster, notAfter: new Date(notAfter).toISOString(), state, ...error } };
+}
+
+function ingressOf(ingress: Ingress | undefined): Pick<GatewayStatus, 'ingress'> {
+  if (ingress === undefined) return {};
+  const { certificates, ...ports } = ingress.status();
+  const said = certificates.map(({ notAfter, ...each }) => ({
+    ...each,
+    ...(notAfter === undefined ? {} : { notAfter: new Date(notAfter).toISOString() }),
+  }));
+  return { ingress: { ...ports, certificates: said } };
 }

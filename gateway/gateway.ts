@@ -21,21 +21,19 @@ import {
   servePages,
 } from './admin/index.ts';
 import type { GatewayDeps, RunningGateway } from './contract.ts';
-import { DataPlane } from './data-plane.ts';
 import { describeGateway } from './describe-gateway.ts';
 import type { EnvoyProxy } from './envoy/envoy-proxy.ts';
 import { openGatewayEnvoy } from './envoy/open-gateway.ts';
-import { OriginateListeners } from './inbound/originate-listeners.ts';
 import { defaultLimits } from './limits.ts';
 import type { GatewayOptions } from './options.ts';
+import { OwnProxy } from './own-proxy.ts';
 import { emptyState, StateFeed } from './state/index.ts';
-import { gatewayRules } from './tables.ts';
 import { createAccessLog, createGatewayLog } from './telemetry/index.ts';
 
 /** From saying goodbye until callers have heard of it, at most; a quarter of `drainMs` when that is less. */
 const farewellMs = 500;
 
-/** One east-west gateway: starts in order, ends in reverse. Everything it made is closed when `ended` settles or `start` rejects. */
+/** One gateway, of the kind that its options say: starts in order, ends in reverse. Everything it made is closed when `ended` settles or `start` rejects. */
 export class Gateway implements RunningGateway {
   readonly ended: Promise<void>;
   readonly #options: GatewayOptions;
@@ -48,10 +46,9 @@ export class Gateway implements RunningGateway {
   #metrics: PlainServer | undefined;
   #identity: ObtainedIdentity | undefined;
   #feed: StateFeed | undefined;
-  #plane: DataPlane | undefined;
+  #own: OwnProxy | undefined;
   #proxy: EnvoyProxy | undefined;
   #eastWest: ListenAddress | undefined;
-  #originate: OriginateListeners | undefined;
   #registration: InstanceRegistration | undefined;
   #finishing: Promise<void> | undefined;
   #failure: Error | undefined;
@@ -103,13 +100,12 @@ export class Gateway implements RunningGateway {
   status(): GatewayStatus {
     return describeGateway({
       options: this.#options,
-      listen: this.eastWest,
+      listen: this.#options.kind === 'gateway' ? this.eastWest : undefined,
       identity: this.#identity,
       registration: this.#registration?.status(),
       feed: this.#feed,
-      plane: this.#plane,
+      own: this.#own,
       proxy: this.#proxy,
-      originate: this.#originate,
       draining: this.#finishing !== undefined,
     });
   }
@@ -141,10 +137,14 @@ export class Gateway implements RunningGateway {
     const feed = await this.#openFeed(identity);
     this.#eastWest = this.#options.proxy === 'isthmus' ? await this.#openOwn(identity, feed) : await this.#openEnvoy(identity, feed);
     identity.subscribe(() => feed.reconnect('the SVID was renewed'));
-    this.#registration = await this.#register(identity, this.#eastWest.port);
-    this.#run(this.#registration.ended);
+    // Nobody in the mesh dials an ingress gateway, so there is nothing of it to register.
+    if (this.#options.kind === 'gateway') {
+      this.#registration = await this.#register(identity, this.eastWest.port);
+      this.#run(this.#registration.ended);
+    }
     this.#run(feed.run());
-    log.info({ address: this.#eastWest.address, port: this.#eastWest.port, from: feed.from() }, 'serving');
+    const at = this.#eastWest === undefined ? {} : { address: this.#eastWest.address, port: this.#eastWest.port };
+    log.info({ kind: this.#options.kind, ...at, from: feed.from() }, 'serving');
   }
 
   async #openIdentity(): Promise<ObtainedIdentity> {
@@ -165,7 +165,7 @@ export class Gateway implements RunningGateway {
   }
 
   async #openFeed(identity: ObtainedIdentity): Promise<StateFeed> {
-    const { stateDir, instance, network, locality, labels, proxy } = this.#options;
+    const { kind, stateDir, instance, network, locality, labels, proxy } = this.#options;
     const { clock, random, log } = this.#deps;
     const { spiffeId, cluster } = identity.current();
     // Envoy is told all else by the control plane itself.
@@ -175,7 +175,7 @@ export class Gateway implements RunningGateway {
       addresses: identity.token.addresses,
       security: () => controlChannel(identity, { cluster, now: () => clock.now() }),
       interest: () => new Map(wanted.map((typeUrl) => [typeUrl, '*'])),
-      node: buildNode({ kind: 'gateway', identity: spiffeId, instance, network, locality, labels, version }),
+      node: buildNode({ kind, identity: spiffeId, instance, network, locality, labels, version }),
       clock,
       random,
       log,
@@ -185,20 +185,17 @@ export class Gateway implements RunningGateway {
   }
 
   /** Our own proxy. */
-  async #openOwn(identity: ObtainedIdentity, feed: StateFeed): Promise<ListenAddress> {
-    const { listen, originateAddress } = this.#options;
-    const { clock, log } = this.#deps;
-    const { signal } = this.#stop;
-    const plane = this.#openPlane(identity, feed);
-    const eastWest = await plane.listen({ name: 'east-west', ...listen, kind: 'sni' });
-    const originate = new OriginateListeners({ address: originateAddress, listen: (spec) => plane.listen(spec), log });
-    this.#originate = originate;
-    await originate.apply(feed.store.current);
-    feed.store.subscribe(() => {
-      if (!signal.aborted && this.#finishing === undefined) this.#run(originate.apply(feed.store.current));
+  #openOwn(identity: ObtainedIdentity, feed: StateFeed): Promise<ListenAddress | undefined> {
+    this.#own = new OwnProxy({
+      options: this.#options,
+      deps: this.#deps,
+      identity,
+      feed,
+      signal: this.#stop.signal,
+      draining: () => this.#finishing !== undefined,
+      run: (task) => this.#run(task),
     });
-    this.#run(originate.run(() => (this.#finishing === undefined ? feed.store.current : undefined), clock, signal));
-    return eastWest;
+    return this.#own.open();
   }
 
   /** Envoy, fed by the control plane; from us it has its secrets. */
@@ -206,14 +203,6 @@ export class Gateway implements RunningGateway {
     const { proxy, eastWest } = await openGatewayEnvoy(this.#options, identity, feed, this.#deps, this.#stop.signal);
     this.#proxy = proxy;
     return eastWest;
-  }
-
-  #openPlane(identity: ObtainedIdentity, feed: StateFeed): DataPlane {
-    const { clock, random, limits, metrics, accessLog } = this.#deps;
-    const node = { cluster: identity.current().cluster, instance: this.#options.instance, labels: this.#options.labels };
-    const context = { state: feed.store, identity, clock, random, limits, metrics, accessLog, node };
-    this.#plane = new DataPlane(context, () => gatewayRules(feed.store.current));
-    return this.#plane;
   }
 
   #register(identity: ObtainedIdentity, boundPort: number): Promise<InstanceRegistration> {
@@ -264,7 +253,7 @@ export class Gateway implements RunningGateway {
         await clock.sleep(Math.min(farewellMs, drainMs / 4));
       }
       const left = Math.max(0, deadline - clock.monotonic());
-      await Promise.all([this.#plane?.drain(left), this.#proxy?.drain(left)]);
+      await Promise.all([this.#own?.plane.drain(left), this.#proxy?.drain(left)]);
     } catch (error) {
       log.error({ error: String(error) }, 'the drain was cut short');
     }
@@ -274,7 +263,7 @@ export class Gateway implements RunningGateway {
   async #dispose(): Promise<void> {
     this.#stop.abort();
     await Promise.all(this.#tasks);
-    await Promise.all([this.#plane?.dispose(), this.#proxy?.dispose(), this.#health?.close(), this.#metrics?.close()]);
+    await Promise.all([this.#own?.plane.dispose(), this.#proxy?.dispose(), this.#health?.close(), this.#metrics?.close()]);
     if (this.#failure === undefined) this.#settle.resolve();
     else this.#settle.reject(this.#failure);
   }

@@ -11,7 +11,9 @@ const host = z.union([
   z.string().regex(/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/i, 'must be an IP address or a host name'),
 ]);
 
-const schema = z.strictObject({
+const fields = z.strictObject({
+  /** `gateway`: between networks, the default; `ingress`: for people outside the mesh, as Gateways say that select its labels. */
+  kind: z.enum(['gateway', 'ingress']).default('gateway'),
   /** Everything the gateway keeps: identity, generation, last good resources. 0700. */
   stateDir: z.string().min(1),
   /** From `isthmus gateway token`. Absent: the one kept in `stateDir`. */
@@ -27,14 +29,16 @@ const schema = z.strictObject({
     .refine((text) => text === '' || parseLocality(text).region !== '', 'must be region/zone/subzone'),
   /** Of the gateway, for Gateways that select by them and rules that ask who calls. */
   labels: z.record(z.string().min(1).max(256), z.string().max(256)).default({}),
-  /** What gateways and callers of other networks dial: IPs or host names. At least one. */
-  advertise: z.array(host).min(1).max(16),
+  /** What gateways and callers of other networks dial: IPs or host names. At least one, and none of an ingress gateway. */
+  advertise: z.array(host).max(16).default([]),
   /** The port they dial; default: the one it listens on. */
   advertisePort: z.number().int().min(1).max(65_535).optional(),
   /** mTLS between networks. Default 0.0.0.0:15443. Port 0: any free one. */
   listen: bind.default({ address: '0.0.0.0', port: 15_443 }),
   /** Where callers without a sidecar connect; the ports come from the control plane. Default 0.0.0.0. */
   originateAddress: z.union([z.ipv4(), z.ipv6()]).default('0.0.0.0'),
+  /** Where an ingress gateway binds the ports of Gateways that name no address. Default 0.0.0.0. */
+  ingressAddress: z.union([z.ipv4(), z.ipv6()]).default('0.0.0.0'),
   /** Liveness, readiness, status; plaintext. Default 0.0.0.0:15021. */
   health: bind.default({ address: '0.0.0.0', port: 15_021 }),
   /** Prometheus; plaintext. Default 0.0.0.0:15020. */
@@ -46,6 +50,17 @@ const schema = z.strictObject({
   /** From SIGTERM to the end of the last connection. Default 30 s. */
   drainMs: ms.default(30_000),
 });
+
+const advertised = { path: ['advertise'], when: () => true };
+const schema = fields
+  .refine((o) => o.kind === 'ingress' || o.advertise === undefined || o.advertise.length > 0, {
+    ...advertised,
+    message: 'must name at least one',
+  })
+  .refine((o) => o.kind !== 'ingress' || (o.advertise ?? []).length === 0, {
+    ...advertised,
+    message: 'must be empty: nobody in the mesh dials an ingress gateway',
+  });
 
 export type GatewayOptions = z.output<typeof schema>;
 export type GatewayOptionsInput = z.input<typeof schema>;

@@ -1,12 +1,13 @@
 import type { TrustBundle } from '../core/identity/index.ts';
 import type { Routing } from '../core/traffic/index.ts';
-import type { ClusterTable, PlainRule, SniRule } from './engine/index.ts';
+import type { ClusterTable, IngressRule, PlainRule, SniRule } from './engine/index.ts';
 import type { AssignmentState, AuthzState, ClusterState, DataPlaneState } from './state/index.ts';
 
 /** The part of an engine's tables that says where connections go. */
 export interface Rules {
   readonly sni: ReadonlyMap<string, SniRule>;
   readonly plain: ReadonlyMap<string, PlainRule>;
+  readonly ingress?: ReadonlyMap<string, IngressRule>;
   readonly clusters: ReadonlyMap<string, ClusterTable>;
   readonly routings: ReadonlyMap<string, Routing>;
 }

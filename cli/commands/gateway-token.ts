@@ -1,11 +1,12 @@
 import type { Command } from 'commander';
+import { gatewayKindOption } from '../gateway-kind.ts';
 import type { Io } from '../io.ts';
 import { addTokenLimits, createToken, type TokenLimits } from '../join-token-flags.ts';
 import { apiLeaf } from '../leaf.ts';
 
 export function addGatewayToken(gateway: Command, io: Io): void {
-  const examples = ['gateway token > gateway.token', 'gateway token --network pods --max-uses 3'];
-  addTokenLimits(apiLeaf(gateway, 'token', 'make a token with which an east-west gateway joins', examples)).action((options: TokenLimits) =>
-    createToken(io, options, { role: 'gateway' }),
-  );
+  const examples = ['gateway token > gateway.token', 'gateway token --network pods --max-uses 3', 'gateway token --kind ingress'];
+  addTokenLimits(apiLeaf(gateway, 'token', 'make a token with which a gateway joins', examples))
+    .addOption(gatewayKindOption())
+    .action((options: TokenLimits & { readonly kind: 'gateway' | 'ingress' }) => createToken(io, options, { role: options.kind }));
 }

@@ -8,6 +8,7 @@ import { formatViolation, type Violation } from '../../core/validate.ts';
 import { bindFlag, collect, durationFlag, portFlag } from '../arguments.ts';
 import { CliError } from '../cli-error.ts';
 import { exitCode } from '../exit-codes.ts';
+import { gatewayKindOption } from '../gateway-kind.ts';
 import { emitReady, type Io } from '../io.ts';
 import { type LeafOptions, leaf } from '../leaf.ts';
 import { envoyPathOption, proxyOption } from '../proxy-flags.ts';
@@ -15,12 +16,14 @@ import { addGatewayToken } from './gateway-token.ts';
 import { labelFlag } from './vm-join-flags.ts';
 
 interface GatewayFlags extends LeafOptions {
+  readonly kind: 'gateway' | 'ingress';
   readonly stateDir?: string;
   readonly tokenFile?: string;
   readonly advertise?: string[];
   readonly advertisePort?: number;
   readonly listen: { readonly address: string; readonly port: number };
   readonly originateAddress: string;
+  readonly ingressAddress: string;
   readonly health: { readonly address: string; readonly port: number };
   readonly metrics: { readonly address: string; readonly port: number };
   readonly network?: string;
@@ -34,17 +37,20 @@ interface GatewayFlags extends LeafOptions {
 
 /** `isthmus gateway` runs one; `isthmus gateway token` is its child, and so no option here may be mandatory for commander. */
 export function addGateway(program: Command, io: Io): void {
-  const gateway = leaf(program, 'gateway', 'run the east-west gateway of one network', [
+  const gateway = leaf(program, 'gateway', 'run a gateway: between networks, or for people outside the mesh', [
     'gateway token > gateway.token',
     'gateway --token-file gateway.token --state-dir /var/lib/isthmus-gateway --advertise gateway.east.example.org',
+    'gateway --kind ingress --label istio=ingressgateway --token-file ingress.token --state-dir /var/lib/isthmus-ingress',
   ])
     .enablePositionalOptions()
+    .addOption(gatewayKindOption())
     .option('--state-dir <folder>', 'what it keeps: identity, and the last good configuration; owner-only (needed)')
-    .option('--advertise <host>', 'IP or host name that other networks dial; may be repeated (needed)', collect)
+    .option('--advertise <host>', 'IP or host name that other networks dial; may be repeated (needed between networks)', collect)
     .option('--advertise-port <port>', 'port that they dial (default: the one it listens on)', portFlag)
     .option('--token-file <file>', 'join token, from: isthmus gateway token (default: the one it keeps)')
     .option('--listen <address:port>', 'mTLS between networks', bindFlag, { address: '0.0.0.0', port: 15_443 })
     .option('--originate-address <ip>', 'where callers without a sidecar connect', '0.0.0.0')
+    .option('--ingress-address <ip>', 'where the ports of Gateways are bound, of --kind ingress', '0.0.0.0')
     .option('--health <address:port>', 'liveness, readiness and status, plaintext', bindFlag, { address: '127.0.0.1', port: 15_021 })
     .option('--metrics <address:port>', 'Prometheus, plaintext', bindFlag, { address: '127.0.0.1', port: 15_020 })
     .option('--network <name>', "network that it leads to (default: the token's)")
@@ -60,7 +66,7 @@ export function addGateway(program: Command, io: Io): void {
       if (!parsed.ok) throw invalid(parsed.violations);
       const running = await startGateway(parsed.value, {}, io.signal);
       const { eastWest, health, metrics } = running;
-      emitReady(io, { listen: eastWest, health, metrics });
+      emitReady(io, { ...(flags.kind === 'gateway' ? { listen: eastWest } : {}), health, metrics });
       await running.ended;
     });
   addGatewayToken(gateway, io);
@@ -68,8 +74,9 @@ export function addGateway(program: Command, io: Io): void {
 
 async function inputOf(flags: GatewayFlags): Promise<Record<string, unknown>> {
   const { tokenFile, drain, label: labels, output: _output, ...same } = flags;
-  if (flags.stateDir === undefined || flags.advertise === undefined) {
-    throw new CliError(exitCode.invalid, 'USAGE', '--state-dir FOLDER and --advertise HOST are needed', 'see isthmus gateway --help');
+  if (flags.stateDir === undefined || (flags.advertise === undefined && flags.kind === 'gateway')) {
+    const needed = flags.kind === 'gateway' ? '--state-dir FOLDER and --advertise HOST are needed' : '--state-dir FOLDER is needed';
+    throw new CliError(exitCode.invalid, 'USAGE', needed, 'see isthmus gateway --help');
   }
   const token = tokenFile === undefined ? undefined : (await readToken(tokenFile)).trim();
   const known = token ?? (await keptToken(flags.stateDir));

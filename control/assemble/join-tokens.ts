@@ -2,7 +2,7 @@ import type { CreatedJoinToken, JoinTokenRequest } from '../../core/admin/index.
 import type { MeshSpec } from '../../core/config/index.ts';
 import { MeshError } from '../../core/errors.ts';
 import { formatJoinToken } from '../../core/identity/index.ts';
-import { formatSpiffeId, gatewayServiceAccount, systemNamespace } from '../../core/model/index.ts';
+import { formatSpiffeId, gatewayServiceAccount, ingressServiceAccount, systemNamespace } from '../../core/model/index.ts';
 import type { TrustBundle } from '../../core/pki/index.ts';
 import type { Store } from '../../core/store.ts';
 import { formatViolation } from '../../core/validate.ts';
@@ -40,6 +40,10 @@ export async function makeJoinToken(request: JoinTokenRequest, context: JoinToke
 function claimsOf(request: JoinTokenRequest): Claims {
   if (request.role === 'gateway') {
     return { role: 'gateway', namespace: systemNamespace, serviceAccount: gatewayServiceAccount, services: [], addresses: [] };
+  }
+  // It registers nothing and answers for no service: to the mesh it is one that calls.
+  if (request.role === 'ingress') {
+    return { role: 'workload', namespace: systemNamespace, serviceAccount: ingressServiceAccount, services: [], addresses: [] };
   }
   const [namespace = '', name = ''] = (request.service ?? '').split('/');
   if (name === '') throw new MeshError('CONFIG_INVALID', 'a workload token names the service that it may register: service is missing');

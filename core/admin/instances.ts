@@ -3,7 +3,7 @@ import { label, list, port, protocol, serviceName } from './common.ts';
 
 export const JoinTokenRequest = Type.Object(
   {
-    role: Type.Union([Type.Literal('workload'), Type.Literal('gateway')]),
+    role: Type.Union([Type.Literal('workload'), Type.Literal('gateway'), Type.Literal('ingress')]),
     /** What a workload may register; needed for role workload. */
     service: Type.Optional(serviceName),
     /** The service port. */

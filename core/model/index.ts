@@ -8,6 +8,7 @@ export {
   gatewayServiceAccount,
   gatewaySubset,
   gatewaySubsetOf,
+  ingressServiceAccount,
   localClusterName,
   meshHost,
   outboundClusterName,

@@ -2,6 +2,8 @@
 
 export const systemNamespace = 'isthmus-system';
 export const gatewayServiceAccount = 'gateway';
+/** Of gateways for people outside the mesh. */
+export const ingressServiceAccount = 'ingress';
 export const controlServiceAccount = 'control';
 /** SNI and cluster subset that asks a gateway to be the mTLS end. */
 export const gatewaySubset = 'gateway';

@@ -9,7 +9,9 @@ export interface GatewayStatus {
   /** Why not, or what holds, for people. */
   readonly reason: string;
   readonly network: string;
-  readonly listen: ListenAddress;
+  readonly kind: 'gateway' | 'ingress';
+  /** Absent of an ingress gateway. */
+  readonly listen?: ListenAddress;
   /** Absent before the first attestation. */
   readonly identity?: {
     readonly spiffeId: string;
@@ -39,6 +41,13 @@ export interface GatewayStatus {
   readonly originate: {
     readonly open: readonly number[];
     readonly failed: readonly { readonly port: number; readonly reason: string }[];
+  };
+  /** Absent of an east-west gateway. */
+  readonly ingress?: {
+    readonly open: readonly number[];
+    readonly failed: readonly { readonly port: number; readonly reason: string }[];
+    /** RFC 3339; `problem`: why files cannot be used as they are, so that those before are used on, or nobody is served where there are none. */
+    readonly certificates: readonly { readonly certFile: string; readonly notAfter?: string; readonly problem?: string }[];
   };
   /** Endpoints held back for having refused connections. */
   readonly ejected: readonly string[];

@@ -5,6 +5,7 @@ import type { Svid, TrustBundle } from '../../core/identity/index.ts';
 import type { Protocol } from '../../core/model/index.ts';
 import type { ClusterTraffic, Routing } from '../../core/traffic/index.ts';
 import type { AssignmentState, AuthzState, EndpointState } from '../state/types.ts';
+import type { IngressRule } from './ingress-contract.ts';
 
 /**
  * What moves bytes. TypeScript decides (routes, balancing policy, authorisation, identity) and writes its decisions as plain
@@ -77,8 +78,10 @@ export interface EngineTables {
   readonly sni: ReadonlyMap<string, SniRule>;
   /** By listener name, for listeners of kind `plain`. */
   readonly plain: ReadonlyMap<string, PlainRule>;
+  /** By listener name, for listeners of kind `ingress`. Absent: none. */
+  readonly ingress?: ReadonlyMap<string, IngressRule>;
   readonly clusters: ReadonlyMap<string, ClusterTable>;
-  /** By name, as rules of `plain` listeners name them. */
+  /** By name, as rules of `plain` and `ingress` listeners name them. */
   readonly routings: ReadonlyMap<string, Routing>;
   /** `ejectionKey`s that outlier detection holds back; used all the same when nothing else is left. */
   readonly ejected: ReadonlySet<string>;
@@ -144,12 +147,12 @@ export interface PeerIdentity {
 }
 
 export interface EngineListenerSpec {
-  /** Unique in the engine; names its PlainRule. */
+  /** Unique in the engine; names its PlainRule or IngressRule. */
   readonly name: string;
   readonly address: string;
   /** 0: any free port. */
   readonly port: number;
-  readonly kind: 'sni' | 'plain';
+  readonly kind: 'sni' | 'plain' | 'ingress';
 }
 
 export interface EngineListener {
@@ -202,8 +205,10 @@ export interface DeliveredConnection {
   readonly protocol: Protocol;
   readonly sni: string;
   readonly alpn: string;
-  /** Absent on plain listeners. */
+  /** Absent on plain and ingress listeners. */
   readonly peer?: PeerIdentity;
+  /** It comes from outside the mesh, by this scheme: what it says of itself that only proxies may say is not believed. */
+  readonly outside?: 'http' | 'https';
   readonly end?: MeshEnd;
   /** HTTP only: authorisation refused the peer, so its requests are to be answered 403; why, for logs. */
   readonly denied?: string;

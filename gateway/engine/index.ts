@@ -24,6 +24,7 @@ export type {
 export { ejectionKey } from './contract.ts';
 export { denialOf } from './evaluate-authz.ts';
 export { findSniRule } from './find-sni-rule.ts';
+export type { IngressEnd, IngressRule, IngressTls } from './ingress-contract.ts';
 export { abortStream } from './node/abort-stream.ts';
 export { NodeEngine } from './node/node-engine.ts';
 export { pump } from './node/pump.ts';

@@ -15,10 +15,14 @@ import {
   isGrpc,
   type LocalReply,
   noClusterReply,
+  noRouteReply,
+  preflightReply,
   replyMessage,
   timeoutReply,
 } from './local-reply.ts';
+import type { RequestHead } from './message.ts';
 import { sendMirrors } from './mirrors.ts';
+import { believed } from './outside.ts';
 import { relayBody } from './relay-body.ts';
 import { ReplayBody } from './replay-body.ts';
 import { type Routed, type RoutedTo, routedResponse, routeRequest } from './route-request.ts';
@@ -32,6 +36,7 @@ export class Exchange implements Timed {
   readonly #parts: ForwardParts;
   readonly #connection: DeliveredConnection;
   readonly #downstream: Downstream;
+  readonly #request: RequestHead;
   readonly #body: ReplayBody;
   readonly #requestId: string;
   readonly #startedAt: number;
@@ -54,8 +59,9 @@ export class Exchange implements Timed {
     this.#parts = parts;
     this.#connection = connection;
     this.#downstream = downstream;
+    this.#request = believed(downstream.request, connection.outside);
     this.#body = new ReplayBody(downstream.body, parts.limits.maxReplayBytes);
-    this.#requestId = headerOf(downstream.request.headers, 'x-request-id') ?? randomUUID();
+    this.#requestId = headerOf(this.#request.headers, 'x-request-id') ?? randomUUID();
     this.#startedAt = parts.clock.now();
     this.#began = parts.clock.monotonic();
     downstream.onEnd = () => this.#end();
@@ -65,12 +71,14 @@ export class Exchange implements Timed {
 
   /** Never rejects. */
   async run(): Promise<void> {
-    const { request, refused } = this.#downstream;
-    const { clusterName, routingName } = this.#connection;
+    const request = this.#request;
+    const { refused } = this.#downstream;
+    const { clusterName, routingName, outside } = this.#connection;
     if (refused !== undefined) return this.#answer(badRequestReply(refused.status, refused.detail), true);
     const denied = this.#parts.denied(this.#connection);
     if (denied !== undefined) return this.#answer(deniedReply(denied), false);
     const routing = routingName === undefined ? undefined : this.#parts.tables().routings.get(routingName);
+    if (routing === undefined && outside !== undefined) return this.#answer(noRouteReply, false);
     if (routing === undefined) return this.#forward(clusterName, request.path, request.authority, request.headers, undefined);
     const routed = routeRequest(this.#parts.router.of(routing), request, this.#parts.random);
     this.#routed = routed;
@@ -123,7 +131,8 @@ export class Exchange implements Timed {
     action: RoutedTo['action'] | undefined,
   ): Promise<void> {
     this.#clusterName = clusterName;
-    const { request, upgrade } = this.#downstream;
+    const request = this.#request;
+    const { upgrade } = this.#downstream;
     const tables = this.#parts.tables();
     const cluster = tables.clusters.get(clusterName);
     if (cluster === undefined) return this.#answer(noClusterReply, false);
@@ -151,7 +160,7 @@ export class Exchange implements Timed {
   }
 
   #try(cluster: ClusterTable, send: UpstreamRequest, action: RoutedTo['action'] | undefined): Promise<TriesEnd | undefined> {
-    const { hash, setCookie } = hashOf(cluster, this.#downstream.request, this.#connection.source);
+    const { hash, setCookie } = hashOf(cluster, this.#request, this.#connection.source);
     this.#setCookie = setCookie;
     const tries = new Tries(this.#parts, { cluster, send, body: this.#body, retries: action?.retries, hash });
     this.#tries = tries;
@@ -210,7 +219,7 @@ export class Exchange implements Timed {
     if (this.#downstream.answered || this.#downstream.gone) return;
     this.#giveUp();
     for (const flag of reply.flags) this.#flags.add(flag);
-    const { status, headers, body } = replyMessage(reply, this.#downstream.request);
+    const { status, headers, body } = replyMessage(reply, this.#request);
     this.#status = status;
     this.#detail = reply.detail;
     this.#noteGrpc(headers);
@@ -220,7 +229,7 @@ export class Exchange implements Timed {
     const bare = body.length === 0 ? { bare: true as const } : {};
     const head = { status, ...bare, headers: this.#routed === undefined ? headers : routedResponse(this.#routed, headers) };
     const sink = this.#downstream.respond(head, close || this.#parts.draining());
-    if (body.length > 0 && this.#downstream.request.method !== 'HEAD') sink.write(body);
+    if (body.length > 0 && this.#request.method !== 'HEAD') sink.write(body);
     sink.end([]);
     this.#bytesSent = body.length;
   }
@@ -261,7 +270,8 @@ export class Exchange implements Timed {
     this.#reported = true;
     this.#parts.deadlines.forget(this);
     this.#giveUp();
-    const { protocol, request, upgrade, finished } = this.#downstream;
+    const request = this.#request;
+    const { protocol, upgrade, finished } = this.#downstream;
     if (!finished && this.#flags.size === 0 && !upgrade) this.#flags.add('DC');
     const { endpoint } = this.#tries ?? {};
     this.#parts.onRequest({
@@ -286,8 +296,4 @@ export class Exchange implements Timed {
       durationMs: this.#parts.clock.monotonic() - this.#began,
     });
   }
-}
-
-function preflightReply(headers: readonly string[]): LocalReply {
-  return { status: 200, body: '', flags: [], detail: 'cors_response', headers };
 }

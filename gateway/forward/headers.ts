@@ -3,7 +3,7 @@ export type RawHeaders = readonly string[];
 
 /** Marks an answer that a mesh end made itself because its application could not be asked; only believed over mTLS, never passed on. */
 export const localOriginHeader = 'x-isthmus-local-origin';
-const clientCertHeader = 'x-forwarded-client-cert';
+export const clientCertHeader = 'x-forwarded-client-cert';
 
 /** RFC 9110 §7.6.1, and what older peers send. */
 const hopByHop: ReadonlySet<string> = new Set([

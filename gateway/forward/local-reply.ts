@@ -141,3 +141,7 @@ function percentEncoded(bytes: Uint8Array): string {
   }
   return text;
 }
+
+export function preflightReply(headers: readonly string[]): LocalReply {
+  return { status: 200, body: '', flags: [], detail: 'cors_response', headers };
+}

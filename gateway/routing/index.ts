@@ -1,3 +1,4 @@
+export { ByDomain } from './by-domain.ts';
 export { type CompiledRouting, Router, type RuleMatch } from './compile.ts';
 export type { CorsVerdict } from './cors.ts';
 export { changeHeaders } from './header-changes.ts';

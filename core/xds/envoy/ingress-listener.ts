@@ -1,11 +1,11 @@
-import type { IngressListener, IngressServer, Routing } from '../../traffic/index.ts';
+import { type IngressListener, type IngressServer, namesWithin, type Routing } from '../../traffic/index.ts';
 import { TrafficDirection } from '../gen/envoy/config/core/v3/base.ts';
 import { Listener } from '../gen/envoy/config/listener/v3/listener.ts';
 import { FilterChain, FilterChainMatch } from '../gen/envoy/config/listener/v3/listener_components.ts';
 import { duration } from './any.ts';
 import { httpFilters } from './filters.ts';
 import { ingressTls } from './ingress-tls.ts';
-import { l4Chains, namesWithin } from './l4-chains.ts';
+import { l4Chains } from './l4-chains.ts';
 import { proxyLimits } from './limits.ts';
 import { inspectTls, listenerBase } from './listeners.ts';
 import type { TrafficSource } from './route-match.ts';

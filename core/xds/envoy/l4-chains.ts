@@ -1,4 +1,4 @@
-import type { ClusterRef, ClusterTraffic, L4Match, L4Rule } from '../../traffic/index.ts';
+import { type ClusterRef, type ClusterTraffic, type L4Match, type L4Rule, nameCovers, namesWithin } from '../../traffic/index.ts';
 import type { TransportSocket } from '../gen/envoy/config/core/v3/base.ts';
 import { FilterChain, FilterChainMatch } from '../gen/envoy/config/listener/v3/listener_components.ts';
 import { cidrRange } from './endpoints.ts';
@@ -71,17 +71,6 @@ function placesOf({ destinationSubnets, sniHosts }: L4Match): Place[] {
 
 function covers(a: Place, b: Place): boolean {
   return (a.subnet === '' || a.subnet === b.subnet) && nameCovers(a.sni, b.sni);
-}
-
-/** Names are exact, `*.suffix` or `*`. */
-function nameCovers(a: string, b: string): boolean {
-  return a === '*' || a === b || (a.startsWith('*.') && b.endsWith(a.slice(1)));
-}
-
-/** What is in both, the narrower of each two. Empty `hosts`: any. */
-export function namesWithin(name: string, hosts: readonly string[]): readonly string[] {
-  if (hosts.length === 0) return [name];
-  return [...new Set(hosts.flatMap((host) => (nameCovers(host, name) ? [name] : nameCovers(name, host) ? [host] : [])))];
 }
 
 function leadTo({ destinations }: L4Rule<ClusterRef>) {

@@ -1,4 +1,5 @@
 import type { Protocol } from '../../../core/model/index.ts';
+import type { Routing } from '../../../core/traffic/index.ts';
 import { pickWeighted } from '../../routing/index.ts';
 import type { PlainRule } from '../contract.ts';
 import type { Connection } from './connection.ts';
@@ -33,11 +34,17 @@ export async function chooseCluster(connection: Connection, rule: PlainRule, par
     connection.due(clock.monotonic() + limits.handshakeTimeoutMs, 'handshake-timeout');
     preface = read.bytes;
   }
+  const clusterName = clusterByRules(connection, rule.routingName ?? '', routing, parts);
+  return clusterName === undefined ? undefined : { clusterName, preface };
+}
+
+/** By the address that was dialled, and the connection's SNI where it is known. Undefined: nowhere, and the connection says why. */
+export function clusterByRules(connection: Connection, routingName: string, routing: Routing, parts: EngineParts): string | undefined {
   const facts = { address: connection.destination.address, sni: connection.sni.toLowerCase() };
   const chosen = parts.router.of(routing).l4(facts);
   const clusterName = pickWeighted(chosen?.destinations ?? [], parts.options.random())?.destination.cluster ?? '';
-  if (clusterName !== '') return { clusterName, preface };
-  if (chosen === undefined) connection.fault('no-route', `no rule of ${rule.routingName} takes it`, 'NR');
+  if (clusterName !== '') return clusterName;
+  if (chosen === undefined) connection.fault('no-route', `no rule of ${routingName} takes it`, 'NR');
   else connection.fault('no-cluster', `rule ${chosen.name} leads nowhere`, 'NC');
   return undefined;
 }

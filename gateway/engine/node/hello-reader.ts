@@ -4,7 +4,7 @@ import { type ClientHello, ClientHelloParser, type HelloFault } from './client-h
 /** `bytes`: everything read so far, the hello first; owed to whoever handles the connection. */
 export type HelloRead =
   | { readonly ok: true; readonly hello: ClientHello; readonly bytes: Buffer }
-  | { readonly ok: false; readonly fault: HelloFault | 'hello-incomplete' };
+  | { readonly ok: false; readonly fault: HelloFault | 'hello-incomplete'; readonly bytes: Buffer };
 
 /** Reads until the ClientHello is whole or cannot become one, then leaves the socket paused. The caller holds the deadline: it destroys the socket. */
 export function readHello(socket: Socket, maxBytes: number): Promise<HelloRead> {
@@ -21,10 +21,10 @@ export function readHello(socket: Socket, maxBytes: number): Promise<HelloRead> 
     const onData = (chunk: Buffer) => {
       chunks.push(chunk);
       const outcome = parser.push(chunk);
-      if (outcome.kind === 'fault') finish({ ok: false, fault: outcome.fault });
+      if (outcome.kind === 'fault') finish({ ok: false, fault: outcome.fault, bytes: Buffer.concat(chunks) });
       if (outcome.kind === 'hello') finish({ ok: true, hello: outcome.hello, bytes: Buffer.concat(chunks) });
     };
-    const onGone = () => finish({ ok: false, fault: 'hello-incomplete' });
+    const onGone = () => finish({ ok: false, fault: 'hello-incomplete', bytes: Buffer.concat(chunks) });
     socket.on('data', onData);
     socket.on('end', onGone);
     socket.on('close', onGone);

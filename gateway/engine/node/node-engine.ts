@@ -17,10 +17,14 @@ import { Admission } from './admission.ts';
 import { Connection } from './connection.ts';
 import { type DialerOptions, dialEndpoint, keepAliveAfterMs } from './dialer.ts';
 import type { EngineParts } from './engine-parts.ts';
+import { IngressTerminator } from './ingress-terminator.ts';
+import { serveIngress } from './serve-ingress.ts';
 import { servePlain } from './serve-plain.ts';
 import { serveSni } from './serve-sni.ts';
 import { TlsContexts } from './tls-contexts.ts';
 import { TlsTerminator } from './tls-terminator.ts';
+
+const serveBy = { sni: serveSni, plain: servePlain, ingress: serveIngress };
 
 /** The engine in TypeScript. `tables` serve until the first `apply`. */
 export class NodeEngine implements Engine {
@@ -49,6 +53,7 @@ export class NodeEngine implements Engine {
       balancer: new Balancer(options.random, options.clock),
       router: new Router(options.caller ?? { namespace: '', labels: {} }),
       terminator: new TlsTerminator(() => options.clock.now()),
+      ingressTerminator: new IngressTerminator(),
       deadlines,
       tables: () => this.#tables,
       dial: (request) => this.#dial(request, dialer),
@@ -66,9 +71,11 @@ export class NodeEngine implements Engine {
       (socket) => this.#accept(spec, socket),
     );
     return new Promise((resolve, reject) => {
-      server.once('error', (cause) =>
-        reject(new MeshError('PORT_TAKEN', `cannot listen on ${spec.address}:${spec.port} for ${spec.name}: ${cause.message}`, { cause })),
-      );
+      server.once('error', (cause: NodeJS.ErrnoException) => {
+        const hint = cause.code === 'EACCES' ? ': ports below 1024 need the right to bind them (CAP_NET_BIND_SERVICE)' : '';
+        const message = `cannot listen on ${spec.address}:${spec.port} for ${spec.name}: ${cause.message}${hint}`;
+        reject(new MeshError('PORT_TAKEN', message, { cause }));
+      });
       server.listen({ host: spec.address, port: spec.port }, () => {
         const bound = server.address();
         if (this.#disposed || bound === null || typeof bound === 'string') {
@@ -141,8 +148,7 @@ export class NodeEngine implements Engine {
       return;
     }
     this.#parts.deadlines.watch(connection);
-    const serve = spec.kind === 'sni' ? serveSni : servePlain;
-    serve(connection, this.#parts).catch((error: unknown) => {
+    serveBy[spec.kind](connection, this.#parts).catch((error: unknown) => {
       connection.breakOff('internal', error instanceof Error ? error.message : String(error));
     });
   }

@@ -41,12 +41,22 @@ export function originateTls(transport: Socket, tls: UpstreamTls, request: Origi
 }
 
 /** Waits for a handshake that `begin` starts, and for the peer to be who it must be. Closes the transport otherwise. */
-export function settleTls(
+export function settleTls(transport: Socket, verification: Verification, expect: PeerExpectation, begin: BeginHandshake): Promise<TlsEnd> {
+  return settleHandshake(transport, begin, (secure): TlsEnd => {
+    const verdict = verifyPeerSocket(secure, verification.trust, verification.now(), expect);
+    if (!verdict.ok) return { ok: false, fault: 'identity', reason: verdict.reason };
+    return { ok: true, socket: secure, peer: identityOf(secure, verdict), alpn: secure.alpnProtocol || '' };
+  });
+}
+
+export type BeginHandshake = (ready: (secure: TLSSocket) => void, note: (error: Error) => void) => void;
+
+/** `judge` is asked when the handshake is done; who it refuses is broken off. */
+export function settleHandshake<End extends { readonly ok: boolean }>(
   transport: Socket,
-  verification: Verification,
-  expect: PeerExpectation,
-  begin: (ready: (secure: TLSSocket) => void, note: (error: Error) => void) => void,
-): Promise<TlsEnd> {
+  begin: BeginHandshake,
+  judge: (secure: TLSSocket) => End,
+): Promise<End | Extract<TlsEnd, { ok: false }>> {
   return new Promise((resolve) => {
     let reason = 'closed during the handshake';
     const note = (error: Error) => {
@@ -61,14 +71,10 @@ export function settleTls(
       rememberTransport(secure, transport);
       // An error between the hand-over and its new owner's first listener must not be uncaught.
       secure.on('error', note);
-      const verdict = verifyPeerSocket(secure, verification.trust, verification.now(), expect);
-      if (verdict.ok) {
-        secure.pause();
-        resolve({ ok: true, socket: secure, peer: identityOf(secure, verdict), alpn: secure.alpnProtocol || '' });
-        return;
-      }
-      abortStream(secure);
-      resolve({ ok: false, fault: 'identity', reason: verdict.reason });
+      const end = judge(secure);
+      if (end.ok) secure.pause();
+      else abortStream(secure);
+      resolve(end);
     }, note);
   });
 }

@@ -1,12 +1,9 @@
 import type { Socket } from 'node:net';
-import { createServer, type Server, type TLSSocket } from 'node:tls';
 import { mtlsServerOptions, type Svid, type TrustBundle } from '../../../core/identity/index.ts';
+import { HandshakeServer } from './handshake-server.ts';
 import { settleTls, type TlsEnd } from './tls-ends.ts';
 
-/**
- * The server's end of mTLS on connections that somebody else accepted. A tls.Server that never listens does it, since only
- * such a server asks OpenSSL for its verdict about the peer, which must hold besides our own.
- */
+/** The server's end of mTLS on connections that somebody else accepted. */
 export class TlsTerminator {
   readonly #now: () => number;
   readonly #byAlpn = new Map<string, Terminating>();
@@ -35,30 +32,16 @@ export class TlsTerminator {
 class Terminating {
   readonly svid: Svid;
   readonly trust: TrustBundle;
-  readonly #server: Server;
-  readonly #waiting = new Map<string, { ready: (socket: TLSSocket) => void; note: (error: Error) => void }>();
+  readonly #server: HandshakeServer;
 
   constructor(svid: Svid, trust: TrustBundle, alpn: readonly string[]) {
     this.svid = svid;
     this.trust = trust;
     // The peer is verified in settleTls, with a reason to log; until then nobody sees a byte of it.
-    this.#server = createServer({ ...mtlsServerOptions(svid, trust, alpn), rejectUnauthorized: false });
-    this.#server.on('secureConnection', (socket) => this.#waiting.get(tupleOf(socket))?.ready(socket));
-    this.#server.on('tlsClientError', (error, socket) => this.#waiting.get(tupleOf(socket))?.note(error));
+    this.#server = new HandshakeServer({ ...mtlsServerOptions(svid, trust, alpn), rejectUnauthorized: false });
   }
 
   take(transport: Socket, hello: Buffer, now: () => number): Promise<TlsEnd> {
-    const key = tupleOf(transport);
-    const settled = settleTls(transport, { trust: this.trust, now }, {}, (ready, note) => {
-      this.#waiting.set(key, { ready, note });
-      transport.unshift(hello);
-      this.#server.emit('connection', transport);
-    });
-    return settled.finally(() => this.#waiting.delete(key));
+    return this.#server.take(transport, hello, (begin) => settleTls(transport, { trust: this.trust, now }, {}, begin));
   }
-}
-
-/** Unique among open connections. */
-function tupleOf(socket: Socket): string {
-  return `${socket.remoteAddress} ${socket.remotePort} ${socket.localAddress} ${socket.localPort}`;
 }

@@ -30,6 +30,8 @@ const trustDomain = 'mesh.example.org';
 export class GuardedMesh {
   /** What the control plane logged as wrong. */
   readonly lines: string[] = [];
+  /** Idempotent. */
+  stopControl: () => Promise<void> = async () => {};
   readonly #t: TestContext;
   readonly #folder: string;
   readonly #sockets = new TestSockets();
@@ -175,10 +177,11 @@ export class GuardedMesh {
     };
     const running = runControl({ config: [`${folder}/conf`], drainMs: 1_000, log, onReady }, stop.signal);
     running.catch(() => undefined);
-    onEnd(this.#t, async () => {
+    this.stopControl = async () => {
       stop.abort();
       await running;
-    });
+    };
+    onEnd(this.#t, () => this.stopControl());
     await until('the control plane', () => ready);
   }
 }

@@ -1,0 +1,71 @@
+import type { ObtainedIdentity } from '../core/identity/index.ts';
+import type { ListenAddress } from './admin/index.ts';
+import type { GatewayDeps } from './contract.ts';
+import { DataPlane } from './data-plane.ts';
+import { KeptListeners } from './inbound/kept-listeners.ts';
+import { originateListeners } from './inbound/originate-listeners.ts';
+import { Ingress } from './ingress/ingress.ts';
+import type { GatewayOptions } from './options.ts';
+import type { StateFeed } from './state/index.ts';
+import { gatewayRules } from './tables.ts';
+
+export interface OwnProxyContext {
+  readonly options: GatewayOptions;
+  readonly deps: Required<GatewayDeps>;
+  readonly identity: ObtainedIdentity;
+  readonly feed: StateFeed;
+  /** Ends every loop. */
+  readonly signal: AbortSignal;
+  /** Nothing new is to open. */
+  readonly draining: () => boolean;
+  /** Takes a task over that ends with `signal`. */
+  readonly run: (task: Promise<void>) => void;
+}
+
+/** What an east-west gateway, or one of ingress, is made of where our own proxy carries the traffic. */
+export class OwnProxy {
+  readonly plane: DataPlane;
+  /** Of an east-west gateway. */
+  readonly originate: KeptListeners | undefined;
+  /** Of an ingress gateway. */
+  readonly ingress: Ingress | undefined;
+  readonly #context: OwnProxyContext;
+
+  constructor(context: OwnProxyContext) {
+    this.#context = context;
+    const { options, deps, identity, feed } = context;
+    const { clock, log } = deps;
+    const listen: DataPlane['listen'] = (spec) => this.plane.listen(spec);
+    if (options.kind === 'ingress') {
+      this.ingress = new Ingress({ address: options.ingressAddress, clock, log, listen, refresh: () => this.plane.refresh() });
+    } else {
+      this.originate = new KeptListeners({ listen, log });
+    }
+    const node = { cluster: identity.current().cluster, instance: options.instance, labels: options.labels };
+    this.plane = new DataPlane({ ...deps, state: feed.store, identity, node }, () => {
+      const state = feed.store.current;
+      return this.ingress?.rules(state) ?? gatewayRules(state);
+    });
+  }
+
+  /** Where other networks come in; undefined of an ingress gateway. */
+  async open(): Promise<ListenAddress | undefined> {
+    const { options, deps, feed, signal, draining, run } = this.#context;
+    const eastWest =
+      this.ingress === undefined ? await this.plane.listen({ name: 'east-west', ...options.listen, kind: 'sni' }) : undefined;
+    await this.#apply();
+    feed.store.subscribe(() => {
+      if (!signal.aborted && !draining()) run(this.#apply());
+    });
+    if (this.ingress !== undefined) run(this.ingress.run(draining, signal));
+    const specs = () => (draining() ? undefined : originateListeners(feed.store.current, options.originateAddress));
+    if (this.originate !== undefined) run(this.originate.run(specs, deps.clock, signal));
+    return eastWest;
+  }
+
+  async #apply(): Promise<void> {
+    const { options, feed } = this.#context;
+    await this.ingress?.apply(feed.store.current);
+    await this.originate?.apply(originateListeners(feed.store.current, options.originateAddress));
+  }
+}
