@@ -105,6 +105,10 @@ export class DataPlane {
         return { clusters, routings, ejected, spiffeId: this.#spiffeId() };
       },
       denied: (connection) => this.#denied(connection),
+      routingName: ({ listener, routingName }) => {
+        const plain = this.#tables.plain.get(listener);
+        return plain === undefined ? routingName : plain.routingName;
+      },
       onAttempt: (attempt) => this.#health.record(attempt),
       onRequest: (report) => this.#onRequest(report),
     });

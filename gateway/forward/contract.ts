@@ -11,7 +11,6 @@ import type { Upstream } from './upstream.ts';
 /** What requests are forwarded by; looked up anew for each attempt. */
 export interface ForwardTables {
   readonly clusters: ReadonlyMap<string, ClusterTable>;
-  /** By `routingName` of a connection. */
   readonly routings: ReadonlyMap<string, Routing>;
   readonly ejected: ReadonlySet<string>;
   /** Our own SPIFFE id, for x-forwarded-client-cert. */
@@ -33,6 +32,8 @@ export interface ForwardParts {
   readonly draining: () => boolean;
   /** Why this connection's peer may not call now; policy may have changed since the connection was admitted. */
   readonly denied: (connection: DeliveredConnection) => string | undefined;
+  /** Of the rules that this connection's requests go by now; it may have been admitted before there were any. */
+  readonly routingName: (connection: DeliveredConnection) => string | undefined;
   readonly onAttempt: (attempt: EndpointAttempt) => void;
   readonly onRequest: (report: RequestReport) => void;
 }

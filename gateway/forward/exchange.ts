@@ -73,7 +73,8 @@ export class Exchange implements Timed {
   async run(): Promise<void> {
     const request = this.#request;
     const { refused } = this.#downstream;
-    const { clusterName, routingName, outside } = this.#connection;
+    const { clusterName, outside } = this.#connection;
+    const routingName = this.#parts.routingName(this.#connection);
     if (refused !== undefined) return this.#answer(badRequestReply(refused.status, refused.detail), true);
     const denied = this.#parts.denied(this.#connection);
     if (denied !== undefined) return this.#answer(deniedReply(denied), false);

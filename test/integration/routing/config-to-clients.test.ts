@@ -43,3 +43,53 @@ test('rules written into the folder of a running control plane reach its clients
   await until('web to reach orders again', async () => (await call()) === 200);
   assert.deepEqual(mesh.lines, []);
 });
+
+const route = `
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: orders, namespace: shop}
+spec:
+  parentRefs:
+    - {group: "", kind: Service, name: orders}
+  rules:
+    - matches:
+        - path: {type: PathPrefix, value: /moved}
+      filters:
+        - type: RequestRedirect
+          requestRedirect: {hostname: new.example.com, statusCode: 301}
+    - matches:
+        - path: {type: PathPrefix, value: /gone}
+      backendRefs:
+        - {name: nobody, port: 80}
+    - filters:
+        - type: ResponseHeaderModifier
+          responseHeaderModifier:
+            set: [{name: x-route, value: shop}]
+      backendRefs:
+        - {name: orders, port: 8080}
+`;
+
+test('an HTTPRoute of the folder whose parent is a service is what its callers go by', { timeout: 180_000 }, async (t) => {
+  const mesh = await GuardedMesh.start(t);
+  await mesh.vm('orders', 8080);
+  const web = await mesh.vm('web', 8081);
+  // A connection that was opened before there were rules goes on without them.
+  const call = async (path: string) => {
+    const response = await fetch(`http://127.0.0.1:${web.local}${path}`, { redirect: 'manual' }).catch(() => undefined);
+    await response?.arrayBuffer();
+    return response;
+  };
+  await until('web to reach orders', async () => (await call('/'))?.status === 200);
+
+  await mesh.configure('route.yaml', route);
+  await until('the route to count', async () => (await call('/'))?.headers.get('x-route') === 'shop', 60_000);
+  const moved = await call('/moved/on');
+  assert.equal(moved?.status, 301);
+  assert.match(moved.headers.get('location') ?? '', /^http:\/\/new\.example\.com(:[0-9]+)?\/moved\/on$/);
+  assert.equal((await call('/movedaway'))?.status, 200, 'a prefix is of whole segments');
+  assert.equal((await call('/gone'))?.status, 500, 'a backend that is not there');
+
+  await mesh.configure('route.yaml');
+  await until('the route to be gone', async () => (await call('/moved/on'))?.status === 200, 60_000);
+  assert.deepEqual(mesh.lines, []);
+});
