@@ -6,6 +6,7 @@ import { serveGateway } from './data-plane/gateway-process.ts';
 import { gatewayProcessArgument } from './data-plane/start-gateway.ts';
 import { type BenchOptions, isChosen, parseBenchOptions } from './options.ts';
 import { type CaseReport, formatJson, formatTable, machineLine } from './report.ts';
+import { routingProxyArgument, serveRoutingProxy } from './routing/proxy-process.ts';
 import { serveXdsControl } from './xds/control-process.ts';
 import { fullLoadArgument, serveFullLoad } from './xds/full-load.ts';
 import { xdsControlArgument } from './xds/start-control.ts';
@@ -70,6 +71,7 @@ async function measure(chosen: readonly BenchCase[], options: BenchOptions): Pro
 // A goal that is not met is in the report; only what cannot be measured is a failure.
 const [, , ...given] = process.argv;
 if (given[0] === gatewayProcessArgument) await serveGateway();
+else if (given[0] === routingProxyArgument) await serveRoutingProxy();
 else if (given[0] === xdsControlArgument) await serveXdsControl();
 else if (given[0] === fullLoadArgument) await serveFullLoad();
 else process.exitCode = await main(given);

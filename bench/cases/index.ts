@@ -1,6 +1,7 @@
 import type { BenchCase } from '../bench-case.ts';
 import { catalog } from './catalog.ts';
 import { gatewayHttp, gatewayPassthrough } from './gateway.ts';
+import { routing } from './routing.ts';
 import { sign } from './sign.ts';
 import { snapshot } from './snapshot.ts';
 import { store } from './store.ts';
@@ -18,6 +19,7 @@ export const benchCases: readonly BenchCase[] = [
   snapshot,
   gatewayHttp,
   gatewayPassthrough,
+  ...routing,
   store,
   xdsChange,
   xdsBytes,

@@ -8,6 +8,7 @@ import { native, nativeTypeUrls } from '../../core/xds/index.ts';
 import { cluster, issue, openBenchAuthority, trustDomain, withFolder } from '../bench-pki.ts';
 import { type Backends, startBackends } from './backends.ts';
 import type { GatewayBrief, GatewayUnderTest } from './contract.ts';
+import { envoyBootstrap } from './envoy-config.ts';
 import { findEnvoy, startEnvoy } from './start-envoy.ts';
 import { startGatewayProcess } from './start-gateway.ts';
 
@@ -37,7 +38,10 @@ export function withDataPlanes<T>(work: (site: DataPlaneSite) => Promise<T>): Pr
       const ours = await startGatewayProcess(briefOf(authority, gateway, backends));
       stops.push(ours.stop);
       const binary = await findEnvoy();
-      const envoy = binary === undefined ? undefined : await startEnvoy(binary, dir, await envoySite(dir, authority, gateway, backends));
+      const envoy =
+        binary === undefined
+          ? undefined
+          : await startEnvoy(binary, dir, envoyBootstrap(await envoySite(dir, authority, gateway, backends)));
       if (envoy !== undefined) stops.push(envoy.stop);
       const to = (svid: Svid, sni: string) => {
         const target = { sni, uriSans: [formatSpiffeId(svid.spiffeId)], clusterSan: clusterSan(cluster, trustDomain) };

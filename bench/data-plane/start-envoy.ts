@@ -6,7 +6,6 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { writeOwnerOnly } from '../../core/identity/index.ts';
 import type { GatewayUnderTest } from './contract.ts';
-import { type EnvoySite, envoyBootstrap } from './envoy-config.ts';
 
 const startMs = 20_000;
 
@@ -21,10 +20,10 @@ export async function findEnvoy(): Promise<string | undefined> {
 }
 
 /** One worker thread, as the gateway has one. Rejects when it does not come up, with what it said. `dir` is the caller's to remove. */
-export async function startEnvoy(binary: string, dir: string, site: EnvoySite): Promise<GatewayUnderTest> {
+export async function startEnvoy(binary: string, dir: string, bootstrap: object): Promise<GatewayUnderTest> {
   const config = join(dir, 'envoy.json');
   const adminFile = join(dir, 'admin');
-  await writeOwnerOnly(config, JSON.stringify(envoyBootstrap(site)));
+  await writeOwnerOnly(config, JSON.stringify(bootstrap));
   const args = ['-c', config, '--disable-hot-restart', '--concurrency', '1', '-l', 'error', '--admin-address-path', adminFile];
   const child = spawn(binary, args, { stdio: ['ignore', 'ignore', 'pipe'] });
   let said = '';
