@@ -6,4 +6,6 @@ export interface Clock {
   monotonic(): number;
   /** Resolves after `ms`, or rejects with MeshError ABORTED when `signal` aborts; leaves no listener behind. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
+  /** Calls `run` after `ms`, unless the returned function, idempotent, was called before: for waits that mostly end early. Absent: use `sleep`. */
+  timer?(ms: number, run: () => void): () => void;
 }

@@ -7,6 +7,10 @@ const longestTimeout = 2 ** 31 - 1;
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
+  timer: (ms, run) => {
+    const timer = setTimeout(run, Math.min(Math.max(0, ms), longestTimeout));
+    return () => clearTimeout(timer);
+  },
   sleep: (ms, signal) =>
     new Promise((resolve, reject) => {
       const aborted = () => new MeshError('ABORTED', 'wait aborted', { cause: signal?.reason });

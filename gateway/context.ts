@@ -52,7 +52,7 @@ export interface HttpLimits {
   readonly maxReplayBytes: number;
   /** Endpoints tried for one request. Default 3. */
   readonly maxAttempts: number;
-  /** Idle upstream connections kept for one endpoint and identity. Default 32, each for 30 s. */
+  /** Idle upstream connections kept for one endpoint and identity. Default 256, each for 30 s: with fewer than requests run at once, connections would be opened and closed for each. */
   readonly maxIdlePerEndpoint: number;
   readonly idleConnectionMs: number;
   /**

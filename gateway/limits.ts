@@ -20,7 +20,7 @@ export const defaultLimits: DataPlaneLimits = {
     idleTimeoutMs: 300_000,
     maxReplayBytes: 65_536,
     maxAttempts: 3,
-    maxIdlePerEndpoint: 32,
+    maxIdlePerEndpoint: 256,
     idleConnectionMs: 30_000,
     gatewaySpread: 4,
     gatewayConnectionRequests: 64,

@@ -18,7 +18,7 @@ import {
 export type Spoken = 'HTTP/1.1' | 'HTTP/2' | 'gRPC';
 
 export const host = 'orders.shop.mesh.internal';
-export const pathOf = { 'HTTP/1.1': '/orders/1', 'HTTP/2': '/h2/orders/1', gRPC: '/shop.Orders/Get' } as const;
+const pathOf = { 'HTTP/1.1': '/orders/1', 'HTTP/2': '/h2/orders/1', gRPC: '/shop.Orders/Get' } as const;
 const window = 2 ** 28;
 
 /** One connection to a proxy. `ask` sends one request; `failed` is said once, of the connection. */
