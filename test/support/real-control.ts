@@ -89,13 +89,18 @@ export class RealControl {
 
   /** A command against it. */
   cli(...args: string[]): Promise<CliResult> {
-    return runCli(args, {
+    return runCli(args, this.cliEnvironment());
+  }
+
+  /** What tells the command where the API is and who asks. */
+  cliEnvironment(): Readonly<Record<string, string>> {
+    return {
       HOME: this.dir,
       ISTHMUS_API: `127.0.0.1:${this.#api}`,
       // Before it has joined a mesh, too.
       ISTHMUS_CA_FILE: join(this.dir, 'state', 'api-ca.pem'),
       ISTHMUS_CREDENTIAL_FILE: join(this.dir, 'credential'),
-    });
+    };
   }
 
   async #end(signal: NodeJS.Signals): Promise<void> {

@@ -10,6 +10,7 @@ import { readFences } from '../../support/docs-blocks.ts';
  * benchmarks, which take minutes, every command is parsed and one is run.)
  */
 const runners: Readonly<Record<string, string>> = {
+  'docs/apply-changes.md': 'test/integration/docs/traffic-pages.test.ts',
   'docs/authorization.md': 'test/integration/policy/authorization.test.ts',
   'docs/benchmarks.md': 'test/integration/bench/run-bench.test.ts',
   'docs/call-without-sidecar.md': 'test/real/scenario.test.ts',
@@ -17,6 +18,7 @@ const runners: Readonly<Record<string, string>> = {
   'docs/connect-files.md': 'test/integration/docs/connect-files.test.ts',
   'docs/connect-kubernetes.md': 'test/real/registries-docs.test.ts',
   'docs/connect-nomad.md': 'test/real/registries-docs.test.ts',
+  'docs/ingress.md': 'test/integration/docs/traffic-pages.test.ts',
   'docs/install.md': 'test/real/docs-install.test.ts',
   'docs/join-a-vm.md': 'test/integration/sidecar-vm/docs.test.ts',
   'docs/join-clusters.md': 'test/integration/peering/join-clusters-docs.test.ts',
