@@ -23,6 +23,7 @@ import { addPeerRemove } from './commands/peer-remove.ts';
 import { addPlan } from './commands/plan.ts';
 import { addRollback } from './commands/rollback.ts';
 import { addStatus } from './commands/status.ts';
+import { addTraffic } from './commands/traffic.ts';
 import { addUninstall } from './commands/uninstall.ts';
 import { addVersion } from './commands/version.ts';
 import { addVmJoin } from './commands/vm-join.ts';
@@ -67,7 +68,7 @@ function programFor(io: Io): Command {
   addEnvoyBootstrap(group('envoy', 'Envoys that you run yourself'), io);
   addGrpcBootstrap(group('grpc', 'gRPC programs that speak xDS themselves'), io);
   for (const add of [addPlan, addApply, addGet, addDelete, addHistory, addRollback, addConfirm]) add(program, io);
-  for (const add of [addDemo, addGateway, addAgent, addStatus, addExplain, addUninstall, addVersion]) add(program, io);
+  for (const add of [addDemo, addGateway, addAgent, addStatus, addExplain, addTraffic, addUninstall, addVersion]) add(program, io);
   return program;
 }
 

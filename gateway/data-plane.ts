@@ -1,6 +1,6 @@
 import { formatSpiffeId } from '../core/model/index.ts';
 import { ConnectionBreakers } from './breakers/connection-breakers.ts';
-import type { DataPlaneContext } from './context.ts';
+import type { CountedContext } from './counted-context.ts';
 import { Deadlines } from './deadlines.ts';
 import {
   Balancer,
@@ -36,7 +36,7 @@ import { connectionEntry, registerCertificateExpiry, requestEntry, TrafficMetric
 
 /** One engine with what decides for it: rules, passive health, HTTP, telemetry. A gateway is one of these; an agent two. */
 export class DataPlane {
-  readonly #context: DataPlaneContext;
+  readonly #context: CountedContext;
   readonly #rules: () => Rules;
   readonly #engine: Engine;
   readonly #forwarder: HttpForwarder;
@@ -49,7 +49,7 @@ export class DataPlane {
   #tables: EngineTables;
 
   /** `rules`: asked for after each change of state, and after `refresh`. */
-  constructor(context: DataPlaneContext, rules: () => Rules) {
+  constructor(context: CountedContext, rules: () => Rules) {
     const { clock, random, limits, identity, state, metrics, node } = context;
     this.#context = context;
     this.#rules = rules;
@@ -189,6 +189,7 @@ export class DataPlane {
       protocol: report.grpcStatus === undefined ? 'http' : 'grpc',
       flags,
     });
+    this.#context.flows?.request(report);
     this.#context.accessLog(requestEntry(report, cluster, this.#spiffeId()));
   }
 
@@ -196,6 +197,7 @@ export class DataPlane {
     const cluster = this.#tables.clusters.get(report.clusterName);
     const { peer, end, upstream, flags } = report;
     this.#metrics.connection(report, { peer, inbound: end !== undefined, cluster, upstream, protocol: 'tcp', flags });
+    this.#context.flows?.connection(report);
     // Each of its requests has an entry already.
     if (report.outcome === 'deliver') return;
     this.#context.accessLog(connectionEntry(report, cluster, this.#spiffeId(), this.#context.clock.now()));

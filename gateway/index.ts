@@ -1,4 +1,5 @@
 export type { DataPlaneContext, DataPlaneLimits, HttpLimits, StateView } from './context.ts';
+export type { CountedContext } from './counted-context.ts';
 export type { EngineLimits, PeerIdentity } from './engine/contract.ts';
 export type { EnvoyStatus, ProxyStatus } from './envoy/describe-proxy.ts';
 export { proxyBefore } from './envoy/describe-proxy.ts';
@@ -17,3 +18,5 @@ export { defaultLimits } from './limits.ts';
 export type { DataPlaneState, Interest, RestoredState, StateFeedOptions } from './state/index.ts';
 export { emptyState, loadState, StateFeed, StateStore, saveState } from './state/index.ts';
 export { trustOf } from './tables.ts';
+export type { Flows } from './telemetry/flows/index.ts';
+export { openFlows } from './telemetry/flows/index.ts';

@@ -8,6 +8,7 @@ import { Ingress } from './ingress/ingress.ts';
 import type { GatewayOptions } from './options.ts';
 import type { StateFeed } from './state/index.ts';
 import { gatewayRules } from './tables.ts';
+import { openFlows } from './telemetry/flows/index.ts';
 
 export interface OwnProxyContext {
   readonly options: GatewayOptions;
@@ -42,7 +43,11 @@ export class OwnProxy {
       this.originate = new KeptListeners({ listen, log });
     }
     const node = { cluster: identity.current().cluster, instance: options.instance, labels: options.labels };
-    this.plane = new DataPlane({ ...deps, state: feed.store, identity, node }, () => {
+    // Of ingress the mesh sees a caller like any other, with an identity of its own.
+    const role = options.kind === 'ingress' ? 'agent' : 'gateway';
+    const flows = openFlows({ role, identity, instance: options.instance, clock, random: deps.random, log });
+    context.run(flows.run(context.signal));
+    this.plane = new DataPlane({ ...deps, state: feed.store, identity, node, flows: flows.sink }, () => {
       const state = feed.store.current;
       return this.ingress?.rules(state) ?? gatewayRules(state);
     });

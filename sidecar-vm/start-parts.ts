@@ -9,13 +9,15 @@ import {
 import { version } from '../core/version.ts';
 import { type agent, buildNode } from '../core/xds/index.ts';
 import {
+  type CountedContext,
   createInbound,
   createOutbound,
-  type DataPlaneContext,
   defaultLimits,
   type EnvoyProxy,
+  type Flows,
   type Inbound,
   type Outbound,
+  openFlows,
   StateFeed,
   type StateView,
 } from '../gateway/index.ts';
@@ -36,6 +38,8 @@ export interface Traffic {
   readonly port: ListenAddress;
   /** Where Envoy, or somebody else's, is behind the two. */
   readonly envoy?: { readonly proxy: EnvoyProxy; readonly traffic: EnvoyTraffic };
+  /** Of our own proxy. */
+  readonly flows?: Flows;
 }
 
 /** From disk, or by redeeming the token as soon as a control plane answers. MeshErrors as obtainIdentity's. */
@@ -104,8 +108,9 @@ export async function openTraffic(
     traffic.inbound.serve(inboundServices(options.services, feed.store.current));
     return { inbound: traffic.inbound, outbound: traffic.outbound, port, envoy: { proxy, traffic } };
   }
-  const { clock, random, metrics, accessLog } = deps;
-  const context: DataPlaneContext = {
+  const { clock, random, metrics, accessLog, log } = deps;
+  const flows = openFlows({ role: 'agent', identity, instance: options.instance, clock, random, log });
+  const context: CountedContext = {
     state: feed.store,
     identity,
     clock,
@@ -113,6 +118,7 @@ export async function openTraffic(
     limits: defaultLimits,
     metrics,
     accessLog,
+    flows: flows.sink,
     node: { cluster: identity.current().cluster, instance: options.instance, labels: options.labels },
   };
   const inbound = createInbound(context);
@@ -120,7 +126,7 @@ export async function openTraffic(
   try {
     inbound.serve(inboundServices(options.services, feed.store.current));
     const { address, port } = await inbound.listen(options.inbound);
-    return { inbound, outbound, port: { address, port } };
+    return { inbound, outbound, port: { address, port }, flows };
   } catch (error) {
     await Promise.all([inbound.dispose(), outbound.dispose()]);
     throw error;

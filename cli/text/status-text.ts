@@ -74,7 +74,7 @@ function gateways({ gateways: all }: Status): string {
 }
 
 function clients({ clients: all }: Status): string {
-  const header = ['INSTANCE', 'ROLE', 'DIALECT', 'NETWORK', 'STATE', 'SILENT FOR', 'DATA AGE', 'RESOURCES', 'IDENTITY'];
+  const header = ['INSTANCE', 'ROLE', 'DIALECT', 'NETWORK', 'STATE', 'SILENT FOR', 'DATA AGE', 'TELEMETRY', 'RESOURCES', 'IDENTITY'];
   const rows = all.map((c) => [
     c.instance,
     c.role,
@@ -83,6 +83,7 @@ function clients({ clients: all }: Status): string {
     c.connected ? 'connected' : 'lost',
     age(c.ageMs),
     c.dataAgeMs === 0 ? 'current' : age(c.dataAgeMs),
+    c.telemetryAgeMs === undefined ? '-' : age(c.telemetryAgeMs),
     String(c.resources),
     c.identity,
   ]);

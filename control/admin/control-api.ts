@@ -12,11 +12,21 @@ import type {
   SignedIntermediate,
   SignRequest,
   Status,
+  Traffic,
   UninstallPlan,
   UninstallResult,
 } from '../../core/admin/index.ts';
 import type { Changed } from './changed.ts';
 import type { ObjectsApi } from './objects-api.ts';
+
+/** Absent: anybody. See `isthmus traffic`. */
+export interface TrafficQuery {
+  readonly source?: string;
+  readonly destination?: string;
+  readonly sinceMs: number;
+  /** Also what another reporter counted. */
+  readonly all: boolean;
+}
 
 /**
  * What the API can ask of the control plane. Made by the composition root; knows nothing of callers, roles or HTTP: whoever
@@ -42,6 +52,8 @@ export interface ControlApi {
   signIntermediate?(request: SignRequest): Promise<Changed<SignedIntermediate>>;
   /** Absent: not supported yet; the route is not there. */
   revokeInstance?(id: string): Promise<Changed<Revoked>>;
+  /** Absent: it counts no traffic. */
+  traffic?(query: TrafficQuery): Promise<Traffic>;
   /** Absent: it takes no objects; their routes are not there. */
   readonly objects?: ObjectsApi;
 }

@@ -3,7 +3,7 @@ export type { AuditEntry, AuditLog } from './audit.ts';
 export { openAuditLog } from './audit.ts';
 export type { SvidCaller } from './authenticate.ts';
 export type { Changed, Difference } from './changed.ts';
-export type { ControlApi } from './control-api.ts';
+export type { ControlApi, TrafficQuery } from './control-api.ts';
 export type { FirstAdminCredential } from './credentials.ts';
 export { createFirstAdmin } from './credentials.ts';
 export type { HealthCheck, HealthServerOptions } from './health.ts';

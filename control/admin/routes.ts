@@ -27,6 +27,7 @@ import { ApiRefusal } from './api-errors.ts';
 import type { ControlApi } from './control-api.ts';
 import { objectRoutes } from './object-routes.ts';
 import { changing, type Route, reading } from './route.ts';
+import { trafficRoute } from './traffic-route.ts';
 import { visibleInstances, visibleServices, visibleStatus } from './visible.ts';
 
 const none = Type.Object({}, { additionalProperties: false });
@@ -68,6 +69,7 @@ const readingRoutes: readonly Route[] = [
     reply: Explanation,
     read: (api, { query }) => api.explain(query.src, query.dst),
   }),
+  trafficRoute,
   reading({
     path: '/v1/instances',
     role: 'viewer',

@@ -33,6 +33,7 @@ import { objectsApi } from './objects.ts';
 import type { Publishing } from './publishing.ts';
 import type { Snapshots } from './snapshots.ts';
 import { buildStatus } from './status.ts';
+import type { TrafficHome } from './traffic.ts';
 
 /** What peering offers to the API. */
 export interface PeerOperations {
@@ -55,6 +56,7 @@ export interface FacadeParts {
   readonly snapshots: Snapshots;
   readonly xds: XdsServer;
   readonly instances: Instances;
+  readonly traffic: TrafficHome;
   readonly publishing: Publishing;
   readonly peers: PeerOperations;
   /** HOST:PORT where this control plane is dialled. */
@@ -74,7 +76,9 @@ export function createControlApi(parts: FacadeParts): ControlApi {
       policiesOf: parts.policiesOf,
       clients: () => parts.xds.clients(),
       network: mesh.network,
+      trafficSeen: parts.traffic,
     }),
+    traffic: async (query) => parts.traffic.query(query),
     status: async () => status(parts),
     explain: async (src, dst): Promise<Explanation> => explain(snapshots.inputs, src, dst),
     instances: async () => (await instances.list()).map(({ record }) => instanceStatus(record, mesh.trustDomain, clock.now())),
@@ -113,6 +117,7 @@ function status(parts: FacadeParts): Status {
     view: catalog.current(),
     sources: catalog.status(),
     clients: xds.clients(),
+    reporters: parts.traffic.status(),
     peers: peers.status(),
     trust: identity.authority.bundle(),
     network: mesh.network,

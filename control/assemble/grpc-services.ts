@@ -4,19 +4,23 @@ import type { MeshSpec } from '../../core/config/index.ts';
 import type { Log } from '../../core/log.ts';
 import type { Store } from '../../core/store.ts';
 import { IdentityService, RegistrationService } from '../../core/xds/gen/isthmus/agent/v1/agent.ts';
+import { TelemetryService } from '../../core/xds/gen/isthmus/telemetry/v1/telemetry.ts';
 import type { ResourceSource } from '../../core/xds/index.ts';
 import { Issuance, JoinTokenAttestor, Ledger } from '../ca/index.ts';
 import { parseHostPort } from '../config/index.ts';
 import { GrpcFront, identityServer } from '../grpc/index.ts';
 import { Instances, Liveness, Presence, registrationServer } from '../registration/index.ts';
+import { telemetryServer } from '../telemetry/traffic/index.ts';
 import { createXdsServer, type XdsServer } from '../xds/index.ts';
 import type { ControlIdentity } from './control-identity.ts';
+import type { TrafficHome } from './traffic.ts';
 
 export interface GrpcServicesOptions {
   readonly mesh: MeshSpec;
   readonly identity: ControlIdentity;
   readonly store: Store;
   readonly resources: ResourceSource;
+  readonly traffic: TrafficHome;
   readonly clock: Clock;
   readonly log: Log;
   /** The control plane's own end. */
@@ -35,7 +39,7 @@ export interface GrpcServices {
 }
 
 export function createGrpcServices(options: GrpcServicesOptions): GrpcServices {
-  const { mesh, identity, store, resources, clock, log, signal } = options;
+  const { mesh, identity, store, resources, traffic, clock, log, signal } = options;
   const { authority } = identity;
   const listen = parseHostPort(mesh.grpc.listen) ?? { host: '0.0.0.0', port: 15_012 };
   const front = new GrpcFront({ ...listen, identity: identity.front(), clock, log });
@@ -53,7 +57,11 @@ export function createGrpcServices(options: GrpcServicesOptions): GrpcServices {
   const liveness = new Liveness({ instances, presence, ttlMs, clock, log });
   front.addService(RegistrationService, registrationServer({ instances, liveness, ledger, callerOf, ttlMs, clock, log, signal }));
 
-  const xds = createXdsServer({ source: resources, cluster: mesh.cluster, callerOf, clock, log });
+  const { cluster } = mesh;
+  const counted = { store: traffic.store, reporters: traffic.reporters, mesh: traffic.mesh, cluster };
+  front.addService(TelemetryService, telemetryServer({ ...counted, callerOf, clock, log, signal }));
+
+  const xds = createXdsServer({ source: resources, cluster, callerOf, clock, log });
   for (const { definition, handlers } of xds.services) front.addService(definition, handlers);
   return { front, xds, ledger, instances, liveness, presence };
 }

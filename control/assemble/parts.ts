@@ -24,6 +24,7 @@ import { Publishing } from './publishing.ts';
 import { resolveHost } from './resolve-host.ts';
 import { Snapshots, type TrafficOf } from './snapshots.ts';
 import { Sources } from './sources.ts';
+import { TrafficHome } from './traffic.ts';
 
 /** What every part is given. */
 export interface Surroundings {
@@ -45,6 +46,7 @@ export interface ControlParts extends Surroundings {
   readonly objects: Objects;
   readonly snapshots: Snapshots;
   readonly services: GrpcServices;
+  readonly traffic: TrafficHome;
   readonly sources: Sources;
   readonly publishing: Publishing;
   readonly peers: Peers;
@@ -82,7 +84,8 @@ export async function buildParts(around: Surroundings): Promise<ControlParts> {
   };
   const snapshots = new Snapshots(first, trafficOf);
   identity.authority.subscribe(() => snapshots.set({ trust: identity.authority.bundle() }));
-  const services = createGrpcServices({ mesh, identity, store, resources: snapshots.resources, clock, log, signal });
+  const traffic = new TrafficHome(clock, mesh.hostSuffix, () => catalog.current());
+  const services = createGrpcServices({ mesh, identity, store, resources: snapshots.resources, traffic, clock, log, signal });
   const sources = new Sources({ catalog, cluster, store, clock, random, log });
   const onPorts: ConstructorParameters<typeof Publishing>[0]['onPorts'] = (gatewayPorts) => snapshots.set({ gatewayPorts });
   const publishing = new Publishing({ mesh, catalog, sources, store, clock, random, log, onPorts });
@@ -105,6 +108,7 @@ export async function buildParts(around: Surroundings): Promise<ControlParts> {
     objects,
     snapshots,
     services,
+    traffic,
     sources,
     publishing,
     peers,

@@ -6,6 +6,7 @@ import { parseCertificate } from '../../core/pki/index.ts';
 import { version } from '../../core/version.ts';
 import { type CatalogView, exportingPolicies, type MergedService, type SourceReport } from '../catalog/index.ts';
 import { findGatewayPort, type GatewayPort } from '../snapshot/index.ts';
+import type { ReporterStatus } from '../telemetry/traffic/index.ts';
 import type { XdsClientStatus } from '../xds/index.ts';
 
 /** Everything `isthmus status` is made from, at one moment. */
@@ -13,6 +14,8 @@ export interface StatusInput {
   readonly view: CatalogView;
   readonly sources: readonly SourceReport[];
   readonly clients: readonly XdsClientStatus[];
+  /** Who says what traffic it carries. */
+  readonly reporters: readonly ReporterStatus[];
   readonly peers: readonly PeerStatus[];
   readonly trust: TrustBundle;
   readonly network: string;
@@ -29,6 +32,7 @@ export interface StatusInput {
 /** Pure. Sorted, so that two looks can be compared. */
 export function buildStatus(input: StatusInput): Status {
   const { view, trust, now } = input;
+  const reporters = new Map(input.reporters.map((each) => [each.id, each]));
   const services = [...view.services.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
   return {
     cluster: view.cluster,
@@ -41,7 +45,7 @@ export function buildStatus(input: StatusInput): Status {
     services: services.map((service) => serviceStatus(service, input)),
     peers: [...input.peers],
     gateways: gatewayStatus(view),
-    clients: input.clients.map((client) => clientStatus(client, now)),
+    clients: input.clients.map((client) => ({ ...clientStatus(client, now), ...telemetryOf(reporters.get(client.id)) })),
     certificates: certificates(trust, now),
     conflicts: [...catalogConflicts(view), ...missingAnchors(input.clients, trust), ...input.conflicts],
     configViolations: [...input.configViolations],
@@ -117,6 +121,10 @@ function clientStatus(client: XdsClientStatus, now: number): Status['clients'][n
     resources: client.types.reduce((sum, type) => sum + type.acked, 0),
     refused: client.types.flatMap((type) => type.refused.map((r) => ({ type: type.typeUrl, ...r }))),
   };
+}
+
+function telemetryOf(reporter: ReporterStatus | undefined): Partial<Status['clients'][number]> {
+  return reporter === undefined ? {} : { telemetryAgeMs: Math.round(reporter.ageMs), telemetryDropped: reporter.dropped };
 }
 
 /** Proxyless programs take trust from their bootstrap alone: what joined later is not theirs until they are told, or was left out on purpose. */

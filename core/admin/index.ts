@@ -20,3 +20,5 @@ export { Invite, InviteRequest, JoinedPeer, JoinPeerRequest, PeerList, RemovedPe
 export { Plan, PlanRequest, ServicePlan } from './plan.ts';
 export type { CertificateStatus, ClientStatus, Conflict, EndpointGroup, GatewayStatus, SourceStatus } from './status.ts';
 export { PeerStatus, ServiceStatus, Status } from './status.ts';
+export type { TrafficItem } from './traffic.ts';
+export { Traffic } from './traffic.ts';

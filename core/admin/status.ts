@@ -75,6 +75,10 @@ const ClientStatus = Type.Object({
   /** Of what it runs on: since it last held all there is for it, as it is today; 0: it does now. What it refuses counts. */
   dataAgeMs: Type.Number(),
   resources: Type.Integer(),
+  /** ms since it last reported what traffic it carries; absent: it never has, or not for an hour. */
+  telemetryAgeMs: Type.Optional(Type.Number()),
+  /** Requests and connections that it could not report. */
+  telemetryDropped: Type.Optional(Type.Integer()),
   /** Resources that it refused, in its own words, each kept from it at that version. */
   refused: list(Type.Object({ type: Type.String(), name: Type.String(), version: Type.String(), reason: Type.String() })),
 });

@@ -1,10 +1,10 @@
-import type { DataPlaneContext } from '../context.ts';
+import type { CountedContext } from '../counted-context.ts';
 import { DataPlane } from '../data-plane.ts';
 import type { Inbound, InboundService } from './contract.ts';
 import { inboundRules } from './rules.ts';
 
 /** See Inbound. Dispose it before its context's parts. */
-export function createInbound(context: DataPlaneContext): Inbound {
+export function createInbound(context: CountedContext): Inbound {
   let services: readonly InboundService[] = [];
   const plane = new DataPlane(context, () => inboundRules(services, context.state.current, context.node.cluster));
   return {

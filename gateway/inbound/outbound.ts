@@ -1,4 +1,4 @@
-import type { DataPlaneContext } from '../context.ts';
+import type { CountedContext } from '../counted-context.ts';
 import { DataPlane } from '../data-plane.ts';
 import type { PlainRule } from '../engine/index.ts';
 import type { DataPlaneState } from '../state/index.ts';
@@ -6,7 +6,7 @@ import { clusterTables, knownRouting, type Rules } from '../tables.ts';
 import type { Outbound, OutboundListener } from './contract.ts';
 
 /** See Outbound. Whoever can connect may call: the address it binds is the border, so bind loopback. */
-export function createOutbound(context: DataPlaneContext): Outbound {
+export function createOutbound(context: CountedContext): Outbound {
   const rules = new Map<string, PlainRule>();
   const plane = new DataPlane(context, () => outboundRules(rules, context.state.current));
   let opened = 0;

@@ -1,5 +1,5 @@
 import type { Changed, ControlApi } from '../../control/admin/index.ts';
-import type { Instance, JoinTokenRequest, Status } from '../../core/admin/index.ts';
+import type { Instance, JoinTokenRequest, Status, Traffic } from '../../core/admin/index.ts';
 import { MeshError } from '../../core/errors.ts';
 
 /** A control plane that only says what a test put in, and remembers what it was asked to change. */
@@ -35,6 +35,10 @@ export class FakeControlApi implements ControlApi {
 
   async instances(): Promise<readonly Instance[]> {
     return [instance('vm-1', 'default'), instance('vm-2', 'billing')];
+  }
+
+  async traffic(): Promise<Traffic> {
+    return { since: '2030-01-01T00:00:00.000Z', until: '2030-01-01T01:00:00.000Z', seconds: 3600, reporters: 0, foldedKeys: 0, flows: [] };
   }
 
   async peers() {

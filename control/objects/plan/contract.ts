@@ -6,7 +6,8 @@ import type { ClientFacts } from './client-facts.ts';
 
 /** Requests that went through the mesh in the last hour, as telemetry has them. */
 export interface TrafficSeen {
-  flows(): readonly SeenFlow[];
+  /** Undefined: not known. */
+  flows(): readonly SeenFlow[] | undefined;
 }
 
 export interface SeenFlow {

@@ -1,0 +1,115 @@
+import { type LatencyHistogram, latencyBucket } from './latency-histogram.ts';
+
+/** Who counted: the caller's own proxy, the mTLS end beside the application, or a gateway on the way. */
+export type Reporter = 'source' | 'destination' | 'gateway';
+
+/** Endpoints of one place: as fine as counts are told apart below the service. */
+export interface EndpointGroup {
+  /** Mesh cluster. Empty: no endpoint was reached. */
+  readonly cluster: string;
+  /** region/zone/subzone. */
+  readonly locality: string;
+  readonly runtime: string;
+  readonly viaGateway: boolean;
+}
+
+export const noGroup: EndpointGroup = { cluster: '', locality: '', runtime: '', viaGateway: false };
+
+/** What a proxy tells counts apart by. */
+export interface FlowKey {
+  readonly reporter: Reporter;
+  /** Without the scheme, as its certificate proved it. Empty: unknown, or whoever reports. */
+  readonly sourcePrincipal: string;
+  readonly sourceCluster: string;
+  /** Name of the rule; empty: none. */
+  readonly route: string;
+  /** xDS cluster; empty: the proxy answered itself. */
+  readonly cluster: string;
+  readonly group: EndpointGroup;
+}
+
+/** Sums over some time. Owned by whoever made it; two of them add up. */
+export interface FlowCounts {
+  requests: number;
+  /** Byte streams, when they end. */
+  connections: number;
+  /** Bytes of bodies and streams, from the caller and to it. */
+  bytesReceived: number;
+  bytesSent: number;
+  /** HTTP status → requests; 0: none was sent. */
+  readonly codes: Map<number, number>;
+  readonly grpcCodes: Map<number, number>;
+  /** Envoy's response flag → requests and connections. */
+  readonly flags: Map<string, number>;
+  /** Of requests, and not of byte streams. */
+  readonly latency: LatencyHistogram;
+  latencySumMs: number;
+}
+
+/** One request or byte stream. */
+export interface Observation {
+  readonly kind: 'request' | 'connection';
+  readonly code?: number;
+  readonly grpcCode?: number;
+  readonly flags: readonly string[];
+  readonly bytesReceived: number;
+  readonly bytesSent: number;
+  /** ms. */
+  readonly duration: number;
+}
+
+export function noCounts(): FlowCounts {
+  return {
+    requests: 0,
+    connections: 0,
+    bytesReceived: 0,
+    bytesSent: 0,
+    codes: new Map(),
+    grpcCodes: new Map(),
+    flags: new Map(),
+    latency: new Map(),
+    latencySumMs: 0,
+  };
+}
+
+export function observe(counts: FlowCounts, seen: Observation): void {
+  if (seen.kind === 'request') {
+    counts.requests += 1;
+    increase(counts.codes, boundedCode(seen.code ?? 0), 1);
+    increase(counts.latency, latencyBucket(seen.duration), 1);
+    counts.latencySumMs += seen.duration;
+    if (seen.grpcCode !== undefined) increase(counts.grpcCodes, boundedCode(seen.grpcCode), 1);
+  } else counts.connections += 1;
+  counts.bytesReceived += seen.bytesReceived;
+  counts.bytesSent += seen.bytesSent;
+  for (const flag of seen.flags) increase(counts.flags, flag, 1);
+}
+
+/** Adds `more` to `sum`. */
+export function addCounts(sum: FlowCounts, more: FlowCounts): void {
+  sum.requests += more.requests;
+  sum.connections += more.connections;
+  sum.bytesReceived += more.bytesReceived;
+  sum.bytesSent += more.bytesSent;
+  sum.latencySumMs += more.latencySumMs;
+  for (const [code, n] of more.codes) increase(sum.codes, code, n);
+  for (const [code, n] of more.grpcCodes) increase(sum.grpcCodes, code, n);
+  for (const [flag, n] of more.flags) increase(sum.flags, flag, n);
+  for (const [bucket, n] of more.latency) increase(sum.latency, bucket, n);
+}
+
+export function increase<K>(map: Map<K, number>, key: K, by: number): void {
+  map.set(key, (map.get(key) ?? 0) + by);
+}
+
+/** An application may answer with any number: those that are none of HTTP's are one. */
+export function boundedCode(code: number): number {
+  return Number.isInteger(code) && code >= 0 && code <= 599 ? code : 999;
+}
+
+/** Equal for equal keys. */
+export function flowKeyText(key: FlowKey): string {
+  const { cluster, locality, runtime, viaGateway } = key.group;
+  const names = `${key.reporter}\n${key.sourcePrincipal}\n${key.sourceCluster}\n${key.route}\n${key.cluster}`;
+  return `${names}\n${cluster}\n${locality}\n${runtime}\n${viaGateway ? 'via' : ''}`;
+}

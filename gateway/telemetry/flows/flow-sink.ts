@@ -1,0 +1,53 @@
+import type { FlowKey, FlowRecorder } from '../../../core/telemetry/index.ts';
+import { noGroup } from '../../../core/telemetry/index.ts';
+import type { ConnectionReport, PeerIdentity } from '../../engine/index.ts';
+import type { RequestReport } from '../../forward/index.ts';
+import type { EndpointState } from '../../state/index.ts';
+
+interface Carried {
+  readonly peer: PeerIdentity | undefined;
+  /** This data plane was the mTLS end. */
+  readonly inbound: boolean;
+  readonly clusterName: string;
+  readonly route: string;
+  readonly upstream: EndpointState | undefined;
+}
+
+/** Counts what a data plane carried, for its control plane. `ownPrincipal`: without the scheme. */
+export class FlowSink {
+  readonly #recorder: FlowRecorder;
+  readonly #role: 'agent' | 'gateway';
+  readonly #own: () => { readonly principal: string; readonly cluster: string };
+
+  constructor(recorder: FlowRecorder, role: 'agent' | 'gateway', own: () => { readonly principal: string; readonly cluster: string }) {
+    this.#recorder = recorder;
+    this.#role = role;
+    this.#own = own;
+  }
+
+  request(report: RequestReport): void {
+    const { connection, clusterName, routeName: route, upstream, flags, bytesReceived, bytesSent, durationMs: duration } = report;
+    const key = this.#keyOf({ peer: connection.peer, inbound: connection.end !== undefined, clusterName, route, upstream });
+    const grpc = report.grpcStatus === undefined ? {} : { grpcCode: Number(report.grpcStatus) };
+    this.#recorder.record(key, { kind: 'request', code: report.status, ...grpc, flags, bytesReceived, bytesSent, duration });
+  }
+
+  /** What never came to a service is nobody's traffic; what was delivered is counted by request. */
+  connection(report: ConnectionReport): void {
+    const { outcome, clusterName, peer, end, upstream, flags, bytesReceived, bytesSent, durationMs: duration } = report;
+    if (outcome === 'deliver' || clusterName === '') return;
+    const key = this.#keyOf({ peer, inbound: end !== undefined, clusterName, route: '', upstream });
+    this.#recorder.record(key, { kind: 'connection', flags, bytesReceived, bytesSent, duration });
+  }
+
+  #keyOf({ peer, inbound, clusterName: cluster, route, upstream }: Carried): FlowKey {
+    const reporter = this.#role === 'gateway' ? 'gateway' : inbound ? 'destination' : 'source';
+    // A gateway that calls for somebody without a proxy is who the callee sees; one that passes mTLS on sees nobody.
+    const calling = peer ?? (cluster.startsWith('outbound|') ? this.#own() : undefined);
+    const group =
+      upstream === undefined
+        ? noGroup
+        : { cluster: upstream.cluster, locality: upstream.locality, runtime: upstream.runtime, viaGateway: upstream.viaGateway };
+    return { reporter, sourcePrincipal: calling?.principal ?? '', sourceCluster: calling?.cluster ?? '', route, cluster, group };
+  }
+}

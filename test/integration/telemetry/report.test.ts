@@ -1,0 +1,122 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { Reporters, TrafficStore, telemetryServer } from '../../../control/telemetry/traffic/index.ts';
+import { ensureOwnerOnlyDir, obtainIdentity } from '../../../core/identity/index.ts';
+import { silentLog } from '../../../core/log.ts';
+import { systemClock as clock } from '../../../core/system-clock.ts';
+import { type FlowKey, FlowRecorder, noGroup } from '../../../core/telemetry/index.ts';
+import { TelemetryService } from '../../../core/xds/gen/isthmus/telemetry/v1/telemetry.ts';
+import { FlowReporter } from '../../../gateway/telemetry/flows/flow-reporter.ts';
+import { startControlPlane, temporaryDir } from '../../support/control-plane.ts';
+import { onEnd } from '../../support/on-end.ts';
+import { until } from '../../support/until.ts';
+
+const outbound = 'outbound|80||pay.shop.mesh.internal';
+
+function key(reporter: FlowKey['reporter'], more: Partial<FlowKey> = {}): FlowKey {
+  return { reporter, sourcePrincipal: '', sourceCluster: '', route: 'r', cluster: outbound, group: noGroup, ...more };
+}
+
+/** A control plane that takes reports, and one proxy's reporter. */
+async function scene(t: TestContext) {
+  const dir = await temporaryDir(t);
+  const store = new TrafficStore(clock);
+  const reporters = new Reporters(clock);
+  const ended = new AbortController();
+  let port = 0;
+  const start = async () => {
+    const stop = new AbortController();
+    const plane = await startControlPlane({
+      dir: join(dir, 'control'),
+      port,
+      extend: ({ front, log }) => {
+        const mesh = {
+          hostSuffix: 'mesh.internal',
+          isService: (namespace: string, name: string) => namespace === 'shop' && (name === 'pay' || name === 'orders'),
+          serves: (_: unknown, namespace: string, name: string) => namespace === 'shop' && name === 'orders',
+        };
+        const callerOf = (call: Parameters<typeof front.callerOf>[0]) => front.callerOf(call);
+        const server = telemetryServer({ store, reporters, mesh, cluster: 'east', callerOf, clock, log, signal: stop.signal });
+        front.addService(TelemetryService, server);
+      },
+    });
+    port = plane.front.port;
+    return {
+      plane,
+      stop: async () => {
+        stop.abort();
+        await plane.stop();
+      },
+    };
+  };
+  const first = await start();
+  const token = await first.plane.token();
+  await ensureOwnerOnlyDir(join(dir, 'proxy'));
+  const identity = await obtainIdentity({
+    dir: join(dir, 'proxy'),
+    token,
+    instance: 'vm-1',
+    clock,
+    random: Math.random,
+    log: silentLog,
+    signal: ended.signal,
+  });
+  const recorder = new FlowRecorder();
+  const addresses = () => [first.plane.address];
+  const options = { recorder, identity, addresses, instance: 'vm-1', clock, random: Math.random, log: silentLog, everyMs: 20 };
+  const reporter = new FlowReporter(options);
+  const running = reporter.run(ended.signal);
+  onEnd(t, async () => {
+    ended.abort();
+    await running;
+  });
+  return { store, reporters, recorder, first, start, ended, running };
+}
+
+const seen = { kind: 'request' as const, code: 200, flags: [], bytesReceived: 3, bytesSent: 5, duration: 2 };
+const total = (store: TrafficStore) => store.flows(3_600_000).reduce((sum, f) => sum + f.counts.requests, 0);
+
+test('what a proxy counts arrives whole, through a control plane that is gone for a while', async (t) => {
+  const { store, recorder, reporters, first, start } = await scene(t);
+  const record = (n: number) => {
+    for (let i = 0; i < n; i++) recorder.record(key('source', { route: `r${i % 7}` }), seen);
+  };
+  record(1_000);
+  await until('the first are there', () => total(store) === 1_000);
+  record(10);
+  await first.stop();
+  record(500);
+  const second = await start();
+  onEnd(t, () => second.stop());
+  await until('all are there', () => total(store) === 1_510);
+  const [flow] = store.flows(3_600_000, ({ route }) => route === 'r0');
+  assert.deepEqual(flow?.key.source, { principal: 'mesh.test/ns/shop/sa/orders', cluster: 'east' });
+  assert.deepEqual({ ...flow?.key.destination }, { namespace: 'shop', name: 'pay', host: 'pay.shop.mesh.internal', port: 80, subset: '' });
+  assert.equal(reporters.status()[0]?.id, 'spiffe://mesh.test/ns/shop/sa/orders#vm-1');
+  assert.equal(reporters.status()[0]?.dropped, 0);
+});
+
+test('a workload speaks for itself alone, and what it may not say is left out and counted', async (t) => {
+  const { store, recorder, reporters, first } = await scene(t);
+  onEnd(t, () => first.stop());
+  const forged = { sourcePrincipal: 'mesh.test/ns/shop/sa/admin', sourceCluster: 'west' };
+  recorder.record(key('source', forged), seen);
+  recorder.record(key('gateway', forged), seen);
+  recorder.record(key('destination', forged), seen);
+  recorder.record(key('destination', { ...forged, cluster: 'inbound|80||orders.shop.mesh.internal' }), seen);
+  await until('both are there', () => total(store) === 2);
+  const flows = store.flows(3_600_000).map(({ key: k }) => `${k.reporter} ${k.source.principal}@${k.source.cluster} ${k.destination.name}`);
+  assert.deepEqual(flows.sort(), ['destination mesh.test/ns/shop/sa/admin@west orders', 'source mesh.test/ns/shop/sa/orders@east pay']);
+  assert.equal(reporters.status()[0]?.refused, 2);
+});
+
+test('what was counted last is said before the proxy ends', async (t) => {
+  const { store, recorder, reporters, first, ended, running } = await scene(t);
+  onEnd(t, () => first.stop());
+  await until('it reports', () => reporters.status().length === 1);
+  recorder.record(key('source'), seen);
+  ended.abort();
+  await running;
+  assert.equal(total(store), 1);
+});
