@@ -60,6 +60,12 @@ const schema = fields
   .refine((o) => o.kind !== 'ingress' || (o.advertise ?? []).length === 0, {
     ...advertised,
     message: 'must be empty: nobody in the mesh dials an ingress gateway',
+  })
+  .refine((o) => o.kind !== 'ingress' || (o.proxy ?? 'isthmus') === 'isthmus', {
+    path: ['proxy'],
+    when: () => true,
+    message:
+      'must be isthmus for kind ingress: an Envoy for people outside the mesh has its bootstrap from isthmus envoy bootstrap --kind ingress',
   });
 
 export type GatewayOptions = z.output<typeof schema>;

@@ -266,3 +266,19 @@ test('options: all mistakes at once, and never the token', () => {
     assert.match(text, new RegExp(path), path);
   assert.doesNotMatch(text, /secret-token/);
 });
+
+test('options: an ingress gateway is dialled by nobody in the mesh, and carried by our own proxy', () => {
+  const parsed = parseGatewayOptions({
+    kind: 'ingress',
+    stateDir: '/s',
+    instance: 'a',
+    network: 'a',
+    advertise: ['gw.example.org'],
+    proxy: 'envoy',
+  });
+  assert.ok(!parsed.ok);
+  assert.deepEqual(
+    parsed.violations.map((v) => v.path),
+    ['advertise', 'proxy'],
+  );
+});
