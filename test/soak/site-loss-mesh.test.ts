@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { endInReverse } from '../real/servers/index.ts';
+import { type RunningLoad, startLoad } from '../real/site-loss/load-process.ts';
+import { drawLoss, figures, type Moments, only } from '../real/site-loss/report.ts';
+import { type Load, type LoadLine, sentIn, shareOf, slices } from '../real/site-loss/samples.ts';
+import { type Sites, startSites } from '../real/site-loss/sites.ts';
 import { until } from '../support/until.ts';
-import { endInReverse } from './servers/index.ts';
-import { type RunningLoad, startLoad } from './site-loss/load-process.ts';
-import { drawLoss, figures, type Moments, only } from './site-loss/report.ts';
-import { type Load, type LoadLine, sentIn, shareOf, slices } from './site-loss/samples.ts';
-import { type Sites, startSites } from './site-loss/sites.ts';
 
 const gets = 500;
 const posts = 20;
