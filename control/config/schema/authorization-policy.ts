@@ -37,6 +37,8 @@ const source = fields({
   notRequestPrincipals: refused(tokens),
   serviceAccounts: refused(accounts),
   notServiceAccounts: refused(accounts),
+  trustDomains: refused('one trust domain holds the mesh: name principals, namespaces or clusters'),
+  notTrustDomains: refused('one trust domain holds the mesh: name principals, namespaces or clusters'),
 }).refine(
   (value) => [value.principals, value.notPrincipals, value.namespaces, value.notNamespaces, value.clusters].some((l) => l.length > 0),
   {

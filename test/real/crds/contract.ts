@@ -63,6 +63,11 @@ export function testCrdContract(contract: CrdContract): void {
   });
 }
 
+/** Ours alone; their own projects' API servers would refuse them. Sorted. */
+const additions: Readonly<Record<string, readonly string[]>> = {
+  AuthorizationPolicy: ['rules[].from[].source.clusters[]', 'rules[].from[].source.notClusters'],
+};
+
 function compareFields(row: (typeof kindRows)[number], definition: CustomResourceDefinition): void {
   assert.deepEqual([...row.versions].sort(), definition.spec.versions.map((v) => v.name).sort(), `versions of ${row.kind}`);
   const known = fieldTable(row.schema, false);
@@ -73,8 +78,9 @@ function compareFields(row: (typeof kindRows)[number], definition: CustomResourc
     (field) => !known.some((each) => (each.status === 'supported' ? each.path === field : covers(each.path, field))),
   );
   assert.deepEqual(missing, [], `fields of ${row.kind} that are in no table`);
+  const own = additions[row.kind] ?? [];
   const invented = known.filter((each) => !fields.some((field) => covers(each.path, field))).map((each) => each.path);
-  assert.deepEqual(invented, [], `fields of ${row.kind} that its project has not`);
+  assert.deepEqual(invented.sort(), own, `fields of ${row.kind} that its project has not`);
 }
 
 async function assertTaken(folder: string, judge: CrdJudge): Promise<void> {
