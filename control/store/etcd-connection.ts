@@ -1,6 +1,7 @@
 import { Etcd3, EtcdLeaseInvalidError, GRPCResourceExhastedError, GRPCUnavailableError, type IOptions } from 'etcd3';
 import type { Clock } from '../../core/clock.ts';
 import { MeshError } from '../../core/errors.ts';
+import { MemberSkipped, memberPolicies } from './etcd-members.ts';
 
 export interface EtcdStoreOptions {
   /** http(s)://HOST:PORT of the members. */
@@ -37,7 +38,7 @@ export function connect(options: EtcdStoreOptions): Etcd3 {
         }),
     ...(auth === undefined ? {} : { auth }),
     defaultCallOptions: (context) => (context.isStream ? {} : { deadline: options.clock.now() + callTimeoutMs }),
-    faultHandling: { global: once, host: () => once },
+    faultHandling: { global: once, host: memberPolicies(options.endpoints.length, () => options.clock.now()) as unknown as () => Policy },
     grpcOptions: {
       'grpc.max_receive_message_length': -1,
       // Finds a member that has gone without a word.
@@ -57,10 +58,9 @@ export async function withFailover<T>(endpoints: number, repeatable: boolean, ca
     try {
       return await call();
     } catch (error) {
-      const safe = error instanceof GRPCUnavailableError && (repeatable || neverSent(error));
-      // Members are picked at random: where a refusal comes at once, asking on finds the one that answers.
-      const most = safe && /ECONNREFUSED/.test(error.message) ? endpoints * 8 : endpoints;
-      if (!safe || attempt > most) throw error;
+      const safe = error instanceof MemberSkipped || (error instanceof GRPCUnavailableError && (repeatable || neverSent(error)));
+      // Each attempt goes to another member (etcd-members.ts): with as many attempts as members, and one, all have been asked.
+      if (!safe || attempt > endpoints) throw error;
     }
   }
 }

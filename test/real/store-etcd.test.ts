@@ -99,10 +99,10 @@ test('a watch of a server that hangs goes on when it answers again', async (t) =
 test('fails over to a member that answers, for reads and writes', async (t) => {
   const store = await open('failover/', { endpoints: ['http://127.0.0.1:1', etcd.url, 'http://127.0.0.1:2'] });
   t.after(() => store.close());
-  const written = await Promise.allSettled(Array.from({ length: 30 }, (_, i) => write(store, put(`k/${i}`))));
-  const { entries } = await store.list('k/');
-  assert.ok(written.every((w, i) => w.status === 'rejected' || entries.some((e) => e.key === `k/${i}`)));
-  assert.ok(written.filter((w) => w.status === 'fulfilled').length > 15);
+  // Whichever member is picked first: a write that was certainly not sent goes to the next.
+  await Promise.all(Array.from({ length: 30 }, (_, i) => write(store, put(`k/${i}`))));
+  for (let i = 0; i < 30; i++) await store.get(`k/${i}`);
+  assert.equal((await store.list('k/')).entries.length, 30);
 });
 
 test('says what to check when nobody answers', async () => {

@@ -74,6 +74,12 @@ export const knownDifferences: readonly Difference[] = [
       'A byte stream that a server ends before either side has said anything is ended by Envoy; ours tries another endpoint, and resets it when there is none.',
   },
   {
+    cases: ['the server resets before anybody has said anything'],
+    mayAgree: true,
+    reason:
+      'When a server resets a byte stream before anything was said, Envoy passes that on as a reset or as an end, whichever its sockets report first; ours always resets.',
+  },
+  {
     cases: ['HTTP/2: the app sees that the caller resets a stream'],
     reason:
       'Envoy gives a stream upstream up with INTERNAL_ERROR when its caller has reset it; ours with CANCEL, which says what happened (RFC 9113 §7).',
