@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
-import { parseAllDocuments } from 'yaml';
 import type { ChangeResult, ObjectName } from '../../core/admin/index.ts';
 import { findKinds, type KindName } from '../../core/config/index.ts';
+import { formatViolation } from '../../core/validate.ts';
+import { parseDocuments, violation } from '../../core/yaml/index.ts';
 import { CliError } from '../cli-error.ts';
 import { exitCode } from '../exit-codes.ts';
 import { followTentative } from '../follow-tentative.ts';
@@ -42,15 +43,15 @@ interface Named {
 
 /** Names alone count: what else a file says may have changed since it was applied. */
 function namesIn(file: string, text: string, namespace = 'default'): ObjectName[] {
-  const documents = parseAllDocuments(text);
-  return (Array.isArray(documents) ? documents : []).flatMap((document) => {
-    const value = (document.errors.length > 0 ? undefined : document.toJS({ maxAliasCount: 100 })) as Named | null | undefined;
-    if (value === null) return [];
-    const { name, namespace: own = namespace } = value?.metadata ?? {};
-    const [group = ''] = String(value?.apiVersion ?? '').split('/');
-    const kind = findKinds(`${String(value?.kind)}.${group}`)[0]?.kind;
-    if (kind === undefined || typeof name !== 'string' || typeof own !== 'string')
-      throw new CliError(exitCode.invalid, 'INVALID_INPUT', `${file} holds a document that names no object of a kind that can be applied`);
-    return [{ kind, group, namespace: own, name }];
+  const { documents, violations } = parseDocuments(file, text);
+  if (violations.length > 0) throw new CliError(exitCode.invalid, 'INVALID_INPUT', violations.map(formatViolation).join('\n'));
+  return documents.map((document) => {
+    const { apiVersion, kind: said, metadata } = document.value as Named;
+    const { name, namespace: own = namespace } = metadata ?? {};
+    const [group = ''] = String(apiVersion ?? '').split('/');
+    const kind = findKinds(`${String(said)}.${group}`)[0]?.kind;
+    if (kind !== undefined && typeof name === 'string' && typeof own === 'string') return { kind, group, namespace: own, name };
+    const where = formatViolation(violation(document, [], 'names no object of a kind that can be applied'));
+    throw new CliError(exitCode.invalid, 'INVALID_INPUT', where);
   });
 }

@@ -1,23 +1,12 @@
 import { isCollection, isMap, isPair, isScalar, LineCounter, type Node, type Pair, parseAllDocuments } from 'yaml';
 import type { Violation } from '../validate.ts';
-
-/** One YAML document, and where its parts stand. */
-export interface ConfigDocument {
-  readonly file: string;
-  readonly value: unknown;
-  /** 1-based line of what the path names, or of the nearest part around it that exists. */
-  lineOf(path: readonly PropertyKey[]): number;
-}
+import type { ConfigDocument, ParsedDocuments } from './config-document.ts';
+import { unpackList } from './lists.ts';
 
 const maxBytes = 1024 * 1024;
 const maxDocuments = 1000;
 
-export interface ParsedDocuments {
-  readonly documents: readonly ConfigDocument[];
-  readonly violations: readonly Violation[];
-}
-
-/** Splits a file into documents. A document that is not YAML is a violation, and the others stand. */
+/** Splits a file into documents, and Kubernetes' Lists into their items. A document that is not YAML is a violation, and the others stand. */
 export function parseDocuments(file: string, text: string): ParsedDocuments {
   if (text.length > maxBytes) return { documents: [], violations: [{ path: '', file, message: `is larger than ${maxBytes} bytes` }] };
   const lineCounter = new LineCounter();
@@ -37,8 +26,14 @@ export function parseDocuments(file: string, text: string): ParsedDocuments {
     const converted = toValue(doc);
     if (converted.error !== undefined) violations.push({ path: '', file, line: lineAt(doc.range?.[0] ?? 0), message: converted.error });
     else if (converted.value !== null) {
-      documents.push({ file, value: converted.value, lineOf: (path) => lineAt(offsetOf(doc.contents, path)) });
+      const document = { file, value: converted.value, lineOf: (path: readonly PropertyKey[]) => lineAt(offsetOf(doc.contents, path)) };
+      const unpacked = unpackList(document);
+      documents.push(...unpacked.documents);
+      violations.push(...unpacked.violations);
     }
+  }
+  if (documents.length > maxDocuments) {
+    return { documents: [], violations: [{ path: '', file, message: `holds more than ${maxDocuments} documents` }] };
   }
   return { documents, violations };
 }

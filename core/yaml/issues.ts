@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import type { Violation } from '../validate.ts';
-import type { ConfigDocument } from './documents.ts';
+import type { ConfigDocument } from './config-document.ts';
 
 /** Everything a schema found, with the line it stands on and without the words of the schema library. */
 export function toViolations(document: ConfigDocument, at: readonly PropertyKey[], issues: readonly z.core.$ZodIssue[]): Violation[] {
@@ -13,7 +13,7 @@ export function toViolations(document: ConfigDocument, at: readonly PropertyKey[
 }
 
 export function violation(document: ConfigDocument, path: readonly PropertyKey[], message: string): Violation {
-  return { path: formatPath(path), message, file: document.file, line: document.lineOf(path) };
+  return { path: formatPath([...(document.within ?? []), ...path]), message, file: document.file, line: document.lineOf(path) };
 }
 
 function wording(issue: z.core.$ZodIssue): string {

@@ -44,7 +44,8 @@ async function shellOf(control: RealControl) {
     await chmod(join(bin, name), 0o755);
   };
   await command('isthmus', `exec "${process.execPath}" "${main}" "$@"`);
-  await command('kubectl', 'cat reviews.yaml');
+  // A List of one object.
+  await command('kubectl', "printf 'apiVersion: v1\\nkind: List\\nitems:\\n'\nsed 's/^/  /; 1s/^ /-/' reviews.yaml");
   const env = { ...process.env, ...control.cliEnvironment(), PATH: `${bin}:${dirname(process.execPath)}:${process.env['PATH'] ?? ''}` };
   const run = async (commands: string) =>
     (await promisify(execFile)('bash', ['--norc', '-euo', 'pipefail', '-c', commands], { cwd: control.dir, env })).stdout;
