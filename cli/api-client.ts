@@ -2,11 +2,12 @@ import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
 import type { PeerCertificate } from 'node:tls';
 import type { ApiError } from '../core/admin/index.ts';
+import type { MeshErrorCode } from '../core/errors.ts';
 import { bundleOf, controlSpiffeId, serverFault } from '../core/identity/index.ts';
 import { clusterSan } from '../core/model/index.ts';
 import { pemBlocks } from '../core/pki/index.ts';
 import { formatViolation } from '../core/validate.ts';
-import { CliError } from './cli-error.ts';
+import { CliError, exitOf } from './cli-error.ts';
 import type { ApiTarget } from './context/target.ts';
 import { exitCode } from './exit-codes.ts';
 
@@ -141,5 +142,7 @@ function refusal(status: number, body: Partial<ApiError>): CliError {
     return new CliError(exitCode.refused, code, all, 'check --credential-file, ISTHMUS_CREDENTIAL_FILE or the context file');
   if (status === 403) return new CliError(exitCode.refused, code, all);
   if (status === 400 || status === 413 || status === 422) return new CliError(exitCode.invalid, code, all);
-  return new CliError(exitCode.failed, code, all, retryable ? 'the same command may work in a moment' : '');
+  // What the control plane itself could not reach is not there for whoever asked it either.
+  const exit = (code in exitOf ? exitOf[code as MeshErrorCode] : undefined) ?? exitCode.failed;
+  return new CliError(exit, code, all, retryable ? 'the same command may work in a moment' : '');
 }

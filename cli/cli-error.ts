@@ -17,7 +17,8 @@ export class CliError extends Error {
   }
 }
 
-const exitOf: Partial<Record<MeshErrorCode, ExitCode>> = {
+/** Of what is not here: 1, failed. */
+export const exitOf: Partial<Record<MeshErrorCode, ExitCode>> = {
   CONFIG_INVALID: exitCode.invalid,
   IDENTITY_INVALID: exitCode.refused,
   PERMISSION_DENIED: exitCode.refused,

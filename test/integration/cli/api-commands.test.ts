@@ -4,6 +4,7 @@ import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
+import { MeshError } from '../../../core/errors.ts';
 import { certificatesToPem, generateKey, issueBootstrap, keyToPem } from '../../../core/pki/index.ts';
 import { startAdmin } from '../../support/admin-server.ts';
 import { MeshPki } from '../../support/mesh-pki.ts';
@@ -58,7 +59,7 @@ test('commands that change something reach the control plane, and tokens alone a
 });
 
 test('the exit code says what went wrong, and the message what to do', async (t) => {
-  const { env, dir, server } = await setUp(t);
+  const { env, dir, server, api } = await setUp(t);
   await writeFile(join(dir, 'wrong'), `isthmus-admin.${'x'.repeat(43)}`);
   const cases: [string[], Record<string, string>, number, RegExp][] = [
     [['status'], {}, 2, /address of the control plane is not known\n {2}next: give --api HOST:PORT/],
@@ -81,6 +82,10 @@ test('the exit code says what went wrong, and the message what to do', async (t)
     assert.deepEqual([result.code, message.test(result.err)], [code, true], `${args.join(' ')}: ${result.code} ${result.err}`);
     assert.equal(result.out, '');
   }
+  api.failure = new MeshError('PEER_UNREACHABLE', 'the inviter at 127.0.0.1:1 was not reached', { retryable: true });
+  const unreached = await runCli(['peer', 'join', 'isthmus-peer-v1.0123456789'], env);
+  assert.equal(unreached.code, 3, unreached.err);
+  assert.match(unreached.err, /was not reached/);
   await server.dispose();
   const gone = await runCli(['status'], env);
   assert.equal(gone.code, 3);
