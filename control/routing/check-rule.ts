@@ -10,15 +10,6 @@ import { selectEndpoint } from './select-endpoint.ts';
 export function checkDestinationRule(rule: RuleObject, lookup: Lookup): readonly Finding[] {
   const findings: Finding[] = [];
   const report: Report = (severity, code, path, message) => findings.push(findingOf(rule, { severity, code, path, message }));
-  if (Object.keys(rule.spec.workloadSelector).length > 0) {
-    report(
-      'error',
-      'unsupported',
-      'spec.workloadSelector',
-      'not used: what holds for some workloads of a namespace alone is not supported',
-    );
-    return findings;
-  }
   if (isWildcard(rule.spec.host)) return findings;
   const service = lookup.resolve(rule.spec.host, rule.namespace);
   if (service === undefined) {

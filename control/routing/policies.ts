@@ -21,7 +21,7 @@ interface Effective {
  * and of rules that only some callers may see just the subsets, which change nothing for who does not name them.
  */
 function effective(service: MergedService, lookup: Lookup): Effective {
-  const matched = lookup.destinationRules(service).filter((m) => Object.keys(m.object.spec.workloadSelector).length === 0);
+  const matched = lookup.destinationRules(service);
   const shared = matched.filter((m) => rank(m.object, service) < 2);
   const best = [...shared].sort(
     (a, b) => rank(a.object, service) - rank(b.object, service) || b.specificity - a.specificity || olderFirst(a.object, b.object),

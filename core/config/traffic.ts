@@ -60,8 +60,6 @@ export interface DestinationRuleSpec {
     readonly policy: DestinationPolicy;
   }[];
   readonly exportTo: readonly string[];
-  /** Of callers it holds for; empty: all. */
-  readonly workloadSelector: Readonly<Record<string, string>>;
   readonly createdAt: number;
 }
 

@@ -55,7 +55,7 @@ export function destinationRule(
   host: string,
   spec: Partial<DestinationRuleSpec> = {},
 ): TrafficObjectOf<'DestinationRule', DestinationRuleSpec> {
-  const defaults = { policy: { ports: [] }, subsets: [], exportTo: [], workloadSelector: {}, createdAt: 1 };
+  const defaults = { policy: { ports: [] }, subsets: [], exportTo: [], createdAt: 1 };
   return { ...named('networking.istio.io', id), kind: 'DestinationRule', spec: { host, ...defaults, ...spec } };
 }
 

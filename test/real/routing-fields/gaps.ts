@@ -25,8 +25,4 @@ export const gaps: readonly Gap[] = [
     reason: 'The callers here never leave a connection unused for a time.',
   },
   { fields: [pool('http.h2UpgradePolicy'), 'HealthCheckPolicy grpc.service'], reason: 'The backends here speak HTTP/1.1.' },
-  {
-    fields: [rule('workloadSelector.matchLabels{}')],
-    reason: 'Such a rule holds for nobody yet, and a finding says so.',
-  },
 ];

@@ -162,9 +162,6 @@ test('subsets that nobody is in or leads to, ports that are not there, rules for
     'dangling-reference DestinationRule shop/r spec.trafficPolicy.portLevelSettings[0].port',
   ]);
   assert.deepEqual(found(destinationRule('shop/r', 'gone')), ['unknown-host DestinationRule shop/r spec.host']);
-  assert.deepEqual(found(destinationRule('shop/r', 'orders', { workloadSelector: { app: 'x' } })), [
-    'unsupported DestinationRule shop/r spec.workloadSelector',
-  ]);
   const limited = { policy: { ports: [], connections: { maxRequests: 1 } } };
   assert.deepEqual(found(destinationRule('web/r', 'orders.shop', limited)), ['unsupported DestinationRule web/r spec.trafficPolicy']);
 });

@@ -8,7 +8,7 @@ import { clientTls, isMeshHost, toOutsideTls } from './client-tls.ts';
 import { connectionPool, toConnections } from './connection-pool.ts';
 import { loadBalancer, toLoadBalancer, toLocality } from './load-balancer.ts';
 import { outlierDetection, toOutlier } from './outlier-detection.ts';
-import { exportTo, host, labels, portNumber, subsetName, workloadSelector } from './values.ts';
+import { exportTo, host, labels, portNumber, subsetName } from './values.ts';
 
 const perPort = {
   loadBalancer: loadBalancer.optional(),
@@ -68,7 +68,7 @@ export const destinationRuleSchema = across(
     trafficPolicy: trafficPolicy.optional(),
     subsets: z.array(subset).default([]),
     exportTo,
-    workloadSelector: workloadSelector.optional(),
+    workloadSelector: refused('for some callers match sourceLabels in a VirtualService, and lead them to a subset'),
   }),
   (value, report) => {
     repeats(value['subsets'], (each) => each['name'], report, [['subsets'], ['name']]);
@@ -104,7 +104,6 @@ export function toDestinationRule(spec: z.output<typeof destinationRuleSchema>, 
     policy: toPolicy(spec.trafficPolicy, spec.host),
     subsets: spec.subsets.map((each) => ({ name: each.name, labels: each.labels, policy: toPolicy(each.trafficPolicy, spec.host) })),
     exportTo: spec.exportTo,
-    workloadSelector: spec.workloadSelector?.matchLabels ?? {},
     createdAt,
   };
 }
