@@ -101,8 +101,16 @@ function certificates({ certificates: all }: Status): string {
   );
 }
 
-function problems({ conflicts, configViolations }: Status): string[] {
+function findingsText({ errors, warnings, first }: NonNullable<Status['findings']>): string {
+  const count = (n: number, word: string) => `${n} ${word}${n === 1 ? '' : 's'}`;
+  const lines = first.map((f) => `  ${f.severity} ${f.code}: ${f.object}${f.path === '' ? '' : ` ${f.path}`}: ${f.message}\n`);
+  const more = errors + warnings > first.length ? '; the first of them, all with isthmus get' : '';
+  return `FINDINGS\n${count(errors, 'error')} and ${count(warnings, 'warning')} in the traffic objects in force${more}\n${lines.join('')}`;
+}
+
+function problems({ conflicts, findings, configViolations }: Status): string[] {
   const found: string[] = [];
+  if (findings !== undefined && findings.errors + findings.warnings > 0) found.push(findingsText(findings));
   if (conflicts.length > 0)
     found.push(
       section(

@@ -5,9 +5,10 @@ import type { Grants } from './access.ts';
 export function visibleStatus(status: Status, grants: Grants): Status {
   if (grants.has('viewer', '*')) return status;
   const services = visibleServices(status.services, grants);
-  // Sources say how old what the caller sees is; the rest is of the whole mesh.
+  // Sources say how old what the caller sees is; the rest is of the whole mesh. Findings of their namespaces are with their objects.
+  const { findings: _, ...rest } = status;
   return {
-    ...status,
+    ...rest,
     partial: true,
     services,
     peers: [],

@@ -126,6 +126,7 @@ function status(parts: FacadeParts): Status {
     gatewayPorts: snapshots.inputs.gatewayPorts,
     conflicts: [...faults, ...publishing.conflicts(), ...objectConflicts(objects.set.current())],
     configViolations: config.violations.map(formatViolation),
+    findings: snapshots.inputs.traffic.findings,
     now: clock.now(),
   });
 }

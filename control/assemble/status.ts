@@ -1,10 +1,11 @@
-import type { Conflict, GatewayStatus, PeerStatus, ServiceStatus, SourceStatus, Status } from '../../core/admin/index.ts';
+import type { Conflict, FindingsStatus, GatewayStatus, PeerStatus, ServiceStatus, SourceStatus, Status } from '../../core/admin/index.ts';
 import type { ExportPolicyObject } from '../../core/config/index.ts';
 import { clusterId, clusterSetHost, meshHost, type ServicePort } from '../../core/model/index.ts';
 import type { TrustBundle } from '../../core/pki/index.ts';
 import { parseCertificate } from '../../core/pki/index.ts';
 import { version } from '../../core/version.ts';
 import { type CatalogView, exportingPolicies, type MergedService, type SourceReport } from '../catalog/index.ts';
+import type { Reported } from '../objects/index.ts';
 import { findGatewayPort, type GatewayPort } from '../snapshot/index.ts';
 import type { ReporterStatus } from '../telemetry/traffic/index.ts';
 import type { XdsClientStatus } from '../xds/index.ts';
@@ -25,6 +26,8 @@ export interface StatusInput {
   /** From publishing, snapshots and configuration. */
   readonly conflicts: readonly Conflict[];
   readonly configViolations: readonly string[];
+  /** Of the analysis of traffic objects. */
+  readonly findings: readonly Reported[];
   /** Unix ms. */
   readonly now: number;
 }
@@ -48,8 +51,20 @@ export function buildStatus(input: StatusInput): Status {
     clients: input.clients.map((client) => ({ ...clientStatus(client, now), ...telemetryOf(reporters.get(client.id)) })),
     certificates: certificates(trust, now),
     conflicts: [...catalogConflicts(view), ...missingAnchors(input.clients, trust), ...input.conflicts],
+    findings: findingsStatus(input.findings),
     configViolations: [...input.configViolations],
   };
+}
+
+const findingsShown = 5;
+
+function findingsStatus(all: readonly Reported[]): FindingsStatus {
+  const errors = all.filter((f) => f.severity === 'error');
+  const warnings = all.filter((f) => f.severity !== 'error');
+  const first = [...errors, ...warnings].slice(0, findingsShown).map(({ severity, code, object, path, message }) => {
+    return { severity, code, object: `${object.kind} ${object.namespace}/${object.name}`, path, message };
+  });
+  return { errors: errors.length, warnings: warnings.length, first };
 }
 
 function sourceStatus(report: SourceReport): SourceStatus {

@@ -18,7 +18,7 @@ export {
 export { SignedIntermediate, SignRequest, UninstallPlan, UninstallRequest, UninstallResult } from './operations.ts';
 export { Invite, InviteRequest, JoinedPeer, JoinPeerRequest, PeerList, RemovedPeer } from './peers.ts';
 export { Plan, PlanRequest, ServicePlan } from './plan.ts';
-export type { CertificateStatus, ClientStatus, Conflict, EndpointGroup, GatewayStatus, SourceStatus } from './status.ts';
+export type { CertificateStatus, ClientStatus, Conflict, EndpointGroup, FindingsStatus, GatewayStatus, SourceStatus } from './status.ts';
 export { PeerStatus, ServiceStatus, Status } from './status.ts';
 export type { TrafficItem } from './traffic.ts';
 export { Traffic } from './traffic.ts';

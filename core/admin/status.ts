@@ -111,6 +111,25 @@ const Conflict = Type.Object({
 });
 export type Conflict = Static<typeof Conflict>;
 
+const FindingStatus = Type.Object({
+  /** `error` or `warning`. */
+  severity: Type.String(),
+  code: Type.String(),
+  /** KIND NAMESPACE/NAME. */
+  object: Type.String(),
+  path: Type.String(),
+  message: Type.String(),
+});
+
+/** What analysis finds wrong with the traffic objects in force. */
+const FindingsStatus = Type.Object({
+  errors: Type.Integer(),
+  warnings: Type.Integer(),
+  /** A few, errors before warnings; all of them are with their objects, in GET /v1/objects. */
+  first: list(FindingStatus),
+});
+export type FindingsStatus = Static<typeof FindingsStatus>;
+
 export const Status = Type.Object({
   cluster: Type.String(),
   trustDomain: Type.String(),
@@ -126,6 +145,8 @@ export const Status = Type.Object({
   clients: list(ClientStatus),
   certificates: list(CertificateStatus),
   conflicts: list(Conflict),
+  /** Absent in an answer that is partial. */
+  findings: Type.Optional(FindingsStatus),
   /** Of the configuration files as they are now, when a reload was refused. */
   configViolations: list(Type.String()),
 });

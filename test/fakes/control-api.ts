@@ -201,6 +201,19 @@ export function sampleStatus(): Status {
     ],
     certificates: [{ name: 'east', kind: 'intermediate', notAfter: '2030-03-01T00:00:00.000Z', state: 'ok' }],
     conflicts: [{ kind: 'NameCollision', subject: 'default/payments', message: 'consul/dc1 and file do not both claim it' }],
+    findings: {
+      errors: 1,
+      warnings: 6,
+      first: [
+        {
+          severity: 'error',
+          code: 'dangling-reference',
+          object: 'VirtualService shop/reviews',
+          path: 'spec.http[0].route[0].destination.host',
+          message: 'no service answers to reviewz',
+        },
+      ],
+    },
     configViolations: [],
   };
 }

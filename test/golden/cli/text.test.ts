@@ -12,9 +12,10 @@ test('status as text', async () => {
 
 test('status of an empty cluster, with a configuration that was refused', async () => {
   const empty = { services: [], sources: [], peers: [], gateways: [], clients: [], certificates: [], conflicts: [] };
+  const findings = { errors: 0, warnings: 0, first: [] };
   await assertGoldenText(
     'test/golden/cli/status-empty.golden.txt',
-    statusText({ ...sampleStatus(), ...empty, configViolations: ['isthmus.yaml:4: spec.cluster: is required'] }),
+    statusText({ ...sampleStatus(), ...empty, findings, configViolations: ['isthmus.yaml:4: spec.cluster: is required'] }),
   );
 });
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'node:test';
-import type { ChangeResult, ObjectList, RevisionList } from '../../../core/admin/index.ts';
+import type { ChangeResult, ObjectList, RevisionList, Status } from '../../../core/admin/index.ts';
 import { json, policy, running, written } from '../../support/object-scene.ts';
 import { until } from '../../support/until.ts';
 
@@ -117,4 +117,25 @@ test('what the configuration files own is changed there; a bad file does not tak
     async () => json<{ configViolations: string[] }>(await control.cli('status', '-o', 'json')).configViolations.length > 0,
   );
   assert.deepEqual(names(json<ObjectList>(await control.cli('get', '-o', 'json'))), ['shop/owned', 'shop/second']);
+  assert.match((await control.cli('status')).out, /^CONFIGURATION\nThe files as they are now were refused.*\n {2}.*more\.yaml:1: /m);
+});
+
+test('what analysis finds of the objects in force is in status: how many, the first of them, and where the others are', async (t) => {
+  const control = await running(t);
+  const route = (n: number) => `apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: v${n}, namespace: shop}
+spec: {hosts: [v${n}.example.org], http: [{route: [{destination: {host: gone-${n}}}]}]}
+`;
+  const seven = [1, 2, 3, 4, 5, 6, 7].map(route).join('---\n');
+  assert.equal((await control.cli('apply', '-f', await written(control, 'dangling.yaml', seven))).code, 0);
+  const status = await until('the findings', async () => {
+    const now = json<Status>(await control.cli('status', '-o', 'json'));
+    return (now.findings?.errors ?? 0) >= 7 ? now : undefined;
+  });
+  assert.equal(status.findings?.first.length, 5);
+  assert.match(
+    (await control.cli('status')).out,
+    /^FINDINGS\n\d+ errors and \d+ warnings? .*; the first of them, all with isthmus get\n {2}error [a-z-]+: VirtualService shop\/v1 spec\./m,
+  );
 });
