@@ -43,8 +43,16 @@ function clientLines({ clients, clientsTouched, clientsConnected }: Plan): strin
   const more = clientsTouched - Math.min(clients.length, shownClients);
   return [
     `Clients: ${clientsTouched} of ${clientsConnected} connected would be told something else`,
-    ...clients.slice(0, shownClients).map((c) => `  ${c.id} (${c.kind} on ${c.network}): ${c.services.join(', ')}`),
+    ...clients.slice(0, shownClients).flatMap(oneClient),
     ...(more > 0 ? [`  and ${more} more`] : []),
+  ];
+}
+
+function oneClient({ id, kind, network, services, seen, hidden }: Plan['clients'][number]): string[] {
+  return [
+    `  ${id} (${kind} on ${network}): ${services.join(', ')}`,
+    ...hidden.map((service) => `    - sees ${service}`),
+    ...seen.map((service) => `    + sees ${service}`),
   ];
 }
 

@@ -2,7 +2,8 @@ import type { TrafficObject } from '../../core/config/index.ts';
 import type { ServiceKey } from '../../core/model/index.ts';
 import type { CatalogView, MergedService } from '../catalog/index.ts';
 import { replaceObjects, type Touched, touchService } from './changes.ts';
-import type { CompiledGateway, Finding, ServiceTraffic, TrafficModel } from './contract.ts';
+import { clientRulesOf } from './client-rules.ts';
+import type { ClientRules, CompiledGateway, Finding, ServiceTraffic, TrafficModel } from './contract.ts';
 import { Dependencies } from './dependencies.ts';
 import { coversService } from './hosts.ts';
 import { Lookup } from './lookup.ts';
@@ -45,13 +46,17 @@ class Compiler implements TrafficCompiler {
 
   update(objects: readonly TrafficObject[], view: Pick<CatalogView, 'services'>, services?: ReadonlySet<ServiceKey>): TrafficModel {
     const touched: Touched = { tokens: new Set(), wild: [], objects: new Set() };
-    if (objects !== this.#objects) replaceObjects(this.#index, objects, touched);
+    let clients = this.#model.clients;
+    if (objects !== this.#objects) {
+      replaceObjects(this.#index, objects, touched);
+      clients = clientRulesOf(objects, this.#hostSuffix, clients);
+    }
     this.#objects = objects;
     for (const key of services ?? new Set([...this.#services.keys(), ...view.services.keys()])) {
       touchService(key, this.#services.get(key), view.services.get(key), touched);
     }
     this.#services = view.services;
-    this.#model = this.#recompile(this.#dirty(touched));
+    this.#model = this.#recompile(this.#dirty(touched), clients);
     return this.#model;
   }
 
@@ -79,7 +84,7 @@ class Compiler implements TrafficCompiler {
     }
   }
 
-  #recompile(dirty: ReadonlySet<string>): Model {
+  #recompile(dirty: ReadonlySet<string>, clients: ClientRules): Model {
     const model = this.#model;
     const services: [ServiceKey, ServiceTraffic | undefined][] = [];
     const gateways: [string, CompiledGateway | undefined][] = [];
@@ -91,7 +96,7 @@ class Compiler implements TrafficCompiler {
       if (owner.startsWith('gateway:')) gateways.push([name, share(model.gateways.get(name), made.gateway)]);
       findings.push([owner, made.findings.length === 0 ? undefined : share(model.found.get(owner), made.findings)]);
     }
-    return model.with(model.services.with(services), model.gateways.with(gateways), model.found.with(findings));
+    return model.with(model.services.with(services), model.gateways.with(gateways), model.found.with(findings), clients);
   }
 
   #compileOwner(owner: string, name: string): Made {

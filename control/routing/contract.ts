@@ -15,6 +15,27 @@ export interface TrafficModel {
   /** Everything of the model before that is not the same in this one. */
   readonly changed: { readonly services: ReadonlySet<ServiceKey>; readonly gateways: ReadonlySet<string> };
   readonly findings: readonly Finding[];
+  /** Another object only where an answer may differ. */
+  readonly clients: ClientRules;
+}
+
+/** What decides which Sidecar and which Telemetry hold for a client. */
+export interface Workload {
+  readonly namespace: string;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** What holds for some workloads and not for others, by what they are. */
+export interface ClientRules {
+  /** By its Sidecar; undefined: every service. The same object for all whom one egress is for. */
+  egress(workload: Workload): Egress | undefined;
+}
+
+/** Which services the hosts of a Sidecar name. */
+export interface Egress {
+  /** NAMESPACE/NAME of the Sidecar that names them. */
+  readonly sidecar: string;
+  names(service: ServiceKey): boolean;
 }
 
 export interface ServiceTraffic {

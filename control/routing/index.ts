@@ -1,11 +1,15 @@
+export { noClientRules } from './client-rules.ts';
 export { createTrafficCompiler, type TrafficCompiler } from './compiler.ts';
 export type {
+  ClientRules,
   ClusterPolicy,
   CompiledGateway,
+  Egress,
   Finding,
   SelectEndpoint,
   ServiceTraffic,
   Subset,
   TrafficModel,
+  Workload,
 } from './contract.ts';
 export { selectEndpoint } from './select-endpoint.ts';

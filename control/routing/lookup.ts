@@ -12,6 +12,7 @@ import {
   olderFirst,
   type RouteObject,
   type RuleObject,
+  type SidecarObject,
 } from './objects.ts';
 
 /** An object that says something of a service, by the most specific of its hosts that does. */
@@ -105,6 +106,11 @@ export class Lookup {
     const entryHosts = this.#ask<EntryObject>(`entries@${service.key}`).flatMap((entry) => entry.spec.hosts.map((h) => h.toLowerCase()));
     const keys = new Set([service.key, ...entryHosts, ...hostKeys(host, namespace, this.hostSuffix)]);
     return [...new Set([...keys].flatMap((key) => this.#ask<RouteObject>(`uses@${key}`)))];
+  }
+
+  /** Of a namespace, the older first. */
+  sidecars(namespace: string): readonly SidecarObject[] {
+    return this.#ask<SidecarObject>(`sidecars@${namespace}`).sort(olderFirst);
   }
 
   /** In the namespace that would be entered. */

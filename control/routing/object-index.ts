@@ -111,6 +111,8 @@ function placesOf(object: TrafficObject, hostSuffix: string): Places {
       const ports = new Set(object.spec.servers.map((server) => server.port));
       return { tokens: [self, `gateway@${objectName(object)}`, ...[...ports].map((port) => `gateways-on@${port}`)], wild: [] };
     }
+    case 'Sidecar':
+      return { tokens: [self, `sidecars@${object.namespace}`], wild: [] };
     case 'ReferenceGrant':
       return { tokens: [self, `grants@${object.namespace}`], wild: [] };
     default:

@@ -5,6 +5,7 @@ import type {
   ReferenceGrantSpec,
   RouteSpec,
   ServiceEntrySpec,
+  SidecarSpec,
   TrafficObject,
   TrafficObjectOf,
 } from '../../core/config/index.ts';
@@ -17,6 +18,7 @@ export type RuleObject = TrafficObjectOf<'DestinationRule', DestinationRuleSpec>
 export type HealthObject = TrafficObjectOf<'HealthCheckPolicy', HealthCheckPolicySpec>;
 export type GatewayObject = TrafficObjectOf<'Gateway', GatewaySpec>;
 export type EntryObject = TrafficObjectOf<'ServiceEntry', ServiceEntrySpec>;
+export type SidecarObject = TrafficObjectOf<'Sidecar', SidecarSpec>;
 export type GrantObject = TrafficObjectOf<'ReferenceGrant', ReferenceGrantSpec>;
 
 /** Unique among all objects: the Gateway API's Gateway is not Istio's. */

@@ -1,5 +1,6 @@
 import { checkRoute } from './check-route.ts';
 import { checkDestinationRule, checkHealthPolicy } from './check-rule.ts';
+import { checkSidecar } from './check-sidecar.ts';
 import { compileGateway } from './compile-gateway.ts';
 import type { CompiledGateway, Finding, ServiceTraffic } from './contract.ts';
 import type { Lookup } from './lookup.ts';
@@ -41,6 +42,8 @@ export function check(id: string, lookup: Lookup): Made | undefined {
       return { findings: checkRoute(object, lookup) };
     case 'DestinationRule':
       return { findings: checkDestinationRule(object, lookup) };
+    case 'Sidecar':
+      return { findings: checkSidecar(object, lookup) };
     case 'HealthCheckPolicy':
       return { findings: checkHealthPolicy(object, lookup) };
     default:

@@ -1,10 +1,11 @@
 import { networkId } from '../../core/model/index.ts';
 import type { ClientClass as Client, ResourceSource, ResourceView } from '../../core/xds/index.ts';
-import { ClientView } from './client-view.ts';
+import { ClientView, type Standing } from './client-view.ts';
 import type { Dialect, DialectContext } from './dialect.ts';
 import { DialectView } from './dialect-view.ts';
 import type { SnapshotBuilder } from './inputs.ts';
 import type { ClientClass, Snapshot } from './ir.ts';
+import { visibleServices } from './visible-services.ts';
 
 /** Of the builder, with subscribers, of any dialect. */
 const mostClasses = 512;
@@ -17,6 +18,8 @@ export class DialectResources implements ResourceSource {
   readonly #active = new Map<string, DialectView>();
   /** How many of them follow each class of the builder: a class may be told in several dialects. */
   readonly #following = new Map<string, number>();
+  /** Those that somebody listens to. */
+  readonly #clients = new Set<ClientView>();
   #ready = false;
 
   constructor(builder: SnapshotBuilder, dialects: readonly Dialect[]) {
@@ -27,22 +30,45 @@ export class DialectResources implements ResourceSource {
   view(client: Client): ResourceView {
     const dialect = this.#dialects.get(client.dialect);
     if (dialect === undefined) throw new TypeError(`no dialect ${client.dialect}`);
-    return new ClientView(this.#classView(dialect, client), dialect, client);
+    const view: ClientView = new ClientView(
+      () => this.#stand(dialect, client),
+      dialect,
+      client,
+      (active) => void (active ? this.#clients.add(view) : this.#clients.delete(view)),
+    );
+    return view;
   }
 
   /** After each `builder.update`. Before the first one, views have nothing: unknown is never served as empty. */
   publish(): void {
     this.#ready = true;
     for (const view of [...this.#active.values()]) view.refresh();
+    for (const client of [...this.#clients]) client.follow();
   }
 
-  #classView(dialect: Dialect, client: Client): DialectView {
+  /** What the rules in force make of a client. */
+  #stand(dialect: Dialect, client: Client): Standing {
+    const inputs = this.#ready ? this.#builder.inputs() : undefined;
+    const { namespace } = client.identity;
+    const egress = client.kind === 'agent' ? inputs?.traffic.clients.egress({ namespace, labels: client.labels }) : undefined;
+    return {
+      ...this.#classFor(dialect, client),
+      visible: inputs === undefined || egress === undefined ? undefined : visibleServices(egress, inputs),
+    };
+  }
+
+  #classFor(dialect: Dialect, client: Client): Pick<Standing, 'classId' | 'classView'> {
     const anchors = dialect.name === 'grpc' ? client.claims.anchors : [];
     const wanted = this.#classOf(client);
     const listen = dialect.name === 'envoy' && client.kind === 'gateway' ? listenOf(client) : undefined;
     const id = `${dialect.name} ${idOf(wanted)} ${anchors.join()} ${listen?.address} ${listen?.port} ${listen?.originate}`;
-    const known = this.#active.get(id);
-    if (known !== undefined) return known;
+    const classView = () =>
+      this.#active.get(id) ?? this.#newClass(id, dialect, { client: wanted, anchors, ...(listen === undefined ? {} : { listen }) });
+    return { classId: id, classView };
+  }
+
+  #newClass(id: string, dialect: Dialect, of: Pick<DialectContext, 'client' | 'anchors' | 'listen'>): DialectView {
+    const { client: wanted } = of;
     let context: DialectContext | undefined;
     const take = (): { snapshot: Snapshot; context: DialectContext } | undefined => {
       const inputs = this.#ready ? this.#builder.inputs() : undefined;
@@ -51,7 +77,7 @@ export class DialectResources implements ResourceSource {
       const same = context?.hostSuffix === hostSuffix && context.trustDomain === trust.trustDomain && context.cluster === view.cluster;
       if (context === undefined || !same) {
         const trustDomain = trust.trustDomain;
-        context = { client: wanted, hostSuffix, trustDomain, cluster: view.cluster, anchors, ...(listen === undefined ? {} : { listen }) };
+        context = { ...of, hostSuffix, trustDomain, cluster: view.cluster };
       }
       return { snapshot: this.#builder.snapshot(wanted), context };
     };

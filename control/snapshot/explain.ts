@@ -74,6 +74,7 @@ function decide(inputs: SnapshotInputs, src: string, dst: string, say: Say): Exp
   if (usable.length === 0) return 'unreachable';
   const caller = findCaller(inputs, src, say);
   if (caller === undefined) return 'unknown';
+  if (caller.sidecar && !saySidecar(inputs, service, caller, say)) return 'unreachable';
   const place = clientPlace({ kind: 'agent', network: caller.network, locality: caller.locality }, inputs);
   const [whole = { name: '' }] = subsetsOf(inputs.traffic.service(service.key));
   if (!caller.sidecar && !explainOriginate(inputs, service, port.port, caller.network, say)) return 'unreachable';
@@ -125,6 +126,7 @@ interface CallerPlace {
   readonly locality: string;
   readonly sidecar: boolean;
   readonly who: Caller;
+  readonly labels: Readonly<Record<string, string>>;
 }
 
 function findCaller(inputs: SnapshotInputs, src: string, say: Say): CallerPlace | undefined {
@@ -146,7 +148,17 @@ function findCaller(inputs: SnapshotInputs, src: string, say: Say): CallerPlace 
     `network ${endpoint.network}, instance ${endpoint.instance}`,
   ]);
   const locality = sidecar ? formatLocality(endpoint.locality) : '';
-  return { network: endpoint.network, locality, sidecar, who: callerOf(id, endpoint.cluster) };
+  return { network: endpoint.network, locality, sidecar, who: callerOf(id, endpoint.cluster), labels: endpoint.labels };
+}
+
+/** Nothing where no Sidecar says which services the caller sees. */
+function saySidecar({ traffic }: SnapshotInputs, service: MergedService, { who, labels }: CallerPlace, say: Say): boolean {
+  const egress = traffic.clients.egress({ namespace: who.namespace, labels });
+  if (egress === undefined) return true;
+  const seen = egress.names(service.key);
+  const text = seen ? `Sidecar ${egress.sidecar} names ${service.key}` : `Sidecar ${egress.sidecar} does not name ${service.key}`;
+  say('sidecar', seen ? 'ok' : 'failed', text, seen ? [] : ['its spec.egress.hosts say what the caller sees']);
+  return seen;
 }
 
 function explainOriginate(inputs: SnapshotInputs, service: MergedService, port: number, network: NetworkId, say: Say): boolean {

@@ -24,3 +24,4 @@ export type {
   TlsIr,
 } from './ir.ts';
 export { resourceKinds } from './ir.ts';
+export { type VisibleServices, visibleServices } from './visible-services.ts';

@@ -1,7 +1,7 @@
 import type { ServiceKey } from '../../core/model/index.ts';
 import type { CatalogView } from '../catalog/index.ts';
 import type { Policy } from '../policy/index.ts';
-import type { TrafficModel } from '../routing/index.ts';
+import { noClientRules, type TrafficModel } from '../routing/index.ts';
 import type { ClientClass, Snapshot } from './ir.ts';
 
 /** Everything snapshots are made from. Plain immutable data: what is `===` to the inputs before is taken as unchanged. */
@@ -35,6 +35,7 @@ export const noTraffic: TrafficModel = {
   gateways: new Map(),
   changed: { services: new Set(), gateways: new Set() },
   findings: [],
+  clients: noClientRules,
 };
 
 /** One imported (service, port) and the gateway port on which callers without a sidecar find it. */

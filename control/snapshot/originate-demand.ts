@@ -52,6 +52,12 @@ function leadsTo(key: ServiceKey, inputs: SnapshotInputs): ReadonlySet<string> {
   return clusters;
 }
 
+/** Services that the rules of one lead to, by any of its ports. */
+export function servicesLedTo(key: ServiceKey, inputs: SnapshotInputs): ReadonlySet<ServiceKey> {
+  const clusters = [...(inputs.traffic.service(key)?.routing.values() ?? [])].flatMap((routing) => [...clustersOf(routing)]);
+  return new Set(clusters.flatMap((cluster) => ownerOf(cluster, inputs.hostSuffix) ?? []));
+}
+
 function* clustersOf({ virtualHosts, l4 }: Routing): Iterable<string> {
   for (const { action } of virtualHosts.flatMap((host) => host.rules)) {
     if (action.type !== 'route') continue;

@@ -53,11 +53,23 @@ export type ServicePlan = Static<typeof ServicePlan>;
 
 const PlanFinding = Type.Object({ ...ObjectFinding.properties, object: Type.String() });
 
+const ClientPlan = Type.Object({
+  id: Type.String(),
+  kind: Type.String(),
+  network: Type.String(),
+  /** Of which it would be told something else. */
+  services: list(Type.String()),
+  /** Of these, what a Sidecar shows it that was hidden: names, routes and endpoints are gained as a whole. */
+  seen: list(Type.String()),
+  /** What a Sidecar hides from it that it sees today. */
+  hidden: list(Type.String()),
+});
+
 export const Plan = Type.Object({
   objects: ChangeResult.properties.objects,
   services: list(ServicePlan),
   /** Connected clients that would be told something else; the first thousand. */
-  clients: list(Type.Object({ id: Type.String(), kind: Type.String(), network: Type.String(), services: list(Type.String()) })),
+  clients: list(ClientPlan),
   clientsTouched: Type.Integer(),
   clientsConnected: Type.Integer(),
   /** That are not there today. */

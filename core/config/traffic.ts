@@ -163,8 +163,7 @@ export interface SidecarSpec {
   readonly workloadSelector: Readonly<Record<string, string>>;
   /** `NAMESPACE/HOST` with `*`, `.` or `~`; absent: all. */
   readonly egressHosts?: readonly string[];
-  /** Unknown hosts: refused, or passed on. */
-  readonly outboundTraffic?: 'registry-only' | 'allow-any';
+  readonly createdAt: number;
 }
 
 /** Istio's Telemetry, as far as it concerns access logs and metrics. */

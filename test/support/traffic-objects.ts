@@ -6,6 +6,7 @@ import type {
   RouteParent,
   RouteSpec,
   ServiceEntrySpec,
+  SidecarSpec,
   TrafficObject,
   TrafficObjectOf,
 } from '../../core/config/index.ts';
@@ -115,4 +116,8 @@ function named(
 function split(id: string): { readonly namespace: string; readonly name: string } {
   const [namespace = '', name = ''] = id.split('/');
   return { namespace, name };
+}
+
+export function sidecar(id: string, spec: Partial<SidecarSpec> = {}): TrafficObjectOf<'Sidecar', SidecarSpec> {
+  return { ...named('networking.istio.io', id), kind: 'Sidecar', spec: { workloadSelector: {}, createdAt: 1, ...spec } };
 }

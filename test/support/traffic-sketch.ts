@@ -1,3 +1,4 @@
+import { noClientRules } from '../../control/routing/client-rules.ts';
 import type { ClusterPolicy, CompiledGateway, ServiceTraffic, TrafficModel } from '../../control/routing/contract.ts';
 import { meshHost, outboundClusterName, type ServiceKey, serviceKey } from '../../core/model/index.ts';
 import type { Routing } from '../../core/traffic/index.ts';
@@ -36,6 +37,7 @@ export function trafficModel(
       gateways: new Set([...gatewayNames].filter((name) => differs(shown(byName.get(name)), shown(before?.gateways.get(name))))),
     },
     findings: [],
+    clients: noClientRules,
   };
 }
 

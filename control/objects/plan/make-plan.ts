@@ -9,6 +9,7 @@ import { type ClientFacts, classOf, classText } from './client-facts.ts';
 import { compareCallers, knownCallers } from './compare-callers.ts';
 import { compareModels, emptyPlan } from './compare-models.ts';
 import { type ClassChange, compareSnapshots, joinChanges } from './compare-snapshots.ts';
+import { compareSight, hiddenFlows, type Sight } from './compare-visibility.ts';
 import type { PlanInputs, SeenFlow } from './contract.ts';
 
 /** Each is a snapshot made twice. Clients past it are judged by the classes that were looked at. */
@@ -28,8 +29,9 @@ export function makePlan(given: PlanInputs, objects: ChangeResult['objects']): P
   const changes = classChanges(before, after, classesOf(clients, given.network));
   const callers = compareCallers(before, after, knownCallers(inputs.view, inputs.trust.trustDomain, clients, flows ?? []));
   const services = joinServices(compareModels(before.traffic, after.traffic), changes, callers);
-  const touched = touchedClients(clients, changes, before, after);
-  const cut = cutOff(flows ?? [], before, after, then);
+  const sight = compareSight(before, after);
+  const touched = touchedClients(clients, changes, { before, after, sight });
+  const cut = [...cutOff(flows ?? [], before, after, then), ...hiddenFlows(flows ?? [], clients, sight, after)];
   return {
     objects,
     services,
@@ -77,12 +79,17 @@ function joinServices(
     .sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
 }
 
-/** A caller hears of what it may call, before or after, and of what it serves itself; a gateway of everything. */
+interface Compared {
+  readonly before: SnapshotInputs;
+  readonly after: SnapshotInputs;
+  readonly sight: (client: ClientFacts) => Sight;
+}
+
+/** A caller hears of what it may call and its Sidecar shows it, before or after, and of what it serves itself; a gateway of everything. */
 function touchedClients(
   clients: readonly ClientFacts[],
   changes: readonly ClassChange[],
-  before: SnapshotInputs,
-  after: SnapshotInputs,
+  { before, after, sight }: Compared,
 ): Plan['clients'] {
   const byClass = new Map(changes.map((c) => [classText(c.client), c]));
   const rules = new Map<string, readonly ReturnType<typeof compileAuthz>[]>();
@@ -93,7 +100,8 @@ function touchedClients(
     rules.set(owner, both);
     const principal = client.identity.slice('spiffe://'.length);
     const [, namespace = ''] = /\/ns\/([^/]+)\/sa\//.exec(principal) ?? [];
-    if (both.some((authz) => authorize(authz.rules, { principal, namespace, cluster: client.cluster }).allowed)) return true;
+    const allowed = both.some((authz) => authorize(authz.rules, { principal, namespace, cluster: client.cluster }).allowed);
+    if (allowed && sight(client).hearsOf(service.key)) return true;
     const { trustDomain } = after.trust;
     return service.endpoints.some(
       (e) => principalOf({ trustDomain, namespace: e.identityNamespace, serviceAccount: e.serviceAccount }) === principal,
@@ -101,8 +109,11 @@ function touchedClients(
   };
   return clients.flatMap((client) => {
     const owners = byClass.get(classText(classOf(client)))?.owners ?? new Set<string>();
-    const services = [...owners].filter((owner) => hears(client, owner)).sort();
-    return services.length === 0 ? [] : [{ id: client.id, kind: client.kind, network: client.network, services }];
+    const { gained, lost } = sight(client);
+    const [seen, hidden] = [gained, lost].map((list) => list.filter((service) => hears(client, service)).sort());
+    const services = [...new Set([...[...owners].filter((owner) => hears(client, owner)), ...(seen ?? []), ...(hidden ?? [])])].sort();
+    if (services.length === 0) return [];
+    return [{ id: client.id, kind: client.kind, network: client.network, services, seen: seen ?? [], hidden: hidden ?? [] }];
   });
 }
 

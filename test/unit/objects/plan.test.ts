@@ -147,3 +147,35 @@ test('clients that may not call a service do not hear of it, its own workloads d
   assert.ok(!found.clients.some((c) => c.id === stranger.id));
   assert.equal(found.clientsConnected, 4);
 });
+
+test('a Sidecar: who would no longer see what, and what they called in the last hour', () => {
+  const narrow = (host: string) => `
+apiVersion: networking.istio.io/v1
+kind: Sidecar
+metadata: { name: default, namespace: ${cart.namespace} }
+spec: { egress: [{ hosts: ['${host}'] }] }
+`;
+  const flow = {
+    source: { principal: 'mesh.test/ns/shop/sa/web', cluster: 'east' },
+    destination: cart.key,
+    requests: 7,
+    lastAt: Date.UTC(2026, 0, 1),
+  };
+  const hidden = plan('', narrow('./web'), { flows: [flow] });
+  assert.deepEqual(hidden.clients, [{ id: agent.id, kind: 'agent', network: 'a', services: [cart.key], seen: [], hidden: [cart.key] }]);
+  assert.deepEqual(
+    hidden.findings.map((f) => [f.severity, f.code, f.object]),
+    [['error', 'sidecar-cuts-traffic', 'Sidecar shop/default']],
+  );
+  assert.match(planText(hidden), /^ {4}- sees shop\/cart$/m);
+  const back = plan(narrow('./web'), narrow('./*'), { flows: [flow] });
+  assert.deepEqual(
+    back.clients.map((c) => [c.seen, c.hidden]),
+    [[[cart.key], []]],
+  );
+  assert.deepEqual(back.findings, []);
+  const elsewhere = { ...agent, id: 'x', identity: 'spiffe://mesh.test/ns/bank/sa/b' };
+  assert.deepEqual(plan('', narrow('./web'), { clients: [elsewhere] }).clients, []);
+  const changed = plan(narrow('./web'), `${narrow('./web')}---${subsets}`);
+  assert.deepEqual(changed.clients, [], 'what is hidden changes for nobody whom it is hidden from');
+});

@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import type { SidecarSpec } from '../../../../core/config/index.ts';
 import { isDnsLabel } from '../../../../core/model/index.ts';
-import { fields, oneOf } from '../../../../core/yaml/index.ts';
-import { later, refused } from '../refused.ts';
+import { fields } from '../../../../core/yaml/index.ts';
+import type { SpecContext } from '../../kinds/row.ts';
+import { later, noted, refused } from '../refused.ts';
 import { hostFault, labels } from './values.ts';
 
 const egressHost = z.string().superRefine((text, ctx) => {
@@ -22,23 +23,26 @@ const egress = fields({
   captureMode: refused('how traffic is captured is set where the agent is installed'),
 });
 
+const onlyAllowAny =
+  'must be ALLOW_ANY: agents capture no traffic, so that what an application sends elsewhere never comes by them; remove outboundTrafficPolicy';
+
 /** Istio's Sidecar. */
 export const sidecarSchema = fields({
   workloadSelector: fields({ labels: labels.default({}) }).optional(),
   egress: z.array(egress).min(1, { error: 'must hold a listener; leave it out for everything' }).optional(),
   outboundTrafficPolicy: fields({
-    mode: oneOf('REGISTRY_ONLY', 'ALLOW_ANY').default('REGISTRY_ONLY'),
+    mode: noted(z.literal('ALLOW_ANY', { error: onlyAllowAny }), 'ALLOW_ANY, which is what holds; agents capture no traffic to refuse'),
     egressProxy: later('the way out through an egress gateway'),
   }).optional(),
   ingress: refused('what a workload serves is said where it registers: its Registry, or the file of its agent'),
   inboundConnectionPool: later('bounds for inbound connections'),
 });
 
-export function toSidecar(spec: z.output<typeof sidecarSchema>): SidecarSpec {
-  const { egress: listeners, outboundTrafficPolicy: policy } = spec;
+export function toSidecar(spec: z.output<typeof sidecarSchema>, { createdAt }: SpecContext): SidecarSpec {
+  const { egress: listeners } = spec;
   return {
     workloadSelector: spec.workloadSelector?.labels ?? {},
     ...(listeners === undefined ? {} : { egressHosts: listeners.flatMap((each) => each.hosts) }),
-    ...(policy === undefined ? {} : { outboundTraffic: policy.mode === 'ALLOW_ANY' ? 'allow-any' : 'registry-only' }),
+    createdAt,
   };
 }
