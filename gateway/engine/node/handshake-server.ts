@@ -19,9 +19,16 @@ export class HandshakeServer {
   /** `hello`: what was read from the socket already. `settle` begins, and resolves when it is over. */
   take<End>(transport: Socket, hello: Buffer, settle: (begin: BeginHandshake) => Promise<End>): Promise<End> {
     const key = tupleOf(transport);
+    const { allowHalfOpen } = transport;
     const settled = settle((ready, note) => {
-      this.#waiting.set(key, { ready, note });
+      const whole = (secure: TLSSocket) => {
+        secure.allowHalfOpen = allowHalfOpen;
+        ready(secure);
+      };
+      this.#waiting.set(key, { ready: whole, note });
       transport.unshift(hello);
+      // Who ends its side before the handshake is done has gone: there is nothing to answer it. What TLS wraps inherits this.
+      transport.allowHalfOpen = false;
       this.#server.emit('connection', transport);
     });
     return settled.finally(() => this.#waiting.delete(key));

@@ -72,7 +72,11 @@ async function terminate(
   const { deliver } = parts.options;
   const { svid, trust } = parts.tables();
   const alpn = alpnOf(rule.protocol).filter((each) => hello.alpn.includes(each));
+  // Before the engine reports it.
+  const onClose = () => connection.fault('handshake-failed', 'closed during the handshake', 'DPE');
+  connection.socket.prependOnceListener('close', onClose);
   const end = await parts.terminator.terminate(connection.socket, bytes, alpn, svid, trust);
+  connection.socket.off('close', onClose);
   if (!end.ok) {
     connection.fault(end.fault === 'identity' ? 'peer-refused' : 'handshake-failed', end.reason, 'DPE');
     return;

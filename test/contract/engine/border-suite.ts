@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import type { Socket } from 'node:net';
+import { Duplex } from 'node:stream';
 import { afterEach, describe, test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
 import type { AuthzRule } from '../../../core/authz/index.ts';
@@ -70,6 +72,25 @@ export function borderSuite(name: string, make: MakeEngine): void {
         assert.deepEqual([report.reason, report.outcome], [reason, 'refused']);
       }
       assert.equal(harness.engine.counters().ended.get('hello-timeout'), 2);
+      assert.equal(harness.engine.counters().open, 0);
+    });
+
+    test('who leaves in the middle of a handshake, by FIN or by reset, is let go of at once', async () => {
+      harness = new EngineHarness(make);
+      await echo();
+      harness.apply(terminating());
+      const port = await harness.listenSni();
+      for (const [i, leave] of [(client: Socket) => client.end(), (client: Socket) => client.resetAndDestroy()].entries()) {
+        const client = await harness.sockets.connect(port);
+        const hello = new Duplex({ read: () => undefined, write: (bytes: Buffer, _encoding, done) => void client.write(bytes, done) });
+        const tls = connectTls({ socket: hello, servername: sni });
+        tls.on('error', () => undefined);
+        await once(client, 'data');
+        leave(client);
+        // Much sooner than the handshake's own limit, 10 s, which no test here waits for.
+        assert.equal((await lastReport(i + 1)).reason, 'handshake-failed');
+        tls.destroy();
+      }
       assert.equal(harness.engine.counters().open, 0);
     });
 
