@@ -8,6 +8,8 @@ export interface AttemptsContext extends Pick<PickContext, 'hash'> {
   readonly otherLocalities?: boolean;
   /** `last`: who was tried is tried again when nobody else is left. `always`: like anybody else. Default: only gateways, see below. */
   readonly revisit?: 'last' | 'always';
+  /** A connection to the endpoint is free; asked where one has returned, and begins one if not. Absent: whoever it is connects. */
+  readonly isReady?: (endpoint: EndpointState) => boolean;
 }
 
 /**
@@ -39,7 +41,7 @@ export class Attempts {
   next(ejected: ReadonlySet<string>): EndpointState | undefined {
     this.end();
     if (this.#count >= this.#max) return undefined;
-    const endpoint = this.#elsewhere(ejected) ?? this.#pick(ejected, this.#tried) ?? this.#again(ejected);
+    const endpoint = this.#elsewhere(ejected) ?? this.#pickReady(ejected) ?? this.#again(ejected);
     if (endpoint === undefined) return undefined;
     this.#count += 1;
     if (this.#context.revisit !== 'always') this.#tried.add(endpoint);
@@ -60,6 +62,19 @@ export class Attempts {
   #pick(ejected: ReadonlySet<string>, exclude: ReadonlySet<EndpointState>, soundOnly = false): EndpointState | undefined {
     const { hash } = this.#context;
     return this.#balancer.pick(this.#cluster, ejected, exclude, { soundOnly, ...(hash === undefined ? {} : { hash }) });
+  }
+
+  /** Nobody waits for a handshake with one that has just returned, while others are there. */
+  #pickReady(ejected: ReadonlySet<string>): EndpointState | undefined {
+    const first = this.#pick(ejected, this.#tried);
+    const { isReady } = this.#context;
+    if (isReady === undefined || this.#cluster.endpoints.length === 1) return first;
+    const exclude = new Set(this.#tried);
+    for (let each = first; each !== undefined; each = this.#pick(ejected, exclude, true)) {
+      if (!this.#balancer.isReturning(this.#cluster, each) || isReady(each)) return each;
+      exclude.add(each);
+    }
+    return first;
   }
 
   #elsewhere(ejected: ReadonlySet<string>): EndpointState | undefined {

@@ -61,6 +61,11 @@ export class Balancer {
     return undefined;
   }
 
+  /** It was away, and takes its share again little by little: connections that led to it are gone. */
+  isReturning({ name }: ClusterTable, endpoint: EndpointState): boolean {
+    return this.#clusters.get(name)?.isReturning(endpoint) === true;
+  }
+
   /** A request runs at an endpoint that was picked; the returned function, idempotent, says that it has ended. Least-request counts them. */
   hold(cluster: ClusterTable, endpoint: EndpointState): () => void {
     const seat = this.#clusters.get(cluster.name)?.seatOf(endpoint);

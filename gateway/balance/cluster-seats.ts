@@ -1,11 +1,14 @@
 import type { Clock } from '../../core/clock.ts';
-import type { ClusterTable } from '../engine/contract.ts';
+import { type ClusterTable, ejectionKey } from '../engine/contract.ts';
 import type { EndpointState } from '../state/types.ts';
 import { buildPlan, type Host, type Plan, type Seat } from './plan.ts';
 import { PoolTables } from './pool-tables.ts';
+import { returnOf, warmupFactor } from './warmup.ts';
 
 /** Where they stand is worth keeping, but not for ever. */
 const maxLocalities = 256;
+/** Shares of those that return grow so often. */
+const stepMs = 250;
 
 /** What one balancer knows of one cluster: its endpoints' seats, and the plan while it holds. */
 export class ClusterSeats {
@@ -17,7 +20,8 @@ export class ClusterSeats {
   readonly #localities = new Map<string, Seat>();
   #observed: ClusterTable | undefined;
   #begun = false;
-  #plan: { readonly ejected: ReadonlySet<string>; readonly plan: Plan } | undefined;
+  /** `until`: monotonic ms. */
+  #plan: { readonly ejected: ReadonlySet<string>; readonly plan: Plan; readonly until: number } | undefined;
 
   constructor(random: () => number, clock: Clock) {
     this.#random = random;
@@ -29,16 +33,26 @@ export class ClusterSeats {
     return this.#hostOf.get(endpoint)?.seat;
   }
 
-  /** The same object while neither the cluster nor the set of ejections is another. */
+  /** The same object while neither the cluster nor the set of ejections is another, and nobody returns. */
   planOf(cluster: ClusterTable, ejected: ReadonlySet<string>): Plan {
     this.observe(cluster);
-    if (this.#plan?.ejected === ejected) return this.#plan.plan;
+    const known = this.#plan;
+    if (known?.ejected === ejected && (known.until === Number.POSITIVE_INFINITY || this.#clock.monotonic() < known.until))
+      return known.plan;
+    const now = this.#clock.monotonic();
+    const returning = this.#noteAbsences(cluster, ejected, now);
     const plan = buildPlan(cluster, ejected, {
       host: (endpoint) => this.#hostOf.get(endpoint) as Host,
       locality: (priority, locality) => this.#locality(`${priority} ${locality}`),
+      ready: (seat) => (seat.returning === undefined ? 1 : warmupFactor(seat.returning.by, now - seat.returning.since)),
     });
-    this.#plan = { ejected, plan };
+    this.#plan = { ejected, plan, until: returning ? now + stepMs : Number.POSITIVE_INFINITY };
     return plan;
+  }
+
+  /** It was away, and has not taken its whole share again. */
+  isReturning(endpoint: EndpointState): boolean {
+    return this.seatOf(endpoint)?.returning !== undefined;
   }
 
   /** Gives seats to endpoints that are new, and takes those of who has gone. What was there first, in the first assignment, is warm. */
@@ -59,6 +73,29 @@ export class ClusterSeats {
     this.#observed = cluster;
     this.#plan = undefined;
     if (this.#localities.size > maxLocalities) this.#localities.clear();
+  }
+
+  /** Who may not be used, for whatever reason, and who may again. True: somebody returns. By hash nobody does little by little: keys would move with each step. */
+  #noteAbsences({ name, endpoints, traffic }: ClusterTable, ejected: ReadonlySet<string>, now: number): boolean {
+    const policy = traffic?.loadBalancer;
+    let any = false;
+    for (const endpoint of endpoints) {
+      const { seat } = this.#hostOf.get(endpoint) as Host;
+      const away = endpoint.unhealthy === true || endpoint.draining || endpoint.stale;
+      if (away || (ejected.size > 0 && ejected.has(ejectionKey(name, endpoint)))) {
+        seat.away ??= now;
+        seat.returning = undefined;
+        continue;
+      }
+      if (seat.away !== undefined && policy?.type !== 'hash') {
+        const by = returnOf(policy?.warmup, now - seat.away);
+        seat.returning = by === undefined ? undefined : { since: now, by };
+      }
+      seat.away = undefined;
+      if (seat.returning !== undefined && now - seat.returning.since >= seat.returning.by.durationMs) seat.returning = undefined;
+      any ||= seat.returning !== undefined;
+    }
+    return any;
   }
 
   #locality(key: string): Seat {

@@ -6,6 +6,8 @@ export interface PriorityHealth {
   readonly total: number;
   /** Of them, neither ejected nor known to be unhealthy. */
   readonly available: number;
+  /** `available`, where each that has lately returned counts for the part that it may carry by now. */
+  readonly ready?: number;
 }
 
 export interface PriorityLoad {
@@ -20,8 +22,8 @@ export interface PriorityLoad {
  * down, the remainder to the first that has any). `panicPercent` 0: never panic. Pure.
  */
 export function priorityLoads(priorities: readonly PriorityHealth[], panicPercent: number): readonly PriorityLoad[] {
-  const health = priorities.map(({ total, available }) =>
-    total === 0 ? 0 : Math.min(100, Math.floor((overprovisioningPercent * available) / total)),
+  const health = priorities.map(({ total, available, ready = available }) =>
+    total === 0 ? 0 : Math.min(100, Math.floor((overprovisioningPercent * ready) / total)),
   );
   const normalized = Math.min(
     100,

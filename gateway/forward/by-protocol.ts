@@ -1,4 +1,5 @@
 import type { ClusterTable } from '../engine/index.ts';
+import type { EndpointState } from '../state/index.ts';
 import type { Target, Upstream, UpstreamCall, UpstreamRequest } from './upstream.ts';
 
 /** HTTP/2 to clusters that speak it, or are asked for it (h2Upgrade); WebSockets go by HTTP/1.1 alone. */
@@ -14,6 +15,10 @@ export class UpstreamByProtocol implements Upstream {
   send(target: Target, request: UpstreamRequest): UpstreamCall {
     const upstream = speaksHttp2(target.cluster) && !request.upgrade ? this.#http2 : this.#http1;
     return upstream.send(target, request);
+  }
+
+  isReady(cluster: ClusterTable, endpoint: EndpointState): boolean {
+    return (speaksHttp2(cluster) ? this.#http2 : this.#http1).isReady(cluster, endpoint);
   }
 
   close(): void {

@@ -45,7 +45,8 @@ export class Tries {
     this.#request = request;
     const { cluster, retries, hash } = request;
     const max = retries === undefined ? parts.limits.maxAttempts : retries.attempts + 1;
-    this.#attempts = new Attempts(parts.balancer, cluster, max, attemptsContext(retries, hash));
+    const isReady = (endpoint: EndpointState) => parts.upstream.isReady(cluster, endpoint);
+    this.#attempts = new Attempts(parts.balancer, cluster, max, { ...attemptsContext(retries, hash), isReady });
   }
 
   get count(): number {

@@ -86,6 +86,14 @@ export class UpstreamPool {
     return { ...dialled, reused: false };
   }
 
+  /** One that stands is free; if not, one is opened for later, one at a time. */
+  isReady(cluster: ClusterTable, endpoint: EndpointState): boolean {
+    const route = this.#routeOf(this.#keyOf(cluster.name, endpoint));
+    if (route.idle.some(({ socket }) => !socket.destroyed)) return true;
+    void this.#openAnother(route, cluster, endpoint);
+    return false;
+  }
+
   /** By whichever comes first: one of its own, or one that another request is done with. Its own is then kept for the next. */
   #soonest(route: Route, cluster: ClusterTable, endpoint: EndpointState, signal: AbortSignal): Promise<Acquired> {
     return route.hurry.enter({

@@ -8,6 +8,8 @@ import type { UpgradeEnd } from './tunnel.ts';
 export interface Upstream {
   /** Begins at once. Throws nothing; all that goes wrong is an outcome. */
   send(target: Target, request: UpstreamRequest): UpstreamCall;
+  /** A connection stands that could take a request now; if not, one is opened, one at a time, for those that come later. */
+  isReady(cluster: ClusterTable, endpoint: EndpointState): boolean;
   /** Closes idle connections to what is not among these; see UpstreamPool. */
   close(): void;
 }

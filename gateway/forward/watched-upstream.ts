@@ -1,4 +1,4 @@
-import { ejectionKey } from '../engine/index.ts';
+import { type ClusterTable, ejectionKey } from '../engine/index.ts';
 import type { EndpointState } from '../state/index.ts';
 import type { SendOutcome, Target, Upstream, UpstreamCall, UpstreamRequest } from './upstream.ts';
 
@@ -29,6 +29,10 @@ export class WatchedUpstream implements Upstream {
       return this.#judged(target, result);
     });
     return { outcome, cancel: () => call.cancel() };
+  }
+
+  isReady(cluster: ClusterTable, endpoint: EndpointState): boolean {
+    return this.#inner.isReady(cluster, endpoint);
   }
 
   close(): void {

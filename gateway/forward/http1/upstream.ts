@@ -1,6 +1,8 @@
 import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { HttpLimits } from '../../context.ts';
+import type { ClusterTable } from '../../engine/index.ts';
+import type { EndpointState } from '../../state/index.ts';
 import { headerOf, localOriginHeader, lowerNames, type RawHeaders, responseHeaders } from '../headers.ts';
 import type { RequestFailure } from '../local-reply.ts';
 import type { SendFailure, SendOutcome, Target, Upstream, UpstreamCall, UpstreamRequest } from '../upstream.ts';
@@ -29,6 +31,10 @@ export class Http1Upstream implements Upstream {
     const call = new Http1Call(request);
     void call.run((signal) => this.#pool.acquire(target.cluster, target.endpoint, maxIdleMs, signal));
     return call;
+  }
+
+  isReady(cluster: ClusterTable, endpoint: EndpointState): boolean {
+    return this.#pool.isReady(cluster, endpoint);
   }
 
   close(): void {

@@ -50,17 +50,16 @@ export class SessionPool {
     const route = this.#routeOf(this.#keyOf(cluster.name, endpoint));
     const session = fresh ? undefined : this.#take(route);
     if (session === undefined) return this.#open(route, cluster, endpoint, !fresh);
-    const { clock, limits } = this.#options;
-    if (
-      route.opening === undefined &&
-      wantsAnother(endpoint, route.sessions.length - 1, limits) &&
-      clock.monotonic() >= route.openAgainAt
-    ) {
-      void this.#dial(route, cluster, endpoint).then(({ ok }) => {
-        if (!ok) route.openAgainAt = clock.monotonic() + openAgainAfterMs;
-      });
-    }
+    if (wantsAnother(endpoint, route.sessions.length - 1, this.#options.limits)) this.#openAnother(route, cluster, endpoint);
     return { ok: true, session, reused: true };
+  }
+
+  /** One that stands takes a stream; if not, one is opened for later. */
+  isReady(cluster: ClusterTable, endpoint: EndpointState): boolean {
+    const route = this.#routeOf(this.#keyOf(cluster.name, endpoint));
+    if (route.sessions.some(({ usable }) => usable)) return true;
+    this.#openAnother(route, cluster, endpoint);
+    return false;
   }
 
   /** What else leads to the same backend would fail the next requests. */
@@ -92,6 +91,15 @@ export class SessionPool {
   close(): void {
     this.#closed = true;
     this.keepOnly(new Map(), new Set());
+  }
+
+  /** Nobody waits for it. */
+  #openAnother(route: Route, cluster: ClusterTable, endpoint: EndpointState): void {
+    const { clock } = this.#options;
+    if (this.#closed || route.opening !== undefined || clock.monotonic() < route.openAgainAt) return;
+    void this.#dial(route, cluster, endpoint).then(({ ok }) => {
+      if (!ok) route.openAgainAt = clock.monotonic() + openAgainAfterMs;
+    });
   }
 
   /** In turn: sessions through one gateway lead to different backends. */

@@ -1,4 +1,6 @@
 import { type ClientHttp2Stream, constants, type IncomingHttpHeaders, type IncomingHttpStatusHeader } from 'node:http2';
+import type { ClusterTable } from '../../engine/index.ts';
+import type { EndpointState } from '../../state/index.ts';
 import { headerOf, localOriginHeader, type RawHeaders, responseHeaders } from '../headers.ts';
 import type { RequestFailure } from '../local-reply.ts';
 import type { ResponseHead } from '../message.ts';
@@ -36,6 +38,10 @@ export class Http2Upstream implements Upstream {
     const call = new Http2Call(this.#pool, request);
     call.begin(this.#pool.acquire(cluster, endpoint, fresh));
     return call;
+  }
+
+  isReady(cluster: ClusterTable, endpoint: EndpointState): boolean {
+    return this.#pool.isReady(cluster, endpoint);
   }
 
   close(): void {
