@@ -8,9 +8,9 @@ import type { Presence } from './presence.ts';
 export interface LivenessOptions {
   readonly instances: Instances;
   readonly presence: Presence;
-  /** Silent for longer: unhealthy. */
+  /** Silent for longer: expired, its health unknown. */
   readonly ttlMs: number;
-  /** Unhealthy for longer: forgotten. Default 24 h. */
+  /** Expired for longer: forgotten. Default 24 h. */
   readonly removeAfterMs?: number;
   readonly clock: Clock;
   readonly log: Log;

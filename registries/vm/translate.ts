@@ -67,8 +67,11 @@ function endpointOf(workload: RegisteredWorkload, services: readonly RegisteredS
 }
 
 function healthOf(workload: RegisteredWorkload, services: readonly RegisteredService[]): Health {
-  if (workload.expired || services.some((service) => service.healthy === false)) return 'unhealthy';
-  if (workload.draining) return 'draining';
+  if (services.some((service) => service.healthy === false)) return 'unhealthy';
+  if (workload.draining) return workload.expired ? 'unhealthy' : 'draining';
+  // Silence proves nothing: a link that was cut silences every agent, and those that stand behind the cut still serve. While anybody
+  // else is known to be healthy a silent one gets nothing; where nobody is, it is tried.
+  if (workload.expired) return 'unknown';
   return services.every((service) => service.healthy === true) ? 'healthy' : 'unknown';
 }
 

@@ -50,7 +50,7 @@ test('every port leads to the one inbound port of the agent', () => {
   assert.deepEqual(endpoint?.ports, { http: 16_006, grpc: 16_006 });
 });
 
-test('health: silence and a failing check outweigh draining, and nothing is healthy before it was checked', () => {
+test('health: silence and a failing check outweigh draining, silence alone proves nothing, and nothing is healthy before it was checked', () => {
   const health = (more: Partial<RegisteredWorkload>) => made(workload('a', more)).endpoints[0]?.health;
   const { healthy: _unchecked, ...unchecked } = service();
   assert.equal(health({}), 'healthy');
@@ -58,6 +58,8 @@ test('health: silence and a failing check outweigh draining, and nothing is heal
   assert.equal(health({ services: [service({ healthy: false })], draining: true }), 'unhealthy');
   assert.equal(health({ draining: true }), 'draining');
   assert.equal(health({ expired: true, draining: true }), 'unhealthy');
+  assert.equal(health({ expired: true }), 'unknown');
+  assert.equal(health({ expired: true, services: [service({ healthy: false })] }), 'unhealthy');
 });
 
 test('one service of a machine fails alone', () => {
