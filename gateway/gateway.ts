@@ -200,8 +200,9 @@ export class Gateway implements RunningGateway {
 
   /** Envoy, fed by the control plane; from us it has its secrets. */
   async #openEnvoy(identity: ObtainedIdentity, feed: StateFeed): Promise<ListenAddress> {
-    const { proxy, eastWest } = await openGatewayEnvoy(this.#options, identity, feed, this.#deps, this.#stop.signal);
+    const { proxy, eastWest, flows } = await openGatewayEnvoy(this.#options, identity, feed, this.#deps, this.#stop.signal);
     this.#proxy = proxy;
+    this.#run(flows.run(this.#stop.signal));
     return eastWest;
   }
 

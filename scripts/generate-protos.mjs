@@ -36,12 +36,15 @@ const options = [
 // What the envoy and grpc dialects are made of; what these import comes along.
 const envoyFiles = [
   'config/listener/v3/listener.proto',
+  'service/accesslog/v3/als.proto',
   'service/discovery/v3/ads.proto',
   'service/cluster/v3/cds.proto',
   'service/endpoint/v3/eds.proto',
   'service/listener/v3/lds.proto',
+  'service/load_stats/v3/lrs.proto',
   'service/route/v3/rds.proto',
   'service/secret/v3/sds.proto',
+  'extensions/access_loggers/grpc/v3/als.proto',
   'extensions/access_loggers/stream/v3/stream.proto',
   'extensions/clusters/aggregate/v3/cluster.proto',
   'extensions/filters/common/set_filter_state/v3/value.proto',

@@ -154,7 +154,7 @@ export class Agent implements RunningAgent {
     });
     identity.subscribe(() => feed.reconnect('the SVID was renewed'));
     if (options.grpc) this.#grpc = await openGrpc(options, identity, feed, deps);
-    if (traffic.flows !== undefined) this.#run(traffic.flows.run(signal));
+    this.#run(traffic.flows.run(signal));
     this.#run(registration.ended);
     this.#run(feed.run());
     this.#run(this.#board.run(signal));

@@ -38,8 +38,7 @@ export interface Traffic {
   readonly port: ListenAddress;
   /** Where Envoy, or somebody else's, is behind the two. */
   readonly envoy?: { readonly proxy: EnvoyProxy; readonly traffic: EnvoyTraffic };
-  /** Of our own proxy. */
-  readonly flows?: Flows;
+  readonly flows: Flows;
 }
 
 /** From disk, or by redeeming the token as soon as a control plane answers. MeshErrors as obtainIdentity's. */
@@ -104,9 +103,9 @@ export async function openTraffic(
   deps: Required<AgentDeps>,
 ): Promise<Traffic> {
   if (options.proxy !== 'isthmus') {
-    const { proxy, traffic, port } = await openEnvoyTraffic(options, identity, feed, deps);
+    const { proxy, traffic, port, flows } = await openEnvoyTraffic(options, identity, feed, deps);
     traffic.inbound.serve(inboundServices(options.services, feed.store.current));
-    return { inbound: traffic.inbound, outbound: traffic.outbound, port, envoy: { proxy, traffic } };
+    return { inbound: traffic.inbound, outbound: traffic.outbound, port, envoy: { proxy, traffic }, flows };
   }
   const { clock, random, metrics, accessLog, log } = deps;
   const flows = openFlows({ role: 'agent', identity, instance: options.instance, clock, random, log });

@@ -1,8 +1,9 @@
 import type { Clock } from '../../core/clock.ts';
 import type { SvidSource, TrustBundle } from '../../core/identity/index.ts';
 import type { Log } from '../../core/log.ts';
-import { buildEnvoyBootstrap } from '../../core/xds/envoy/index.ts';
+import { buildEnvoyBootstrap, flowFlushMs } from '../../core/xds/envoy/index.ts';
 import { noClaims } from '../../core/xds/index.ts';
+import type { CountsEntries } from './access-log-service.ts';
 import { findEnvoy } from './binary.ts';
 import { describeProxy, type ProxyStatus } from './describe-proxy.ts';
 import { type LocalServer, startLocalServer } from './local-server.ts';
@@ -24,6 +25,8 @@ export interface EnvoyProxyOptions {
   /** `agent`: from `listeners` of the local server. */
   readonly listenersFrom: 'control' | 'agent';
   readonly drainMs: number;
+  /** Of what Envoy carried. */
+  readonly flows: CountsEntries;
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: Log;
@@ -51,10 +54,10 @@ const metricsLimits = { maxBytes: 16 * 1024 * 1024, timeoutMs: 3_000 };
  * CONFIG_INVALID when there is no Envoy, or one that is too old, or the state directory's path is too long for sockets.
  */
 export async function startEnvoyProxy(options: EnvoyProxyOptions): Promise<EnvoyProxy> {
-  const { mode, envoyPath, stateDir, node, identity, trust, clock, log } = options;
+  const { mode, envoyPath, stateDir, node, identity, trust, flows, clock, log } = options;
   const binary = mode === 'envoy' ? await findEnvoy(envoyPath, process.env['PATH'] ?? '') : undefined;
   const files = envoyFiles(stateDir);
-  const local = await startLocalServer({ socket: files.socket, identity, trust, clock, log });
+  const local = await startLocalServer({ socket: files.socket, identity, trust, flows, clock, log });
   let supervisor: EnvoySupervisor | undefined;
   try {
     await saveEnvoyNode(stateDir, node);
@@ -81,7 +84,13 @@ export async function startEnvoyProxy(options: EnvoyProxyOptions): Promise<Envoy
       const answer = await supervisor?.admin.get(metricsPath, metricsLimits).catch(() => undefined);
       return answer?.status === 200 ? answer.body : '';
     },
-    drain: async (deadlineMs) => supervisor?.drain(deadlineMs),
+    drain: async (deadlineMs) => {
+      if (supervisor === undefined) return;
+      const deadline = clock.monotonic() + deadlineMs;
+      await supervisor.drain(deadlineMs);
+      // What was carried last is still to be told.
+      await clock.sleep(Math.max(0, Math.min(flowFlushMs * 1.2, deadline - clock.monotonic())));
+    },
     dispose: async () => {
       await supervisor?.dispose();
       await local.close();

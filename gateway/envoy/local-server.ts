@@ -4,8 +4,10 @@ import { Server } from '@grpc/grpc-js';
 import type { Clock } from '../../core/clock.ts';
 import { ensureOwnerOnlyDir, type SvidSource, type TrustBundle } from '../../core/identity/index.ts';
 import type { Log } from '../../core/log.ts';
+import { AccessLogServiceService } from '../../core/xds/gen/envoy/service/accesslog/v3/als.ts';
 import { type EncodedResource, envoyTypeUrls } from '../../core/xds/index.ts';
 import { typeServices, XdsStreams } from '../../core/xds/server/index.ts';
+import { accessLogServer, type CountsEntries } from './access-log-service.ts';
 import { localSecrets } from './local-secrets.ts';
 import { LocalView } from './local-view.ts';
 import { bindOwnerSocket } from './owner-socket.ts';
@@ -16,6 +18,8 @@ export interface LocalServerOptions {
   readonly identity: SvidSource;
   /** The newest that is known. */
   readonly trust: () => TrustBundle;
+  /** Of what Envoys of this node carried. Absent: nobody counts. */
+  readonly flows?: CountsEntries | undefined;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -47,7 +51,7 @@ const limits = { streams: 64, streamsPerIdentity: 64, subscriptions: 1_024, type
 
 /** MeshError CONFIG_INVALID when the path is too long for a socket, PORT_TAKEN when it can't be bound. */
 export async function startLocalServer(options: LocalServerOptions): Promise<LocalServer> {
-  const { socket, identity, trust, clock, log } = options;
+  const { socket, identity, trust, flows, clock, log } = options;
   await ensureOwnerOnlyDir(dirname(socket));
   const view = new LocalView();
   const refresh = () => view.set(envoyTypeUrls.secret, localSecrets(identity.current(), trust()));
@@ -66,6 +70,7 @@ export async function startLocalServer(options: LocalServerOptions): Promise<Loc
   for (const { definition, handlers } of typeServices(streams, [envoyTypeUrls.secret, envoyTypeUrls.listener])) {
     server.addService(definition, handlers);
   }
+  if (flows !== undefined) server.addService(AccessLogServiceService, accessLogServer({ identity, flows, log }));
   try {
     await bindOwnerSocket(server, socket);
   } catch (error) {

@@ -4,6 +4,7 @@ import type { GatewayDeps } from '../contract.ts';
 import type { GatewayOptions } from '../options.ts';
 import type { StateFeed } from '../state/index.ts';
 import { trustOf } from '../tables.ts';
+import { type Flows, openFlows } from '../telemetry/flows/index.ts';
 import { type EnvoyProxy, startEnvoyProxy } from './envoy-proxy.ts';
 import { freePort } from './free-port.ts';
 
@@ -17,11 +18,12 @@ export async function openGatewayEnvoy(
   feed: StateFeed,
   deps: Required<GatewayDeps>,
   signal: AbortSignal,
-): Promise<{ readonly proxy: EnvoyProxy; readonly eastWest: ListenAddress }> {
+): Promise<{ readonly proxy: EnvoyProxy; readonly eastWest: ListenAddress; readonly flows: Flows }> {
   const { stateDir, instance, network, locality, labels, listen, envoyPath, drainMs } = options;
   const { clock, random, log, accessLog } = deps;
   const { spiffeId, cluster } = identity.current();
   const eastWest = { address: listen.address, port: listen.port === 0 ? await freePort(listen.address) : listen.port };
+  const flows = openFlows({ role: 'gateway', identity, instance, clock, random, log });
   const proxy = await startEnvoyProxy({
     mode: options.proxy === 'envoy' ? 'envoy' : 'none',
     envoyPath,
@@ -43,6 +45,7 @@ export async function openGatewayEnvoy(
     controlAnswers: () => feed.status().state === 'connected',
     listenersFrom: 'control',
     drainMs,
+    flows: flows.sink,
     clock,
     random,
     log,
@@ -55,5 +58,5 @@ export async function openGatewayEnvoy(
     await proxy.dispose();
     throw error;
   }
-  return { proxy, eastWest };
+  return { proxy, eastWest, flows };
 }

@@ -1,5 +1,5 @@
 import type { ObtainedIdentity } from '../../core/identity/index.ts';
-import { type EnvoyProxy, freePort, type StateFeed, startEnvoyProxy, trustOf } from '../../gateway/index.ts';
+import { type EnvoyProxy, type Flows, freePort, openFlows, type StateFeed, startEnvoyProxy, trustOf } from '../../gateway/index.ts';
 import type { AgentDeps, ListenAddress } from '../contract.ts';
 import type { AgentOptions } from '../options.ts';
 import { EnvoyTraffic } from './envoy-traffic.ts';
@@ -10,7 +10,7 @@ export async function openEnvoyTraffic(
   identity: ObtainedIdentity,
   feed: StateFeed,
   deps: Required<AgentDeps>,
-): Promise<{ readonly proxy: EnvoyProxy; readonly traffic: EnvoyTraffic; readonly port: ListenAddress }> {
+): Promise<{ readonly proxy: EnvoyProxy; readonly traffic: EnvoyTraffic; readonly port: ListenAddress; readonly flows: Flows }> {
   const { stateDir, instance, network, locality, labels, inbound, envoyPath, drainMs } = options;
   const { clock, random, log, accessLog } = deps;
   const { spiffeId, cluster } = identity.current();
@@ -18,6 +18,7 @@ export async function openEnvoyTraffic(
   const services = options.services.map(({ namespace, name, port: servicePort, protocol, appAddress, appPort }) => {
     return { namespace, name, port: servicePort, protocol, address: appAddress, target: appPort };
   });
+  const flows = openFlows({ role: 'agent', identity, instance, clock, random, log });
   const proxy = await startEnvoyProxy({
     mode: options.proxy === 'envoy' ? 'envoy' : 'none',
     envoyPath,
@@ -39,6 +40,7 @@ export async function openEnvoyTraffic(
     controlAnswers: () => feed.status().state === 'connected',
     listenersFrom: 'agent',
     drainMs,
+    flows: flows.sink,
     clock,
     random,
     log,
@@ -46,5 +48,5 @@ export async function openEnvoyTraffic(
   });
   const source = { namespace: spiffeId.namespace, labels };
   const traffic = new EnvoyTraffic({ proxy, inbound: port, trustDomain: spiffeId.trustDomain, state: feed.store, source, clock });
-  return { proxy, traffic, port };
+  return { proxy, traffic, port, flows };
 }

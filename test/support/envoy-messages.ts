@@ -5,6 +5,7 @@ import { ClusterLoadAssignment } from '../../core/xds/gen/envoy/config/endpoint/
 import { Listener } from '../../core/xds/gen/envoy/config/listener/v3/listener.ts';
 import { Action } from '../../core/xds/gen/envoy/config/rbac/v3/rbac.ts';
 import { RouteConfiguration } from '../../core/xds/gen/envoy/config/route/v3/route.ts';
+import { HttpGrpcAccessLogConfig, TcpGrpcAccessLogConfig } from '../../core/xds/gen/envoy/extensions/access_loggers/grpc/v3/als.ts';
 import { StdoutAccessLog } from '../../core/xds/gen/envoy/extensions/access_loggers/stream/v3/stream.ts';
 import { FilterStateValue } from '../../core/xds/gen/envoy/extensions/filters/common/set_filter_state/v3/value.ts';
 import { CorsPolicy } from '../../core/xds/gen/envoy/extensions/filters/http/cors/v3/cors.ts';
@@ -35,6 +36,8 @@ const decoders: Readonly<Record<string, Decoder>> = {
   'envoy.config.listener.v3.Listener': Listener,
   'envoy.config.rbac.v3.Action': Action,
   'envoy.config.route.v3.RouteConfiguration': RouteConfiguration,
+  'envoy.extensions.access_loggers.grpc.v3.HttpGrpcAccessLogConfig': withTagValues(HttpGrpcAccessLogConfig),
+  'envoy.extensions.access_loggers.grpc.v3.TcpGrpcAccessLogConfig': withTagValues(TcpGrpcAccessLogConfig),
   'envoy.extensions.access_loggers.stream.v3.StdoutAccessLog': StdoutAccessLog,
   'envoy.extensions.filters.http.cors.v3.CorsPolicy': CorsPolicy,
   'envoy.extensions.filters.http.fault.v3.HTTPFault': HTTPFault,
@@ -69,6 +72,28 @@ function onlyField(number: number, name: string, type: Decoder): Decoder {
         each.push(type.decode(reader.bytes()));
       }
       return { [name]: each };
+    },
+  };
+}
+
+/** CustomTag.value is newer than the generated messages; the tags are all that comes in the last field of that number. */
+function withTagValues(type: { decode(bytes: Uint8Array): { commonConfig: object | undefined } }): Decoder {
+  return {
+    decode(input) {
+      const bytes = input as Uint8Array;
+      const whole = new BinaryReader(bytes);
+      let last: Uint8Array = new Uint8Array();
+      while (whole.pos < whole.len) if (whole.uint32() === ((1 << 3) | 2)) last = whole.bytes();
+      const tags: Record<string, string> = {};
+      for (const reader = new BinaryReader(last); reader.pos < reader.len; ) {
+        if (reader.uint32() !== ((8 << 3) | 2)) throw new Error('another field');
+        const tag = new BinaryReader(reader.bytes());
+        const texts = new Map<number, string>();
+        while (tag.pos < tag.len) texts.set(tag.uint32() >>> 3, tag.string());
+        tags[texts.get(1) ?? ''] = texts.get(6) ?? '';
+      }
+      const message = type.decode(bytes);
+      return { ...message, commonConfig: { ...message.commonConfig, customTags: tags } };
     },
   };
 }

@@ -34,7 +34,8 @@ export function agentCluster(socket: string): Readonly<Record<string, unknown>> 
       cluster_name: agentClusterName,
       endpoints: [{ lb_endpoints: [{ endpoint: { address: { pipe: { path: socket } } } }] }],
     },
-    typed_extension_protocol_options: http2(),
+    // How much may wait for an agent that hangs.
+    typed_extension_protocol_options: http2({ initial_stream_window_size: 1_048_576, initial_connection_window_size: 1_048_576 }),
   };
 }
 

@@ -28,6 +28,7 @@ export interface MeshEndpoint {
   readonly runtime: string;
   readonly instance: string;
   readonly draining: boolean;
+  readonly viaGateway?: boolean;
   readonly unhealthy?: boolean;
 }
 
@@ -129,7 +130,7 @@ function freeAddress({ address, port }: MeshEndpoint, taken: Set<string>): Addre
 }
 
 function lbEndpoint(endpoint: MeshEndpoint, address: Address): LbEndpoint {
-  const { cluster, runtime, instance, weight } = endpoint;
+  const { cluster, runtime, instance, weight, locality, viaGateway = false } = endpoint;
   return LbEndpoint.create({
     hostIdentifier: { $case: 'endpoint', value: { address } },
     healthStatus: endpoint.unhealthy === true ? HealthStatus.UNHEALTHY : HealthStatus.HEALTHY,
@@ -137,7 +138,8 @@ function lbEndpoint(endpoint: MeshEndpoint, address: Address): LbEndpoint {
     metadata: {
       filterMetadata: {
         'envoy.transport_socket_match': { tls: groupOf(endpoint)?.id ?? plaintextGroup },
-        isthmus: { cluster, runtime, instance },
+        // What flow-log.ts says of an endpoint; what is not there it says nothing of.
+        isthmus: { cluster, runtime, instance, ...(locality === '' ? {} : { locality }), ...(viaGateway ? { via: 'gateway' } : {}) },
       },
     },
   });

@@ -15,6 +15,7 @@ import type { Any } from '../gen/google/protobuf/any.ts';
 import { connectionLog, requestLog } from './access-log.ts';
 import { duration, packed } from './any.ts';
 import { type Authorization, httpRbac, networkRbac } from './authorization.ts';
+import { type CountedFor, connectionFlows, keepPeer, requestFlows } from './flow-log.ts';
 import { proxyLimits } from './limits.ts';
 import { internalHopName } from './names.ts';
 import { afterHandshake, peerGate } from './peer-gate.ts';
@@ -52,7 +53,7 @@ export function httpFilters(options: HttpFilterOptions): Filter[] {
       ...((options.ruled ?? typeof options.routes === 'string') ? routeFilters.map(httpFilter) : []),
       router,
     ],
-    accessLog: [requestLog(options.listener)],
+    accessLog: [requestLog(options.listener), requestFlows(options.authorization === undefined ? 'caller' : 'mtls-end')],
     ...(options.authorization === undefined ? callersEnd : mtlsEnd),
   });
   const name = 'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager';
@@ -75,20 +76,32 @@ export function tcpEndFilters(options: {
   const { listener, statPrefix, cluster, authorization, app } = options;
   const rbac = networkRbac(authorization, `${statPrefix}.`);
   const gate = peerGate(authorization, app === undefined ? { clusterOfHop: cluster } : { app });
-  const proxy = afterHandshake(tcpProxyConfig(listener, statPrefix, app === undefined ? internalHopName : cluster));
-  return [...serialOf(authorization), filter(rbac.name, rbac.config), gate, filter(tcpProxyName, proxy)];
+  const direct = app !== undefined;
+  const config = tcpProxyConfig({
+    listener,
+    statPrefix,
+    cluster: direct ? cluster : internalHopName,
+    counted: direct ? 'mtls-end' : undefined,
+  });
+  const before = [...serialOf(authorization), filter(rbac.name, rbac.config), gate, ...(direct ? [] : [keepPeer])];
+  return [...before, filter(tcpProxyName, afterHandshake(config))];
 }
 
 const tcpProxyName = 'envoy.filters.network.tcp_proxy';
 
-export function tcpProxy(
-  listener: string,
-  statPrefix: string,
-  cluster: string | readonly WeightedCluster[],
-  traffic?: ClusterTraffic,
-): Filter {
-  const config = tcpProxyConfig(listener, statPrefix, cluster, traffic);
-  return filter(tcpProxyName, packed('envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy', TcpProxy, config));
+export interface TcpProxyOptions {
+  /** For logs. */
+  readonly listener: string;
+  readonly statPrefix: string;
+  readonly cluster: string | readonly WeightedCluster[];
+  /** Of the xDS cluster, or of the first of several. */
+  readonly traffic?: ClusterTraffic | undefined;
+  /** Undefined: another one counts these connections. */
+  readonly counted: CountedFor | undefined;
+}
+
+export function tcpProxy(options: TcpProxyOptions): Filter {
+  return filter(tcpProxyName, packed('envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy', TcpProxy, tcpProxyConfig(options)));
 }
 
 /** Several have a weight over 0 among them. */
@@ -97,13 +110,8 @@ export interface WeightedCluster {
   readonly weight: number;
 }
 
-/** `traffic`: of the xDS cluster, or of the first of several. */
-function tcpProxyConfig(
-  listener: string,
-  statPrefix: string,
-  cluster: string | readonly WeightedCluster[],
-  { connections = {}, loadBalancer }: ClusterTraffic = {},
-): TcpProxy {
+function tcpProxyConfig({ listener, statPrefix, cluster, traffic = {}, counted }: TcpProxyOptions): TcpProxy {
+  const { connections = {}, loadBalancer } = traffic;
   const { idleTimeoutMs = proxyLimits.tcpIdleMs, maxConnectionDurationMs } = connections;
   const bySource = loadBalancer?.type === 'hash' && loadBalancer.on.type === 'source-address';
   return TcpProxy.create({
@@ -116,7 +124,7 @@ function tcpProxyConfig(
     ...(maxConnectionDurationMs === undefined ? {} : { maxDownstreamConnectionDuration: duration(maxConnectionDurationMs) }),
     hashPolicy: bySource ? [{ policySpecifier: { $case: 'sourceIp', value: {} } }] : [],
     maxConnectAttempts: proxyLimits.maxAttempts,
-    accessLog: [connectionLog(listener)],
+    accessLog: [connectionLog(listener), ...(counted === undefined ? [] : [connectionFlows(counted)])],
   });
 }
 

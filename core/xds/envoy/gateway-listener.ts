@@ -26,7 +26,7 @@ export function gatewayListener(at: ListenAt, ends: readonly MtlsEnd[]): Listene
         filters: [
           filter('envoy.filters.network.sni_cluster', emptyConfig('envoy.extensions.filters.network.sni_cluster.v3.SniCluster')),
           // The SNI replaces its cluster; there is none of this name.
-          tcpProxy(gatewayListenerName, passthrough, 'no-server-name'),
+          tcpProxy({ listener: gatewayListenerName, statPrefix: passthrough, cluster: 'no-server-name', counted: 'caller' }),
         ],
       }),
       ...ends.map((end) => ({ ...mtlsChain(gatewayListenerName, end), filterChainMatch: undefined })),

@@ -9,6 +9,8 @@ export { buildEnvoyBootstrap } from './bootstrap.ts';
 export type { EnvoyAdminAddress, EnvoyBootstrapInput } from './bootstrap-input.ts';
 export { appCluster, edsCluster, isHttp, localEdsCluster } from './clusters.ts';
 export { loadAssignment, tlsGroups } from './endpoints.ts';
+export { type FlowEntry, readFlowEntries } from './flow-entry.ts';
+export { flowFlushMs } from './flow-log.ts';
 export { gatewayListener } from './gateway-listener.ts';
 export { ingressHosts, ingressListener, ingressRoutes } from './ingress-listener.ts';
 export { ingressSecrets } from './ingress-tls.ts';

@@ -17,7 +17,9 @@ export function internalHopListener(): Listener {
     name: internalHopName,
     listenerSpecifier: { $case: 'internalListener', value: {} },
     // No xDS cluster has this name.
-    filterChains: [{ filters: [tcpProxy(internalHopName, 'authorized', 'rbac-access-denied')] }],
+    filterChains: [
+      { filters: [tcpProxy({ listener: internalHopName, statPrefix: 'authorized', cluster: 'rbac-access-denied', counted: 'hop' })] },
+    ],
   });
 }
 

@@ -34,7 +34,7 @@ export function l4Chains({ l4, source }: L4Rules, { listener, statPrefix, traffi
   return l4.flatMap((rule) => {
     const meant = rule.matches.length === 0 ? [anywhere] : rule.matches.filter((match) => isFrom(match, source)).flatMap(placesOf);
     const places = hosts === undefined ? meant : meant.flatMap((place) => namesWithin(place.sni, hosts).map((sni) => ({ ...place, sni })));
-    const filters = [tcpProxy(listener, statPrefix, leadTo(rule), traffic)];
+    const filters = [tcpProxy({ listener, statPrefix, cluster: leadTo(rule), traffic, counted: 'caller' })];
     return places.flatMap((place) => {
       if (taken.some((earlier) => covers(earlier, place))) return [];
       taken.push(place);

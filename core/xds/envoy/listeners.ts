@@ -135,7 +135,7 @@ function callerChains(
     return { filterChains: [FilterChain.create({ filters })] };
   }
   if (routes === undefined || !isL4(routes)) {
-    return { filterChains: [FilterChain.create({ filters: [tcpProxy(listener, statPrefix, cluster, traffic)] })] };
+    return { filterChains: [FilterChain.create({ filters: [tcpProxy({ listener, statPrefix, cluster, traffic, counted: 'caller' })] })] };
   }
   const filterChains = l4Chains(routes, { listener, statPrefix, traffic });
   return { filterChains, ...(filterChains.some((chain) => chain.filterChainMatch?.serverNames?.length) ? inspectTls : {}) };

@@ -1,6 +1,6 @@
 import type { PathMatch, RedirectAction, Rewrite } from '../../traffic/index.ts';
 import type { RouteAction } from '../gen/envoy/config/route/v3/route_components.ts';
-import { RegexMatchAndSubstitute } from '../gen/envoy/type/matcher/v3/regex.ts';
+import { RegexMatchAndSubstitute, RegexMatcher } from '../gen/envoy/type/matcher/v3/regex.ts';
 import { escapeRegex } from './string-match.ts';
 
 type PathChange = NonNullable<Rewrite['path']>;
@@ -47,7 +47,5 @@ function segments(from: string, to: string): EnvoyChange {
 }
 
 function regex(pattern: string, substitution: string): EnvoyChange {
-  return {
-    regex: RegexMatchAndSubstitute.create({ pattern: { engineType: { $case: 'googleRe2', value: {} }, regex: pattern }, substitution }),
-  };
+  return { regex: RegexMatchAndSubstitute.create({ pattern: RegexMatcher.create({ regex: pattern }), substitution }) };
 }

@@ -32,9 +32,9 @@ export interface RouteContext {
 
 export const noContext: RouteContext = { source: { namespace: '', labels: {} }, hashOn: () => undefined };
 
-/** All that comes leads to one xDS cluster. */
+/** All that comes leads to one xDS cluster, by no rule of anybody's: it has no name. */
 export function plainRules(cluster: string): readonly HttpRule<ClusterRef>[] {
-  return [{ name: 'any', matches: [], action: { type: 'route', destinations: [{ destination: { cluster }, weight: 1 }], mirrors: [] } }];
+  return [{ name: '', matches: [], action: { type: 'route', destinations: [{ destination: { cluster }, weight: 1 }], mirrors: [] } }];
 }
 
 export function routingHosts({ virtualHosts }: Routing): readonly HttpHost[] {

@@ -1,9 +1,10 @@
 import type { NamedMatch, StringMatch } from '../../traffic/index.ts';
 import { HeaderMatcher } from '../gen/envoy/config/route/v3/route_components.ts';
+import { RegexMatcher } from '../gen/envoy/type/matcher/v3/regex.ts';
 import { StringMatcher } from '../gen/envoy/type/matcher/v3/string.ts';
 
 export function safeRegex(regex: string) {
-  return { $case: 'safeRegex' as const, value: { engineType: { $case: 'googleRe2' as const, value: {} }, regex } };
+  return { $case: 'safeRegex' as const, value: RegexMatcher.create({ regex }) };
 }
 
 export function stringMatcher({ type, value }: StringMatch, ignoreCase = false): StringMatcher {

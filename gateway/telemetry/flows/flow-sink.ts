@@ -1,16 +1,17 @@
-import type { FlowKey, FlowRecorder } from '../../../core/telemetry/index.ts';
+import type { EndpointGroup, FlowKey, FlowRecorder } from '../../../core/telemetry/index.ts';
 import { noGroup } from '../../../core/telemetry/index.ts';
+import type { FlowEntry } from '../../../core/xds/envoy/index.ts';
 import type { ConnectionReport, PeerIdentity } from '../../engine/index.ts';
 import type { RequestReport } from '../../forward/index.ts';
 import type { EndpointState } from '../../state/index.ts';
 
 interface Carried {
-  readonly peer: PeerIdentity | undefined;
+  readonly peer: Pick<PeerIdentity, 'principal' | 'cluster'> | undefined;
   /** This data plane was the mTLS end. */
   readonly inbound: boolean;
   readonly clusterName: string;
   readonly route: string;
-  readonly upstream: EndpointState | undefined;
+  readonly group: EndpointGroup;
 }
 
 /** Counts what a data plane carried, for its control plane. `ownPrincipal`: without the scheme. */
@@ -27,7 +28,7 @@ export class FlowSink {
 
   request(report: RequestReport): void {
     const { connection, clusterName, routeName: route, upstream, flags, bytesReceived, bytesSent, durationMs: duration } = report;
-    const key = this.#keyOf({ peer: connection.peer, inbound: connection.end !== undefined, clusterName, route, upstream });
+    const key = this.#keyOf({ peer: connection.peer, inbound: connection.end !== undefined, clusterName, route, group: groupOf(upstream) });
     const grpc = report.grpcStatus === undefined ? {} : { grpcCode: Number(report.grpcStatus) };
     this.#recorder.record(key, { kind: 'request', code: report.status, ...grpc, flags, bytesReceived, bytesSent, duration });
   }
@@ -36,18 +37,26 @@ export class FlowSink {
   connection(report: ConnectionReport): void {
     const { outcome, clusterName, peer, end, upstream, flags, bytesReceived, bytesSent, durationMs: duration } = report;
     if (outcome === 'deliver' || clusterName === '') return;
-    const key = this.#keyOf({ peer, inbound: end !== undefined, clusterName, route: '', upstream });
+    const key = this.#keyOf({ peer, inbound: end !== undefined, clusterName, route: '', group: groupOf(upstream) });
     this.#recorder.record(key, { kind: 'connection', flags, bytesReceived, bytesSent, duration });
   }
 
-  #keyOf({ peer, inbound, clusterName: cluster, route, upstream }: Carried): FlowKey {
+  /** What Envoy of this node carried. */
+  entry({ peer, route, cluster: clusterName, group, seen }: FlowEntry, inbound: boolean): void {
+    const app = { cluster: this.#own().cluster, locality: '', runtime: 'vm', viaGateway: false };
+    this.#recorder.record(this.#keyOf({ peer, inbound, clusterName, route, group: group ?? app }), seen);
+  }
+
+  #keyOf({ peer, inbound, clusterName: cluster, route, group }: Carried): FlowKey {
     const reporter = this.#role === 'gateway' ? 'gateway' : inbound ? 'destination' : 'source';
     // A gateway that calls for somebody without a proxy is who the callee sees; one that passes mTLS on sees nobody.
     const calling = peer ?? (cluster.startsWith('outbound|') ? this.#own() : undefined);
-    const group =
-      upstream === undefined
-        ? noGroup
-        : { cluster: upstream.cluster, locality: upstream.locality, runtime: upstream.runtime, viaGateway: upstream.viaGateway };
     return { reporter, sourcePrincipal: calling?.principal ?? '', sourceCluster: calling?.cluster ?? '', route, cluster, group };
   }
+}
+
+function groupOf(upstream: EndpointState | undefined): EndpointGroup {
+  if (upstream === undefined) return noGroup;
+  const { cluster, locality, runtime, viaGateway } = upstream;
+  return { cluster, locality, runtime, viaGateway };
 }

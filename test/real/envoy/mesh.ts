@@ -71,10 +71,19 @@ export class EnvoyNodes {
     this.#control = undefined;
   }
 
+  /** What a command writes on standard output, however it ends. */
+  async said(...args: string[]): Promise<string> {
+    return (await this.#run(args)).out;
+  }
+
   async cli(...args: string[]): Promise<string> {
-    const { code, out, err } = await runCli(args, { ISTHMUS_CONTEXT_FILE: join(this.#folder, 'context.yaml') });
+    const { code, out, err } = await this.#run(args);
     if (code !== 0) throw new Error(`isthmus ${args.join(' ')}: exit ${code}: ${err}`);
     return out;
+  }
+
+  #run(args: string[]) {
+    return runCli(args, { ISTHMUS_CONTEXT_FILE: join(this.#folder, 'context.yaml') });
   }
 
   async status(): Promise<Status> {
@@ -84,10 +93,13 @@ export class EnvoyNodes {
   /** A VM that serves `shop/NAME:PORT` from `appPort`, if told, and calls what `outbound` says on these ports of 127.0.0.1. */
   async vm(name: string, options: VmOptions = {}): Promise<Node<AgentStatus>> {
     const { serves, outbound = {}, proxy = 'envoy', network = 'east', instance = name } = options;
-    const token = (await this.cli('vm', 'token', `shop/${name}`, '--port', String(serves?.port ?? 80))).trim();
+    const spoken = ['--protocol', serves?.protocol ?? 'http'];
+    const token = (await this.cli('vm', 'token', `shop/${name}`, '--port', String(serves?.port ?? 80), ...spoken)).trim();
     const [inbound, dns, admin] = [await deadPort(), await deadPort(), await deadPort()];
     const service =
-      serves === undefined ? [] : ['--service', `shop/${name}`, '--port', String(serves.port), '--app-port', String(serves.appPort)];
+      serves === undefined
+        ? []
+        : ['--service', `shop/${name}`, '--port', String(serves.port), '--app-port', String(serves.appPort), ...spoken];
     const args = [
       ...['vm', 'join', token, ...service, '--address', '127.0.0.1', '--instance', `vm-${instance}`, '--network', network, '--no-loopback'],
       ...['--inbound', `127.0.0.1:${inbound}`, '--dns', `127.0.0.1:${dns}`, '--admin', `127.0.0.1:${admin}`, '--drain', '3s'],
@@ -150,7 +162,8 @@ export class EnvoyNodes {
 }
 
 export interface VmOptions {
-  readonly serves?: { readonly port: number; readonly appPort: number };
+  /** Default protocol: http. */
+  readonly serves?: { readonly port: number; readonly appPort: number; readonly protocol?: string };
   readonly outbound?: Readonly<Record<string, number>>;
   readonly proxy?: 'envoy' | 'isthmus' | 'none';
   readonly network?: string;
