@@ -103,3 +103,6 @@ export interface OutsideTls {
   readonly keyFile?: string;
   readonly insecureSkipVerify?: boolean;
 }
+
+/** Where Debian, Ubuntu, Alpine and Envoy's own images keep what the system trusts. */
+export const systemCaFile = '/etc/ssl/certs/ca-certificates.crt';

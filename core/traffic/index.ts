@@ -8,6 +8,7 @@ export type {
   OutsideTls,
   Warmup,
 } from './destination.ts';
+export { systemCaFile } from './destination.ts';
 export { nameCovers, namesWithin } from './domains.ts';
 export type {
   ClusterRef,

@@ -81,7 +81,7 @@ export class Exchange implements Timed {
     const routing = routingName === undefined ? undefined : this.#parts.tables().routings.get(routingName);
     if (routing === undefined && outside !== undefined) return this.#answer(noRouteReply, false);
     if (routing === undefined) return this.#forward(clusterName, request.path, request.authority, request.headers, undefined);
-    const routed = routeRequest(this.#parts.router.of(routing), request, this.#parts.random);
+    const routed = routeRequest(this.#parts.router.of(routing), request, this.#parts.random, this.#downstream.upgrade);
     this.#routed = routed;
     if (routed.cors?.kind === 'preflight') return this.#answer(preflightReply(routed.cors.headers), false);
     if (routed.fault !== undefined && (await this.#injected(routed.fault))) return;

@@ -30,9 +30,9 @@ export interface RoutedTo {
   readonly action: RouteAction<ClusterRef>;
 }
 
-/** `random`: uniform in [0, 1), for weights. Pure. */
-export function routeRequest(routing: CompiledRouting, request: RequestHead, random: () => number): Routed {
-  const view = new RequestView(request);
+/** `random`: uniform in [0, 1), for weights. `upgrade`: it asks for a WebSocket. Pure. */
+export function routeRequest(routing: CompiledRouting, request: RequestHead, random: () => number, upgrade = false): Routed {
+  const view = new RequestView(upgrade ? { ...request, upgrade } : request);
   const match = routing.rule(view);
   if (match === undefined) return { name: '', cors: undefined, fault: undefined, then: { reply: noRouteReply }, responseChanges: [] };
   const { rule, cors } = match;

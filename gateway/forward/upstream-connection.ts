@@ -10,6 +10,8 @@ export interface ConnectionUse {
   readonly lease: Lease;
   /** How long it is kept unused. */
   readonly idleMs: number;
+  /** When the kernel first asks whether the other end of an unused one is there; absent: after a second. */
+  readonly keepAliveMs: number | undefined;
   /** An answer was whole, and the connection can be used again. */
   readonly onFree: (self: UpstreamConnection) => void;
   readonly onFailed: (self: UpstreamConnection) => void;
@@ -31,14 +33,14 @@ export class UpstreamConnection implements Timed {
   readonly #onFailed: (self: UpstreamConnection) => void;
   #onGone: (() => void) | undefined;
 
-  constructor(socket: Duplex, endpoint: EndpointState, { backend, lease, idleMs, onFree, onFailed }: ConnectionUse) {
+  constructor(socket: Duplex, endpoint: EndpointState, { backend, lease, idleMs, keepAliveMs, onFree, onFailed }: ConnectionUse) {
     this.socket = socket;
     this.endpoint = endpoint;
     this.backend = backend;
     this.lease = lease;
     this.idleMs = idleMs;
     this.#onFailed = onFailed;
-    this.agent = new OneSocketAgent(socket);
+    this.agent = new OneSocketAgent(socket, keepAliveMs);
     socket.on('error', () => {});
     this.agent.on('free', () => {
       if (!socket.destroyed) onFree(this);
@@ -93,8 +95,8 @@ export class UpstreamConnection implements Timed {
 class OneSocketAgent extends Agent {
   readonly #socket: Duplex;
 
-  constructor(socket: Duplex) {
-    super({ keepAlive: true, maxSockets: 1, maxFreeSockets: 1 });
+  constructor(socket: Duplex, keepAliveMsecs = 1_000) {
+    super({ keepAlive: true, keepAliveMsecs, maxSockets: 1, maxFreeSockets: 1 });
     this.#socket = socket;
   }
 

@@ -4,6 +4,7 @@ import { Deadlines } from '../deadlines.ts';
 import { type AttemptFailure, type ClusterTable, type DialRequest, type DialResult, ejectionKey } from '../engine/index.ts';
 import type { EndpointState } from '../state/index.ts';
 import { Hurry } from './hurry.ts';
+import { idleMsOf, routeKey } from './route-key.ts';
 import { isOver, leadsToOneOfMany, leaseOf, type SpreadLimits, shorter, wantsAnother } from './spread.ts';
 import { Suspects } from './suspects.ts';
 import { UpstreamConnection } from './upstream-connection.ts';
@@ -67,7 +68,7 @@ export class UpstreamPool {
    * backend again, or may be dying. `signal`: only asked for when one is dialled.
    */
   async acquire(cluster: ClusterTable, endpoint: EndpointState, maxIdleMs: number, signal: () => AbortSignal): Promise<Acquired> {
-    const route = this.#routeOf(this.#keyOf(cluster.name, endpoint));
+    const route = this.#routeOf(this.#keyOf(cluster, endpoint));
     // The one that waited longest: connections through one gateway lead to different backends, and all of them should serve.
     const since = maxIdleMs > 0 ? this.#options.clock.monotonic() - maxIdleMs : Number.POSITIVE_INFINITY;
     const { idle } = route;
@@ -88,7 +89,7 @@ export class UpstreamPool {
 
   /** One that stands is free; if not, one is opened for later, one at a time. */
   isReady(cluster: ClusterTable, endpoint: EndpointState): boolean {
-    const route = this.#routeOf(this.#keyOf(cluster.name, endpoint));
+    const route = this.#routeOf(this.#keyOf(cluster, endpoint));
     if (route.idle.some(({ socket }) => !socket.destroyed)) return true;
     void this.#openAnother(route, cluster, endpoint);
     return false;
@@ -119,8 +120,9 @@ export class UpstreamPool {
   keepOnly(clusters: ReadonlyMap<string, ClusterTable>, ejected: ReadonlySet<string>): void {
     if (this.#routes.size === 0) return;
     const wanted = new Set<string>();
-    for (const [name, { endpoints }] of clusters) {
-      for (const each of endpoints) if (!each.draining && !ejected.has(ejectionKey(name, each))) wanted.add(this.#keyOf(name, each));
+    for (const [name, cluster] of clusters) {
+      for (const each of cluster.endpoints)
+        if (!each.draining && !ejected.has(ejectionKey(name, each))) wanted.add(this.#keyOf(cluster, each));
     }
     for (const [key, route] of this.#routes) {
       if (wanted.has(key)) continue;
@@ -180,7 +182,8 @@ export class UpstreamPool {
     const connection = new UpstreamConnection(dialled.socket, endpoint, {
       backend: dialled.peer?.fingerprint ?? '',
       lease,
-      idleMs: traffic?.connections?.idleTimeoutMs ?? limits.idleConnectionMs,
+      idleMs: idleMsOf(traffic, limits),
+      keepAliveMs: traffic?.connections?.tcpKeepalive?.timeMs,
       onFree: (self) => this.#served(route, self),
       onFailed: (self) => this.#failed(route, self),
     });
@@ -282,7 +285,7 @@ export class UpstreamPool {
     connection.destroy();
   }
 
-  #keyOf(clusterName: string, { address, port, tls }: EndpointState): string {
-    return `${this.#options.identity()} ${clusterName} ${address}:${port} ${tls?.sni ?? ''} ${tls?.clusterSan ?? ''} ${tls?.uriSans.join() ?? ''}`;
+  #keyOf(cluster: ClusterTable, endpoint: EndpointState): string {
+    return routeKey(this.#options.identity(), cluster, endpoint);
   }
 }

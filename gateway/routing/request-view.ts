@@ -6,6 +6,8 @@ export interface RequestFacts {
   readonly authority: string;
   readonly scheme: string;
   readonly headers: readonly string[];
+  /** It asks for a WebSocket, which is said by headers of this hop alone. */
+  readonly upgrade?: boolean;
 }
 
 /** A request as matchers see it; what few of them ask for is made when the first does. */
@@ -31,7 +33,8 @@ export class RequestView {
   header(name: string): string | undefined {
     if (name.startsWith(':')) return this.#pseudo(name);
     if (name === 'host') return this.facts.authority;
-    const { headers } = this.facts;
+    const { headers, upgrade } = this.facts;
+    if (upgrade === true && (name === 'upgrade' || name === 'connection')) return name === 'upgrade' ? 'websocket' : 'Upgrade';
     let joined: string | undefined;
     for (let i = 0; i < headers.length; i += 2) {
       if (headers[i] === name) joined = joined === undefined ? headers[i + 1] : `${joined},${headers[i + 1]}`;

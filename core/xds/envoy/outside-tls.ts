@@ -1,4 +1,4 @@
-import type { OutsideTls } from '../../traffic/index.ts';
+import { type OutsideTls, systemCaFile } from '../../traffic/index.ts';
 import type { DataSource, TransportSocket } from '../gen/envoy/config/core/v3/base.ts';
 import {
   CertificateValidationContext,
@@ -7,9 +7,6 @@ import {
 } from '../gen/envoy/extensions/transport_sockets/tls/v3/common.ts';
 import { CommonTlsContext, UpstreamTlsContext } from '../gen/envoy/extensions/transport_sockets/tls/v3/tls.ts';
 import { tlsParams, tlsSocket } from './tls.ts';
-
-/** Where Debian, Ubuntu, Alpine and Envoy's own images keep what the system trusts. */
-const systemCa = '/etc/ssl/certs/ca-certificates.crt';
 
 /** TLS of this proxy's own to what is outside the mesh, by files where it runs. */
 export function outsideTls(tls: OutsideTls, alpn: readonly string[]): TransportSocket {
@@ -31,7 +28,7 @@ function validation({ sni, subjectAltNames, caFile, insecureSkipVerify }: Outsid
   if (insecureSkipVerify === true) return CertificateValidationContext.create({ trustChainVerification: Verification.ACCEPT_UNTRUSTED });
   const names = subjectAltNames.length === 0 ? [sni] : subjectAltNames;
   return CertificateValidationContext.create({
-    trustedCa: file(caFile ?? systemCa),
+    trustedCa: file(caFile ?? systemCaFile),
     matchTypedSubjectAltNames: names
       .filter((name) => name !== '')
       .map((name) => ({

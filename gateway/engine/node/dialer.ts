@@ -1,8 +1,12 @@
 import { connect, type Socket } from 'node:net';
 import type { Clock } from '../../../core/clock.ts';
+import { toMeshError } from '../../../core/errors.ts';
+import type { OutsideTls } from '../../../core/traffic/index.ts';
 import type { Deadlines, Timed } from '../../deadlines.ts';
 import type { EndpointState } from '../../state/types.ts';
 import type { DialRequest, DialResult, EngineTables } from '../contract.ts';
+import type { OutsideContexts } from './outside-contexts.ts';
+import { originateOutside } from './outside-tls.ts';
 import type { TlsContexts } from './tls-contexts.ts';
 import { originateTls } from './tls-ends.ts';
 
@@ -13,22 +17,23 @@ export interface DialerOptions {
   readonly clock: Clock;
   readonly deadlines: Deadlines;
   readonly contexts: TlsContexts;
+  readonly outside: OutsideContexts;
   readonly handshakeTimeoutMs: number;
   readonly onDial: ((endpoint: EndpointState, socket: Socket) => void) | undefined;
 }
 
-/** TCP to one endpoint, then mTLS where it has `tls`. Every failure is a result. The stream comes back paused. */
+/** TCP to one endpoint, then mTLS where it has `tls`, or the TLS that its cluster asks for outside the mesh. Every failure is a result. The stream comes back paused. */
 export async function dialEndpoint(request: DialRequest, tables: EngineTables, options: DialerOptions): Promise<DialResult> {
   const { endpoint, signal } = request;
   if (isAborted(signal)) return { ok: false, failure: 'aborted', reason: 'aborted' };
+  const traffic = tables.clusters.get(request.clusterName)?.traffic;
   const socket = connect({
     host: endpoint.address,
     port: endpoint.port,
     allowHalfOpen: true,
     noDelay: true,
     keepAlive: true,
-    // Node sets no interval and no number of probes.
-    keepAliveInitialDelay: tables.clusters.get(request.clusterName)?.traffic?.connections?.tcpKeepalive?.timeMs ?? keepAliveAfterMs,
+    keepAliveInitialDelay: traffic?.connections?.tcpKeepalive?.timeMs ?? keepAliveAfterMs,
   });
   options.onDial?.(endpoint, socket);
   const limit = new DialDeadline(options, socket, request.connectTimeoutMs);
@@ -38,17 +43,36 @@ export async function dialEndpoint(request: DialRequest, tables: EngineTables, o
     const refused = await connected(socket);
     if (isAborted(signal)) return { ok: false, failure: 'aborted', reason: 'aborted' };
     if (refused !== undefined) return { ok: false, failure: 'connect', reason: limit.expired ? 'connect timeout' : refused };
-    if (endpoint.tls === undefined) return { ok: true, socket, alpn: '' };
+    const outside = endpoint.tls === undefined ? traffic?.tls : undefined;
+    if (endpoint.tls === undefined && outside === undefined) return { ok: true, socket, alpn: '' };
     limit.restart(options.handshakeTimeoutMs);
-    const context = options.contexts.get(tables.svid, tables.trust);
-    const tlsRequest = { context, trust: tables.trust, now: () => options.clock.now(), alpn: request.alpn ?? [] };
-    const end = await originateTls(socket, endpoint.tls, tlsRequest);
-    if (end.ok) return { ok: true, socket: end.socket, peer: end.peer, alpn: end.alpn };
+    const end = await secured(socket, request, tables, options, outside);
+    if (end.ok) return end;
     if (isAborted(signal)) return { ok: false, failure: 'aborted', reason: 'aborted' };
     return { ok: false, failure: 'tls', reason: limit.expired ? 'handshake timeout' : end.reason };
   } finally {
     signal?.removeEventListener('abort', onAbort);
     options.deadlines.forget(limit);
+  }
+}
+
+async function secured(
+  socket: Socket,
+  { endpoint, alpn = [] }: DialRequest,
+  tables: EngineTables,
+  { contexts, outside, clock }: DialerOptions,
+  by: OutsideTls | undefined,
+): Promise<Extract<DialResult, { ok: true }> | { readonly ok: false; readonly reason: string }> {
+  if (endpoint.tls !== undefined) {
+    const context = contexts.get(tables.svid, tables.trust);
+    return originateTls(socket, endpoint.tls, { context, trust: tables.trust, now: () => clock.now(), alpn });
+  }
+  if (by === undefined) return { ok: true, socket, alpn: '' };
+  try {
+    return await originateOutside(socket, by, await outside.get(by), alpn);
+  } catch (error) {
+    socket.destroy();
+    return { ok: false, reason: toMeshError(error).message };
   }
 }
 

@@ -18,6 +18,7 @@ import { Connection } from './connection.ts';
 import { type DialerOptions, dialEndpoint, keepAliveAfterMs } from './dialer.ts';
 import type { EngineParts } from './engine-parts.ts';
 import { IngressTerminator } from './ingress-terminator.ts';
+import { OutsideContexts } from './outside-contexts.ts';
 import { serveIngress } from './serve-ingress.ts';
 import { servePlain } from './serve-plain.ts';
 import { serveSni } from './serve-sni.ts';
@@ -47,7 +48,8 @@ export class NodeEngine implements Engine {
     const contexts = new TlsContexts();
     const deadlines = new Deadlines(options.clock);
     const { clock, limits, onDial } = options;
-    const dialer = { clock, deadlines, contexts, handshakeTimeoutMs: limits.handshakeTimeoutMs, onDial };
+    const outside = new OutsideContexts(clock);
+    const dialer = { clock, deadlines, contexts, outside, handshakeTimeoutMs: limits.handshakeTimeoutMs, onDial };
     this.#parts = {
       options,
       balancer: new Balancer(options.random, options.clock),

@@ -1,6 +1,7 @@
 import { Deadlines } from '../../deadlines.ts';
 import { type AttemptFailure, type ClusterTable, ejectionKey } from '../../engine/index.ts';
 import type { EndpointState } from '../../state/index.ts';
+import { idleMsOf, routeKey } from '../route-key.ts';
 import { leadsToOneOfMany, leaseOf, shorter, wantsAnother } from '../spread.ts';
 import { Suspects } from '../suspects.ts';
 import type { UpstreamPoolOptions } from '../upstream-pool.ts';
@@ -47,7 +48,7 @@ export class SessionPool {
 
   /** `fresh`: none that stands, because one may be dying, or may lead to the backend that just failed. */
   acquire(cluster: ClusterTable, endpoint: EndpointState, fresh: boolean): AcquiredSession | Promise<AcquiredSession> {
-    const route = this.#routeOf(this.#keyOf(cluster.name, endpoint));
+    const route = this.#routeOf(this.#keyOf(cluster, endpoint));
     const session = fresh ? undefined : this.#take(route);
     if (session === undefined) return this.#open(route, cluster, endpoint, !fresh);
     if (wantsAnother(endpoint, route.sessions.length - 1, this.#options.limits)) this.#openAnother(route, cluster, endpoint);
@@ -56,7 +57,7 @@ export class SessionPool {
 
   /** One that stands takes a stream; if not, one is opened for later. */
   isReady(cluster: ClusterTable, endpoint: EndpointState): boolean {
-    const route = this.#routeOf(this.#keyOf(cluster.name, endpoint));
+    const route = this.#routeOf(this.#keyOf(cluster, endpoint));
     if (route.sessions.some(({ usable }) => usable)) return true;
     this.#openAnother(route, cluster, endpoint);
     return false;
@@ -77,8 +78,9 @@ export class SessionPool {
   keepOnly(clusters: ReadonlyMap<string, ClusterTable>, ejected: ReadonlySet<string>): void {
     if (this.#routes.size === 0) return;
     const wanted = new Set<string>();
-    for (const [name, { endpoints }] of clusters) {
-      for (const each of endpoints) if (!each.draining && !ejected.has(ejectionKey(name, each))) wanted.add(this.#keyOf(name, each));
+    for (const [name, cluster] of clusters) {
+      for (const each of cluster.endpoints)
+        if (!each.draining && !ejected.has(ejectionKey(name, each))) wanted.add(this.#keyOf(cluster, each));
     }
     for (const [key, route] of this.#routes) {
       if (wanted.has(key)) continue;
@@ -175,7 +177,7 @@ export class SessionPool {
       backend: peer?.fingerprint ?? '',
       lease,
       maxHeaderBytes,
-      idleMs: traffic?.connections?.idleTimeoutMs ?? limits.idleConnectionMs,
+      idleMs: idleMsOf(traffic, limits),
       now: () => clock.monotonic(),
       onFree: () => wake(route),
       onGone: (self) => {
@@ -210,8 +212,8 @@ export class SessionPool {
     return route;
   }
 
-  #keyOf(clusterName: string, { address, port, tls }: EndpointState): string {
-    return `${this.#options.identity()} ${clusterName} ${address}:${port} ${tls?.sni ?? ''} ${tls?.clusterSan ?? ''} ${tls?.uriSans.join() ?? ''}`;
+  #keyOf(cluster: ClusterTable, endpoint: EndpointState): string {
+    return routeKey(this.#options.identity(), cluster, endpoint);
   }
 }
 

@@ -48,7 +48,8 @@ async function ask(
   check: HealthCheck,
   signal: AbortSignal,
 ): Promise<CheckResult> {
-  const alpn = check.type === 'grpc' ? ['h2'] : check.type === 'http' ? ['http/1.1'] : [];
+  const http2 = check.type === 'grpc' || (check.type === 'http' && speaksHttp2(cluster));
+  const alpn = http2 ? ['h2'] : check.type === 'http' ? ['http/1.1'] : [];
   const dialled = await dial({ clusterName: cluster.name, endpoint, connectTimeoutMs: check.timeoutMs, alpn, signal, always: true });
   if (!dialled.ok) return 'failed';
   const { socket } = dialled;
@@ -58,7 +59,8 @@ async function ask(
   try {
     if (signal.aborted) return 'failed';
     if (check.type === 'tcp') return 'good';
-    return await (check.type === 'http' ? askHttp(socket, cluster.host, check) : askGrpc(socket, cluster.host, check));
+    if (check.type === 'grpc') return await askGrpc(socket, cluster.host, check);
+    return await (http2 ? askHttp2(socket, cluster.host, check) : askHttp(socket, cluster.host, check));
   } finally {
     signal.removeEventListener('abort', stop);
     socket.destroy();
@@ -77,6 +79,33 @@ function askHttp(socket: Duplex, host: string, check: HealthCheck): Promise<Chec
       resolve(isExpected(response.statusCode ?? 0, check) ? 'good' : 'bad');
     });
     request.end();
+  });
+}
+
+/** As its requests go. */
+function speaksHttp2({ protocol = 'http', traffic }: ClusterTable): boolean {
+  return protocol === 'http2' || protocol === 'grpc' || (protocol === 'http' && traffic?.connections?.h2Upgrade === true);
+}
+
+function askHttp2(socket: Duplex, host: string, check: HealthCheck): Promise<CheckResult> {
+  return new Promise((resolve) => {
+    const authority = check.host ?? host;
+    const session = http2Connect(`http://${authority}`, { createConnection: () => socket, settings: { enablePush: false } });
+    const end = (result: CheckResult) => {
+      resolve(result);
+      session.destroy();
+    };
+    session.on('error', () => end('failed'));
+    session.on('close', () => end('failed'));
+    const stream = session.request({
+      [constants.HTTP2_HEADER_PATH]: check.path,
+      [constants.HTTP2_HEADER_AUTHORITY]: authority,
+      'user-agent': userAgent,
+    });
+    stream.on('response', ({ ':status': status = 0 }) => end(isExpected(status, check) ? 'good' : 'bad'));
+    stream.on('error', () => end('failed'));
+    stream.on('close', () => end('failed'));
+    socket.resume();
   });
 }
 

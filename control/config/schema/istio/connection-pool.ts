@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { ConnectionLimits } from '../../../../core/traffic/index.ts';
 import { fields, oneOf } from '../../../../core/yaml/index.ts';
 import { across, type Written } from '../across.ts';
-import { later, noted } from '../refused.ts';
+import { later, noted, refused } from '../refused.ts';
 import { duration, durationOrZero } from './values.ts';
 
 /** Istio's defaults are so large that they bind nobody: absent is no bound. */
@@ -15,12 +15,20 @@ const countOrZero = z
   .min(0)
   .max(2 ** 31 - 1);
 
+/** What Node has the kernel do, and nobody can change there: so Envoy does it too. */
+const askedAgain = { probes: 10, intervalMs: 1_000 };
+const asTheyAre = 'once it has begun, a proxy asks every second, ten times at most: write time alone';
+
 const tcp = fields({
   maxConnections: count.optional(),
   connectTimeout: duration.optional(),
   idleTimeout: durationOrZero.optional(),
   maxConnectionDuration: duration.optional(),
-  tcpKeepalive: fields({ probes: count.optional(), time: duration.optional(), interval: duration.optional() }).optional(),
+  tcpKeepalive: fields({
+    probes: refused(asTheyAre),
+    time: noted(duration, 'in whole seconds').optional(),
+    interval: refused(asTheyAre),
+  }).optional(),
 });
 
 const http = fields({
@@ -46,7 +54,7 @@ export const connectionPool = across(fields({ tcp: tcp.optional(), http: http.op
 export function toConnections(written: z.output<typeof connectionPool>): ConnectionLimits {
   const { tcp: t = {}, http: h = {} } = written;
   const idle = h.idleTimeout ?? t.idleTimeout;
-  const { probes, time, interval } = t.tcpKeepalive ?? {};
+  const { time } = t.tcpKeepalive ?? {};
   return {
     ...(t.maxConnections === undefined ? {} : { maxConnections: t.maxConnections }),
     ...(h.http1MaxPendingRequests === undefined ? {} : { maxPendingRequests: h.http1MaxPendingRequests }),
@@ -58,15 +66,7 @@ export function toConnections(written: z.output<typeof connectionPool>): Connect
     ...(t.connectTimeout === undefined ? {} : { connectTimeoutMs: t.connectTimeout }),
     ...(idle === undefined ? {} : { idleTimeoutMs: idle }),
     ...(t.maxConnectionDuration === undefined ? {} : { maxConnectionDurationMs: t.maxConnectionDuration }),
-    ...(t.tcpKeepalive === undefined
-      ? {}
-      : {
-          tcpKeepalive: {
-            ...(probes === undefined ? {} : { probes }),
-            ...(time === undefined ? {} : { timeMs: time }),
-            ...(interval === undefined ? {} : { intervalMs: interval }),
-          },
-        }),
+    ...(time === undefined ? {} : { tcpKeepalive: { timeMs: time, ...askedAgain } }),
     ...(h.h2UpgradePolicy === undefined || h.h2UpgradePolicy === 'DEFAULT' ? {} : { h2Upgrade: h.h2UpgradePolicy === 'UPGRADE' }),
   };
 }
