@@ -14,7 +14,7 @@ import { knownDifferences } from './routing-fields/known-differences.ts';
 import { trafficObjects } from './routing-fields/objects.ts';
 import { play, type Stage } from './routing-fields/play.ts';
 import { sampleServices } from './routing-fields/samples.ts';
-import { startBackends } from './routing-fields/stages.ts';
+import { entryServices, startBackends } from './routing-fields/stages.ts';
 
 /** A proxy's way to the backends of a case. */
 type Stages = ReadonlyMap<FieldCase, (proxy: ProxyName) => Stage>;
@@ -22,26 +22,38 @@ type Stages = ReadonlyMap<FieldCase, (proxy: ProxyName) => Stage>;
 async function startAll(t: TestContext, bed: Bed): Promise<Stages> {
   const folder = await temporaryDir(t);
   const certificate = await writeCertificates(bed.pki, folder);
-  // All is read before anything is started.
-  const read = fieldCases.map((each, i) => {
-    const namespace = `case-${i + 1}`;
-    const text = each.config.replaceAll('$NS', namespace).replaceAll('$CERTS', folder);
-    return { each, namespace, objects: trafficObjects(each.name, text, namespace) };
-  });
   const scenes = await Promise.all(
-    read.map(async (each) => ({ ...each, ...(await startBackends(t, each.namespace, each.each, certificate)) })),
+    fieldCases.map(async (each, i) => {
+      const namespace = `case-${i + 1}`;
+      const started = await startBackends(t, namespace, each, certificate);
+      const text = each.config
+        .replaceAll('$NS', namespace)
+        .replaceAll('$CERTS', folder)
+        .replaceAll(/\$PORT\((\w+)\)/g, (_, instance: string) => String(started.backends.get(instance)?.port));
+      const objects = trafficObjects(each.name, text, namespace);
+      const entries = entryServices(objects);
+      return {
+        each,
+        objects,
+        backends: started.backends,
+        services: (joined: ReadonlySet<string>) => [...started.services(joined), ...entries],
+      };
+    }),
   );
   await bed.start(
-    scenes.flatMap(({ services }) => services),
+    scenes.flatMap(({ services }) => services(new Set())),
     scenes.flatMap(({ objects }) => objects),
   );
+  const since = performance.now();
   return new Map(
     scenes.map(({ each, services, backends }) => [
       each,
       (proxy) => ({
         backends,
+        since,
+        join: (joined) => bed.change(services(joined)),
         ports: new Map(
-          services.flatMap(({ namespace, name, ports }) =>
+          services(new Set()).flatMap(({ namespace, name, ports }) =>
             ports.map(({ port }) => [`${name}:${port}`, bed.port(`${namespace}/${name}`, port, proxy)] as const),
           ),
         ),

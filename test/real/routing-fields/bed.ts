@@ -35,6 +35,8 @@ export class Bed {
   readonly #policies = callerPolicies({ cluster: 'east', trustDomain: this.pki.trustDomain, exports: [], peers: new Map() });
   #envoy: RunningEnvoy | undefined;
   #ports = new Map<string, Record<ProxyName, number>>();
+  #services = new Map<string, MergedService>();
+  #objects: readonly TrafficObject[] = [];
 
   constructor(t: TestContext) {
     this.#t = t;
@@ -65,12 +67,21 @@ export class Bed {
 
   /** Replaces all that is said. Returns what the compiler finds wrong with it. */
   set(services: readonly MergedService[], objects: readonly TrafficObject[]): readonly Finding[] {
+    this.#services = new Map(services.map((service) => [service.key, service]));
+    this.#objects = objects;
     const view = viewOf(services);
     const traffic = this.#compiler.update(objects, view);
     const intermediates = [{ cluster: 'east', certificate: this.pki.cluster('east').certificate.der }];
     const trust = { trustDomain: this.pki.trustDomain, roots: this.pki.bundle.roots, intermediates, deniedSerials: [] };
     this.#mesh.update({ view, hostSuffix, trust, policies: this.#policies, traffic, gatewayPorts: [], originateCidrs: [] });
     return traffic.findings;
+  }
+
+  /** Replaces what is said of these services alone, and waits until both know. */
+  async change(services: readonly MergedService[]): Promise<void> {
+    const all = new Map([...this.#services, ...services.map((service) => [service.key, service] as const)]);
+    this.set([...all.values()], this.#objects);
+    await this.settled();
   }
 
   /** Both have taken all of it. */

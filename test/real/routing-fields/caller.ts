@@ -1,42 +1,48 @@
-import { type IncomingHttpHeaders, request } from 'node:http';
+import { request } from 'node:http';
 import { connect } from 'node:net';
 import { connect as connectTls } from 'node:tls';
+import { type Answer, answered, none, patienceMs, type Sent, type Untimed } from './answer.ts';
+import { overHttp2 } from './caller-http2.ts';
 import type { Ask } from './case.ts';
-
-export interface Answer {
-  /** 0: none came. */
-  readonly status: number;
-  readonly headers: IncomingHttpHeaders;
-  readonly text: string;
-  /** What the backend says it saw, where one answered. */
-  readonly seen?: { readonly by: string; readonly method: string; readonly path: string; readonly headers: IncomingHttpHeaders };
-  readonly ms: number;
-}
 
 /** One call on a connection of its own. Never rejects. */
 export async function call(port: number, ask: Ask, index: number, cookies: Map<string, string>): Promise<Answer> {
   const begin = performance.now();
-  const answer = await (ask.dial === undefined ? http(port, ask, index, cookies) : bytes(port, ask.dial));
+  const answer = await talk(port, ask, index, cookies);
   return { ...answer, ms: performance.now() - begin };
 }
 
-type Untimed = Omit<Answer, 'ms'>;
-const none: Untimed = { status: 0, headers: {}, text: '' };
+function talk(port: number, ask: Ask, index: number, cookies: Map<string, string>): Promise<Untimed> {
+  if (ask.dial !== undefined) return bytes(port, ask.dial);
+  const sent = toSend(ask, index, cookies);
+  if (ask.over !== undefined) return overHttp2(port, sent, ask.over === 'grpc');
+  return ask.webSocket === true ? webSocket(port, sent) : http(port, ask, sent, cookies);
+}
 
-function http(port: number, ask: Ask, index: number, cookies: Map<string, string>): Promise<Untimed> {
-  const { method = 'GET', path = '/', headers = {}, vary = '', from, keepCookies } = ask;
+function toSend(ask: Ask, index: number, cookies: ReadonlyMap<string, string>): Sent {
+  const { path = '/', vary = '', keepCookies } = ask;
+  const { host, ...headers } = Object.fromEntries(Object.entries(ask.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value]));
   const varied = vary === '' || vary.startsWith('?') ? {} : { [vary]: `value-${index}` };
   const cookie = keepCookies && cookies.size > 0 ? { cookie: [...cookies].map(([name, value]) => `${name}=${value}`).join('; ') } : {};
-  const target = vary.startsWith('?') ? `${path}${vary}=value-${index}` : path;
+  return {
+    method: ask.method ?? (ask.over === 'grpc' ? 'POST' : 'GET'),
+    path: vary.startsWith('?') ? `${path}${vary}=value-${index}` : path,
+    authority: host ?? ask.service ?? 'reviews',
+    headers: { ...headers, ...varied, ...cookie },
+  };
+}
+
+function http(port: number, { from }: Ask, sent: Sent, cookies: Map<string, string>): Promise<Untimed> {
+  const { method, path, headers, authority } = sent;
   return new Promise((resolve) => {
-    const sent = request(
+    const asked = request(
       {
         host: '127.0.0.1',
         port,
         method,
-        path: target,
+        path,
         agent: false,
-        headers: { host: ask.service ?? 'reviews', ...headers, ...varied, ...cookie },
+        headers: { host: authority, ...headers },
         ...(from === undefined ? {} : { localAddress: from }),
       },
       (response) => {
@@ -51,33 +57,58 @@ function http(port: number, ask: Ask, index: number, cookies: Map<string, string
             const [name = '', value = ''] = (set.split(';')[0] ?? '').split('=');
             cookies.set(name, value);
           }
-          const seen =
-            response.headers['x-by'] === undefined || text === '' ? {} : { seen: JSON.parse(text) as NonNullable<Answer['seen']> };
-          resolve({ status: response.statusCode ?? 0, headers: response.headers, text, ...seen });
+          resolve(answered(response.statusCode ?? 0, response.headers, response.trailers, text));
         });
       },
     );
-    sent.setTimeout(20_000, () => sent.destroy());
-    sent.on('error', () => resolve(none));
-    sent.end();
+    asked.setTimeout(patienceMs, () => asked.destroy());
+    asked.on('error', () => resolve(none));
+    asked.end();
   });
 }
 
-/** An answer in bytes counts as 200. */
+/** Says one word when it is open, and closes when it has been heard. */
+function webSocket(port: number, { path, headers, authority }: Sent): Promise<Untimed> {
+  const own = { host: authority, connection: 'Upgrade', upgrade: 'websocket', 'sec-websocket-version': '13', 'sec-websocket-key': 'AA==' };
+  return new Promise((resolve) => {
+    const asked = request({ host: '127.0.0.1', port, path, agent: false, headers: { ...own, ...headers } });
+    asked.setTimeout(patienceMs, () => asked.destroy());
+    asked.on('error', () => resolve(none));
+    asked.on('response', (response) => {
+      response.resume();
+      resolve(answered(response.statusCode ?? 0, response.headers, {}, ''));
+    });
+    asked.on('upgrade', (response, socket, head) => {
+      let text = head.toString();
+      socket.on('data', (chunk: Buffer) => {
+        text += chunk.toString();
+        if (text.endsWith('hello')) socket.end();
+      });
+      socket.setTimeout(patienceMs, () => socket.destroy());
+      socket.on('error', () => {});
+      socket.on('close', () => resolve({ status: 101, headers: response.headers, trailers: {}, text }));
+      socket.write('hello');
+    });
+    asked.end();
+  });
+}
+
+/** An answer in bytes counts as 200, however its connection ends. */
 function bytes(port: number, { sni }: NonNullable<Ask['dial']>): Promise<Untimed> {
   return new Promise((resolve) => {
     const at = { host: '127.0.0.1', port };
     const socket = sni === undefined ? connect(at) : connectTls({ ...at, servername: sni, rejectUnauthorized: false });
     let text = '';
     socket.setEncoding('utf8');
-    socket.setTimeout(20_000, () => socket.destroy());
+    socket.setTimeout(patienceMs, () => socket.destroy());
     socket.on(sni === undefined ? 'connect' : 'secureConnect', () => socket.write('hello'));
     socket.on('data', (chunk: string) => {
       text += chunk;
     });
-    socket.on('error', () => resolve(none));
-    socket.on('close', () =>
-      resolve(text === '' ? none : { ...none, status: 200, text, seen: { by: text, method: '', path: '', headers: {} } }),
-    );
+    socket.on('error', () => {});
+    socket.on('close', () => {
+      const [by = ''] = text.split(' ');
+      resolve(text === '' ? none : { ...none, status: 200, text, seen: { by, method: '', path: '', headers: {} } });
+    });
   });
 }

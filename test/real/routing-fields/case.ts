@@ -18,6 +18,8 @@ export interface ServiceSpec {
   readonly name: string;
   /** What callers dial → protocol. Default {80: 'http'}. */
   readonly ports?: Readonly<Record<number, Protocol>>;
+  /** A ServiceEntry of its name is the service, and says where its instances are: `$PORT(INSTANCE)` in it is an instance's port. */
+  readonly entry?: true;
   /** By name, which is its label `version` too, and unique within the case. */
   readonly instances: Readonly<Record<string, InstanceSpec>>;
 }
@@ -29,11 +31,21 @@ export interface InstanceSpec {
   readonly weight?: number;
   /** Nobody listens there. */
   readonly down?: true;
+  /** Connections to it are never taken, nor refused. */
+  readonly blackHole?: true;
   /** It ends TLS itself, as `$CERTS/server.crt` has it: DNS name `backend.example.com`. */
   readonly tls?: true;
+  /** Where that is not what its port's protocol says. */
+  readonly speaks?: 'http2';
+  /** It is not there until a step says that it joins. */
+  readonly late?: true;
 }
 
 export interface Step {
+  /** Only when the proxies have known the services for so many seconds. */
+  readonly agedS?: number;
+  /** Instances that come now, and are known to the proxies before anything is asked. */
+  readonly joins?: readonly string[];
   /** By instance, from now on; counts of requests begin anew. */
   readonly behave?: Readonly<Record<string, Behaviour>>;
   readonly ask: Ask;
@@ -50,12 +62,25 @@ export interface Behaviour {
   readonly status?: number;
   readonly headers?: Readonly<Record<string, string>>;
   readonly delayMs?: number;
-  /** Ends the connection instead of answering. */
+  /** Ends the connection instead of answering; of HTTP/2 the stream. */
   readonly reset?: true;
+  /** HTTP/2: the stream is refused. */
+  readonly refuse?: true;
+  readonly trailers?: Readonly<Record<string, string>>;
+  /** Of answers to gRPC calls; default 0. */
+  readonly grpcStatus?: number;
+  /** Of gRPC: it is all in the headers. */
+  readonly trailersOnly?: true;
+  /** It ends WebSockets itself when it has heard something. */
+  readonly hangsUp?: true;
+  /** Connections of bytes stay open after the answer. */
+  readonly hold?: true;
   /** Only so many requests; then it is well. */
   readonly first?: number;
   /** What /healthz is answered, which is neither counted nor changed by the rest. Default 200. */
   readonly health?: number;
+  /** Services that grpc.health.v1 calls not serving. */
+  readonly unhealthyFor?: readonly string[];
 }
 
 export interface Ask {
@@ -71,6 +96,9 @@ export interface Ask {
   readonly keepCookies?: true;
   /** Source address, of 127.0.0.0/8. */
   readonly from?: string;
+  /** HTTP/2, or gRPC over it, instead of HTTP/1.1. */
+  readonly over?: 'http2' | 'grpc';
+  readonly webSocket?: true;
   /** Bytes instead of HTTP; `sni`: over TLS. */
   readonly dial?: { readonly sni?: string };
 }
@@ -88,15 +116,31 @@ export interface Expectation {
   /** All were answered by one, whoever it is. */
   readonly sticky?: true;
   /** What the backend saw of every request. */
-  readonly saw?: { readonly path?: string; readonly method?: string; readonly headers?: Readonly<Record<string, string | null>> };
+  readonly saw?: {
+    readonly path?: string;
+    readonly method?: string;
+    readonly headers?: Readonly<Record<string, string | null>>;
+    readonly httpVersion?: string;
+    /** Of its TLS: the server name, what was agreed on, and the names in the caller's certificate. */
+    readonly tls?: { readonly sni?: string; readonly alpn?: string; readonly client?: string };
+  };
   /** Headers of every answer; null: not there. */
   readonly told?: Readonly<Record<string, string | null>>;
+  readonly trailers?: Readonly<Record<string, string | null>>;
   readonly body?: string;
   /** Requests that came to the instances, mirrored ones and retries included. */
   readonly came?: Readonly<Record<string, number>>;
   readonly cameInAll?: number;
+  /** By instance: how many, at least and at most. */
+  readonly between?: Readonly<Record<string, readonly [least: number, most: number]>>;
   /** Connections that carried them. */
   readonly connections?: number;
   /** Every answer took so long at least, ms. */
   readonly atLeastMs?: number;
+  /** So long on average, ms. */
+  readonly meanAtLeastMs?: number;
+  /** Afterwards the proxy closes all its connections to the instances, of itself. */
+  readonly closes?: true;
+  /** The kernel will ask, after so many seconds at most and half of them at least, whether the other end of the connections is there. */
+  readonly keepaliveS?: number;
 }

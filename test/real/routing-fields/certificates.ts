@@ -1,18 +1,31 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { certificatesToPem, generateKey, issueLeafWithNames, keyToPem, spkiOf } from '../../../core/pki/index.ts';
-import type { MeshPki } from '../../support/mesh-pki.ts';
-import type { ServerCertificate } from './backend.ts';
+import { MeshPki } from '../../support/mesh-pki.ts';
 
-/** Writes `ca.crt`, and `server.crt` with its key for backend.example.com, as a DestinationRule names them. */
+export interface ServerCertificate {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/**
+ * Writes, as a DestinationRule or a Gateway names them: `ca.crt`, `server.crt` with its key for backend.example.com, `client.crt` for
+ * client.example.com, and `stranger.crt`, an authority that has signed none of them.
+ */
 export async function writeCertificates(pki: MeshPki, folder: string): Promise<ServerCertificate> {
-  const key = generateKey();
-  const names = { uris: [], dns: ['backend.example.com'] };
-  // By the root: clusters' intermediates sign names of their own cluster alone.
-  const leaf = issueLeafWithNames(pki.root, spkiOf(key), names, Date.now(), 3_600_000);
-  const server = { cert: certificatesToPem([leaf.der]), key: keyToPem(key) };
+  const server = await write(pki, folder, 'server', 'backend.example.com');
+  await write(pki, folder, 'client', 'client.example.com');
   await writeFile(join(folder, 'ca.crt'), certificatesToPem([pki.root.certificate.der]));
-  await writeFile(join(folder, 'server.crt'), server.cert);
-  await writeFile(join(folder, 'server.key'), server.key, { mode: 0o600 });
+  await writeFile(join(folder, 'stranger.crt'), certificatesToPem([new MeshPki().root.certificate.der]));
   return server;
+}
+
+async function write(pki: MeshPki, folder: string, file: string, name: string): Promise<ServerCertificate> {
+  const key = generateKey();
+  // By the root: clusters' intermediates sign names of their own cluster alone.
+  const leaf = issueLeafWithNames(pki.root, spkiOf(key), { uris: [], dns: [name] }, Date.now(), 3_600_000);
+  const pair = { cert: certificatesToPem([leaf.der]), key: keyToPem(key) };
+  await writeFile(join(folder, `${file}.crt`), pair.cert);
+  await writeFile(join(folder, `${file}.key`), pair.key, { mode: 0o600 });
+  return pair;
 }

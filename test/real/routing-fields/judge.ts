@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Answer } from './caller.ts';
+import type { Answer } from './answer.ts';
 import type { Expectation } from './case.ts';
 
 export interface Seen {
@@ -28,15 +28,26 @@ export function judge(expected: Expectation, { answers, came, connections }: See
   if (spread !== undefined && new Set(askers).size < spread)
     wrong.push(`answered by ${distinct(askers).join()}, not by ${spread} at least`);
   if (sticky === true && new Set(askers).size !== 1) wrong.push(`answered by ${distinct(askers).join()}, not by one`);
-  for (const { seen, headers, text, ms } of answers) {
+  for (const { seen, headers, trailers, text, ms } of answers) {
     if (saw.path !== undefined) say('path at the backend', seen?.path, saw.path);
     if (saw.method !== undefined) say('method at the backend', seen?.method, saw.method);
+    if (saw.httpVersion !== undefined) say('HTTP version at the backend', seen?.httpVersion, saw.httpVersion);
+    for (const name of ['sni', 'alpn', 'client'] as const) {
+      if (saw.tls?.[name] !== undefined) say(`${name} at the backend`, seen?.tls?.[name], saw.tls[name]);
+    }
     for (const [name, value] of Object.entries(saw.headers ?? {})) say(`${name} at the backend`, spaced(seen?.headers[name]), value);
     for (const [name, value] of Object.entries(told)) say(`${name} of the answer`, spaced(headers[name]), value);
+    for (const [name, value] of Object.entries(expected.trailers ?? {})) say(`trailer ${name}`, spaced(trailers[name]), value);
     if (body !== undefined) say('body', text, body);
     if (ms < atLeastMs * 0.95) wrong.push(`answered after ${Math.round(ms)} ms, not ${atLeastMs}`);
   }
   for (const [instance, count] of Object.entries(expected.came ?? {})) say(`came to ${instance}`, came[instance], count);
+  for (const [instance, [least, most]] of Object.entries(expected.between ?? {})) {
+    const is = came[instance] ?? 0;
+    if (is < least || is > most) wrong.push(`came to ${instance}: ${is}, not ${least} to ${most}`);
+  }
+  const mean = answers.reduce((sum, { ms }) => sum + ms, 0) / answers.length;
+  if (mean < (expected.meanAtLeastMs ?? 0)) wrong.push(`answered after ${Math.round(mean)} ms on average, not ${expected.meanAtLeastMs}`);
   const all = Object.values(came).reduce((sum, n) => sum + n, 0);
   if (cameInAll !== undefined) say('came in all', all, cameInAll);
   if (expected.connections !== undefined) say('connections', connections, expected.connections);
@@ -52,7 +63,7 @@ function distinct<T extends number | string>(list: readonly T[]): readonly T[] {
   return [...new Set(list)].sort();
 }
 
-/** Within 4.5 standard deviations of a binomial: chance fails one in 100,000. */
+/** Within 6 standard deviations of a binomial. */
 function isLikely(count: number, of: number, share: number): boolean {
-  return of > 0 && Math.abs(count - of * share) <= 4.5 * Math.sqrt(of * share * (1 - share)) + 1e-9;
+  return of > 0 && Math.abs(count - of * share) <= 6 * Math.sqrt(of * share * (1 - share)) + 1e-9;
 }

@@ -1,21 +1,33 @@
 import { until } from '../../support/until.ts';
+import type { Answer } from './answer.ts';
 import type { Backend } from './backend.ts';
-import { type Answer, call } from './caller.ts';
-import type { FieldCase, Step } from './case.ts';
+import { call } from './caller.ts';
+import type { Expectation, FieldCase, Step } from './case.ts';
 import { judge, type Seen } from './judge.ts';
+import { keepaliveTimers } from './keepalive.ts';
 
 /** Where one proxy leads for one case. */
 export interface Stage {
   /** `SERVICE:PORT` → port of 127.0.0.1; the first is where calls go that say neither. */
   readonly ports: ReadonlyMap<string, number>;
   readonly backends: ReadonlyMap<string, Backend>;
+  /** Exactly these are there of those that come late. Resolves when the proxies have been told. */
+  readonly join: (instances: ReadonlySet<string>) => Promise<void>;
+  /** When they were first told of what is there from the beginning; of performance.now(). */
+  readonly since: number;
 }
 
 /** Every step in order; what was not as expected, by step. */
 export async function play({ steps }: FieldCase, stage: Stage): Promise<readonly string[]> {
   for (const backend of stage.backends.values()) backend.behave({});
+  const joined = new Set<string>();
+  if (steps.some(({ joins }) => joins !== undefined)) await stage.join(joined);
   const wrong: string[] = [];
   for (const [i, step] of steps.entries()) {
+    const old = stage.since + (step.agedS ?? 0) * 1_000;
+    await until('the services to be old enough', () => performance.now() >= old, 60_000);
+    for (const instance of step.joins ?? []) joined.add(instance);
+    if (step.joins !== undefined) await stage.join(joined);
     for (const found of await playStep(step, stage)) wrong.push(`step ${i + 1}: ${found}`);
   }
   return wrong;
@@ -50,7 +62,22 @@ async function once(step: Step, stage: Stage): Promise<readonly string[]> {
       2_000,
     ).catch(() => undefined);
   }
-  return judge(step.expect, seen());
+  return [...judge(step.expect, seen()), ...(await judgeConnections(step.expect, stage))];
+}
+
+/** What becomes of connections that nobody uses any more. */
+async function judgeConnections({ closes, keepaliveS }: Expectation, { backends }: Stage): Promise<readonly string[]> {
+  const wrong: string[] = [];
+  if (keepaliveS !== undefined) {
+    const timers = await keepaliveTimers([...backends.values()].flatMap((backend) => backend.callers));
+    const fine = timers.length > 0 && timers.every((timer) => timer !== undefined && timer <= keepaliveS && timer >= keepaliveS / 2);
+    if (!fine) wrong.push(`keepalive timers: ${JSON.stringify(timers)} s, not up to ${keepaliveS}`);
+  }
+  if (closes === true) {
+    const carrying = () => [...backends.values()].reduce((sum, backend) => sum + backend.callers.length, 0);
+    await until('connections to be closed', () => carrying() === 0).catch(() => wrong.push(`${carrying()} connections stay`));
+  }
+  return wrong;
 }
 
 async function callAll({ ask, times = 1, atOnce = 1 }: Step, { ports }: Stage): Promise<readonly Answer[]> {

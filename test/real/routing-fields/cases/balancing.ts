@@ -1,4 +1,4 @@
-import type { Ask, FieldCase } from '../case.ts';
+import type { Ask, FieldCase, ServiceSpec } from '../case.ts';
 import { policy } from './destination.ts';
 
 /** The same value goes to the same instance, and not all go to one. */
@@ -18,6 +18,32 @@ const byQuery: readonly [Ask, Ask] = [{ path: '/?user=jason' }, { vary: '?user' 
 const all = ['v1', 'v2', 'v3'];
 const thirds = { v1: 100 / 3, v2: 100 / 3, v3: 100 / 3 };
 
+const oneLate: readonly ServiceSpec[] = [{ name: 'reviews', instances: { v1: {}, v2: {}, v3: { late: true } } }];
+
+/** v3 comes to the others, which are warm, and is given so many of 300 requests. */
+function newcomer(name: string, balancer: string, v3: readonly [number, number]): FieldCase {
+  return {
+    name,
+    config: policy(`{loadBalancer: {${balancer}}}`),
+    services: oneLate,
+    steps: [
+      { ask: {}, times: 6, eventually: true, expect: { status: 200, by: ['v1', 'v2'] } },
+      { agedS: 21, joins: ['v3'], ask: {}, times: 300, atOnce: 5, eventually: true, expect: { status: 200, by: all, between: { v3 } } },
+    ],
+  };
+}
+
+/** Who is slow has more requests under way, and is given fewer: in turn it would be a third of them. */
+function leastRequest(simple: string): FieldCase {
+  return {
+    name: simple,
+    config: policy(`{loadBalancer: {simple: ${simple}}}`),
+    steps: [
+      { behave: { v1: { delayMs: 200 } }, ask: {}, times: 240, atOnce: 6, expect: { status: 200, by: all, between: { v1: [0, 60] } } },
+    ],
+  };
+}
+
 export const balancingCases: readonly FieldCase[] = [
   {
     name: 'ROUND_ROBIN',
@@ -29,16 +55,8 @@ export const balancingCases: readonly FieldCase[] = [
     config: policy('{loadBalancer: {simple: RANDOM}}'),
     steps: [{ ask: {}, times: 300, atOnce: 10, expect: { status: 200, by: all, shares: thirds } }],
   },
-  {
-    name: 'LEAST_REQUEST',
-    config: policy('{loadBalancer: {simple: LEAST_REQUEST}}'),
-    steps: [{ ask: {}, times: 90, atOnce: 6, expect: { status: 200, by: all } }],
-  },
-  {
-    name: 'LEAST_CONN',
-    config: policy('{loadBalancer: {simple: LEAST_CONN}}'),
-    steps: [{ ask: {}, times: 90, atOnce: 6, expect: { status: 200, by: all } }],
-  },
+  leastRequest('LEAST_REQUEST'),
+  leastRequest('LEAST_CONN'),
   sticky('consistentHash.httpHeaderName', 'httpHeaderName: x-user', ...byHeader),
   sticky('consistentHash.httpQueryParameterName', 'httpQueryParameterName: user', ...byQuery),
   sticky('consistentHash.ringHash', 'httpHeaderName: x-user, ringHash: {minimumRingSize: 2048}', ...byHeader),
@@ -61,10 +79,21 @@ export const balancingCases: readonly FieldCase[] = [
     config: policy('{loadBalancer: {simple: ROUND_ROBIN, warmup: {duration: 30s, minimumPercent: 10, aggression: 1}}}'),
     steps: [{ ask: {}, times: 60, expect: { status: 200, by: all, shares: thirds } }],
   },
+  // A tenth of the weight, or as much of it as of the time has passed: 14 to 60 of 300, as long as that is less than a half.
+  newcomer('warmup.duration', 'simple: ROUND_ROBIN, warmup: {duration: 20s}', [10, 62]),
+  newcomer('warmupDurationSecs', 'simple: LEAST_REQUEST, warmupDurationSecs: 20s', [5, 75]),
+  // 0.5 of 2.5; a tenth would be 14.
+  newcomer('warmup.minimumPercent', 'simple: ROUND_ROBIN, warmup: {duration: 20s, minimumPercent: 50}', [55, 65]),
+  // The root of the part of the time: 30 after a second, 60 after five; without it 14 and 33.
+  newcomer('warmup.aggression', 'simple: ROUND_ROBIN, warmup: {duration: 20s, minimumPercent: 1, aggression: 2}', [24, 80]),
   {
-    name: 'warmupDurationSecs',
-    config: policy('{loadBalancer: {simple: LEAST_REQUEST, warmupDurationSecs: 30s}}'),
-    steps: [{ ask: {}, times: 60, expect: { status: 200, by: all } }],
+    name: 'warmup ends',
+    config: policy('{loadBalancer: {simple: ROUND_ROBIN, warmup: {duration: 2s}}}'),
+    services: oneLate,
+    steps: [
+      { ask: {}, times: 6, eventually: true, expect: { status: 200, by: ['v1', 'v2'] } },
+      { joins: ['v3'], ask: {}, times: 150, atOnce: 3, eventually: true, expect: { status: 200, by: all, shares: thirds } },
+    ],
   },
   {
     name: 'a policy of one port',

@@ -30,6 +30,48 @@ export const healthCases: readonly FieldCase[] = [
     steps: [{ ask: {}, times: 9, eventually: true, expect: { status: 200, by: ['v2', 'v3'] } }],
   },
   {
+    name: 'health checks over HTTP/2',
+    config: checks(`  http: {path: /healthz}\n${often}`),
+    services: [{ name: 'reviews', ports: { 80: 'http2' }, instances: { v1: {}, v2: {}, v3: {} } }],
+    steps: [
+      {
+        behave: { v1: { health: 503 } },
+        ask: { over: 'http2' },
+        times: 9,
+        eventually: true,
+        expect: { status: 200, by: ['v2', 'v3'] },
+      },
+    ],
+  },
+  {
+    name: 'health checks over gRPC, of one service of it',
+    config: checks(`  grpc: {service: shop.Reviews}\n${often}`),
+    services: [{ name: 'reviews', ports: { 80: 'grpc' }, instances: { v1: {}, v2: {}, v3: {} } }],
+    steps: [
+      {
+        behave: { v1: { unhealthyFor: ['shop.Reviews'] }, v2: { unhealthyFor: ['shop.Other', ''] } },
+        ask: { over: 'grpc' },
+        times: 9,
+        eventually: true,
+        expect: { status: 200, by: ['v2', 'v3'] },
+      },
+    ],
+  },
+  {
+    name: 'health checks over gRPC, of the whole server',
+    config: checks(`  grpc: {}\n${often}`),
+    services: [{ name: 'reviews', ports: { 80: 'grpc' }, instances: { v1: {}, v2: {}, v3: {} } }],
+    steps: [
+      {
+        behave: { v1: { unhealthyFor: ['shop.Reviews'] }, v2: { unhealthyFor: [''] } },
+        ask: { over: 'grpc' },
+        times: 9,
+        eventually: true,
+        expect: { status: 200, by: ['v1', 'v3'] },
+      },
+    ],
+  },
+  {
     name: 'health checks of one subset',
     config: `${checks(`  subset: v1\n  http: {path: /healthz}\n${often}`)}---${policy('{}', '  subsets: [{name: v1, labels: {team: a}}, {name: v2, labels: {team: b}}]\n').replace('  trafficPolicy: {}\n', '')}---
 apiVersion: networking.istio.io/v1

@@ -1,13 +1,18 @@
 import type { FieldCase } from '../case.ts';
 import { answerCases } from './answers.ts';
 import { balancingCases } from './balancing.ts';
+import { connectionCases } from './connections.ts';
+import { grpcCases } from './grpc.ts';
 import { healthCases } from './health.ts';
+import { http2Cases } from './http2.ts';
 import { localityCases } from './localities.ts';
 import { matchCases } from './match.ts';
+import { outsideCases } from './outside.ts';
 import { overloadCases } from './overload.ts';
 import { retryCases } from './retries.ts';
 import { routeCases } from './routes.ts';
 import { streamCases } from './streams.ts';
+import { webSocketCases } from './web-sockets.ts';
 
 export const fieldCases: readonly FieldCase[] = [
   ...matchCases,
@@ -19,4 +24,9 @@ export const fieldCases: readonly FieldCase[] = [
   ...overloadCases,
   ...healthCases,
   ...streamCases,
+  ...connectionCases,
+  ...outsideCases,
+  ...http2Cases,
+  ...grpcCases,
+  ...webSocketCases,
 ];

@@ -1,6 +1,5 @@
 import type { Behaviour, Expectation, FieldCase } from '../case.ts';
 import { always, toV1 } from './answers.ts';
-import { destination } from './destination.ts';
 
 /** One request to v1, which behaves so. */
 function tried(name: string, retries: string, v1: Behaviour, expect: Expectation): FieldCase {
@@ -50,16 +49,38 @@ export const retryCases: readonly FieldCase[] = [
     ),
     steps: [{ behave: { v1: { status: 500 } }, ask: {}, times: 3, expect: { status: 500, came: { v1: 3 } } }],
   },
+  // All are waiting for a second answer when the first one comes, and one of them may.
   {
     name: 'connectionPool.http.maxRetries',
-    config: `${always('retries: {attempts: 1, retryOn: 5xx, perTryTimeout: 1s}\nroute: [{destination: {host: other}}]')}---${destination(
-      'other',
-      '{connectionPool: {http: {maxRetries: 1}}}',
-    )}`,
-    services: [
-      { name: 'reviews', instances: { v1: {} } },
-      { name: 'other', instances: { o1: {} } },
+    config: always(`retries: {attempts: 1, retryOn: 5xx, backoff: 0.01s}\n${toV1}`).replace(
+      '  host: reviews\n',
+      '  host: reviews\n  trafficPolicy: {connectionPool: {http: {maxRetries: 1}}}\n',
+    ),
+    steps: [{ behave: { v1: { status: 500, delayMs: 1_000 } }, ask: {}, times: 6, atOnce: 6, expect: { status: 500, came: { v1: 7 } } }],
+  },
+  {
+    name: 'connectionPool.http.maxRetries: more of them',
+    config: always(`retries: {attempts: 1, retryOn: 5xx, backoff: 0.01s}\n${toV1}`).replace(
+      '  host: reviews\n',
+      '  host: reviews\n  trafficPolicy: {connectionPool: {http: {maxRetries: 6}}}\n',
+    ),
+    steps: [{ behave: { v1: { status: 500, delayMs: 500 } }, ask: {}, times: 6, atOnce: 6, expect: { status: 500, came: { v1: 12 } } }],
+  },
+  // Uniform up to 2 s: of 40 the mean is 1 s, and 0.09 s its standard deviation.
+  {
+    name: 'retries.backoff',
+    config: always(`retries: {attempts: 1, retryOn: 5xx, backoff: 2s}\n${toV1}`).replace(
+      '  host: reviews\n',
+      '  host: reviews\n  trafficPolicy: {connectionPool: {http: {maxRetries: 100}}}\n',
+    ),
+    steps: [
+      {
+        behave: { v1: { status: 500 } },
+        ask: {},
+        times: 40,
+        atOnce: 40,
+        expect: { status: 500, came: { v1: 80 }, meanAtLeastMs: 450 },
+      },
     ],
-    steps: [{ behave: { o1: { status: 500, first: 1 } }, ask: {}, expect: { status: 200, came: { o1: 2 } } }],
   },
 ];
