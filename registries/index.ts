@@ -1,8 +1,8 @@
 import type { RegistryObject } from '../core/config/index.ts';
-import type { AdapterDeps, OwningPublisher, RegistrySource } from '../core/registry/index.ts';
+import type { AdapterDeps, ObjectWatch, OwningPublisher, RegistrySource, WatchedKind } from '../core/registry/index.ts';
 import { createConsulPublisher, createConsulSource } from './consul/index.ts';
 import { createFileSource } from './file/index.ts';
-import { createKubernetesPublisher, createKubernetesSource } from './kubernetes/index.ts';
+import { createKubernetesObjects, createKubernetesPublisher, createKubernetesSource } from './kubernetes/index.ts';
 import { createNomadSource } from './nomad/index.ts';
 
 /** The source of a Registry object; undefined for types that no adapter here reads. Opens nothing until it is watched. */
@@ -37,4 +37,11 @@ export function createPublisher(registry: RegistryObject, deps: AdapterDeps): Ow
     default:
       return undefined;
   }
+}
+
+/** Who reads the objects that a Registry object's system holds; undefined where it is not to be read, or holds none. */
+export function createObjectWatch(registry: RegistryObject, kinds: readonly WatchedKind[], deps: AdapterDeps): ObjectWatch | undefined {
+  const { objects, connection } = registry.spec;
+  if (objects === undefined || connection.type !== 'kubernetes') return undefined;
+  return createKubernetesObjects(connection, kinds, deps);
 }

@@ -29,6 +29,7 @@ import { exportsOf } from './config-objects.ts';
 import type { ControlIdentity } from './control-identity.ts';
 import { makeJoinToken } from './join-tokens.ts';
 import { objectConflicts } from './object-conflicts.ts';
+import type { ObjectSources } from './object-sources.ts';
 import { objectsApi } from './objects.ts';
 import type { Publishing } from './publishing.ts';
 import type { Snapshots } from './snapshots.ts';
@@ -51,6 +52,7 @@ export interface FacadeParts {
   readonly store: Store;
   readonly catalog: Catalog;
   readonly objects: Objects;
+  readonly objectSources: ObjectSources;
   /** Who may call what, were these objects in force. */
   readonly policiesOf: (view: ObjectView) => readonly Policy[];
   readonly snapshots: Snapshots;
@@ -124,7 +126,7 @@ function status(parts: FacadeParts): Status {
     hostSuffix: mesh.hostSuffix,
     exports: exportsOf(config.current, objects.set.current(), mesh.cluster),
     gatewayPorts: snapshots.inputs.gatewayPorts,
-    conflicts: [...faults, ...publishing.conflicts(), ...objectConflicts(objects.set.current())],
+    conflicts: [...faults, ...publishing.conflicts(), ...objectConflicts(objects.set.current()), ...parts.objectSources.conflicts()],
     configViolations: config.violations.map(formatViolation),
     findings: snapshots.inputs.traffic.findings,
     now: clock.now(),

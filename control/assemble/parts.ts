@@ -18,6 +18,7 @@ import { createControlApi } from './control-facade.ts';
 import { ControlIdentity } from './control-identity.ts';
 import { createGrpcServices, type GrpcServices } from './grpc-services.ts';
 import { recordMetrics } from './metrics.ts';
+import { ObjectSources } from './object-sources.ts';
 import { parserFor } from './objects.ts';
 import { Peers } from './peers.ts';
 import { Publishing } from './publishing.ts';
@@ -44,6 +45,7 @@ export interface ControlParts extends Surroundings {
   readonly identity: ControlIdentity;
   readonly catalog: Catalog;
   readonly objects: Objects;
+  readonly objectSources: ObjectSources;
   readonly snapshots: Snapshots;
   readonly services: GrpcServices;
   readonly traffic: TrafficHome;
@@ -70,7 +72,9 @@ export async function buildParts(around: Surroundings): Promise<ControlParts> {
   const onProblem = (message: string) => log.error({}, message);
   const catalog = createCatalog({ cluster, store, clock, expireAfterMs: mesh.catalog.expireAfterMs, onProblem });
   await catalog.start(signal);
-  const objects = new Objects({ store, clock, log, cluster, parse: parserFor(mesh.trustDomain) });
+  const parse = parserFor(mesh.trustDomain);
+  const objects = new Objects({ store, clock, log, cluster, parse });
+  const objectSources = new ObjectSources({ set: objects.set, store, cluster, parse, clock, random, log });
   const compiler = createTrafficCompiler({ hostSuffix: mesh.hostSuffix });
   const trafficOf: TrafficOf = (view, services) => compiler.update(trafficObjectsOf(objects.set.current()), view, services);
   const first = {
@@ -106,6 +110,7 @@ export async function buildParts(around: Surroundings): Promise<ControlParts> {
     identity,
     catalog,
     objects,
+    objectSources,
     snapshots,
     services,
     traffic,

@@ -95,6 +95,6 @@ export class Sources {
 }
 
 /** `TYPE/NAME`, or the name itself where it says so already. */
-function idOf(object: RegistryObject): string {
+export function idOf(object: RegistryObject): string {
   return object.name.includes('/') ? object.name : `${object.spec.type}/${object.name}`;
 }

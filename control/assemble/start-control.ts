@@ -69,7 +69,7 @@ export async function startControl(options: ControlOptions): Promise<RunningCont
 }
 
 async function start(parts: ControlParts, stop: AbortController): Promise<RunningControl> {
-  const { config, sources, publishing, peers, catalog, services, objects, admin, health, snapshots, mesh, log } = parts;
+  const { config, sources, publishing, peers, catalog, services, objects, objectSources, admin, health, snapshots, mesh, log } = parts;
   const { signal } = stop;
   sources.startVm();
   await sources.apply(registriesOf(config.current));
@@ -77,6 +77,7 @@ async function start(parts: ControlParts, stop: AbortController): Promise<Runnin
   await peers.start(signal);
   await objects.setFiles(fileObjects(config.current));
   await objects.load();
+  await objectSources.apply(registriesOf(config.current), signal);
   objects.set.subscribe(() => {
     parts.applyPolicies();
     peers.objectsChanged();
@@ -122,7 +123,8 @@ async function start(parts: ControlParts, stop: AbortController): Promise<Runnin
 
 /** Everything that runs for as long as the control plane does; a part that fails for good takes the rest with it. */
 function runTasks(parts: ControlParts, stop: AbortController): Promise<void> {
-  const { catalog, config, gateways, publishing, services, peers, sources, objects, snapshots, identity, mesh, clock, log } = parts;
+  const { catalog, config, gateways, publishing, services, peers, sources, objects, objectSources, snapshots } = parts;
+  const { identity, mesh, clock, log } = parts;
   return runGroup(stop.signal, [
     (signal) => gateways.run(signal),
     async (signal) => {
@@ -136,6 +138,7 @@ function runTasks(parts: ControlParts, stop: AbortController): Promise<void> {
     (signal) => peers.run(signal),
     (signal) => services.xds.run(signal),
     (signal) => objects.run(signal),
+    (signal) => objectSources.run(signal),
     (signal) => services.presence.keep(clock, log, signal),
     (signal) => services.liveness.run(signal),
     (signal) => keepAuthority({ authority: identity.authority, ledger: services.ledger, clock, log, signal }),
@@ -143,6 +146,7 @@ function runTasks(parts: ControlParts, stop: AbortController): Promise<void> {
       for await (const next of config.changes) {
         if (!deepEqual(next.mesh.spec, mesh)) log.warn({}, 'the Mesh has changed: that counts from the next start of this control plane');
         await sources.apply(registriesOf(next));
+        await objectSources.change(registriesOf(next), signal);
         await publishing.refresh(signal);
         peers.configure(peersOf(next));
         await objects.setFiles(fileObjects(next));

@@ -1,4 +1,5 @@
 export { foreignPrincipals } from './cross-check.ts';
+export { objectKinds } from './kinds/index.ts';
 export type { LiveConfig, LiveConfigOptions } from './live-config.ts';
 export { openLiveConfig } from './live-config.ts';
 export type { ConfigText, LoadedConfig } from './load.ts';

@@ -11,3 +11,5 @@ export type { TrafficSeen } from './plan/contract.ts';
 export { makePlan } from './plan/make-plan.ts';
 export { describeKey, objectKey, refOf } from './ref.ts';
 export { revisionDetail, revisionSummary } from './summaries.ts';
+export { WatchedRecords } from './watched/watched-records.ts';
+export { WatchedSource } from './watched/watched-source.ts';

@@ -14,6 +14,7 @@ export type {
   MeshObject,
   MeshSpec,
   NomadConnection,
+  ObjectSelection,
   PeerObject,
   PeerSpec,
   RegistryObject,

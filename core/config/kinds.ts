@@ -120,7 +120,17 @@ export interface RegistrySpec {
   readonly rules: RegistryRules;
   /** Write imported services back as `NAME-mesh`; default off. */
   readonly publish: boolean;
+  /** Type kubernetes: its custom resources are objects of this cluster, as if applied here. Absent: they are not read. */
+  readonly objects?: ObjectSelection;
   readonly connection: ConsulConnection | NomadConnection | KubernetesConnection | FileConnection;
+}
+
+/** Which custom resources of one Kubernetes are read. */
+export interface ObjectSelection {
+  /** Of those that may be applied; empty: all. */
+  readonly kinds: readonly string[];
+  /** Where an object is read that says nothing for itself; `*` for everywhere. */
+  readonly namespaces: readonly string[];
 }
 
 export interface TlsFiles {

@@ -10,6 +10,7 @@ export { deepEqual, diffServices, sameService } from './diff-services.ts';
 export { forEachBounded } from './for-each-bounded.ts';
 export { matchesGlob } from './glob.ts';
 export { isServiceAccount } from './hints.ts';
+export type { NativeObject, ObjectSink, ObjectWatch, WatchedKind } from './object-watch.ts';
 export { isMeshOwned, ownerKey, ownerMetaKey, ownerOf, publishedName, publishedNodeName } from './ownership.ts';
 export { reportOnChange } from './report.ts';
 export type { RegistryRules } from './rules.ts';

@@ -1,7 +1,8 @@
-import type { AdapterDeps, RegistrySource } from '../../core/registry/index.ts';
+import type { AdapterDeps, ObjectWatch, RegistrySource, WatchedKind } from '../../core/registry/index.ts';
 import { type ClientLimits, defaultClientLimits, KubernetesClient } from './client.ts';
 import { KubernetesAccess, type KubernetesSpec } from './config.ts';
 import { KubernetesSource, type ReflectorLimits } from './watch.ts';
+import { KubernetesObjects, type ObjectWatchLimits } from './watch-objects.ts';
 
 type KubernetesLimits = ReflectorLimits & Partial<ClientLimits>;
 
@@ -9,6 +10,17 @@ type KubernetesLimits = ReflectorLimits & Partial<ClientLimits>;
 export function createKubernetesSource(spec: KubernetesSpec, deps: AdapterDeps, limits: KubernetesLimits = {}): RegistrySource {
   const client = new KubernetesClient(new KubernetesAccess(spec.connection), { ...defaultClientLimits, ...limits });
   return new KubernetesSource(spec.connection, spec.rules, client, deps, limits);
+}
+
+/** The custom resources of one Kubernetes API; connects when run. `limits`: shorter ones for tests. */
+export function createKubernetesObjects(
+  connection: KubernetesSpec['connection'],
+  kinds: readonly WatchedKind[],
+  deps: AdapterDeps,
+  limits: ObjectWatchLimits & Partial<ClientLimits> = {},
+): ObjectWatch {
+  const client = new KubernetesClient(new KubernetesAccess(connection), { ...defaultClientLimits, ...limits });
+  return new KubernetesObjects(connection, kinds, client, deps, limits);
 }
 
 export { createKubernetesPublisher } from './publish.ts';

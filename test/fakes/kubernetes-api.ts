@@ -7,7 +7,9 @@ import {
   type ApiAnswer,
   type ApiRequest,
   createObject,
+  type Definition,
   deleteObject,
+  discover,
   failure,
   getObject,
   listObjects,
@@ -31,6 +33,8 @@ interface Watcher {
 export class FakeKubernetes {
   readonly storage = new FakeStorage();
   readonly requests: ApiRequest[] = [];
+  /** Kinds that are installed, besides the built-in ones; their objects are in the collection `PLURAL.GROUP`. */
+  readonly definitions: Definition[] = [];
   token = 'fake-token';
   fault: Fault | undefined;
   readonly server: BreakableServer;
@@ -130,7 +134,7 @@ export class FakeKubernetes {
   }
 
   #handle(message: IncomingMessage, response: ServerResponse, text: string): void {
-    const request = parseRequest(message);
+    const request = parseRequest(message, this.definitions);
     if (request !== undefined) this.requests.push(request);
     if (request !== undefined && this.fault?.(request, response) === true) return;
     if (request?.watch === true && this.#knows(message)) this.#watch(request, response);
@@ -138,8 +142,11 @@ export class FakeKubernetes {
   }
 
   #answer(message: IncomingMessage, request: ApiRequest | undefined, text: string): ApiAnswer {
-    if (request === undefined) return failure(404, 'NotFound', 'the server could not find the requested resource');
+    const discovered = request === undefined ? discover(message.url ?? '/', this.definitions) : undefined;
+    if (request === undefined && discovered === undefined)
+      return failure(404, 'NotFound', 'the server could not find the requested resource');
     if (!this.#knows(message)) return failure(401, 'Unauthorized', 'Unauthorized');
+    if (request === undefined) return { code: 200, body: discovered };
     const { storage } = this;
     if (request.method === 'GET') return request.name === '' ? listObjects(storage, request) : getObject(storage, request);
     const body = text === '' ? undefined : (JSON.parse(text) as unknown);
@@ -183,13 +190,19 @@ function tell({ request, response }: Watcher, event: StorageEvent): void {
   response.write(`${JSON.stringify({ type, object: event.object })}\n`);
 }
 
-function parseRequest(message: IncomingMessage): ApiRequest | undefined {
+const path = /^\/(?:api\/v1|apis\/([a-z0-9.-]+)\/([a-z0-9]+))(?:\/namespaces\/([^/]+)(?=\/))?\/([a-z]+)(?:\/([^/]+))?$/;
+const builtIn: readonly string[] = ['', 'discovery.k8s.io'];
+
+function parseRequest(message: IncomingMessage, definitions: readonly Definition[]): ApiRequest | undefined {
   const url = new URL(message.url ?? '/', 'http://fake');
-  const match = /^\/(?:api\/v1|apis\/discovery\.k8s\.io\/v1)(?:\/namespaces\/([^/]+)(?=\/))?\/([a-z]+)(?:\/([^/]+))?$/.exec(url.pathname);
+  const match = path.exec(url.pathname);
   if (match === null) return undefined;
-  const [, namespace = '', collection = '', name = ''] = match;
+  const [, group = '', version = '', namespace = '', plural = '', name = ''] = match;
+  const installed = definitions.some((d) => d.group === group && d.version === version && d.plural === plural);
+  if (!builtIn.includes(group) && !installed) return undefined;
   const query = url.searchParams;
   const watch = query.get('watch') === 'true';
+  const collection = installed ? `${plural}.${group}` : plural;
   return { method: message.method ?? 'GET', path: url.pathname, query, collection, namespace, name, watch };
 }
 

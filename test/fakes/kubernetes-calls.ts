@@ -19,6 +19,30 @@ export interface ApiAnswer {
   readonly body: unknown;
 }
 
+/** A custom resource definition, as far as it is seen from outside. */
+export interface Definition {
+  readonly group: string;
+  readonly version: string;
+  readonly plural: string;
+  readonly kind: string;
+}
+
+/** APIGroupList of `/apis`, APIResourceList of `/apis/GROUP/VERSION`; undefined for other paths, and what nobody installed. */
+export function discover(path: string, definitions: readonly Definition[]): object | undefined {
+  if (path === '/apis') {
+    const groups = [...new Set(definitions.map((d) => d.group))];
+    const versionsOf = (name: string) => [...new Set(definitions.filter((d) => d.group === name).map((d) => d.version))];
+    const group = (name: string) => ({ name, versions: versionsOf(name).map((v) => ({ groupVersion: `${name}/${v}`, version: v })) });
+    return { kind: 'APIGroupList', groups: groups.map(group) };
+  }
+  const of = definitions.filter((d) => path === `/apis/${d.group}/${d.version}`);
+  const resource = ({ plural, kind }: Definition) => [
+    { name: plural, kind, namespaced: true, verbs: ['get', 'list', 'watch', 'create'] },
+    { name: `${plural}/status`, kind, namespaced: true, verbs: ['get', 'update'] },
+  ];
+  return of.length === 0 ? undefined : { kind: 'APIResourceList', resources: of.flatMap(resource) };
+}
+
 export function failure(code: number, reason: string, message: string): ApiAnswer {
   return { code, body: { kind: 'Status', apiVersion: 'v1', status: 'Failure', reason, message, code } };
 }

@@ -104,7 +104,7 @@ test('docs/connect-kubernetes.md: its rights, commands and object, on a real API
   const page = 'docs/connect-kubernetes.md';
   const { folder } = kubernetes.apiserver;
   await mkdir(join(folder, 'deploy/kubernetes'), { recursive: true });
-  await copyFile('deploy/kubernetes/rbac.yaml', join(folder, 'deploy/kubernetes/rbac.yaml'));
+  for (const file of ['rbac.yaml', 'crds.yaml']) await copyFile(`deploy/kubernetes/${file}`, join(folder, 'deploy/kubernetes', file));
   const blocks = await readBlocks(page, 'sh');
   const env = { KUBECONFIG: kubernetes.kubeconfig };
   await runPage(blocks.join('\n'), folder, 'kubernetes', env);

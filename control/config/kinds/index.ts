@@ -11,6 +11,11 @@ export type { KindRow } from './row.ts';
 /** Every kind that may be written. One kind of several groups has a row for each. */
 export const kindRows: readonly KindRow[] = [...ownKinds, ...istioKinds, ...gatewayApiKinds, ...mcsKinds];
 
+/** Those that may be applied, and that other systems hold as well; the versions in the order in which they are preferred. */
+export const objectKinds: readonly Pick<KindRow, 'group' | 'kind' | 'versions'>[] = kindRows
+  .filter((row) => row.scope !== undefined)
+  .map(({ group, kind, versions }) => ({ group, kind, versions }));
+
 /** What an object is, by its apiVersion and kind; without a row, what is wrong with them. */
 export interface KindLookup {
   readonly row?: KindRow;

@@ -80,9 +80,10 @@ function parseRegistry(raw: unknown, baseDir: string): SpecResult {
   if (!result.success) {
     return { issues: type.success ? result.error.issues : result.error.issues.filter((i) => i.path[0] !== 'connection') };
   }
-  const { type: parsed, mapping, publish, connection } = result.data;
+  const { type: parsed, mapping, publish, objects, connection } = result.data;
   const namespaceFrom = mapping.namespaceFrom ?? (parsed === 'kubernetes' || parsed === 'file' ? 'native' : undefined);
   const rules = { ...mapping, network: mapping.network ?? '', ...(namespaceFrom === undefined ? {} : { namespaceFrom }) };
-  const value = { type: parsed, rules, publish, connection: { ...defined(connection), type: parsed } };
+  const read = typeof objects === 'object' ? { objects } : {};
+  const value = { type: parsed, rules, publish, ...read, connection: { ...defined(connection), type: parsed } };
   return { value: value as RegistryObject['spec'], issues: [] };
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { appliableKinds } from '../../../core/config/index.ts';
 import { fields, oneOf } from '../../../core/yaml/index.ts';
 import { dnsLabel, filePath, httpUrl, textMap } from './fields.ts';
 
@@ -30,6 +31,20 @@ const mapping = fields({
     .regex(/^[^/]*(\/[^/]*){0,2}$/, { error: 'must be REGION/ZONE/SUBZONE' })
     .default(''),
 });
+
+const [firstKind = '', ...otherKinds] = new Set(appliableKinds.map((k) => k.kind));
+const namespaceOrAll = z.union([dnsLabel, z.literal('*')], { error: () => 'must be a namespace, or *' });
+
+/** `true` is all of it. */
+const objects = z.preprocess(
+  (value) => (value === true ? {} : value === false ? undefined : value),
+  fields({
+    kinds: z.array(oneOf(firstKind, ...otherKinds)).default([]),
+    namespaces: z.array(namespaceOrAll).default(['*']),
+  }).optional(),
+);
+
+const noObjects = z.literal(false, { error: () => 'only registries of type kubernetes hold objects' }).optional();
 
 const types = ['consul', 'nomad', 'kubernetes', 'file'] as const;
 
@@ -67,6 +82,7 @@ export function registrySchema(baseDir: string, type: (typeof types)[number]) {
     type: registryType,
     mapping: mapping.prefault({}),
     publish: z.boolean().default(false),
+    objects: type === 'kubernetes' ? objects : noObjects,
     connection: connections(baseDir)[type],
   });
 }
