@@ -110,6 +110,7 @@ export class DataPlane {
         return plain === undefined ? routingName : plain.routingName;
       },
       onAttempt: (attempt) => this.#health.record(attempt),
+      onCopy: (clusterName) => this.#context.flows?.copy(clusterName),
       onRequest: (report) => this.#onRequest(report),
     });
     this.#unsubscribe = [state.subscribe(() => this.refresh()), identity.subscribe(() => this.refresh())];

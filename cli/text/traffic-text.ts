@@ -8,14 +8,27 @@ export function trafficText(traffic: Traffic): string {
   if (flows.length === 0) {
     return reporters === 0 ? 'nothing is known: no proxy has reported\n' : `no traffic was seen; ${known}\n`;
   }
-  const header = ['SOURCE', 'DESTINATION', 'ROUTE', 'ENDPOINTS', 'REQUESTS', 'RATE', 'SUCCESS', 'P50', 'P99', 'STREAMS', 'REPORTER'];
+  const header = [
+    'SOURCE',
+    'DESTINATION',
+    'ROUTE',
+    'ENDPOINTS',
+    'REQUESTS',
+    'RATE',
+    'SUCCESS',
+    'P50',
+    'P99',
+    'STREAMS',
+    'ATTEMPTS',
+    'REPORTER',
+  ];
   const rows = flows.map((flow) => row(flow, seconds));
   const folded = foldedKeys === 0 ? '' : `${foldedKeys} kinds of traffic were counted together: there are too many to tell apart\n`;
   return `${table(header, rows)}\n\n${known}\n${folded}`;
 }
 
 function row(flow: TrafficItem, seconds: number): string[] {
-  const { source, destination, port, subset, route, requests, connections, success, latency, reporter, folded } = flow;
+  const { source, destination, port, subset, route, requests, connections, attempts, success, latency, reporter, folded } = flow;
   const [, , namespace = '', , account = ''] = source.split('/');
   const to = destination === '' ? '-' : `${destination}${port === 0 ? '' : `:${port}`}${subset === '' ? '' : ` (${subset})`}`;
   return [
@@ -29,6 +42,7 @@ function row(flow: TrafficItem, seconds: number): string[] {
     latency === null ? '-' : ms(latency.p50),
     latency === null ? '-' : ms(latency.p99),
     String(connections),
+    String(attempts),
     reporter,
   ];
 }

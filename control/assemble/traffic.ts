@@ -78,7 +78,7 @@ function meshOf(hostSuffix: string, view: () => CatalogView): ReportedMesh {
 
 function itemOf({ key, counts, folded, firstAt, lastAt }: TrafficFlow): TrafficItem {
   const { reporter, source, route, destination: to, group } = key;
-  const { requests, connections, bytesReceived, bytesSent, codes, grpcCodes, flags, latency, latencySumMs } = counts;
+  const { requests, connections, attempts, bytesReceived, bytesSent, codes, grpcCodes, flags, latency, latencySumMs } = counts;
   const good = [...codes].reduce((sum, [code, n]) => sum + (code >= 100 && code < 500 ? n : 0), 0);
   const at = (q: number) => latencyQuantile(latency, q) ?? 0;
   return {
@@ -93,6 +93,7 @@ function itemOf({ key, counts, folded, firstAt, lastAt }: TrafficFlow): TrafficI
     folded,
     requests,
     connections,
+    attempts,
     bytesReceived,
     bytesSent,
     codes: Object.fromEntries(codes),

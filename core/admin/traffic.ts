@@ -26,6 +26,8 @@ const TrafficItem = Type.Object({
   requests: Count,
   /** Byte streams that ended. */
   connections: Count,
+  /** At endpoints: first tries, retries, and copies for mirrors. Where there were retries, all are with the endpoints that answered last. */
+  attempts: Count,
   bytesReceived: Count,
   bytesSent: Count,
   /** By HTTP status; 0: none was sent. */

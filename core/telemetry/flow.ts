@@ -33,6 +33,8 @@ export interface FlowCounts {
   requests: number;
   /** Byte streams, when they end. */
   connections: number;
+  /** What endpoints were tried for them, counted where the last try went: first tries, retries, and copies for mirrors, which are no requests. */
+  attempts: number;
   /** Bytes of bodies and streams, from the caller and to it. */
   bytesReceived: number;
   bytesSent: number;
@@ -46,9 +48,10 @@ export interface FlowCounts {
   latencySumMs: number;
 }
 
-/** One request or byte stream. */
+/** One request or byte stream, or a copy of a request, which counts as an attempt alone. */
 export interface Observation {
-  readonly kind: 'request' | 'connection';
+  readonly kind: 'request' | 'connection' | 'copy';
+  readonly attempts: number;
   readonly code?: number;
   readonly grpcCode?: number;
   readonly flags: readonly string[];
@@ -62,6 +65,7 @@ export function noCounts(): FlowCounts {
   return {
     requests: 0,
     connections: 0,
+    attempts: 0,
     bytesReceived: 0,
     bytesSent: 0,
     codes: new Map(),
@@ -79,7 +83,8 @@ export function observe(counts: FlowCounts, seen: Observation): void {
     increase(counts.latency, latencyBucket(seen.duration), 1);
     counts.latencySumMs += seen.duration;
     if (seen.grpcCode !== undefined) increase(counts.grpcCodes, boundedCode(seen.grpcCode), 1);
-  } else counts.connections += 1;
+  } else if (seen.kind === 'connection') counts.connections += 1;
+  counts.attempts += seen.attempts;
   counts.bytesReceived += seen.bytesReceived;
   counts.bytesSent += seen.bytesSent;
   for (const flag of seen.flags) increase(counts.flags, flag, 1);
@@ -89,6 +94,7 @@ export function observe(counts: FlowCounts, seen: Observation): void {
 export function addCounts(sum: FlowCounts, more: FlowCounts): void {
   sum.requests += more.requests;
   sum.connections += more.connections;
+  sum.attempts += more.attempts;
   sum.bytesReceived += more.bytesReceived;
   sum.bytesSent += more.bytesSent;
   sum.latencySumMs += more.latencySumMs;

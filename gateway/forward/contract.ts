@@ -35,6 +35,8 @@ export interface ForwardParts {
   /** Of the rules that this connection's requests go by now; it may have been admitted before there were any. */
   readonly routingName: (connection: DeliveredConnection) => string | undefined;
   readonly onAttempt: (attempt: EndpointAttempt) => void;
+  /** A copy of a request was sent to a mirror. */
+  readonly onCopy: (clusterName: string) => void;
   readonly onRequest: (report: RequestReport) => void;
 }
 

@@ -41,6 +41,7 @@ async function sendCopy(
   const attempts = new Attempts(parts.balancer, cluster, 1);
   const endpoint = attempts.next(ejected);
   if (endpoint !== undefined) {
+    parts.onCopy(clusterName);
     const copy = { ...request, body, authority: shadowed(request.authority), onBytes: () => {}, onContinue: () => {} };
     const call = parts.upstream.send({ cluster, endpoint, fresh: false, repeatable: false }, copy);
     const stop = after(parts.clock, timeoutMs > 0 ? timeoutMs : mirrorTimeoutMs, () => call.cancel());

@@ -54,11 +54,15 @@ spec:
   hosts: [orders]
   http:
     - {name: teapot, match: [{uri: {prefix: /teapot}}], directResponse: {status: 418}}
+    - {name: retry, match: [{uri: {prefix: /code/503}}], retries: {attempts: 2, retryOn: 5xx}, route: [{destination: {host: orders}}]}
+    - {name: copied, match: [{uri: {prefix: /copied}}], mirror: {host: orders}, route: [{destination: {host: orders}}]}
     - {name: rest, route: [{destination: {host: orders}}]}
 `;
 
+type Proxy = 'envoy' | 'isthmus';
+
 /** A VM that serves HTTP and one that serves bytes, one that calls both, and one that calls by way of the gateway. */
-async function site(t: TestContext, proxy: 'envoy' | 'isthmus') {
+async function site(t: TestContext, proxy: Proxy) {
   const mesh = await EnvoyNodes.start(t);
   const [app, echo] = [await startApp(t), await startEcho(t)];
   const [near, far, sql] = [await deadPort(), await deadPort(), await deadPort()];
@@ -106,8 +110,11 @@ async function load({ near, far, sql, get }: Site): Promise<void> {
     if (i % 2 === 0) assert.equal(await get(far, '/'), 200);
     if (i % 4 === 0) assert.equal(await get(near, '/code/404'), 404);
     if (i % 8 === 0) assert.equal(await get(near, '/code/500', 'body'), 500);
-    if (i % 10 === 0) assert.equal(await get(near, '/teapot'), 418);
     if (i % 5 === 0) assert.equal(await talk(sql, 'select 1'), 'select 1');
+    if (i % 10 !== 0) continue;
+    assert.equal(await get(near, '/teapot'), 418);
+    assert.equal(await get(near, '/code/503'), 503);
+    assert.equal(await get(near, '/copied'), 200);
   }
 }
 
@@ -122,7 +129,8 @@ function countsOf({ flows }: Traffic): Counts {
     const key = `${f.reporter} ${f.source}@${f.sourceCluster} ${f.route || '-'} ${f.destination || '-'}:${f.port} ${group}`;
     const add = (what: string, n: number) => counts.set(`${key} ${what}`, (counts.get(`${key} ${what}`) ?? 0) + n);
     for (const [code, n] of Object.entries(f.codes)) add(code, n);
-    for (const [what, n] of Object.entries({ tcp: f.connections, in: f.bytesReceived, out: f.bytesSent })) if (n > 0) add(what, n);
+    for (const [what, n] of Object.entries({ tcp: f.connections, in: f.bytesReceived, out: f.bytesSent, tries: f.attempts }))
+      if (n > 0) add(what, n);
   }
   return counts;
 }
@@ -132,22 +140,24 @@ function since(before: Counts, after: Counts): Record<string, number> {
   return Object.fromEntries(grown.sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-/** Of `load`, by whoever carries it. */
-const carried = (() => {
+/** Of `load`, by whoever carries it. Of what Envoy copies it says nothing. */
+function carriedBy(proxy: Proxy): Record<string, number> {
   const [web, abroad] = ['mesh.test/ns/shop/sa/web@east', 'mesh.test/ns/shop/sa/abroad@east'];
   const [orders, db, app] = ['shop/orders:8080', 'shop/db:5432', 'east//vm/direct'];
-  const near = { 200: 40, 404: 10, 500: 5, in: 20, out: 220 };
   const flows: readonly (readonly [string, object])[] = [
-    [`source ${web} shop/orders/rest ${orders} ${app}`, near],
-    [`destination ${web} - ${orders} ${app}`, near],
-    [`source ${abroad} shop/orders/rest ${orders} east//vm/gateway`, { 200: 20, out: 80 }],
-    [`destination ${abroad} - ${orders} ${app}`, { 200: 20, out: 80 }],
+    [`source ${web} shop/orders/rest ${orders} ${app}`, { 200: 40, 404: 10, 500: 5, in: 20, out: 220, tries: 55 }],
+    [`source ${web} shop/orders/retry ${orders} ${app}`, { 503: 4, out: 16, tries: 12 }],
+    [`source ${web} shop/orders/copied ${orders} ${app}`, { 200: 4, out: 16, tries: 4 }],
+    ...(proxy === 'envoy' ? [] : ([[`source ${web} - ${orders} ///direct`, { tries: 4 }]] as const)),
     [`source ${web} shop/orders/teapot -:0 ///direct`, { 418: 4 }],
-    ...['source', 'destination'].map((reporter) => [`${reporter} ${web} - ${db} ${app}`, { tcp: 8, in: 64, out: 64 }] as const),
+    [`destination ${web} - ${orders} ${app}`, { 200: 48, 404: 10, 500: 5, 503: 12, in: 20, out: 300, tries: 75 }],
+    [`source ${abroad} shop/orders/rest ${orders} east//vm/gateway`, { 200: 20, out: 80, tries: 20 }],
+    [`destination ${abroad} - ${orders} ${app}`, { 200: 20, out: 80, tries: 20 }],
+    ...['source', 'destination'].map((reporter) => [`${reporter} ${web} - ${db} ${app}`, { tcp: 8, in: 64, out: 64, tries: 8 }] as const),
   ];
   const entries = flows.flatMap(([key, counts]) => Object.entries(counts).map(([what, n]) => [`${key} ${what}`, n as number] as const));
   return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
-})();
+}
 
 /** Everything that was asked for until now is told by both ends. */
 async function settled({ traffic, asked }: Site): Promise<Counts> {
@@ -175,8 +185,9 @@ async function settled({ traffic, asked }: Site): Promise<Counts> {
 
 for (const kind of ['isthmus', 'envoy'] as const) {
   test(`what ${kind} carries is counted at both ends, by source, route, destination, group and code, exactly`, {
-    timeout: 240_000,
+    timeout: 480_000,
   }, async (t) => {
+    const carried = carriedBy(kind);
     const here = await site(t, kind);
     const before = await settled(here);
     await load(here);

@@ -6,18 +6,18 @@ import { addCounts, type FlowCounts, flagAt, flagIndex, increase, noCounts } fro
  */
 export type PackedCounts = Float64Array;
 
-const head = 10;
+const head = 11;
 
 export function slotOf(packed: PackedCounts): number {
   return packed[0] ?? 0;
 }
 
 export function packCounts(slot: number, counts: FlowCounts): PackedCounts {
-  const { requests, connections, bytesReceived, bytesSent, latencySumMs, codes, grpcCodes, latency } = counts;
+  const { requests, connections, attempts, bytesReceived, bytesSent, latencySumMs, codes, grpcCodes, latency } = counts;
   const flags = new Map<number, number>();
   for (const [flag, n] of counts.flags) increase(flags, flagIndex(flag), n);
   const maps = [codes, grpcCodes, flags, latency];
-  const numbers = [slot, requests, connections, bytesReceived, bytesSent, latencySumMs, ...maps.map((map) => map.size)];
+  const numbers = [slot, requests, connections, bytesReceived, bytesSent, latencySumMs, attempts, ...maps.map((map) => map.size)];
   for (const map of maps) for (const [key, n] of map) numbers.push(key, n);
   return Float64Array.from(numbers);
 }
@@ -32,14 +32,15 @@ export function addPacked(sum: FlowCounts, packed: PackedCounts): void {
     bytesReceived: at(3),
     bytesSent: at(4),
     latencySumMs: at(5),
+    attempts: at(6),
   };
   let next = head;
   const read = (length: number, take: (key: number, n: number) => void) => {
     for (let i = 0; i < length; i++, next += 2) take(at(next), at(next + 1));
   };
-  read(at(6), (code, n) => increase(more.codes, code, n));
-  read(at(7), (code, n) => increase(more.grpcCodes, code, n));
-  read(at(8), (index, n) => increase(more.flags, flagAt(index), n));
-  read(at(9), (bucket, n) => increase(more.latency, bucket, n));
+  read(at(7), (code, n) => increase(more.codes, code, n));
+  read(at(8), (code, n) => increase(more.grpcCodes, code, n));
+  read(at(9), (index, n) => increase(more.flags, flagAt(index), n));
+  read(at(10), (bucket, n) => increase(more.latency, bucket, n));
   addCounts(sum, more);
 }

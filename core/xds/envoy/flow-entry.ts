@@ -37,6 +37,7 @@ function requestEntry({ commonProperties: common, request, response }: HTTPAcces
     ...placeOf(common, tags),
     seen: {
       kind: 'request',
+      attempts: attemptsOf(common),
       code: response?.responseCode ?? 0,
       ...(grpc === '' ? {} : { grpcCode: Number(grpc) }),
       flags: flagsOf(tags),
@@ -53,6 +54,7 @@ function connectionEntry({ commonProperties: common, connectionProperties: bytes
     ...placeOf(common, tags),
     seen: {
       kind: 'connection',
+      attempts: attemptsOf(common),
       flags: flagsOf(tags),
       bytesReceived: bytes?.receivedBytes ?? 0,
       bytesSent: bytes?.sentBytes ?? 0,
@@ -69,6 +71,11 @@ function placeOf(common: AccessLogCommon | undefined, tags: Tags): Omit<FlowEntr
   const reached = common?.upstreamRemoteAddress !== undefined;
   const group = !reached ? noGroup : cluster.startsWith('inbound|') ? undefined : groupOf(tags);
   return { peer: peerOf(tags), route: common?.routeName ?? '', cluster, group };
+}
+
+/** Envoy counts one for what it answered itself where a route led to endpoints. */
+function attemptsOf(common: AccessLogCommon | undefined): number {
+  return common?.upstreamRequestAttemptCount ?? 0;
 }
 
 function groupOf(tags: Tags): EndpointGroup {

@@ -27,24 +27,30 @@ export class FlowSink {
   }
 
   request(report: RequestReport): void {
-    const { connection, clusterName, routeName: route, upstream, flags, bytesReceived, bytesSent, durationMs: duration } = report;
+    const { connection, clusterName, routeName: route, upstream, attempts, flags, bytesReceived, bytesSent, durationMs: duration } = report;
     const key = this.#keyOf({ peer: connection.peer, inbound: connection.end !== undefined, clusterName, route, group: groupOf(upstream) });
     const grpc = report.grpcStatus === undefined ? {} : { grpcCode: Number(report.grpcStatus) };
-    this.#recorder.record(key, { kind: 'request', code: report.status, ...grpc, flags, bytesReceived, bytesSent, duration });
+    this.#recorder.record(key, { kind: 'request', attempts, code: report.status, ...grpc, flags, bytesReceived, bytesSent, duration });
   }
 
   /** What never came to a service is nobody's traffic; what was delivered is counted by request. */
   connection(report: ConnectionReport): void {
-    const { outcome, clusterName, peer, end, upstream, flags, bytesReceived, bytesSent, durationMs: duration } = report;
+    const { outcome, clusterName, peer, end, upstream, attempts, flags, bytesReceived, bytesSent, durationMs: duration } = report;
     if (outcome === 'deliver' || clusterName === '') return;
     const key = this.#keyOf({ peer, inbound: end !== undefined, clusterName, route: '', group: groupOf(upstream) });
-    this.#recorder.record(key, { kind: 'connection', flags, bytesReceived, bytesSent, duration });
+    this.#recorder.record(key, { kind: 'connection', attempts, flags, bytesReceived, bytesSent, duration });
   }
 
   /** What Envoy of this node carried. */
   entry({ peer, route, cluster: clusterName, group, seen }: FlowEntry, inbound: boolean): void {
     const app = { cluster: this.#own().cluster, locality: '', runtime: 'vm', viaGateway: false };
     this.#recorder.record(this.#keyOf({ peer, inbound, clusterName, route, group: group ?? app }), seen);
+  }
+
+  /** A copy of a request, to a mirror: of what becomes of it nobody knows. */
+  copy(clusterName: string): void {
+    const seen = { kind: 'copy' as const, attempts: 1, flags: [], bytesReceived: 0, bytesSent: 0, duration: 0 };
+    this.#recorder.record(this.#keyOf({ peer: undefined, inbound: false, clusterName, route: '', group: noGroup }), seen);
   }
 
   #keyOf({ peer, inbound, clusterName: cluster, route, group }: Carried): FlowKey {

@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import type { RevisionList } from '../../../core/admin/index.ts';
+import type { RevisionList, Traffic } from '../../../core/admin/index.ts';
 import { temporaryDir } from '../../support/control-plane.ts';
 import { readBlocks } from '../../support/docs-blocks.ts';
 import { deadPort } from '../../support/mesh-sockets.ts';
@@ -104,4 +104,14 @@ test('docs/ingress.md: every command on it', async (t: TestContext) => {
   });
   await until('it to be known', async () => /ingress/.test((await control.cli('status', '-o', 'json')).out));
   assert.equal(child.exitCode, null);
+});
+
+test('docs/traffic-telemetry.md: every command on it', async (t) => {
+  const control = await running(t);
+  const { run } = await shellOf(control);
+  const [commands = '', ...more] = await readBlocks('docs/traffic-telemetry.md', 'sh');
+  assert.equal(more.length, 0);
+  assert.equal((await run(commands)).trim().split('\n').length, 4);
+  const traffic = JSON.parse(await run('cat traffic.json')) as Traffic;
+  assert.deepEqual([traffic.reporters, traffic.flows], [0, []]);
 });

@@ -54,6 +54,7 @@ function request(more: Partial<AccessLogCommon> = {}, code = 200): StreamAccessL
     upstreamCluster: 'outbound|80|v2|pay.shop.mesh.internal',
     upstreamRemoteAddress: {},
     routeName: 'shop/pay/r',
+    upstreamRequestAttemptCount: 2,
     duration: { seconds: 1, nanos: 500_000_000 },
     customTags: tags,
     ...more,
@@ -76,7 +77,7 @@ test('an Envoy of the node is counted: place, route, group, code, flags, bytes a
   assert.equal(await outcome(), 'ended');
   const none = { cluster: '', locality: '', runtime: '', viaGateway: false };
   const common = { inbound: false, peer: undefined, route: 'shop/pay/r', cluster: 'outbound|80|v2|pay.shop.mesh.internal' };
-  const bytes = { bytesReceived: 3, bytesSent: 7, duration: 1_500 };
+  const bytes = { attempts: 2, bytesReceived: 3, bytesSent: 7, duration: 1_500 };
   assert.deepEqual(seen, [
     {
       ...common,
@@ -89,7 +90,7 @@ test('an Envoy of the node is counted: place, route, group, code, flags, bytes a
       route: '',
       cluster: 'local|80||pay.shop.mesh.internal',
       group: none,
-      seen: { kind: 'connection', flags: [], bytesReceived: 5, bytesSent: 9, duration: 0 },
+      seen: { kind: 'connection', attempts: 0, flags: [], bytesReceived: 5, bytesSent: 9, duration: 0 },
     },
   ]);
 });

@@ -74,7 +74,7 @@ async function scene(t: TestContext) {
   return { store, reporters, recorder, first, start, ended, running };
 }
 
-const seen = { kind: 'request' as const, code: 200, flags: [], bytesReceived: 3, bytesSent: 5, duration: 2 };
+const seen = { kind: 'request' as const, attempts: 1, code: 200, flags: [], bytesReceived: 3, bytesSent: 5, duration: 2 };
 const total = (store: TrafficStore) => store.flows(3_600_000).reduce((sum, f) => sum + f.counts.requests, 0);
 
 test('what a proxy counts arrives whole, through a control plane that is gone for a while', async (t) => {

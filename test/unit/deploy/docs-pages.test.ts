@@ -24,6 +24,7 @@ const runners: Readonly<Record<string, string>> = {
   'docs/join-clusters.md': 'test/integration/peering/join-clusters-docs.test.ts',
   'docs/proxyless-grpc.md': 'test/integration/sidecar-vm/grpc-support.test.ts',
   'docs/run-envoy.md': 'test/real/envoy-bootstrap.test.ts',
+  'docs/traffic-telemetry.md': 'test/integration/docs/traffic-pages.test.ts',
 };
 
 async function pages(): Promise<string[]> {
