@@ -28,7 +28,7 @@ import { defaultLimits } from './limits.ts';
 import type { GatewayOptions } from './options.ts';
 import { OwnProxy } from './own-proxy.ts';
 import { emptyState, StateFeed } from './state/index.ts';
-import { createAccessLog, createGatewayLog } from './telemetry/index.ts';
+import { createAccessLog, createGatewayLog, logGate } from './telemetry/index.ts';
 
 /** From saying goodbye until callers have heard of it, at most; a quarter of `drainMs` when that is less. */
 const farewellMs = 500;
@@ -59,7 +59,7 @@ export class Gateway implements RunningGateway {
       clock: deps.clock ?? systemClock,
       random: deps.random ?? Math.random,
       log: deps.log ?? createGatewayLog(options.instance),
-      accessLog: deps.accessLog ?? createAccessLog(options.instance),
+      accessLog: logGate(() => this.#feed?.store.current, deps.accessLog ?? createAccessLog(options.instance)),
       metrics: deps.metrics ?? new Registry(),
       limits: deps.limits ?? defaultLimits,
     };

@@ -44,6 +44,7 @@ const envoyFiles = [
   'service/load_stats/v3/lrs.proto',
   'service/route/v3/rds.proto',
   'service/secret/v3/sds.proto',
+  'extensions/access_loggers/filters/cel/v3/cel.proto',
   'extensions/access_loggers/grpc/v3/als.proto',
   'extensions/access_loggers/stream/v3/stream.proto',
   'extensions/clusters/aggregate/v3/cluster.proto',

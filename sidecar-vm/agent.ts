@@ -1,6 +1,6 @@
 import { toMeshError } from '../core/errors.ts';
 import type { InstanceRegistration, ObtainedIdentity } from '../core/identity/index.ts';
-import { type InboundService, proxyBefore, type StateFeed } from '../gateway/index.ts';
+import { type InboundService, logGate, proxyBefore, type StateFeed } from '../gateway/index.ts';
 import { type AdminServer, describeAgent, registerAgentMetrics, startAdmin } from './admin/index.ts';
 import type { GrpcSupport } from './certificates/index.ts';
 import type { AgentDeps, AgentStatus, ListenAddress, RunningAgent } from './contract.ts';
@@ -37,6 +37,8 @@ export class Agent implements RunningAgent {
   #identity: ObtainedIdentity | undefined;
   #registration: InstanceRegistration | undefined;
   #feed: StateFeed | undefined;
+  /** Ours and Envoy's, which is told by this agent what to do and writes all: what it says is heard before it is thrown away. */
+  readonly #log: (entry: Readonly<Record<string, unknown>>) => void;
   #keeper: OutboundKeeper | undefined;
   /** Absent where everything of the mesh is known. */
   #discovery: NameDiscovery | undefined;
@@ -53,6 +55,7 @@ export class Agent implements RunningAgent {
     this.#options = options;
     this.#lock = lock;
     this.#deps = withDefaults(options, deps);
+    this.#log = logGate(() => this.#feed?.store.current, this.#deps.accessLog);
     this.ended = new Promise((resolve, reject) => {
       this.#settle = { resolve, reject };
     });
@@ -219,7 +222,7 @@ export class Agent implements RunningAgent {
     if (suspect !== undefined) this.#board.suspect(suspect.namespace, suspect.name);
     const { upstream_cluster: called } = entry;
     if (typeof called === 'string' && called.startsWith('outbound|')) this.#discovery?.use(called.slice(called.lastIndexOf('|') + 1));
-    this.#deps.accessLog(entry);
+    this.#log(entry);
   }
 
   async #finish(): Promise<void> {

@@ -1,40 +1,57 @@
+import type { AccessLogging } from '../../core/access-log/index.ts';
 import type { TrafficObject } from '../../core/config/index.ts';
 import type { ClientRules, Egress, Workload } from './contract.ts';
 import { compileEgress, type EntryHosts, sidecarOf } from './egress.ts';
-import { type EntryObject, objectName, olderFirst, type SidecarObject } from './objects.ts';
+import { loggingOf } from './logging.ts';
+import { type EntryObject, objectName, type SidecarObject, type TelemetryObject } from './objects.ts';
+import { type ByNamespace, byNamespace } from './select-workload.ts';
 
 /** Nothing is said of any workload. */
-export const noClientRules: ClientRules = { egress: () => undefined };
+export const noClientRules: ClientRules = { egress: () => undefined, logging: () => undefined };
 
 /** Those of these objects; `before` itself where none of those that matter here is another. */
 export function clientRulesOf(objects: readonly TrafficObject[], hostSuffix: string, before: ClientRules): ClientRules {
   const sidecars = objects.filter((o): o is SidecarObject => o.kind === 'Sidecar');
-  if (sidecars.length === 0) return noClientRules;
+  const telemetries = objects.filter((o): o is TelemetryObject => o.kind === 'Telemetry');
+  if (sidecars.length + telemetries.length === 0) return noClientRules;
   // Their hosts are names of services, which a Sidecar may say.
   const entries = objects.filter((o): o is EntryObject => o.kind === 'ServiceEntry');
-  const of = [...sidecars, ...entries];
+  const of = [...sidecars, ...telemetries, ...entries];
   if (before instanceof Rules && before.of.length === of.length && of.every((each, i) => each === before.of[i])) return before;
-  return new Rules(of, sidecars, entryHosts(entries), hostSuffix);
+  return new Rules(of, { sidecars, telemetries, entries }, hostSuffix);
+}
+
+interface Kinds {
+  readonly sidecars: readonly SidecarObject[];
+  readonly telemetries: readonly TelemetryObject[];
+  readonly entries: readonly EntryObject[];
 }
 
 class Rules implements ClientRules {
   readonly of: readonly TrafficObject[];
-  readonly #sidecars: ReadonlyMap<string, readonly SidecarObject[]>;
+  readonly #sidecars: ByNamespace<SidecarObject>;
+  readonly #telemetries: ByNamespace<TelemetryObject>;
   readonly #entryHosts: EntryHosts;
   readonly #hostSuffix: string;
   /** By the Sidecar that names hosts and the namespace that `.` is. */
   readonly #egress = new Map<string, Egress>();
 
-  constructor(of: readonly TrafficObject[], sidecars: readonly SidecarObject[], entries: EntryHosts, hostSuffix: string) {
+  constructor(of: readonly TrafficObject[], { sidecars, telemetries, entries }: Kinds, hostSuffix: string) {
     this.of = of;
     this.#sidecars = byNamespace(sidecars);
-    this.#entryHosts = entries;
+    this.#telemetries = byNamespace(telemetries);
+    this.#entryHosts = entryHosts(entries);
     this.#hostSuffix = hostSuffix;
   }
 
-  egress({ namespace, labels }: Workload): Egress | undefined {
-    const sidecar = sidecarOf(this.#sidecars, namespace, labels);
+  logging(workload: Workload): AccessLogging | undefined {
+    return loggingOf(this.#telemetries, workload);
+  }
+
+  egress(workload: Workload): Egress | undefined {
+    const sidecar = sidecarOf(this.#sidecars, workload);
     if (sidecar === undefined) return undefined;
+    const { namespace } = workload;
     const id = `${objectName(sidecar)} ${namespace}`;
     let egress = this.#egress.get(id);
     if (egress === undefined) {
@@ -43,17 +60,6 @@ class Rules implements ClientRules {
     }
     return egress;
   }
-}
-
-/** The older first, as of several that fit one is used. */
-function byNamespace<T extends TrafficObject>(objects: readonly T[]): ReadonlyMap<string, readonly T[]> {
-  const found = new Map<string, T[]>();
-  for (const object of [...objects].sort(olderFirst)) {
-    const others = found.get(object.namespace);
-    if (others === undefined) found.set(object.namespace, [object]);
-    else others.push(object);
-  }
-  return found;
 }
 
 function entryHosts(entries: readonly EntryObject[]): EntryHosts {

@@ -1,3 +1,4 @@
+import type { AccessLogging } from '../../core/access-log/index.ts';
 import type { LocalityPolicy } from '../../core/config/index.ts';
 import type { ServiceKey } from '../../core/model/index.ts';
 import type { ClusterTraffic, IngressListener, Routing } from '../../core/traffic/index.ts';
@@ -29,6 +30,8 @@ export interface Workload {
 export interface ClientRules {
   /** By its Sidecar; undefined: every service. The same object for all whom one egress is for. */
   egress(workload: Workload): Egress | undefined;
+  /** By its Telemetries; undefined: everything is logged. */
+  logging(workload: Workload): AccessLogging | undefined;
 }
 
 /** Which services the hosts of a Sidecar name. */

@@ -1,36 +1,18 @@
-import { type ServiceKey, splitServiceKey, systemNamespace } from '../../core/model/index.ts';
-import type { Egress } from './contract.ts';
+import { type ServiceKey, splitServiceKey } from '../../core/model/index.ts';
+import type { Egress, Workload } from './contract.ts';
 import { coversService, hostKeys, isWildcard } from './hosts.ts';
 import { objectName, type SidecarObject } from './objects.ts';
+import { type ByNamespace, nearestFirst, sidecarSelector } from './select-workload.ts';
 
 /** Hosts that ServiceEntries give to the service of their name, in lower case. */
 export type EntryHosts = ReadonlyMap<string, readonly string[]>;
 
 /**
- * Whose hosts a workload sees, in Istio's order: the Sidecar of its namespace that selects it, that of the namespace as a whole, that of
- * `isthmus-system`, the root namespace, for all. One without egress leaves that to the next. Undefined: it sees everything.
+ * Whose hosts a workload sees: of its Sidecars the nearest that has an egress, so that one without leaves that to the next. Undefined:
+ * it sees everything.
  */
-export function sidecarOf(
-  sidecars: ReadonlyMap<string, readonly SidecarObject[]>,
-  namespace: string,
-  labels: Readonly<Record<string, string>>,
-): SidecarObject | undefined {
-  const own = sidecars.get(namespace) ?? [];
-  const root = sidecars.get(systemNamespace) ?? [];
-  const chain = [own.find((each) => selects(each) && fits(each, labels)), own.find(forAll), root.find(forAll)];
-  return chain.find((each) => each?.spec.egressHosts !== undefined);
-}
-
-function forAll(sidecar: SidecarObject): boolean {
-  return !selects(sidecar);
-}
-
-export function selects({ spec }: SidecarObject): boolean {
-  return Object.keys(spec.workloadSelector).length > 0;
-}
-
-function fits({ spec }: SidecarObject, labels: Readonly<Record<string, string>>): boolean {
-  return Object.entries(spec.workloadSelector).every(([key, value]) => Object.hasOwn(labels, key) && labels[key] === value);
+export function sidecarOf(sidecars: ByNamespace<SidecarObject>, workload: Workload): SidecarObject | undefined {
+  return nearestFirst(sidecars, sidecarSelector, workload).find((each) => each.spec.egressHosts !== undefined);
 }
 
 /** One host of an egress: where, and what. */

@@ -13,6 +13,7 @@ import {
   type RouteObject,
   type RuleObject,
   type SidecarObject,
+  type TelemetryObject,
 } from './objects.ts';
 
 /** An object that says something of a service, by the most specific of its hosts that does. */
@@ -111,6 +112,10 @@ export class Lookup {
   /** Of a namespace, the older first. */
   sidecars(namespace: string): readonly SidecarObject[] {
     return this.#ask<SidecarObject>(`sidecars@${namespace}`).sort(olderFirst);
+  }
+
+  telemetries(namespace: string): readonly TelemetryObject[] {
+    return this.#ask<TelemetryObject>(`telemetries@${namespace}`).sort(olderFirst);
   }
 
   /** In the namespace that would be entered. */

@@ -113,6 +113,8 @@ function placesOf(object: TrafficObject, hostSuffix: string): Places {
     }
     case 'Sidecar':
       return { tokens: [self, `sidecars@${object.namespace}`], wild: [] };
+    case 'Telemetry':
+      return { tokens: [self, `telemetries@${object.namespace}`], wild: [] };
     case 'ReferenceGrant':
       return { tokens: [self, `grants@${object.namespace}`], wild: [] };
     default:

@@ -6,6 +6,7 @@ import type {
   RouteSpec,
   ServiceEntrySpec,
   SidecarSpec,
+  TelemetrySpec,
   TrafficObject,
   TrafficObjectOf,
 } from '../../core/config/index.ts';
@@ -19,6 +20,7 @@ export type HealthObject = TrafficObjectOf<'HealthCheckPolicy', HealthCheckPolic
 export type GatewayObject = TrafficObjectOf<'Gateway', GatewaySpec>;
 export type EntryObject = TrafficObjectOf<'ServiceEntry', ServiceEntrySpec>;
 export type SidecarObject = TrafficObjectOf<'Sidecar', SidecarSpec>;
+export type TelemetryObject = TrafficObjectOf<'Telemetry', TelemetrySpec>;
 export type GrantObject = TrafficObjectOf<'ReferenceGrant', ReferenceGrantSpec>;
 
 /** Unique among all objects: the Gateway API's Gateway is not Istio's. */

@@ -1,6 +1,6 @@
+import { checkSidecar, checkTelemetry } from './check-client-rules.ts';
 import { checkRoute } from './check-route.ts';
 import { checkDestinationRule, checkHealthPolicy } from './check-rule.ts';
-import { checkSidecar } from './check-sidecar.ts';
 import { compileGateway } from './compile-gateway.ts';
 import type { CompiledGateway, Finding, ServiceTraffic } from './contract.ts';
 import type { Lookup } from './lookup.ts';
@@ -44,6 +44,8 @@ export function check(id: string, lookup: Lookup): Made | undefined {
       return { findings: checkDestinationRule(object, lookup) };
     case 'Sidecar':
       return { findings: checkSidecar(object, lookup) };
+    case 'Telemetry':
+      return { findings: checkTelemetry(object, lookup) };
     case 'HealthCheckPolicy':
       return { findings: checkHealthPolicy(object, lookup) };
     default:

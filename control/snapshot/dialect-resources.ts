@@ -49,25 +49,28 @@ export class DialectResources implements ResourceSource {
   /** What the rules in force make of a client. */
   #stand(dialect: Dialect, client: Client): Standing {
     const inputs = this.#ready ? this.#builder.inputs() : undefined;
-    const { namespace } = client.identity;
-    const egress = client.kind === 'agent' ? inputs?.traffic.clients.egress({ namespace, labels: client.labels }) : undefined;
+    const workload = { namespace: client.identity.namespace, labels: client.labels };
+    const egress = client.kind === 'agent' ? inputs?.traffic.clients.egress(workload) : undefined;
+    // Proxyless gRPC writes what its application wants.
+    const logging = dialect.name === 'grpc' ? undefined : inputs?.traffic.clients.logging(workload);
     return {
-      ...this.#classFor(dialect, client),
+      ...this.#classFor(dialect, client, logging),
       visible: inputs === undefined || egress === undefined ? undefined : visibleServices(egress, inputs),
     };
   }
 
-  #classFor(dialect: Dialect, client: Client): Pick<Standing, 'classId' | 'classView'> {
+  #classFor(dialect: Dialect, client: Client, logging: DialectContext['logging']): Pick<Standing, 'classId' | 'classView'> {
     const anchors = dialect.name === 'grpc' ? client.claims.anchors : [];
     const wanted = this.#classOf(client);
     const listen = dialect.name === 'envoy' && client.kind === 'gateway' ? listenOf(client) : undefined;
-    const id = `${dialect.name} ${idOf(wanted)} ${anchors.join()} ${listen?.address} ${listen?.port} ${listen?.originate}`;
+    const id = `${dialect.name} ${idOf(wanted)} ${anchors.join()} ${listen?.address} ${listen?.port} ${listen?.originate} ${JSON.stringify(logging)}`;
     const classView = () =>
-      this.#active.get(id) ?? this.#newClass(id, dialect, { client: wanted, anchors, ...(listen === undefined ? {} : { listen }) });
+      this.#active.get(id) ??
+      this.#newClass(id, dialect, { client: wanted, anchors, logging, ...(listen === undefined ? {} : { listen }) });
     return { classId: id, classView };
   }
 
-  #newClass(id: string, dialect: Dialect, of: Pick<DialectContext, 'client' | 'anchors' | 'listen'>): DialectView {
+  #newClass(id: string, dialect: Dialect, of: Pick<DialectContext, 'client' | 'anchors' | 'listen' | 'logging'>): DialectView {
     const { client: wanted } = of;
     let context: DialectContext | undefined;
     const take = (): { snapshot: Snapshot; context: DialectContext } | undefined => {

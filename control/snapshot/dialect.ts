@@ -1,3 +1,4 @@
+import type { AccessLogging } from '../../core/access-log/index.ts';
 import type { ServiceKey, SpiffeId } from '../../core/model/index.ts';
 import type { DialectName, EncodedResource, NodeClaims } from '../../core/xds/index.ts';
 import type { ClientClass, Resource, ResourceKind, Snapshot } from './ir.ts';
@@ -19,6 +20,8 @@ export interface DialectContext {
   readonly cluster: string;
   /** Mesh clusters that clients of this class hold anchors for (proxyless gRPC), sorted; empty for other dialects. */
   readonly anchors: readonly string[];
+  /** What clients of this class write into their access logs; undefined: everything. */
+  readonly logging?: AccessLogging | undefined;
   /** Where gateways of this class listen (Envoy); undefined for other clients, and for proxies that know by themselves. */
   readonly listen?: { readonly address: string; readonly port: number; readonly originate: string };
 }

@@ -1,8 +1,10 @@
+import { createHash } from 'node:crypto';
+import type { AccessLogging, SideLogging } from '../../core/access-log/index.ts';
 import type { AuthzRule } from '../../core/authz/index.ts';
 import type { Protocol } from '../../core/model/index.ts';
 import type { Routing } from '../../core/traffic/index.ts';
 import { native, nativeRouting, nativeTypeUrls } from '../../core/xds/index.ts';
-import { type Dialect, type DialectResource, lazyResource } from './dialect.ts';
+import { type Dialect, type DialectResource, lazyResource, meshOwner } from './dialect.ts';
 import { assignmentMessage } from './encode-native-assignment.ts';
 import { ingressMessage, routingMessage } from './encode-native-routing.ts';
 import { trafficMessage } from './encode-native-traffic.ts';
@@ -32,10 +34,27 @@ const made = new WeakMap<Resource, DialectResource>();
 /** For our own gateways and agents: each resource as it is. Encoded once for each sealed resource, whoever and however many get it. */
 export const nativeDialect: Dialect = {
   name: 'native',
-  typeUrls: Object.values(nativeTypeUrlOf),
+  typeUrls: [...Object.values(nativeTypeUrlOf), nativeTypeUrls.telemetry],
   openTypes: [nativeTypeUrls.authz],
-  translate: (_owner, resources) => resources.filter((r) => nativeTypeUrlOf[r.kind] !== undefined).map(encodeNative),
+  translate: (owner, resources, { logging }) => [
+    ...resources.filter((r) => nativeTypeUrlOf[r.kind] !== undefined).map(encodeNative),
+    ...(owner === meshOwner && logging !== undefined ? [telemetry(logging)] : []),
+  ],
 };
+
+const telemetryName = 'telemetry';
+
+/** Few, and each for a class of its own: made where the class is. */
+function telemetry(logging: AccessLogging): DialectResource {
+  const side = ({ enabled, filter = '' }: SideLogging) => ({ disabled: !enabled, filter });
+  const value = { name: telemetryName, client: side(logging.client), server: side(logging.server) };
+  return lazyResource(
+    nativeTypeUrls.telemetry,
+    telemetryName,
+    createHash('sha256').update(JSON.stringify(value)).digest('hex').slice(0, 32),
+    () => native.Telemetry.encode(value).finish(),
+  );
+}
 
 function encodeNative(resource: Resource): DialectResource {
   const known = made.get(resource);

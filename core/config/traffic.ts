@@ -166,11 +166,17 @@ export interface SidecarSpec {
   readonly createdAt: number;
 }
 
-/** Istio's Telemetry, as far as it concerns access logs and metrics. */
+/** Istio's Telemetry, as far as it concerns access logs. */
 export interface TelemetrySpec {
   readonly selector: Readonly<Record<string, string>>;
-  readonly accessLogging?: { readonly disabled: boolean };
-  readonly metrics?: { readonly disabled: boolean };
+  /** In order: of each side the last that speaks of it counts. */
+  readonly accessLogging: readonly {
+    readonly side: 'client' | 'server' | 'both';
+    readonly disabled: boolean;
+    /** As core/access-log reads it. */
+    readonly filter?: string;
+  }[];
+  readonly createdAt: number;
 }
 
 /** The Gateway API's ReferenceGrant: routes of `from` may lead to services here. */

@@ -1,6 +1,6 @@
 import { accept, type Checked, reject, type Violation } from '../validate.ts';
 import type { Any } from './gen/google/protobuf/any.ts';
-import { Authz, Bundle, Cluster, Listener, LoadAssignment, Route } from './gen/isthmus/native/v1/native.ts';
+import { Authz, Bundle, Cluster, Listener, LoadAssignment, Route, Telemetry } from './gen/isthmus/native/v1/native.ts';
 import { Routing } from './gen/isthmus/native/v1/routing.ts';
 import { nativeTypeUrls as urls } from './type-urls.ts';
 import { checkAssignment, checkAuthz, checkBundle, checkCluster, checkListener, checkRoute } from './validate-native.ts';
@@ -13,7 +13,8 @@ export type NativeResource =
   | { readonly kind: 'listener'; readonly name: string; readonly value: Listener }
   | { readonly kind: 'route'; readonly name: string; readonly value: Route }
   | { readonly kind: 'authz'; readonly name: string; readonly value: Authz }
-  | { readonly kind: 'routing'; readonly name: string; readonly value: Routing };
+  | { readonly kind: 'routing'; readonly name: string; readonly value: Routing }
+  | { readonly kind: 'telemetry'; readonly name: string; readonly value: Telemetry };
 
 /** The value, checked so that a data plane can use it as it is, or everything that is wrong with it. Never throws. */
 export function decodeResource(any: Any): Checked<NativeResource> {
@@ -54,6 +55,10 @@ function decode({ typeUrl, value: bytes }: Any): { resource: NativeResource; vio
     case urls.routing: {
       const value = Routing.decode(bytes);
       return { resource: { kind: 'routing', name: value.name, value }, violations: checkRouting(value) };
+    }
+    case urls.telemetry: {
+      const value = Telemetry.decode(bytes);
+      return { resource: { kind: 'telemetry', name: value.name, value }, violations: [] };
     }
     default:
       throw new Error('a type that this version does not know');

@@ -10,6 +10,7 @@ export const nativeTypeUrls = {
   route: `${native}Route`,
   authz: `${native}Authz`,
   routing: `${native}Routing`,
+  telemetry: `${native}Telemetry`,
 } as const;
 
 const envoy = 'type.googleapis.com/envoy.';
@@ -69,6 +70,7 @@ export const typeRules: readonly TypeRule[] = [
   { typeUrl: nativeTypeUrls.listener },
   { typeUrl: nativeTypeUrls.route },
   { typeUrl: nativeTypeUrls.authz },
+  { typeUrl: nativeTypeUrls.telemetry },
   { typeUrl: envoyTypeUrls.secret, namedOnly: true, refersToNothing: true },
   { typeUrl: envoyTypeUrls.cluster, whole: true, warmsWith: envoyTypeUrls.loadAssignment },
   { typeUrl: envoyTypeUrls.loadAssignment, namedOnly: true, refersToNothing: true },

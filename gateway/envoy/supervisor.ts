@@ -152,6 +152,8 @@ export class EnvoySupervisor {
       ...['--socket-path', `${dir}/restart`, '--socket-mode', '600'],
       ...['--drain-time-s', String(drainSeconds), '--drain-strategy', 'immediate', '--parent-shutdown-time-s', String(drainSeconds + 2)],
       ...['--log-format', envoyLogFormat, '--log-level', 'info'],
+      // Signs of trouble are read from its access log, which it would keep for 10 s.
+      ...['--file-flush-interval-msec', '1000'],
       ...(concurrency === undefined ? [] : ['--concurrency', String(concurrency)]),
     ];
   }

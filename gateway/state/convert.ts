@@ -1,3 +1,4 @@
+import type { AccessLogging, SideLogging } from '../../core/access-log/index.ts';
 import type { Protocol } from '../../core/model/index.ts';
 import { native } from '../../core/xds/index.ts';
 import { ingressOf } from './convert-routing.ts';
@@ -69,4 +70,13 @@ export function authzOf(message: native.Authz): AuthzState {
     action: rule.action === native.AuthzRule_Action.DENY ? ('deny' as const) : ('allow' as const),
   }));
   return { name: message.name, rules };
+}
+
+export function loggingOf({ client, server }: native.Telemetry): AccessLogging {
+  return { client: sideOf(client), server: sideOf(server) };
+}
+
+function sideOf(side: native.AccessLog | undefined): SideLogging {
+  const { disabled = false, filter = '' } = side ?? {};
+  return { enabled: !disabled, ...(filter === '' ? {} : { filter }) };
 }

@@ -1,7 +1,8 @@
+import type { AccessLogging } from '../../core/access-log/index.ts';
 import type { Routing } from '../../core/traffic/index.ts';
 import { formatViolation } from '../../core/validate.ts';
 import { decodeResource, type NativeResource, nativeTypeUrls, type ResourceRejection, type XdsUpdate } from '../../core/xds/index.ts';
-import { authzOf, bundleOf, clusterOf, listenerOf, routeOf } from './convert.ts';
+import { authzOf, bundleOf, clusterOf, listenerOf, loggingOf, routeOf } from './convert.ts';
 import { assignmentOf } from './convert-assignment.ts';
 import { routingOf } from './convert-routing.ts';
 import type { AssignmentState, AuthzState, BundleState, ClusterState, DataPlaneState, ListenerState, RouteState } from './types.ts';
@@ -35,7 +36,7 @@ export function applyUpdate(
   return { state: draft.state, rejections };
 }
 
-type Value = ListenerState | RouteState | ClusterState | AssignmentState | BundleState | AuthzState | Routing;
+type Value = ListenerState | RouteState | ClusterState | AssignmentState | BundleState | AuthzState | Routing | AccessLogging;
 
 function stateOf(resource: NativeResource): Value | undefined {
   switch (resource.kind) {
@@ -53,6 +54,8 @@ function stateOf(resource: NativeResource): Value | undefined {
       return authzOf(resource.value);
     case 'routing':
       return routingOf(resource.value);
+    case 'telemetry':
+      return loggingOf(resource.value);
   }
 }
 
@@ -64,6 +67,7 @@ const fields: ReadonlyMap<string, keyof DataPlaneState> = new Map([
   [nativeTypeUrls.bundle, 'bundles'],
   [nativeTypeUrls.authz, 'authz'],
   [nativeTypeUrls.routing, 'routings'],
+  [nativeTypeUrls.telemetry, 'telemetry'],
 ]);
 
 /** One update is of one type: its map is copied once, whatever the update holds. */

@@ -1,3 +1,4 @@
+import type { AccessLogging } from '../../core/access-log/index.ts';
 import type { AuthzRule } from '../../core/authz/index.ts';
 import type { TrustBundle } from '../../core/identity/index.ts';
 import type { Protocol } from '../../core/model/index.ts';
@@ -21,6 +22,8 @@ export interface DataPlaneState {
   readonly authz: ReadonlyMap<string, AuthzState>;
   /** By name: see Routing. */
   readonly routings: ReadonlyMap<string, Routing>;
+  /** One, named `telemetry`, or none: then everything is logged. */
+  readonly telemetry: ReadonlyMap<string, AccessLogging>;
 }
 
 export const emptyState: DataPlaneState = {
@@ -31,6 +34,7 @@ export const emptyState: DataPlaneState = {
   bundles: new Map(),
   authz: new Map(),
   routings: new Map(),
+  telemetry: new Map(),
 };
 
 export interface BundleState extends TrustBundle {

@@ -58,6 +58,7 @@ interface Common {
 function common(c: Common, upstream: EndpointState | undefined, cluster: ClusterTable | undefined, localIdentity: string): Entry {
   const inbound = c.end !== undefined;
   return {
+    reporter: inbound ? 'destination' : 'source',
     connection_id: c.id,
     listener: c.listener,
     route_name: c.sni === '' ? c.listener : c.sni,

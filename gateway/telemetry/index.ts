@@ -1,3 +1,4 @@
 export { connectionEntry, requestEntry } from './access-log.ts';
+export { logGate } from './log-gate.ts';
 export { createAccessLog, createGatewayLog } from './loggers.ts';
 export { registerCertificateExpiry, TrafficMetrics } from './metrics.ts';

@@ -35,6 +35,7 @@ export function agentInterest(
   const clusters = new Set(kept.clusters.keys());
   return new Map<string, Interest>([
     [nativeTypeUrls.bundle, '*'],
+    [nativeTypeUrls.telemetry, '*'],
     [nativeTypeUrls.listener, opened?.names.names() ?? '*'],
     [nativeTypeUrls.authz, new Set(services)],
     [nativeTypeUrls.cluster, clusters],

@@ -7,6 +7,7 @@ import type {
   RouteSpec,
   ServiceEntrySpec,
   SidecarSpec,
+  TelemetrySpec,
   TrafficObject,
   TrafficObjectOf,
 } from '../../core/config/index.ts';
@@ -120,4 +121,13 @@ function split(id: string): { readonly namespace: string; readonly name: string 
 
 export function sidecar(id: string, spec: Partial<SidecarSpec> = {}): TrafficObjectOf<'Sidecar', SidecarSpec> {
   return { ...named('networking.istio.io', id), kind: 'Sidecar', spec: { workloadSelector: {}, createdAt: 1, ...spec } };
+}
+
+export function telemetry(
+  id: string,
+  accessLogging: TelemetrySpec['accessLogging'],
+  selector: TelemetrySpec['selector'] = {},
+  createdAt = 1,
+): TrafficObjectOf<'Telemetry', TelemetrySpec> {
+  return { ...named('telemetry.istio.io', id), kind: 'Telemetry', spec: { selector, accessLogging, createdAt } };
 }

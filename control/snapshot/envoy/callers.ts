@@ -23,7 +23,7 @@ export function callers(snapshot: Snapshot, context: DialectContext): readonly D
   const source = gatewaySource(context);
   const listeners = [...snapshot.resources.listener.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
   const made = listeners.flatMap(({ name, version, value }) => {
-    if (value.type === 'ingress') return ingress(name, version, value, { snapshot, source });
+    if (value.type === 'ingress') return ingress(name, version, value, { snapshot, source, logging: context.logging });
     const routing = value.type === 'originate' && isHttp(value.protocol) ? snapshot.resources.routing.get(value.routing ?? '') : undefined;
     return routing === undefined
       ? []
@@ -46,7 +46,11 @@ function ingress(
   name: string,
   version: string,
   listener: IngressListener,
-  { snapshot, source }: { readonly snapshot: Snapshot; readonly source: TrafficSource },
+  {
+    snapshot,
+    source,
+    logging,
+  }: { readonly snapshot: Snapshot; readonly source: TrafficSource; readonly logging: DialectContext['logging'] },
 ): DialectResource[] {
   const routings = new Map<string, Resource<'routing'>>();
   for (const { routing } of listener.servers) {
@@ -56,14 +60,14 @@ function ingress(
   const find = (each: string) => routings.get(each)?.value;
   // What HTTP is led by does not show in the listener.
   const l4 = listener.servers.filter((server) => server.protocol !== 'http').map((server) => routings.get(server.routing)?.version ?? '');
-  if (ingressListener(name, listener, { find, source }) === undefined) return [];
+  if (ingressListener(name, listener, { find, source, logging }) === undefined) return [];
   return [
     sealed(
       envoyTypeUrls.listener,
       Listener,
       name,
-      [version, l4, source],
-      () => ingressListener(name, listener, { find, source }) ?? Listener.create(),
+      [version, l4, source, ...(logging === undefined ? [] : [logging])],
+      () => ingressListener(name, listener, { find, source, logging }) ?? Listener.create(),
     ),
     ...ingressRoutes(name, listener).map((routes) => {
       const versions = routes.servers.map((server) => [server, routings.get(server.routing)?.version ?? '']);

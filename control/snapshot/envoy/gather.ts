@@ -21,22 +21,26 @@ export function gather(snapshot: Snapshot, context: DialectContext): readonly Di
 
 /** The one listener of an east-west gateway. What it only passes through does not show in it: that is found by name. */
 function eastWest(snapshot: Snapshot, context: DialectContext): readonly DialectResource[] {
-  const { listen, trustDomain } = context;
+  const { listen, trustDomain, logging } = context;
   if (listen === undefined) return [];
   const { route, authz, bundle } = snapshot.resources;
   const deniedSerials = bundle.get(trustDomain)?.value.deniedSerials ?? [];
   const terminated = [...route.values()].filter((r) => r.value.mode === 'terminate').sort((a, b) => (a.name < b.name ? -1 : 1));
   const rules = terminated.map((r) => authz.get(r.value.authz));
   const ends = terminated.map((r, i) => mtlsEnd(r, { trustDomain, rules: rules[i]?.value.rules ?? [], deniedSerials }));
-  const inputs = [listen, trustDomain, deniedSerials, ...terminated.map((r, i) => [r.version, rules[i]?.version ?? ''])];
-  const listener = sealed(envoyTypeUrls.listener, Listener, gatewayListenerName, inputs, () => gatewayListener(listen, ends));
-  return ends.some(needsInternalHop) ? [listener, ...hop] : [listener];
+  const said = logging === undefined ? [] : [logging];
+  const inputs = [listen, trustDomain, deniedSerials, ...said, ...terminated.map((r, i) => [r.version, rules[i]?.version ?? ''])];
+  const listener = sealed(envoyTypeUrls.listener, Listener, gatewayListenerName, inputs, () => gatewayListener(listen, ends, logging));
+  return ends.some(needsInternalHop) ? [listener, ...hopOf(logging)] : [listener];
 }
 
-const hop = [
-  sealed(envoyTypeUrls.cluster, Cluster, internalHopName, [], internalHopCluster),
-  sealed(envoyTypeUrls.listener, Listener, internalHopName, [], internalHopListener),
-];
+function hopOf(logging: DialectContext['logging']): readonly DialectResource[] {
+  const said = logging === undefined ? [] : [logging];
+  return [
+    sealed(envoyTypeUrls.cluster, Cluster, internalHopName, [], internalHopCluster),
+    sealed(envoyTypeUrls.listener, Listener, internalHopName, said, () => internalHopListener(logging)),
+  ];
+}
 
 function mtlsEnd({ name, value }: Resource<'route'>, authorization: MtlsEnd['authorization']): MtlsEnd {
   return { serverNames: [name], protocol: value.protocol, cluster: value.cluster, authorization };

@@ -36,7 +36,7 @@ interface Looker {
 }
 
 function inbound(claim: NonNullable<NodeClaims['inbound']>, { find, context }: Looker): DialectResource[] {
-  const { hostSuffix, trustDomain } = context;
+  const { hostSuffix, trustDomain, logging } = context;
   const at = { address: claim.address, port: claim.port };
   // Two chains of one server name would spoil the listener for all.
   const services = [...new Map(claim.services.map((s) => [inboundCluster(s, hostSuffix), s])).entries()];
@@ -55,13 +55,13 @@ function inbound(claim: NonNullable<NodeClaims['inbound']>, { find, context }: L
       // Without a word about who may call, nobody may.
       authorization: { trustDomain, rules: authz[i]?.value.rules ?? [], deniedSerials },
     }));
-  const inputs = [claim, hostSuffix, trustDomain, deniedSerials, authz.map((a) => a?.version ?? ''), subsets];
+  const inputs = [claim, hostSuffix, trustDomain, deniedSerials, authz.map((a) => a?.version ?? ''), subsets, ...said(logging)];
   const listener = sealed(
     envoyTypeUrls.listener,
     Listener,
     'inbound',
     inputs,
-    () => inboundListener('inbound', at, ends()) ?? Listener.create(),
+    () => inboundListener('inbound', at, ends(), 'named', logging) ?? Listener.create(),
   );
   return [
     listener,
@@ -82,21 +82,23 @@ function outbound(claim: OutboundClaim, looker: Looker): DialectResource[] {
   const { protocol, cluster, routing, traffic } = target;
   const name = `outbound|${claim.address}|${claim.listen}`;
   const at = { address: claim.address, port: claim.listen };
+  const { logging } = looker.context;
   const common = { protocol, cluster, ...(traffic === undefined ? {} : { traffic }) };
   if (routing === undefined) {
-    return [sealed(envoyTypeUrls.listener, Listener, name, [at, common], () => outboundListener(name, at, common))];
+    const make = () => outboundListener(name, at, common, logging);
+    return [sealed(envoyTypeUrls.listener, Listener, name, [at, common, ...said(logging)], make)];
   }
   if (!isHttp(protocol)) {
     const { l4 } = routing.value;
     const source = l4.some(({ matches }) => matches.some(saysSource)) ? looker.source : { namespace: '', labels: {} };
-    const inputs = [at, common, routing.version, source];
-    return [
-      sealed(envoyTypeUrls.listener, Listener, name, inputs, () => outboundListener(name, at, { ...common, routes: { l4, source } })),
-    ];
+    const inputs = [at, common, routing.version, source, ...said(logging)];
+    const make = () => outboundListener(name, at, { ...common, routes: { l4, source } }, logging);
+    return [sealed(envoyTypeUrls.listener, Listener, name, inputs, make)];
   }
   const routes = routing.name;
+  const make = () => outboundListener(name, at, { protocol, cluster, routes }, logging);
   return [
-    sealed(envoyTypeUrls.listener, Listener, name, [at, protocol, routes], () => outboundListener(name, at, { protocol, cluster, routes })),
+    sealed(envoyTypeUrls.listener, Listener, name, [at, protocol, routes, ...said(logging)], make),
     routesResource(routes, routingHosts(routing.value), routing.version, clustersBy(looker)),
   ];
 }
@@ -104,6 +106,7 @@ function outbound(claim: OutboundClaim, looker: Looker): DialectResource[] {
 function http(claim: HttpClaim, looker: Looker): DialectResource[] {
   const name = `http|${claim.address}|${claim.listen}`;
   const at = { address: claim.address, port: claim.listen };
+  const { logging } = looker.context;
   const taken = new Set<string>();
   const versions: string[] = [];
   const hosts = claim.services.flatMap((service): readonly HttpHost[] => {
@@ -121,9 +124,14 @@ function http(claim: HttpClaim, looker: Looker): DialectResource[] {
     return [{ name: prefix, domains, rules: plainRules(cluster), retries: true }];
   });
   return [
-    sealed(envoyTypeUrls.listener, Listener, name, [at], () => httpListener(name, at, name)),
+    sealed(envoyTypeUrls.listener, Listener, name, [at, ...said(logging)], () => httpListener(name, at, name, logging)),
     routesResource(name, hosts, versions, clustersBy(looker)),
   ];
+}
+
+/** Where nothing is said of logs, listeners are of the versions that they had before there was anything to be said. */
+function said(logging: DialectContext['logging']): readonly unknown[] {
+  return logging === undefined ? [] : [logging];
 }
 
 function clustersBy({ find, source }: Looker) {

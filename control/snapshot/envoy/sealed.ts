@@ -3,7 +3,7 @@ import type { BinaryWriter } from '@bufbuild/protobuf/wire';
 import { type DialectResource, lazyResource } from '../dialect.ts';
 
 /** Raised when equal inputs give other bytes than before: clients that resume by version would keep the old ones. */
-const form = 3;
+const form = 4;
 
 /** A resource whose version is a hash of what it is made from, so that nothing is encoded to learn that nothing changed. */
 export function sealed<T>(

@@ -72,14 +72,18 @@ function originate({ name, version, value }: Resource<'listener'>, all: readonly
   const traffic = all.find((r): r is Resource<'cluster'> => is(r, 'cluster') && r.name === cluster)?.value.traffic;
   const routing = all.find((r): r is Resource<'routing'> => is(r, 'routing') && r.name === value.routing);
   const common = { protocol, cluster, allowedCidrs, ...(traffic === undefined ? {} : { traffic }) };
+  const { logging } = context;
+  const said = logging === undefined ? [] : [logging];
   if (routing === undefined) {
-    return [sealed(envoyTypeUrls.listener, Listener, name, [version, at, traffic], () => originateListener(name, at, common))];
+    return [
+      sealed(envoyTypeUrls.listener, Listener, name, [version, at, traffic, ...said], () => originateListener(name, at, common, logging)),
+    ];
   }
   // What HTTP is led by comes apart from the listener: see callers.ts.
   const routes = isHttp(protocol) ? routing.name : { l4: routing.value.l4, source: gatewaySource(context) };
   return [
-    sealed(envoyTypeUrls.listener, Listener, name, [version, at, traffic, routes], () =>
-      originateListener(name, at, { ...common, routes }),
+    sealed(envoyTypeUrls.listener, Listener, name, [version, at, traffic, routes, ...said], () =>
+      originateListener(name, at, { ...common, routes }, logging),
     ),
   ];
 }

@@ -1,4 +1,6 @@
-import { AccessLog } from '../gen/envoy/config/accesslog/v3/accesslog.ts';
+import type { AccessLogging } from '../../access-log/index.ts';
+import { AccessLog, AccessLogFilter } from '../gen/envoy/config/accesslog/v3/accesslog.ts';
+import { ExpressionFilter } from '../gen/envoy/extensions/access_loggers/filters/cel/v3/cel.ts';
 import { StdoutAccessLog } from '../gen/envoy/extensions/access_loggers/stream/v3/stream.ts';
 import { packed } from './any.ts';
 
@@ -36,19 +38,41 @@ const http = {
   route_name: '%ROUTE_NAME%',
 } as const;
 
+/** For logs: whose entries they are, and which of them are written. */
+export interface ListenerLog {
+  readonly name: string;
+  /** Absent: everything. */
+  readonly logging?: AccessLogging | undefined;
+}
+
+/** As in Istio's metrics: who tells it, the proxy of the caller or the mTLS end. */
+export type Reporter = 'source' | 'destination';
+
 /** One JSON object a line on stdout, with the names that our own proxies log under. */
-function stdoutLog(listener: string, fields: Readonly<Record<string, string>>): AccessLog {
+function stdoutLog({ name, logging }: ListenerLog, reporter: Reporter, fields: Readonly<Record<string, string>>): AccessLog[] {
+  const side = logging?.[reporter === 'source' ? 'client' : 'server'];
+  if (side?.enabled === false) return [];
   const config = StdoutAccessLog.create({
-    accessLogFormat: { $case: 'logFormat', value: { format: { $case: 'jsonFormat', value: { listener, ...fields } } } },
+    accessLogFormat: {
+      $case: 'logFormat',
+      value: { format: { $case: 'jsonFormat', value: { listener: name, reporter, ...fields } } },
+    },
   });
   const typed = packed('envoy.extensions.access_loggers.stream.v3.StdoutAccessLog', StdoutAccessLog, config);
-  return AccessLog.create({ name: 'envoy.access_loggers.stdout', configType: { $case: 'typedConfig', value: typed } });
+  const filter = side?.filter === undefined ? {} : { filter: expression(side.filter) };
+  return [AccessLog.create({ name: 'envoy.access_loggers.stdout', configType: { $case: 'typedConfig', value: typed }, ...filter })];
 }
 
-export function requestLog(listener: string): AccessLog {
-  return stdoutLog(listener, { type: 'http', ...http, ...common });
+function expression(text: string): AccessLogFilter {
+  const typed = packed('envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter', ExpressionFilter, { expression: text });
+  const value = { name: 'envoy.access_loggers.extension_filters.cel', configType: { $case: 'typedConfig' as const, value: typed } };
+  return AccessLogFilter.create({ filterSpecifier: { $case: 'extensionFilter', value } });
 }
 
-export function connectionLog(listener: string): AccessLog {
-  return stdoutLog(listener, { type: 'tcp', ...common });
+export function requestLog(log: ListenerLog, reporter: Reporter): AccessLog[] {
+  return stdoutLog(log, reporter, { type: 'http', ...http, ...common });
+}
+
+export function connectionLog(log: ListenerLog, reporter: Reporter): AccessLog[] {
+  return stdoutLog(log, reporter, { type: 'tcp', ...common });
 }

@@ -12,7 +12,7 @@ import {
 } from '../gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.ts';
 import { TcpProxy } from '../gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.ts';
 import type { Any } from '../gen/google/protobuf/any.ts';
-import { connectionLog, requestLog } from './access-log.ts';
+import { connectionLog, type ListenerLog, requestLog } from './access-log.ts';
 import { duration, packed } from './any.ts';
 import { type Authorization, httpRbac, networkRbac } from './authorization.ts';
 import { type CountedFor, connectionFlows, keepPeer, requestFlows } from './flow-log.ts';
@@ -25,8 +25,7 @@ import { localOriginHeader } from './route-retries.ts';
 import { adsSource } from './tls.ts';
 
 export interface HttpFilterOptions {
-  /** Of the listener, for logs. */
-  readonly listener: string;
+  readonly listener: ListenerLog;
   readonly statPrefix: string;
   /** A configuration, or the name of one that comes over ADS. */
   readonly routes: RouteConfiguration | string;
@@ -53,7 +52,10 @@ export function httpFilters(options: HttpFilterOptions): Filter[] {
       ...((options.ruled ?? typeof options.routes === 'string') ? routeFilters.map(httpFilter) : []),
       router,
     ],
-    accessLog: [requestLog(options.listener), requestFlows(options.authorization === undefined ? 'caller' : 'mtls-end')],
+    accessLog: [
+      ...requestLog(options.listener, options.authorization === undefined ? 'source' : 'destination'),
+      requestFlows(options.authorization === undefined ? 'caller' : 'mtls-end'),
+    ],
     ...(options.authorization === undefined ? callersEnd : mtlsEnd),
   });
   const name = 'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager';
@@ -67,7 +69,7 @@ function serialOf(authorization: Authorization | undefined): readonly Filter[] {
 
 /** `app`: HOST:PORT of the one application that `cluster` stands for; absent where it has endpoints that come and go. */
 export function tcpEndFilters(options: {
-  readonly listener: string;
+  readonly listener: ListenerLog;
   readonly statPrefix: string;
   readonly cluster: string;
   readonly authorization: Authorization;
@@ -90,8 +92,7 @@ export function tcpEndFilters(options: {
 const tcpProxyName = 'envoy.filters.network.tcp_proxy';
 
 export interface TcpProxyOptions {
-  /** For logs. */
-  readonly listener: string;
+  readonly listener: ListenerLog;
   readonly statPrefix: string;
   readonly cluster: string | readonly WeightedCluster[];
   /** Of the xDS cluster, or of the first of several. */
@@ -124,7 +125,10 @@ function tcpProxyConfig({ listener, statPrefix, cluster, traffic = {}, counted }
     ...(maxConnectionDurationMs === undefined ? {} : { maxDownstreamConnectionDuration: duration(maxConnectionDurationMs) }),
     hashPolicy: bySource ? [{ policySpecifier: { $case: 'sourceIp', value: {} } }] : [],
     maxConnectAttempts: proxyLimits.maxAttempts,
-    accessLog: [connectionLog(listener), ...(counted === undefined ? [] : [connectionFlows(counted)])],
+    accessLog: [
+      ...connectionLog(listener, counted === 'caller' ? 'source' : 'destination'),
+      ...(counted === undefined ? [] : [connectionFlows(counted)]),
+    ],
   });
 }
 

@@ -1,3 +1,4 @@
+import type { AccessLogging } from '../../access-log/index.ts';
 import { TrafficDirection } from '../gen/envoy/config/core/v3/base.ts';
 import { Listener } from '../gen/envoy/config/listener/v3/listener.ts';
 import { FilterChain } from '../gen/envoy/config/listener/v3/listener_components.ts';
@@ -15,7 +16,8 @@ const passthrough = 'passthrough';
  * cluster of that very name, and only names of the mesh's form get that far: clusters that are
  * not for strangers, such as those that the gateway calls with its own identity, have names of another form.
  */
-export function gatewayListener(at: ListenAt, ends: readonly MtlsEnd[]): Listener {
+export function gatewayListener(at: ListenAt, ends: readonly MtlsEnd[], logging?: AccessLogging): Listener {
+  const log = { name: gatewayListenerName, logging };
   const byName = ends.flatMap((end) => end.serverNames.map((name) => [name, take(end.cluster)] as const));
   return Listener.create({
     ...listenerBase(gatewayListenerName, at, TrafficDirection.INBOUND),
@@ -26,10 +28,10 @@ export function gatewayListener(at: ListenAt, ends: readonly MtlsEnd[]): Listene
         filters: [
           filter('envoy.filters.network.sni_cluster', emptyConfig('envoy.extensions.filters.network.sni_cluster.v3.SniCluster')),
           // The SNI replaces its cluster; there is none of this name.
-          tcpProxy({ listener: gatewayListenerName, statPrefix: passthrough, cluster: 'no-server-name', counted: 'caller' }),
+          tcpProxy({ listener: log, statPrefix: passthrough, cluster: 'no-server-name', counted: 'caller' }),
         ],
       }),
-      ...ends.map((end) => ({ ...mtlsChain(gatewayListenerName, end), filterChainMatch: undefined })),
+      ...ends.map((end) => ({ ...mtlsChain(log, end), filterChainMatch: undefined })),
     ],
     filterChainMatcher:
       byName.length === 0

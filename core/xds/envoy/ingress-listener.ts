@@ -1,7 +1,9 @@
+import type { AccessLogging } from '../../access-log/index.ts';
 import { type IngressListener, type IngressServer, namesWithin, type Routing } from '../../traffic/index.ts';
 import { TrafficDirection } from '../gen/envoy/config/core/v3/base.ts';
 import { Listener } from '../gen/envoy/config/listener/v3/listener.ts';
 import { FilterChain, FilterChainMatch } from '../gen/envoy/config/listener/v3/listener_components.ts';
+import type { ListenerLog } from './access-log.ts';
 import { duration } from './any.ts';
 import { httpFilters } from './filters.ts';
 import { ingressTls } from './ingress-tls.ts';
@@ -56,16 +58,17 @@ export function ingressHosts({ servers }: IngressRoutes, find: FindRouting): rea
 export function ingressListener(
   name: string,
   listener: IngressListener,
-  { find, source }: { readonly find: FindRouting; readonly source: TrafficSource },
+  { find, source, logging }: { readonly find: FindRouting; readonly source: TrafficSource; readonly logging?: AccessLogging | undefined },
 ): Listener | undefined {
+  const log = { name, logging };
   const secure = listener.servers.some(isTls);
   const routes = ingressRoutes(name, listener);
   const [plain] = routes.filter((each) => each.servers[0]?.tls === undefined);
   const chains = [
-    ...(plain === undefined ? [] : [plainChain(name, plain.name)]),
+    ...(plain === undefined ? [] : [plainChain(log, plain.name)]),
     ...listener.servers.flatMap((server) => {
       const l4 = { l4: find(server.routing)?.l4 ?? [], source };
-      const options = { listener: name, statPrefix: 'ingress' };
+      const options = { listener: log, statPrefix: 'ingress' };
       if (server.protocol === 'tls-passthrough') return l4Chains(l4, { ...options, hosts: hostsOf(server) });
       if (server.tls === undefined) return server.protocol === 'http' ? [] : l4Chains(l4, options);
       const transportSocket = ingressTls(server.tls, server.protocol === 'http');
@@ -82,7 +85,7 @@ export function ingressListener(
   return Listener.create({ ...listenerBase(name, at, TrafficDirection.INBOUND), ...(secure ? inspectTls : {}), filterChains });
 }
 
-function plainChain(listener: string, routes: string): FilterChain {
+function plainChain(listener: ListenerLog, routes: string): FilterChain {
   return FilterChain.create({
     name: 'http',
     filterChainMatch: { transportProtocol: 'raw_buffer' },

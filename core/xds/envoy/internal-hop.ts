@@ -1,4 +1,5 @@
 import { BinaryWriter } from '@bufbuild/protobuf/wire';
+import type { AccessLogging } from '../../access-log/index.ts';
 import { Cluster, Cluster_DiscoveryType } from '../gen/envoy/config/cluster/v3/cluster.ts';
 import { TransportSocket } from '../gen/envoy/config/core/v3/base.ts';
 import { Listener } from '../gen/envoy/config/listener/v3/listener.ts';
@@ -12,13 +13,23 @@ import { rawBuffer } from './tls.ts';
  * An internal listener of Envoy, in memory: its tcp_proxy takes the xDS cluster that the connection before it has decided on,
  * and closes where it has not decided on any. Needs the bootstrap extension `envoy.bootstrap.internal_listener`.
  */
-export function internalHopListener(): Listener {
+/** What it logs is of mTLS ends. */
+export function internalHopListener(logging?: AccessLogging): Listener {
   return Listener.create({
     name: internalHopName,
     listenerSpecifier: { $case: 'internalListener', value: {} },
     // No xDS cluster has this name.
     filterChains: [
-      { filters: [tcpProxy({ listener: internalHopName, statPrefix: 'authorized', cluster: 'rbac-access-denied', counted: 'hop' })] },
+      {
+        filters: [
+          tcpProxy({
+            listener: { name: internalHopName, logging },
+            statPrefix: 'authorized',
+            cluster: 'rbac-access-denied',
+            counted: 'hop',
+          }),
+        ],
+      },
     ],
   });
 }

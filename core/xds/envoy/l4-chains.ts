@@ -1,6 +1,7 @@
 import { type ClusterRef, type ClusterTraffic, type L4Match, type L4Rule, nameCovers, namesWithin } from '../../traffic/index.ts';
 import type { TransportSocket } from '../gen/envoy/config/core/v3/base.ts';
 import { FilterChain, FilterChainMatch } from '../gen/envoy/config/listener/v3/listener_components.ts';
+import type { ListenerLog } from './access-log.ts';
 import { cidrRange } from './endpoints.ts';
 import { tcpProxy } from './filters.ts';
 import { isFrom, type TrafficSource } from './route-match.ts';
@@ -14,8 +15,7 @@ export interface L4Rules {
 }
 
 export interface L4Options {
-  /** For logs and statistics. */
-  readonly listener: string;
+  readonly listener: ListenerLog;
   readonly statPrefix: string;
   /** Of the xDS cluster that callers mean. */
   readonly traffic?: ClusterTraffic | undefined;

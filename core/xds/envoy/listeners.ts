@@ -1,3 +1,4 @@
+import type { AccessLogging } from '../../access-log/index.ts';
 import type { Protocol } from '../../model/index.ts';
 import type { ClusterTraffic } from '../../traffic/index.ts';
 import { TrafficDirection } from '../gen/envoy/config/core/v3/base.ts';
@@ -5,6 +6,7 @@ import { Listener } from '../gen/envoy/config/listener/v3/listener.ts';
 import { type Filter, FilterChain, ListenerFilter } from '../gen/envoy/config/listener/v3/listener_components.ts';
 import type { RouteConfiguration } from '../gen/envoy/config/route/v3/route.ts';
 import { TlsInspector } from '../gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.ts';
+import type { ListenerLog } from './access-log.ts';
 import { duration, packed } from './any.ts';
 import type { Authorization } from './authorization.ts';
 import { anySubset } from './chain-matcher.ts';
@@ -41,20 +43,22 @@ export function inboundListener(
   at: ListenAt,
   ends: readonly MtlsEnd[],
   subsets: 'named' | 'any' = 'named',
+  logging?: AccessLogging,
 ): Listener | undefined {
   if (ends.length === 0) return undefined;
+  const log = { name, logging };
   if (subsets === 'any') {
     return Listener.create({
       ...listenerBase(name, at, TrafficDirection.INBOUND),
       ...inspectTls,
-      filterChains: ends.map((end) => ({ ...mtlsChain(name, end), filterChainMatch: undefined })),
+      filterChains: ends.map((end) => ({ ...mtlsChain(log, end), filterChainMatch: undefined })),
       filterChainMatcher: anySubset(ends.map(({ cluster, serverNames }) => ({ name: cluster, serverNames }))),
     });
   }
   return Listener.create({
     ...listenerBase(name, at, TrafficDirection.INBOUND),
     ...inspectTls,
-    filterChains: ends.map((end) => mtlsChain(name, end)),
+    filterChains: ends.map((end) => mtlsChain(log, end)),
   });
 }
 
@@ -63,7 +67,7 @@ export function needsInternalHop({ protocol, app }: MtlsEnd): boolean {
   return !isHttp(protocol) && app === undefined;
 }
 
-export function mtlsChain(listener: string, end: MtlsEnd): FilterChain {
+export function mtlsChain(listener: ListenerLog, end: MtlsEnd): FilterChain {
   const { serverNames, cluster } = end;
   return FilterChain.create({
     name: cluster,
@@ -86,25 +90,30 @@ export interface CallerTarget {
 }
 
 /** A local address that stands for one service port. */
-export function outboundListener(name: string, at: ListenAt, target: CallerTarget): Listener {
-  return Listener.create({ ...listenerBase(name, at, TrafficDirection.OUTBOUND), ...callerChains(name, 'outbound', target) });
+export function outboundListener(name: string, at: ListenAt, target: CallerTarget, logging?: AccessLogging): Listener {
+  return Listener.create({ ...listenerBase(name, at, TrafficDirection.OUTBOUND), ...callerChains({ name, logging }, 'outbound', target) });
 }
 
 /** One address for many services, by Host; `routes` names a configuration that comes over ADS. */
-export function httpListener(name: string, at: ListenAt, routes: string): Listener {
+export function httpListener(name: string, at: ListenAt, routes: string, logging?: AccessLogging): Listener {
   return Listener.create({
     ...listenerBase(name, at, TrafficDirection.OUTBOUND),
-    filterChains: [{ filters: httpFilters({ listener: name, statPrefix: 'outbound', routes }) }],
+    filterChains: [{ filters: httpFilters({ listener: { name, logging }, statPrefix: 'outbound', routes }) }],
   });
 }
 
 /** A gateway port of one imported service, for callers without a sidecar. Without any CIDR nobody is taken. */
-export function originateListener(name: string, at: ListenAt, target: CallerTarget & { allowedCidrs: readonly string[] }): Listener {
+export function originateListener(
+  name: string,
+  at: ListenAt,
+  target: CallerTarget & { allowedCidrs: readonly string[] },
+  logging?: AccessLogging,
+): Listener {
   const allowed = target.allowedCidrs.flatMap((text) => cidrRange(text) ?? []);
   // An empty list would match everybody; no connection comes from here.
   const nobody = [{ addressPrefix: '255.255.255.255', prefixLen: 32 }];
   const directSourcePrefixRanges = allowed.length === 0 ? nobody : allowed;
-  const { filterChains, ...more } = callerChains(name, 'originate', target);
+  const { filterChains, ...more } = callerChains({ name, logging }, 'originate', target);
   return Listener.create({
     ...listenerBase(name, at, TrafficDirection.OUTBOUND),
     ...more,
@@ -112,7 +121,7 @@ export function originateListener(name: string, at: ListenAt, target: CallerTarg
   });
 }
 
-function endFilters(listener: string, { protocol, cluster, authorization, app }: MtlsEnd): Filter[] {
+function endFilters(listener: ListenerLog, { protocol, cluster, authorization, app }: MtlsEnd): Filter[] {
   const common = { listener, statPrefix: 'inbound', authorization };
   if (!isHttp(protocol)) return tcpEndFilters({ ...common, cluster, ...(app === undefined ? {} : { app: hostPort(app) }) });
   // The one application is not asked twice: its caller may know another.
@@ -125,7 +134,7 @@ function hostPort({ address, port }: ListenAt): string {
 
 /** `statPrefix`: begins the names of its statistics. */
 function callerChains(
-  listener: string,
+  listener: ListenerLog,
   statPrefix: string,
   { protocol, cluster, traffic, routes }: CallerTarget,
 ): Partial<typeof inspectTls> & { readonly filterChains: FilterChain[] } {

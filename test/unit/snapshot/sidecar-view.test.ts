@@ -4,10 +4,10 @@ import { callerPolicies } from '../../../control/policy/index.ts';
 import { createTrafficCompiler } from '../../../control/routing/index.ts';
 import { createSnapshotBuilder, DialectResources, envoyDialect, explain, nativeDialect } from '../../../control/snapshot/index.ts';
 import type { TrafficObject } from '../../../core/config/index.ts';
-import { envoyTypeUrls, nativeTypeUrls, noClaims, type ResourceView } from '../../../core/xds/index.ts';
+import { envoyTypeUrls, native, nativeTypeUrls, noClaims, type ResourceView } from '../../../core/xds/index.ts';
 import { inputsOf, serviceOf, viewOf } from '../../support/catalog-view.ts';
 import { clientOf } from '../../support/client-class.ts';
-import { rule, sidecar, to, virtualService } from '../../support/traffic-objects.ts';
+import { rule, sidecar, telemetry, to, virtualService } from '../../support/traffic-objects.ts';
 
 const policies = callerPolicies({ cluster: 'east', trustDomain: 'mesh.test', exports: [], peers: new Map() });
 const view = viewOf(['orders', 'stock', 'till'].map((name) => serviceOf(name, [{ instance: `${name}-1` }])));
@@ -100,4 +100,38 @@ test('explain names the Sidecar that hides a service', () => {
   assert.equal(hidden.verdict, 'unreachable');
   assert.match(hidden.summary, /Sidecar shop\/default does not name shop\/orders/);
   assert.equal(explain(inputs([only('./stock')]), 'shop/till', 'shop/stock').verdict, 'allowed');
+});
+
+test('what a Telemetry says of logs reaches our proxies and Envoy while they are connected, and nobody whom it is not for', () => {
+  const { source, set } = plane();
+  const claims = { ...noClaims, outbound: [{ namespace: 'shop', name: 'stock', port: 8080, address: '127.0.0.1', listen: 9001 }] };
+  const own = source.view(clientOf({ network: 'a' }));
+  const envoy = source.view(clientOf({ dialect: 'envoy', network: 'a', claims }));
+  const other = source.view(clientOf({ network: 'a', identity: { trustDomain: 'mesh.test', namespace: 'bank', serviceAccount: 'b' } }));
+  const told = { own: 0, envoy: 0, other: 0 };
+  const count = (who: keyof typeof told) => {
+    told[who] += 1;
+  };
+  const ends = [own.subscribe(() => count('own')), envoy.subscribe(() => count('envoy')), other.subscribe(() => count('other'))];
+  const logs = () => {
+    const [listener] = envoy.current()?.get(envoyTypeUrls.listener)?.values() ?? [];
+    const text = Buffer.from(listener?.value ?? []).toString('latin1');
+    return [text.includes('envoy.access_loggers.stdout'), text.includes('response.code >= 400')];
+  };
+  const said = () => {
+    const [resource] = own.current()?.get(nativeTypeUrls.telemetry)?.values() ?? [];
+    return resource === undefined ? undefined : native.Telemetry.decode(resource.value);
+  };
+  assert.deepEqual([said(), logs()], [undefined, [true, false]]);
+  const cluster = own.current()?.get(nativeTypeUrls.cluster)?.get('outbound|8080||stock.shop.mesh.internal')?.value;
+  set(telemetry('shop/errors', [{ side: 'client', disabled: false, filter: 'response.code >= 400' }]));
+  assert.deepEqual(said()?.client, { disabled: false, filter: 'response.code >= 400' });
+  assert.deepEqual(logs(), [true, true]);
+  assert.equal(own.current()?.get(nativeTypeUrls.cluster)?.get('outbound|8080||stock.shop.mesh.internal')?.value, cluster, 'encoded once');
+  set(telemetry('shop/errors', [{ side: 'client', disabled: true }]));
+  assert.deepEqual([said()?.client?.disabled, logs()], [true, [false, false]]);
+  assert.deepEqual(told, { own: 2, envoy: 2, other: 0 });
+  set();
+  assert.deepEqual([said(), logs()], [undefined, [true, false]]);
+  for (const end of ends) end();
 });

@@ -1,61 +1,53 @@
 import { z } from 'zod';
+import { parseLogFilter } from '../../../../core/access-log/index.ts';
 import type { TelemetrySpec } from '../../../../core/config/index.ts';
-import { fields } from '../../../../core/yaml/index.ts';
+import { fields, oneOf } from '../../../../core/yaml/index.ts';
+import type { SpecContext } from '../../kinds/row.ts';
 import { later, noted, refused } from '../refused.ts';
 import { workloadSelector } from './values.ts';
 
-const mode = noted(
-  z.literal('CLIENT_AND_SERVER', { error: 'must be CLIENT_AND_SERVER: one side alone comes later' }),
-  'CLIENT_AND_SERVER; one side alone comes later',
+const expression = noted(
+  z.string().superRefine((text, ctx) => {
+    const parsed = parseLogFilter(text);
+    for (const { message } of parsed.ok ? [] : parsed.violations) ctx.addIssue({ code: 'custom', message });
+  }),
+  'a part of CEL: see docs/access-logs.md',
 );
-const providers = 'logs, metrics and traces go where the file of each proxy says';
+
+const ownLog = 'must be envoy, the log that each proxy writes to its own standard output: logs go nowhere else from here';
 
 const accessLogging = fields({
   disabled: z.boolean().default(false),
-  match: fields({ mode: mode.optional() }).optional(),
-  filter: later('a choice of requests to log'),
-  providers: refused(providers),
+  match: fields({ mode: oneOf('CLIENT_AND_SERVER', 'CLIENT', 'SERVER').default('CLIENT_AND_SERVER') }).prefault({}),
+  filter: fields({ expression }).optional(),
+  providers: z
+    .array(fields({ name: noted(z.literal('envoy', { error: ownLog }), 'envoy: the log that each proxy writes to its standard output') }))
+    .max(1, { error: 'must hold one: there is one log' })
+    .optional(),
 });
 
-const override = fields({
-  match: fields({
-    metric: noted(
-      z.literal('ALL_METRICS', { error: 'must be ALL_METRICS: single metrics come later' }),
-      'ALL_METRICS; single metrics come later',
-    ).optional(),
-    customMetric: refused('there are none: proxies have the metrics of Istio'),
-    mode: mode.optional(),
-  }).optional(),
-  disabled: z.boolean().default(false),
-  tagOverrides: later('changes of labels'),
-});
-
-const metrics = fields({
-  overrides: z.array(override).default([]),
-  providers: refused(providers),
-  reportingInterval: refused('metrics are read when they are scraped'),
-});
-
-const once = { error: 'must hold one entry: with one kind of provider the last would win' };
 const target = 'select workloads by selector';
 
-/** Istio's Telemetry, as far as it says whether there are access logs and metrics. */
+/** Istio's Telemetry, as far as it says what is written into access logs. */
 export const telemetrySchema = fields({
   selector: workloadSelector.optional(),
-  accessLogging: z.array(accessLogging).max(1, once).optional(),
-  metrics: z.array(metrics).max(1, once).optional(),
+  accessLogging: z.array(accessLogging).default([]),
+  metrics: refused("every proxy counts as its own program does, ours by Istio's names and Envoy by its own: choose where they are scraped"),
   tracing: later('tracing'),
   targetRef: refused(target),
   targetRefs: refused(target),
 });
 
-export function toTelemetry(spec: z.output<typeof telemetrySchema>): TelemetrySpec {
-  const [logging] = spec.accessLogging ?? [];
-  const [measured] = spec.metrics ?? [];
-  const overrides = measured?.overrides ?? [];
+const sides = { CLIENT: 'client', SERVER: 'server', CLIENT_AND_SERVER: 'both' } as const;
+
+export function toTelemetry(spec: z.output<typeof telemetrySchema>, { createdAt }: SpecContext): TelemetrySpec {
   return {
     selector: spec.selector?.matchLabels ?? {},
-    ...(logging === undefined ? {} : { accessLogging: { disabled: logging.disabled } }),
-    ...(measured === undefined ? {} : { metrics: { disabled: overrides.at(-1)?.disabled ?? false } }),
+    accessLogging: spec.accessLogging.map(({ match, disabled, filter }) => ({
+      side: sides[match.mode],
+      disabled,
+      ...(filter === undefined ? {} : { filter: filter.expression }),
+    })),
+    createdAt,
   };
 }
