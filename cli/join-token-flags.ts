@@ -21,7 +21,7 @@ export function addTokenLimits(command: Command): Command {
     .option('--network <name>', "network of the instance (default: the control plane's)");
 }
 
-type Holder = Pick<JoinTokenRequest, 'role' | 'service' | 'port' | 'protocol' | 'serviceAccount'>;
+type Holder = Pick<JoinTokenRequest, 'role' | 'service' | 'port' | 'protocol' | 'serviceAccount' | 'group'>;
 
 export async function createToken(io: Io, options: TokenLimits, holder: Holder): Promise<void> {
   const { ttl: ttlMs, maxUses, cidr: cidrs, network } = options;

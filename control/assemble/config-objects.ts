@@ -5,6 +5,7 @@ import type {
   PeerObject,
   RegistryObject,
   TrafficObject,
+  WorkloadGroupSpec,
 } from '../../core/config/index.ts';
 import type { LoadedConfig } from '../config/index.ts';
 import type { ObjectView } from '../objects/index.ts';
@@ -47,5 +48,16 @@ export function trafficObjectsOf(view: ObjectView): readonly TrafficObject[] {
   const all = () => [...view.objects.values()].map((o) => o.object);
   const known = traffic.get(view) ?? all().filter((o): o is TrafficObject => o.kind !== 'AuthorizationPolicy');
   traffic.set(view, known);
+  return known;
+}
+
+const groups = new WeakMap<readonly TrafficObject[], ReadonlyMap<string, WorkloadGroupSpec>>();
+
+/** By NAMESPACE/NAME. */
+export function workloadGroupsOf(view: ObjectView): ReadonlyMap<string, WorkloadGroupSpec> {
+  const all = trafficObjectsOf(view);
+  const known =
+    groups.get(all) ?? new Map(all.flatMap((o) => (o.kind === 'WorkloadGroup' ? [[`${o.namespace}/${o.name}`, o.spec] as const] : [])));
+  groups.set(all, known);
   return known;
 }

@@ -25,7 +25,7 @@ import type { Policy } from '../policy/index.ts';
 import type { Instances } from '../registration/index.ts';
 import { explain } from '../snapshot/index.ts';
 import type { XdsServer } from '../xds/index.ts';
-import { exportsOf } from './config-objects.ts';
+import { exportsOf, workloadGroupsOf } from './config-objects.ts';
 import type { ControlIdentity } from './control-identity.ts';
 import { makeJoinToken } from './join-tokens.ts';
 import { objectConflicts } from './object-conflicts.ts';
@@ -87,7 +87,14 @@ export function createControlApi(parts: FacadeParts): ControlApi {
     peers: async () => peers.status(),
     uninstallPlan: () => publishing.plan(),
     createToken: (request) =>
-      makeJoinToken(request, { store, mesh, trust: identity.authority.bundle(), addresses: parts.addresses(), now: clock.now() }),
+      makeJoinToken(request, {
+        store,
+        mesh,
+        trust: identity.authority.bundle(),
+        addresses: parts.addresses(),
+        groupOf: (name) => workloadGroupsOf(parts.objects.set.current()).get(name),
+        now: clock.now(),
+      }),
     invitePeer: async (ttlMs, dial) => {
       const value = await peers.invite(ttlMs, dial);
       return { value, diff: [{ subject: `invite/${value.id}`, after: { expiresAt: value.expiresAt } }] };
@@ -152,6 +159,7 @@ function instanceStatus(record: RegisteredInstance, trustDomain: string, now: nu
     network: record.network,
     addresses: [...record.addresses],
     services: services.map((s) => `${s.namespace}/${s.name}`),
+    ...(record.role === 'workload' && record.group !== undefined ? { group: record.group } : {}),
     generation: record.generation,
     stage: record.expired ? 'expired' : healthy ? 'healthy' : 'registered',
     ageMs: Math.max(0, now - record.registeredAt),

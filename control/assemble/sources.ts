@@ -7,7 +7,7 @@ import { type AdapterDeps, deepEqual, type OwningPublisher } from '../../core/re
 import type { Store } from '../../core/store.ts';
 import { createPublisher, createSource } from '../../registries/index.ts';
 import { createEntriesSource, type EntriesOptions } from '../../registries/objects/index.ts';
-import { createVmSource } from '../../registries/vm/index.ts';
+import { createVmSource, type Groups } from '../../registries/vm/index.ts';
 import type { Catalog } from '../catalog/index.ts';
 
 export interface SourcesOptions {
@@ -41,9 +41,9 @@ export class Sources {
     this.#options = options;
   }
 
-  startVm(): void {
+  startVm(groups: Groups): void {
     const { catalog, store } = this.#options;
-    catalog.addSource(createVmSource(store, this.#deps(vmSource)), { claims: ['*/*'], runtime: 'vm' });
+    catalog.addSource(createVmSource(store, this.#deps(vmSource), groups), { claims: ['*/*'], runtime: 'vm' });
   }
 
   /** A source of its own from the first ServiceEntry on, so that clusters without one have none to look after. Ends with `signal`. */

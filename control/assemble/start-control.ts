@@ -11,7 +11,7 @@ import { openLiveConfig } from '../config/index.ts';
 import type { RegisteredGateway } from '../registration/index.ts';
 import { openStore } from '../store/index.ts';
 import { createLogger } from '../telemetry/index.ts';
-import { peersOf, registriesOf, trafficObjectsOf } from './config-objects.ts';
+import { peersOf, registriesOf, trafficObjectsOf, workloadGroupsOf } from './config-objects.ts';
 import { fileObjects } from './objects.ts';
 import { buildParts, type ControlParts } from './parts.ts';
 import { resolveHost } from './resolve-host.ts';
@@ -71,12 +71,16 @@ export async function startControl(options: ControlOptions): Promise<RunningCont
 async function start(parts: ControlParts, stop: AbortController): Promise<RunningControl> {
   const { config, sources, publishing, peers, catalog, services, objects, objectSources, admin, health, snapshots, mesh, log } = parts;
   const { signal } = stop;
-  sources.startVm();
   await sources.apply(registriesOf(config.current));
   await publishing.load();
   await peers.start(signal);
   await objects.setFiles(fileObjects(config.current));
   await objects.load();
+  // After the objects: without its group a workload would be less than it is known to be.
+  sources.startVm({
+    of: (name) => workloadGroupsOf(objects.set.current()).get(name),
+    subscribe: (listener) => objects.set.subscribe(listener),
+  });
   await objectSources.apply(registriesOf(config.current), signal);
   objects.set.subscribe(() => {
     parts.applyPolicies();

@@ -69,9 +69,12 @@ export function checkHello(hello: Hello, context: HelloContext): Checked<Registe
   const workload = hello.role?.value ?? { services: [], inboundPort: 0 };
   const inboundPort = workload.inboundPort === 0 ? 15_006 : workload.inboundPort;
   must(isPort(inboundPort), 'workload.inboundPort', 'must be 1-65535');
+  const { group } = grant.claims;
   const services = checkServices(workload.services, grant.claims);
   if (!services.ok) found.push(...services.violations);
-  return found.length > 0 || !services.ok ? reject(found) : accept({ ...common, role: 'workload', inboundPort, services: services.value });
+  return found.length > 0 || !services.ok
+    ? reject(found)
+    : accept({ ...common, role: 'workload', inboundPort, services: services.value, ...(group === undefined ? {} : { group }) });
 }
 
 function checkAddresses(hello: Hello, claims: Claims, source: string): Violation[] {

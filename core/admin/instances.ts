@@ -11,7 +11,9 @@ export const JoinTokenRequest = Type.Object(
     protocol: Type.Optional(protocol),
     /** Default: the service's name. */
     serviceAccount: Type.Optional(Type.String({ pattern: '^[a-zA-Z0-9]([a-zA-Z0-9._-]{0,251}[a-zA-Z0-9])?$' })),
-    /** Default: the control plane's network. */
+    /** NAMESPACE/NAME of a WorkloadGroup, of the service's namespace. */
+    group: Type.Optional(serviceName),
+    /** Default: the group's, then the control plane's network. */
     network: Type.Optional(label),
     ttlMs: Type.Integer({ minimum: 1000, maximum: 30 * 86_400_000 }),
     maxUses: Type.Integer({ minimum: 1, maximum: 100_000 }),
@@ -41,6 +43,8 @@ export const Instance = Type.Object({
   network: Type.String(),
   addresses: list(Type.String()),
   services: list(Type.String()),
+  /** NAMESPACE/NAME of the WorkloadGroup that it joined. */
+  group: Type.Optional(Type.String()),
   generation: Type.Integer(),
   /** The furthest stage reached. */
   stage: Type.Union([Type.Literal('attested'), Type.Literal('registered'), Type.Literal('healthy'), Type.Literal('expired')]),

@@ -134,28 +134,10 @@ export interface WorkloadEntrySpec {
   readonly serviceAccount: string;
 }
 
-/** Istio's WorkloadGroup: what an agent that joins under its name is given. */
+/** Istio's WorkloadGroup: what holds for each workload that joined with a token of its name, where the agent says nothing else. */
 export interface WorkloadGroupSpec {
   readonly labels: Readonly<Record<string, string>>;
   readonly template: Omit<WorkloadEntrySpec, 'address'>;
-  readonly probe?: {
-    readonly check:
-      | {
-          readonly type: 'http';
-          readonly path: string;
-          readonly port: number;
-          readonly host: string;
-          readonly scheme: 'http' | 'https';
-          readonly headers: readonly (readonly [string, string])[];
-        }
-      | { readonly type: 'tcp'; readonly port: number; readonly host: string }
-      | { readonly type: 'grpc'; readonly port: number; readonly service: string };
-    readonly initialDelayMs: number;
-    readonly timeoutMs: number;
-    readonly periodMs: number;
-    readonly successThreshold: number;
-    readonly failureThreshold: number;
-  };
 }
 
 /** Istio's Sidecar: what the workloads it selects can see. */

@@ -2,3 +2,4 @@ export type { RegisteredGatewayRecord, RegisteredInstance, RegisteredService, Re
 export { decodeInstance, encodeInstance, gatewaysPrefix, instanceKey, workloadsPrefix } from './record.ts';
 export { createVmSource } from './source.ts';
 export { translate } from './translate.ts';
+export type { Groups } from './with-group.ts';

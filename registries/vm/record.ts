@@ -35,6 +35,8 @@ export interface RegisteredWorkload extends Common {
   /** Where its agent takes mTLS for all its services. */
   readonly inboundPort: number;
   readonly services: readonly RegisteredService[];
+  /** NAMESPACE/NAME of its WorkloadGroup, by the token that it joined with. What that says is not in here: it may change. */
+  readonly group?: string;
 }
 
 export interface RegisteredService {

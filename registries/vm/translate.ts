@@ -10,6 +10,7 @@ import {
   splitServiceKey,
 } from '../../core/model/index.ts';
 import type { RegisteredService, RegisteredWorkload } from './record.ts';
+import type { GroupedWorkload } from './with-group.ts';
 
 /** The services that a workload serves. */
 export function servicesOf(workload: RegisteredWorkload): Set<ServiceKey> {
@@ -20,7 +21,7 @@ export function servicesOf(workload: RegisteredWorkload): Set<ServiceKey> {
  * One mesh service from the workloads that registered it; undefined when none did. Where they disagree on a port, the one that registered
  * first wins, and the other's is left out. Pure.
  */
-export function translate(key: ServiceKey, workloads: readonly RegisteredWorkload[]): ServiceRecord | undefined {
+export function translate(key: ServiceKey, workloads: readonly GroupedWorkload[]): ServiceRecord | undefined {
   const { namespace, name } = splitServiceKey(key);
   const mine = (workload: RegisteredWorkload) => workload.services.filter((each) => each.namespace === namespace && each.name === name);
   const members = workloads.filter((workload) => mine(workload).length > 0).sort(byAge);
@@ -48,14 +49,14 @@ function idOf(workload: RegisteredWorkload): string {
   return `${workload.namespace}~${workload.serviceAccount}~${workload.instance}`;
 }
 
-function endpointOf(workload: RegisteredWorkload, services: readonly RegisteredService[]): EndpointRecord {
+function endpointOf(workload: GroupedWorkload, services: readonly RegisteredService[]): EndpointRecord {
   return {
     instance: idOf(workload),
     network: networkId(workload.network),
     address: workload.addresses[0] ?? '',
     ports: Object.fromEntries(services.map((service) => [service.portName, workload.inboundPort])),
     health: healthOf(workload, services),
-    weight: 1,
+    weight: workload.weight ?? 1,
     locality: parseLocality(workload.locality),
     labels: workload.labels,
     identityNamespace: workload.namespace,

@@ -1,11 +1,12 @@
 import type { ServiceKey, ServiceRecord } from '../../core/model/index.ts';
 import { type RegistryEvent, sameService } from '../../core/registry/index.ts';
-import type { RegisteredWorkload } from './record.ts';
+
 import { servicesOf, translate } from './translate.ts';
+import type { GroupedWorkload } from './with-group.ts';
 
 /** Workloads by store key and by service, so that one change costs what its services have of members. */
 export class WorkloadIndex {
-  readonly #workloads = new Map<string, RegisteredWorkload>();
+  readonly #workloads = new Map<string, GroupedWorkload>();
   readonly #members = new Map<ServiceKey, Set<string>>();
   readonly #services = new Map<ServiceKey, ServiceRecord>();
 
@@ -14,7 +15,7 @@ export class WorkloadIndex {
   }
 
   /** Sets or, with undefined, removes workloads; returns what that changed, deletes last. */
-  apply(changes: readonly (readonly [key: string, workload: RegisteredWorkload | undefined])[], cursor: string): RegistryEvent[] {
+  apply(changes: readonly (readonly [key: string, workload: GroupedWorkload | undefined])[], cursor: string): RegistryEvent[] {
     const touched = new Set<ServiceKey>();
     for (const [key, workload] of changes) {
       for (const service of this.#unlink(key)) touched.add(service);

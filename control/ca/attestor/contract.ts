@@ -41,6 +41,8 @@ export interface Claims {
    * CIDRs that its registered addresses must be in. Empty: a workload may register the address it is seen from alone, a gateway any.
    */
   readonly addresses: readonly string[];
+  /** NAMESPACE/NAME of the WorkloadGroup that it belongs to. */
+  readonly group?: string;
 }
 
 export interface ServiceClaim {

@@ -103,10 +103,11 @@ export class GuardedMesh {
   }
 
   /** A VM of `shop` with an echo app behind its agent, which reaches `orders` on `local` and `legacy` on `toLegacy`. */
-  async vm(name: string, port: number, labels: Record<string, string> = {}): Promise<TestVm> {
+  async vm(name: string, port: number, labels: Record<string, string> = {}, group?: string): Promise<TestVm> {
     const app = await startEchoApp(name);
     onEnd(this.#t, () => app.close());
-    const token = (await this.cli('vm', 'token', `shop/${name}`, '--port', String(port))).trim();
+    const member = group === undefined ? [] : ['--group', group];
+    const token = (await this.cli('vm', 'token', `shop/${name}`, '--port', String(port), ...member)).trim();
     const [local, toLegacy] = [await deadPort(), await deadPort()];
     const health = { probe: { kind: 'tcp' as const }, intervalMs: 50, timeoutMs: 500 };
     const options = agentOptions({
