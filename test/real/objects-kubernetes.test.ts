@@ -71,7 +71,7 @@ function holds(control: ControlHost, expected: readonly string[]): Promise<reado
 }
 
 test('custom resources of a Kubernetes rule over traffic, survive what goes wrong, and leave other implementations alone', {
-  timeout: 500_000,
+  timeout: 600_000,
 }, async (t) => {
   const ending = endInReverse(t);
   const network = await createNetwork({ sites: { hub: ['control'], edge: ['vm1', 'vm2'] } });

@@ -230,3 +230,23 @@ test('publish where nothing can be registered from outside is a mistake, with wh
   const file = object('Registry', 'r', '  type: file\n  publish: true\n  connection: {path: ./services}\n');
   assert.match(lines(mesh() + file).join(), /spec\.publish: a folder is only read/);
 });
+
+test('objects of a Registry: all of them, some, or none, and those of Kubernetes alone', () => {
+  const registry = (objects: string, type = 'kubernetes', connection = '{}') =>
+    object('Registry', 'r', `  type: ${type}\n  connection: ${connection}\n  objects: ${objects}\n`);
+  const objectsOf = (objects: string) => {
+    const result = parse(mesh() + registry(objects));
+    assert.ok(result.ok, JSON.stringify(result));
+    return result.value.objects.flatMap((o) => (o.kind === 'Registry' ? [o.spec.objects] : []))[0];
+  };
+  const all = { kinds: [], namespaces: ['*'] };
+  assert.deepEqual(['true', '{}', 'false'].map(objectsOf), [all, all, undefined]);
+  assert.deepEqual(objectsOf('{kinds: [Gateway], namespaces: []}'), { kinds: ['Gateway'], namespaces: [] });
+  const wrong = lines(mesh() + registry('{kinds: [VirtualServices, Mesh], namespace: [shop], namespaces: [Shop]}'));
+  assert.match(wrong.join('\n'), /kinds\[0\]: "VirtualServices" is none of .*did you mean VirtualService\?/);
+  assert.match(wrong.join('\n'), /kinds\[1\]: "Mesh" is none of/);
+  assert.match(wrong.join('\n'), /objects\.namespace: unknown field; did you mean namespaces\?/);
+  assert.match(wrong.join('\n'), /namespaces\[0\]: must be a/);
+  const others = lines(mesh() + registry('true', 'file', '{path: ./services}'));
+  assert.match(others.join(), /spec\.objects: only registries of type kubernetes hold objects/);
+});
