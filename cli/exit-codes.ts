@@ -9,6 +9,8 @@ export const exitCode = {
   unreachable: 3,
   /** Somebody answered and said no, or could not prove who they are. */
   refused: 4,
+  /** It was looked at, and is not as it should be. */
+  differs: 5,
 } as const;
 
 export type ExitCode = (typeof exitCode)[keyof typeof exitCode];

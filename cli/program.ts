@@ -10,6 +10,7 @@ import { addControlInit } from './commands/control-init.ts';
 import { addControlRun } from './commands/control-run.ts';
 import { addDelete } from './commands/delete.ts';
 import { addDemo } from './commands/demo.ts';
+import { addDrift } from './commands/drift.ts';
 import { addEnvoyBootstrap } from './commands/envoy-bootstrap.ts';
 import { addExplain } from './commands/explain.ts';
 import { addGateway } from './commands/gateway.ts';
@@ -68,7 +69,8 @@ function programFor(io: Io): Command {
   addEnvoyBootstrap(group('envoy', 'Envoys that you run yourself'), io);
   addGrpcBootstrap(group('grpc', 'gRPC programs that speak xDS themselves'), io);
   for (const add of [addPlan, addApply, addGet, addDelete, addHistory, addRollback, addConfirm]) add(program, io);
-  for (const add of [addDemo, addGateway, addAgent, addStatus, addExplain, addTraffic, addUninstall, addVersion]) add(program, io);
+  for (const add of [addDemo, addGateway, addAgent, addStatus, addDrift, addExplain, addTraffic, addUninstall, addVersion])
+    add(program, io);
   return program;
 }
 

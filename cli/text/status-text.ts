@@ -1,4 +1,5 @@
 import type { EndpointGroup, ServiceStatus, Status } from '../../core/admin/index.ts';
+import { summaryText } from './drift-text.ts';
 import { age, section, table } from './table.ts';
 
 /** Pure. */
@@ -59,7 +60,11 @@ export function peersTable({ peers: all }: Pick<Status, 'peers'>): string {
 }
 
 function peers(status: Status): string {
-  return `PEERS\n${peersTable(status)}\n`;
+  const { drift } = status;
+  const alone = status.peers.length === 0 && drift?.conflicts === 0;
+  const objects =
+    drift === undefined || alone ? '' : `objects: ${summaryText(drift)}${drift.state === 'in-sync' ? '' : '; see isthmus drift'}\n`;
+  return `PEERS\n${peersTable(status)}\n${objects}`;
 }
 
 function gateways({ gateways: all }: Status): string {

@@ -1,5 +1,6 @@
 import type {
   CreatedJoinToken,
+  Drift,
   Explanation,
   Instance,
   Invite,
@@ -54,6 +55,8 @@ export interface ControlApi {
   revokeInstance?(id: string): Promise<Changed<Revoked>>;
   /** Absent: it counts no traffic. */
   traffic?(query: TrafficQuery): Promise<Traffic>;
+  /** What clusters hold of each other's objects, now; everything, as `status`. */
+  drift(): Promise<Drift>;
   /** Absent: it takes no objects; their routes are not there. */
   readonly objects?: ObjectsApi;
 }

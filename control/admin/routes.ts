@@ -1,6 +1,7 @@
 import { Type } from 'typebox';
 import {
   CreatedJoinToken,
+  Drift,
   Explanation,
   InstanceList,
   Invite,
@@ -28,7 +29,7 @@ import type { ControlApi } from './control-api.ts';
 import { objectRoutes } from './object-routes.ts';
 import { changing, type Route, reading } from './route.ts';
 import { trafficRoute } from './traffic-route.ts';
-import { visibleInstances, visibleServices, visibleStatus } from './visible.ts';
+import { visibleDrift, visibleInstances, visibleServices, visibleStatus } from './visible.ts';
 
 const none = Type.Object({}, { additionalProperties: false });
 const party = Type.String({ minLength: 1, maxLength: 512 });
@@ -70,6 +71,15 @@ const readingRoutes: readonly Route[] = [
     read: (api, { query }) => api.explain(query.src, query.dst),
   }),
   trafficRoute,
+  reading({
+    path: '/v1/drift',
+    role: 'viewer',
+    scope: 'some',
+    query: none,
+    params: none,
+    reply: Drift,
+    read: async (api, { grants }) => visibleDrift(await api.drift(), grants),
+  }),
   reading({
     path: '/v1/instances',
     role: 'viewer',

@@ -27,6 +27,7 @@ import { explain } from '../snapshot/index.ts';
 import type { XdsServer } from '../xds/index.ts';
 import { exportsOf, workloadGroupsOf } from './config-objects.ts';
 import type { ControlIdentity } from './control-identity.ts';
+import type { DriftHome } from './drift.ts';
 import { makeJoinToken } from './join-tokens.ts';
 import { objectConflicts } from './object-conflicts.ts';
 import type { ObjectSources } from './object-sources.ts';
@@ -58,6 +59,7 @@ export interface FacadeParts {
   readonly snapshots: Snapshots;
   readonly xds: XdsServer;
   readonly instances: Instances;
+  readonly drift: DriftHome;
   readonly traffic: TrafficHome;
   readonly publishing: Publishing;
   readonly peers: PeerOperations;
@@ -80,6 +82,7 @@ export function createControlApi(parts: FacadeParts): ControlApi {
       network: mesh.network,
       trafficSeen: parts.traffic,
     }),
+    drift: async () => parts.drift.report(),
     traffic: async (query) => parts.traffic.query(query),
     status: async () => status(parts),
     explain: async (src, dst): Promise<Explanation> => explain(snapshots.inputs, src, dst),
@@ -135,6 +138,7 @@ function status(parts: FacadeParts): Status {
     gatewayPorts: snapshots.inputs.gatewayPorts,
     conflicts: [...faults, ...publishing.conflicts(), ...objectConflicts(objects.set.current()), ...parts.objectSources.conflicts()],
     configViolations: config.violations.map(formatViolation),
+    drift: parts.drift.summary(),
     findings: snapshots.inputs.traffic.findings,
     now: clock.now(),
   });

@@ -12,6 +12,15 @@ export interface MetricsInput {
   readonly peers: readonly PeerReport[];
   readonly clients: readonly XdsClientStatus[];
   readonly trust: TrustBundle;
+  readonly drift: readonly DriftCount[];
+}
+
+/** Of an owner's shared objects, at one cluster. */
+export interface DriftCount {
+  readonly owner: string;
+  readonly holder: string;
+  readonly state: string;
+  readonly objects: number;
 }
 
 /** Brings the gauges to what is true now; called before each scrape. What is gone is not shown any more. */
@@ -23,6 +32,7 @@ export function recordMetrics(metrics: ControlMetrics, input: MetricsInput): voi
     metrics.peerConnected,
     metrics.peerDataAge,
     metrics.xdsClients,
+    metrics.sharedObjects,
   ])
     gauge.reset();
   for (const source of input.sources) {
@@ -35,6 +45,7 @@ export function recordMetrics(metrics: ControlMetrics, input: MetricsInput): voi
     metrics.peerConnected.set({ peer: peer.cluster }, peer.state === 'connected' ? 1 : 0);
     if (peer.dataAgeMs !== null) metrics.peerDataAge.set({ peer: peer.cluster }, peer.dataAgeMs / 1000);
   }
+  for (const { objects, ...labels } of input.drift) metrics.sharedObjects.set({ ...labels }, objects);
   for (const role of ['agent', 'gateway'] as const) metrics.xdsClients.set({ role }, input.clients.filter((c) => c.kind === role).length);
   const { roots, intermediates, trustDomain } = input.trust;
   for (const der of roots) recordExpiry(metrics, trustDomain, 'root', der);

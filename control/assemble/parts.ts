@@ -16,6 +16,7 @@ import { type ControlMetrics, createMetrics } from '../telemetry/index.ts';
 import { accessPoliciesOf, authorizationPoliciesOf, exportsOf, trafficObjectsOf } from './config-objects.ts';
 import { createControlApi } from './control-facade.ts';
 import { ControlIdentity } from './control-identity.ts';
+import { DriftHome } from './drift.ts';
 import { createGrpcServices, type GrpcServices } from './grpc-services.ts';
 import { recordMetrics } from './metrics.ts';
 import { ObjectSources } from './object-sources.ts';
@@ -52,6 +53,7 @@ export interface ControlParts extends Surroundings {
   readonly sources: Sources;
   readonly publishing: Publishing;
   readonly peers: Peers;
+  readonly drift: DriftHome;
   readonly gateways: GatewayList;
   readonly audit: AuditLog;
   readonly admin: AdminServer;
@@ -101,6 +103,7 @@ export async function buildParts(around: Surroundings): Promise<ControlParts> {
   const applyPolicies = () => snapshots.set({ policies: policiesOf(objects.set.current()) });
   const exports = () => exportsOf(config.current, objects.set.current(), cluster);
   const peers = new Peers({ ...around, mesh, identity, catalog, objects, exports, front: services.front, onPeers: applyPolicies });
+  const drift = new DriftHome({ cluster, peers, objects, clock });
   const gateways = new GatewayList({ store, instances: services.instances, cluster, resolve: resolveHost, clock, log });
   const audit = await openAuditLog(join(mesh.stateDir, 'audit.jsonl'));
   const inner = {
@@ -117,6 +120,7 @@ export async function buildParts(around: Surroundings): Promise<ControlParts> {
     sources,
     publishing,
     peers,
+    drift,
     gateways,
     audit,
     policiesOf,
@@ -143,7 +147,7 @@ function adminOf(parts: InnerParts): AdminServer {
 }
 
 function healthOf(parts: InnerParts): HealthServer {
-  const { mesh, metrics, identity, catalog, snapshots, services, peers } = parts;
+  const { mesh, metrics, identity, catalog, snapshots, services, peers, drift } = parts;
   const { authority } = identity;
   const readiness = () => {
     const joined = { name: 'identity', ok: authority.ready, reason: 'not joined yet: run isthmus peer join TOKEN' };
@@ -157,6 +161,7 @@ function healthOf(parts: InnerParts): HealthServer {
       recordMetrics(metrics, {
         sources: catalog.status(),
         peers: peers.report(),
+        drift: drift.counts(),
         clients: services.xds.clients(),
         trust: authority.bundle(),
       }),

@@ -20,8 +20,10 @@ import {
   createPeering,
   type Joining,
   type Peering,
+  type PeerObjectsReport,
   type PeerReport,
   SharedObjects,
+  type SharedSet,
 } from '../peering/index.ts';
 import { peersOf } from './config-objects.ts';
 import type { PeerOperations } from './control-facade.ts';
@@ -150,6 +152,15 @@ export class Peers implements PeerOperations {
 
   report(): readonly PeerReport[] {
     return this.#peering.report();
+  }
+
+  /** What this cluster has and shares; undefined: not known yet. */
+  shared(): SharedSet | undefined {
+    return this.#shared.current;
+  }
+
+  objects(): readonly PeerObjectsReport[] {
+    return this.#peering.objects();
   }
 
   status(): readonly PeerStatus[] {

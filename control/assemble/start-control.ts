@@ -143,6 +143,7 @@ function runTasks(parts: ControlParts, stop: AbortController): Promise<void> {
     (signal) => services.xds.run(signal),
     (signal) => objects.run(signal),
     (signal) => objectSources.run(signal),
+    (signal) => parts.drift.run(signal),
     (signal) => services.presence.keep(clock, log, signal),
     (signal) => services.liveness.run(signal),
     (signal) => keepAuthority({ authority: identity.authority, ledger: services.ledger, clock, log, signal }),

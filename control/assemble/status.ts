@@ -1,4 +1,13 @@
-import type { Conflict, FindingsStatus, GatewayStatus, PeerStatus, ServiceStatus, SourceStatus, Status } from '../../core/admin/index.ts';
+import type {
+  Conflict,
+  DriftSummary,
+  FindingsStatus,
+  GatewayStatus,
+  PeerStatus,
+  ServiceStatus,
+  SourceStatus,
+  Status,
+} from '../../core/admin/index.ts';
 import type { ExportPolicyObject } from '../../core/config/index.ts';
 import { clusterId, clusterSetHost, meshHost, type ServicePort } from '../../core/model/index.ts';
 import type { TrustBundle } from '../../core/pki/index.ts';
@@ -26,6 +35,7 @@ export interface StatusInput {
   /** From publishing, snapshots and configuration. */
   readonly conflicts: readonly Conflict[];
   readonly configViolations: readonly string[];
+  readonly drift: DriftSummary;
   /** Of the analysis of traffic objects. */
   readonly findings: readonly Reported[];
   /** Unix ms. */
@@ -51,6 +61,7 @@ export function buildStatus(input: StatusInput): Status {
     clients: input.clients.map((client) => ({ ...clientStatus(client, now), ...telemetryOf(reporters.get(client.id)) })),
     certificates: certificates(trust, now),
     conflicts: [...catalogConflicts(view), ...missingAnchors(input.clients, trust), ...input.conflicts],
+    drift: input.drift,
     findings: findingsStatus(input.findings),
     configViolations: [...input.configViolations],
   };

@@ -9,7 +9,7 @@ export { ownedObject } from './owned.ts';
 export type { ClientFacts } from './plan/client-facts.ts';
 export type { TrafficSeen } from './plan/contract.ts';
 export { makePlan } from './plan/make-plan.ts';
-export { describeKey, objectKey, refOf } from './ref.ts';
+export { describeKey, objectKey, refOf, refOfKey } from './ref.ts';
 export { revisionDetail, revisionSummary } from './summaries.ts';
 export { WatchedRecords } from './watched/watched-records.ts';
 export { WatchedSource } from './watched/watched-source.ts';

@@ -3,10 +3,10 @@ import type { Log } from '../../core/log.ts';
 import type { ClusterId, ServiceKey, SourceId } from '../../core/model/index.ts';
 import type { RegistryEvent } from '../../core/registry/index.ts';
 import type { Store } from '../../core/store.ts';
-import type { ChannelSecurity } from '../../core/xds/index.ts';
+import type { ChannelSecurity, peering } from '../../core/xds/index.ts';
 import type { CatalogView, GatewayRecord, ServiceExport, SourceReport } from '../catalog/index.ts';
 import type { ObjectOwner, ObjectSource, ParseDocument } from '../objects/index.ts';
-import type { SharedSet } from './shared-objects.ts';
+import type { HeldSet, SharedSet } from './shared-objects.ts';
 
 /** Where a peer's records go; the catalog is one. Calls come in the order of the stream and return at once. */
 export interface PeerSink {
@@ -111,4 +111,17 @@ export interface PeerReport {
   readonly addresses: readonly string[];
   readonly version?: string;
   readonly error?: string;
+}
+
+/** Of one peer: what it says of everybody's shared objects, and what is held here of its own. */
+export interface PeerObjectsReport {
+  readonly cluster: string;
+  /** What it says is as of now. */
+  readonly current: boolean;
+  /** By owner. */
+  readonly states: ReadonlyMap<string, peering.ObjectsState>;
+  /** By owner, then by SharedObject's name. */
+  readonly named: ReadonlyMap<string, ReadonlyMap<string, peering.HeldObject>>;
+  /** Undefined: nothing is known of them yet. */
+  readonly held: HeldSet | undefined;
 }

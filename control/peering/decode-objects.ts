@@ -1,6 +1,6 @@
 import { isDnsLabel } from '../../core/model/index.ts';
 import { peering } from '../../core/xds/index.ts';
-import { longestDocument, sharedName } from './shared-objects.ts';
+import { heldName, longestDocument, sharedName } from './shared-objects.ts';
 
 /** An object as its owner shares it; not parsed. */
 export interface ReceivedObject {
@@ -44,5 +44,14 @@ export function decodeObjectsState(name: string, bytes: Uint8Array, report: Repo
   if (!hashForm.test(m.hash)) report('hash', 'must be a SHA-256 in base64url');
   if (m.refused.length > mostRefused) report('refused', `more than ${mostRefused}`);
   if (m.refused.some((r) => r.object.length > 1024 || r.reason.length > 1024)) report('refused', 'longer than 1024');
+  return m;
+}
+
+export function decodeHeldObject(name: string, bytes: Uint8Array, report: Report): peering.HeldObject {
+  const m = peering.HeldObject.decode(bytes);
+  if (name !== heldName(m.owner, m.object) || !isDnsLabel(m.owner))
+    report('owner', `must be a cluster, and begin the resource's name, ${name}`);
+  if (m.object.length > 1024) report('object', 'longer than 1024');
+  if (!hashForm.test(m.version)) report('version', 'must be a SHA-256 in base64url');
   return m;
 }

@@ -12,7 +12,7 @@ import {
 } from '../../core/model/index.ts';
 import { accept, type Checked, reject, type Violation } from '../../core/validate.ts';
 import { peering, peeringTypeUrls as urls } from '../../core/xds/index.ts';
-import { decodeObjectsState, decodeSharedObject, type ReceivedObject } from './decode-objects.ts';
+import { decodeHeldObject, decodeObjectsState, decodeSharedObject, type ReceivedObject } from './decode-objects.ts';
 import { endpointName } from './export-records.ts';
 
 /** A peer's service without its endpoints. */
@@ -32,6 +32,7 @@ export type PeerResource =
   | { readonly kind: 'source'; readonly value: peering.SourceState }
   | { readonly kind: 'object'; readonly value: ReceivedObject }
   | { readonly kind: 'objects'; readonly value: peering.ObjectsState }
+  | { readonly kind: 'held'; readonly value: peering.HeldObject }
   | { readonly kind: 'mark'; readonly value: peering.SyncMark };
 
 const isPort = (port: number) => Number.isInteger(port) && port >= 1 && port <= 65_535;
@@ -61,6 +62,10 @@ export function decodePeerResource(typeUrl: string, name: string, bytes: Uint8Ar
       case urls.objectsState: {
         const read = checkedAs((report) => decodeObjectsState(name, bytes, report));
         return read.ok ? accept({ kind: 'objects', value: read.value }) : read;
+      }
+      case urls.heldObject: {
+        const read = checkedAs((report) => decodeHeldObject(name, bytes, report));
+        return read.ok ? accept({ kind: 'held', value: read.value }) : read;
       }
       case urls.syncMark:
         return accept({ kind: 'mark', value: peering.SyncMark.decode(bytes) });

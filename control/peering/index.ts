@@ -5,6 +5,7 @@ export type {
   PeerCaller,
   PeeringOptions,
   PeeringTiming,
+  PeerObjectsReport,
   PeerRecord,
   PeerReport,
   PeerSink,
@@ -14,4 +15,5 @@ export type { CreatedInvite, JoinAuthority, JoiningOptions, JoinResult } from '.
 export { putPeer } from './peer-store.ts';
 export type { PeerCall, Peering } from './peering.ts';
 export { createPeering } from './peering.ts';
+export type { SharedSet } from './shared-objects.ts';
 export { SharedObjects } from './shared-objects.ts';

@@ -3,7 +3,7 @@ import { type ChangedNames, type EncodedResource, peeringTypeUrls as urls } from
 import type { MergedService, ServiceExport } from '../catalog/index.ts';
 import type { ChangedServices, ExportInputs } from './contract.ts';
 import { encodeEndpoint, encodeGateway, encodeService, encodeSource, encodeTrust } from './export-records.ts';
-import { encodeState, type SharedSet, type SharedState } from './shared-objects.ts';
+import { encodeState, type HeldSet, type SharedSet } from './shared-objects.ts';
 
 type Names = Map<string, EncodedResource>;
 
@@ -15,10 +15,9 @@ type Names = Map<string, EncodedResource>;
 export class PeerExports {
   readonly #peer: ClusterId;
   readonly #sets = new Map<string, Names>(
-    [urls.trust, urls.gateway, urls.service, urls.endpoint, urls.sourceState, urls.sharedObject, urls.objectsState].map((u) => [
-      u,
-      new Map(),
-    ]),
+    [urls.trust, urls.gateway, urls.service, urls.endpoint, urls.sourceState, urls.sharedObject, urls.objectsState, urls.heldObject].map(
+      (u) => [u, new Map()],
+    ),
   );
   /** Of each exported service: the names of its endpoint resources, and the sources that know it. */
   readonly #exported = new Map<ServiceKey, { readonly endpoints: ReadonlySet<string>; readonly sources: readonly string[] }>();
@@ -26,6 +25,7 @@ export class PeerExports {
   readonly #uses = new Map<string, number>();
   readonly #listeners = new Set<(changed: readonly ChangedNames[]) => void>();
   #shared: SharedSet | undefined;
+  #named: readonly HeldSet['named'][] = [];
   #revision = 0;
   #ready = false;
 
@@ -48,8 +48,8 @@ export class PeerExports {
     return () => this.#listeners.delete(listener);
   }
 
-  /** `held`: of other owners' objects, by this cluster. */
-  update(inputs: ExportInputs, services: ChangedServices, held: readonly SharedState[] = []): void {
+  /** `held`: of other owners' objects, by this cluster; named where the peer may know the names. */
+  update(inputs: ExportInputs, services: ChangedServices, held: readonly HeldSet[] = []): void {
     const changed: ChangedNames[] = [];
     this.#updateServices(inputs, this.#ready && services !== undefined ? services : this.#everyKey(inputs), changed);
     const { view, trust, sources } = inputs;
@@ -66,15 +66,19 @@ export class PeerExports {
     for (const listener of [...this.#listeners]) listener(changed);
   }
 
-  #updateObjects(shared: SharedSet | undefined, held: readonly SharedState[], changed: ChangedNames[]): void {
+  #updateObjects(shared: SharedSet | undefined, held: readonly HeldSet[], changed: ChangedNames[]): void {
     if (shared !== undefined && shared !== this.#shared) this.#replace(urls.sharedObject, shared.resources, changed);
     this.#shared = shared ?? this.#shared;
     const own = this.#shared === undefined ? [] : [this.#shared.state];
     this.#replace(
       urls.objectsState,
-      [...own, ...held].map((state) => encodeState(state, this.#peer)),
+      [...own, ...held.map((h) => h.state)].map((state) => encodeState(state, this.#peer)),
       changed,
     );
+    const named = held.map((h) => h.named);
+    if (named.length === this.#named.length && named.every((list, i) => list === this.#named[i])) return;
+    this.#named = named;
+    this.#replace(urls.heldObject, named.flat(), changed);
   }
 
   #everyKey({ view }: ExportInputs): Iterable<ServiceKey> {

@@ -107,6 +107,7 @@ export class PeerImports {
   heartbeat(revision: number): void {
     if (!this.#synced || this.#markRevision === undefined || this.#markRevision < revision) return;
     this.#currentAt = this.#options.clock.monotonic();
+    this.#options.objects.confirmed();
     this.#confirm();
   }
 
@@ -140,8 +141,10 @@ export class PeerImports {
       case 'object':
         return this.#options.objects.take(name, resource.value, bytes);
       case 'objects':
-        this.#options.objects.told(resource.value);
+        this.#options.objects.words.told(resource.value);
         return [];
+      case 'held':
+        return this.#options.objects.words.names(name, resource.value);
       case 'mark':
         return [];
     }

@@ -1,6 +1,6 @@
 import type { ClusterId } from '../../core/model/index.ts';
 import { accept, type Checked, formatViolation, type Violation } from '../../core/validate.ts';
-import { type peering, peeringTypeUrls as urls } from '../../core/xds/index.ts';
+import { peeringTypeUrls as urls } from '../../core/xds/index.ts';
 import {
   describeKey,
   type ObjectOwner,
@@ -11,14 +11,19 @@ import {
   type ParseDocument,
   refOf,
 } from '../objects/index.ts';
+import { boundedAge } from './age-bound.ts';
 import type { PeerObjectsSink } from './contract.ts';
 import type { ReceivedObject } from './decode-objects.ts';
 import { decodePeerResource } from './decode-peering.ts';
-import { contentHash, isShared, objectVersion, type SharedState } from './shared-objects.ts';
+import type { KeptChange, KeptObjects } from './object-records.ts';
+import { PeerWords } from './peer-words.ts';
+import { contentHash, encodeHeld, type HeldSet, isShared, objectVersion, type SharedState } from './shared-objects.ts';
 
 /** Of one peer: a bound on what a broken one can make us hold. */
 const mostObjects = 20_000;
 const mostBytes = 64 * 1024 * 1024;
+/** Of when they were last known to be all, on disk. */
+const keepKnownMs = 60_000;
 
 export interface PeerObjectsOptions {
   readonly cluster: ClusterId;
@@ -26,8 +31,10 @@ export interface PeerObjectsOptions {
   readonly parse: ParseDocument;
   /** Namespaces (PeerSpec) that the peer may bring; `*`: all. Asked for at each change. */
   readonly namespaces: () => readonly string[];
-  /** To be kept over restarts; undefined: gone. */
-  readonly keep: (name: string, bytes: Uint8Array | undefined) => void;
+  /** Unix ms. */
+  readonly now: () => number;
+  /** To be kept over restarts. */
+  readonly keep: (change: KeptChange) => void;
   /** What is held, or what the peer says of any owner, has changed. */
   readonly onChange: () => void;
 }
@@ -39,6 +46,10 @@ interface Held {
   readonly source: string;
   readonly key: string;
   readonly namespace: string;
+  /** As the peer says. */
+  readonly claimed: number;
+  /** The age that it counts with, Unix ms; until it is in force, what the peer says. */
+  readonly createdAt: number;
   readonly made: Checked<OwnedObject>;
 }
 
@@ -54,29 +65,34 @@ export class PeerObjects {
   /** In force, and kept. */
   #held: ReadonlyMap<string, Held> = new Map();
   readonly #published = new Set<string>();
-  /** By owner: what the peer holds of it, or of its own, has. */
-  readonly #states = new Map<string, peering.ObjectsState>();
+  /** What the peer says of anybody's objects. */
+  readonly words = new PeerWords();
   /** The peer's last word on its own, as of what is held. */
   #revision = 0;
-  #state: SharedState | undefined;
+  #told: HeldSet | undefined;
   #known = false;
+  /** When `#held` was last known to be all that there is. */
+  #knownAt: number | undefined;
+  #knownKept = 0;
   #current = false;
   #dirty = false;
-  #statesChanged = false;
 
   constructor(options: PeerObjectsOptions) {
     this.#options = options;
   }
 
   /** What an earlier process kept; before the first stream. What cannot be read any more is left out. */
-  restore(kept: ReadonlyMap<string, Uint8Array>): void {
+  restore({ objects, ages, knownAt }: KeptObjects): void {
     const held = new Map<string, Held>();
-    for (const [name, bytes] of kept) {
+    for (const [name, bytes] of objects) {
       const decoded = decodePeerResource(urls.sharedObject, name, bytes);
-      if (decoded.ok && decoded.value.kind === 'object') held.set(name, this.#made(name, decoded.value.value, bytes));
+      if (!decoded.ok || decoded.value.kind !== 'object') continue;
+      const made = this.#made(name, decoded.value.value, bytes);
+      held.set(name, aged(made, Math.max(made.claimed, ages.get(name) ?? 0)));
     }
     this.#held = held;
-    this.#known = kept.size > 0;
+    this.#known = objects.size > 0;
+    this.#knownAt = knownAt;
     this.#publish();
   }
 
@@ -85,7 +101,7 @@ export class PeerObjects {
     if (!fresh) return;
     this.#offered.clear();
     this.#offeredBytes = 0;
-    this.#states.clear();
+    this.words.clear();
     this.#dirty = true;
   }
 
@@ -110,7 +126,7 @@ export class PeerObjects {
   }
 
   remove(typeUrl: string, name: string): void {
-    if (typeUrl === urls.objectsState) this.#statesChanged = this.#states.delete(name) || this.#statesChanged;
+    this.words.remove(typeUrl, name);
     const before = typeUrl === urls.sharedObject ? this.#offered.get(name) : undefined;
     if (before === undefined) return;
     this.#offered.delete(name);
@@ -118,10 +134,9 @@ export class PeerObjects {
     this.#dirty = true;
   }
 
-  /** What the peer says of an owner's objects. */
-  told(state: peering.ObjectsState): void {
-    this.#states.set(state.owner, state);
-    this.#statesChanged = true;
+  /** Still everything: nothing has come since that is not here. */
+  confirmed(): void {
+    if (this.#current && !this.#dirty && this.#known) this.#knownNow();
   }
 
   /** Everything that the peer had to say is here. */
@@ -132,22 +147,22 @@ export class PeerObjects {
 
   /** After an update: puts what was offered into force. */
   settle(): void {
-    const own = this.#states.get(this.#options.cluster);
+    const own = this.words.states.get(this.#options.cluster);
+    let changed = this.words.takeChanged();
     if (this.#current && own !== undefined && (this.#dirty || own.revision !== this.#revision || !this.#known)) {
-      for (const name of this.#held.keys()) if (!this.#offered.has(name)) this.#options.keep(name, undefined);
-      for (const [name, { version, bytes }] of this.#offered)
-        if (this.#held.get(name)?.version !== version) this.#options.keep(name, bytes);
-      const changed = this.#dirty;
+      const differs = this.#dirty;
+      if (differs) this.#settleAges();
+      this.#keepDifferences();
       this.#held = new Map(this.#offered);
       this.#revision = own.revision;
       this.#known = true;
       this.#dirty = false;
-      if (changed) this.#publish();
-      this.#statesChanged = true;
+      this.#told = undefined;
+      this.#knownNow();
+      if (differs) this.#publish();
+      changed = true;
     }
-    if (!this.#statesChanged) return;
-    this.#statesChanged = false;
-    this.#options.onChange();
+    if (changed) this.#options.onChange();
   }
 
   /** The namespaces that the peer may bring have changed. */
@@ -158,34 +173,78 @@ export class PeerObjects {
 
   /** The peer is one no longer. */
   purge(): void {
-    for (const name of this.#held.keys()) this.#options.keep(name, undefined);
+    const { keep } = this.#options;
+    for (const name of this.#held.keys()) this.#drop(name);
+    keep({ kind: 'known', at: undefined });
+    this.#knownAt = undefined;
     this.#held = new Map();
     this.#offered.clear();
     this.#known = false;
     this.#publish();
   }
 
-  /** What is held here of the peer's; undefined: nothing is known. */
-  state(): SharedState | undefined {
+  /** What is held here of the peer's; undefined: nothing is known. The same object for as long as it says the same. */
+  holds(): HeldSet | undefined {
     if (!this.#known) return undefined;
-    if (this.#state?.revision === this.#revision) return this.#state;
-    const refused = [...this.#held.values()].flatMap((h) => {
-      const made = this.#allowed(h);
-      return made.ok ? [] : [{ object: h.name, reason: made.violations.map(formatViolation).join('; ') }];
-    });
-    const hash = contentHash(this.#held.values());
-    this.#state = { owner: this.#options.cluster, revision: this.#revision, hash, objects: this.#held.size, refused };
-    return this.#state;
+    this.#told ??= this.#tell();
+    return this.#told;
   }
 
-  /** What the peer says: of its own, and of what it holds of others'. `current`: as of now. */
-  says(): { readonly current: boolean; readonly states: ReadonlyMap<string, peering.ObjectsState> } {
-    return { current: this.#current, states: this.#states };
+  /** `words` are as of now. */
+  get current(): boolean {
+    return this.#current;
+  }
+
+  #knownNow(): void {
+    const now = this.#options.now();
+    this.#knownAt = now;
+    if (now - this.#knownKept < keepKnownMs) return;
+    this.#knownKept = now;
+    this.#options.keep({ kind: 'known', at: now });
+  }
+
+  #settleAges(): void {
+    for (const [name, each] of this.#offered) {
+      const before = this.#held.get(name);
+      // What came as it was before is the very same, with its age.
+      if (before !== each) this.#offered.set(name, aged(each, boundedAge(each.claimed, this.#knownAt, before?.createdAt)));
+    }
+  }
+
+  #keepDifferences(): void {
+    const { keep } = this.#options;
+    for (const name of this.#held.keys()) if (!this.#offered.has(name)) this.#drop(name);
+    for (const [name, { version, bytes, claimed, createdAt }] of this.#offered) {
+      const before = this.#held.get(name);
+      if (before?.version === version && before.createdAt === createdAt) continue;
+      keep({ kind: 'object', name, bytes });
+      if (createdAt !== claimed || (before !== undefined && before.createdAt !== before.claimed))
+        keep({ kind: 'age', name, at: createdAt === claimed ? undefined : createdAt });
+    }
+  }
+
+  #drop(name: string): void {
+    const { keep } = this.#options;
+    keep({ kind: 'object', name, bytes: undefined });
+    if (this.#held.get(name)?.createdAt !== this.#held.get(name)?.claimed) keep({ kind: 'age', name, at: undefined });
+  }
+
+  #tell(): HeldSet {
+    const { cluster: owner } = this.#options;
+    const refused: SharedState['refused'][number][] = [];
+    const named = [...this.#held.values()].map((held) => {
+      const made = this.#allowed(held);
+      if (!made.ok) refused.push({ object: held.name, reason: made.violations.map(formatViolation).join('; ') });
+      return encodeHeld({ owner, object: held.name, version: held.version, refused: !made.ok, createdAtMs: held.createdAt });
+    });
+    const versions = new Map([...this.#held.values()].map((held) => [held.name, held.version]));
+    const hash = contentHash(this.#held.values());
+    return { state: { owner, revision: this.#revision, hash, objects: this.#held.size, refused }, named, versions };
   }
 
   #publish(): void {
     const sources = new Map<string, Held[]>();
-    this.#state = undefined;
+    this.#told = undefined;
     for (const held of this.#held.values()) {
       const list = sources.get(held.source) ?? [];
       sources.set(held.source, list);
@@ -221,7 +280,7 @@ export class PeerObjects {
 
   #made(name: string, { source, key, namespace, createdAt, document }: ReceivedObject, bytes: Uint8Array): Held {
     const read = this.#options.parse({ file: describeKey(key), value: document, lineOf: () => 1 });
-    const held = { name, version: objectVersion(bytes), bytes, source, key, namespace };
+    const held = { name, version: objectVersion(bytes), bytes, source, key, namespace, claimed: createdAt, createdAt };
     if (!read.ok) return { ...held, made: read };
     const made = ownedObject(document, read.value, this.#ownerOf(source), createdAt);
     if (objectKey(refOf(document, read.value)) !== key) return { ...held, made: refuse('metadata.name', 'is not what it is shared as') };
@@ -232,6 +291,14 @@ export class PeerObjects {
   #ownerOf(source: string): ObjectOwner {
     return { cluster: this.#options.cluster, source };
   }
+}
+
+function aged(held: Held, createdAt: number): Held {
+  const { made } = held;
+  if (held.createdAt === createdAt) return held;
+  if (!made.ok) return { ...held, createdAt };
+  const { document, object, owner } = made.value;
+  return { ...held, createdAt, made: accept(ownedObject(document, object, owner, createdAt)) };
 }
 
 function refuse(path: string, message: string): Checked<OwnedObject> {

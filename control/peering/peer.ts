@@ -5,6 +5,7 @@ import { exponentialBackoff, isAborted } from '../../core/lifecycle.ts';
 import { type ClusterId, clusterId } from '../../core/model/index.ts';
 import { DeltaClientState, peering } from '../../core/xds/index.ts';
 import type { PeeringOptions, PeeringTiming, PeerRecord, PeerReport } from './contract.ts';
+import type { KeptChange } from './object-records.ts';
 import { PeerExports } from './peer-exports.ts';
 import { PeerImports } from './peer-imports.ts';
 import { PeerObjects } from './peer-objects.ts';
@@ -21,7 +22,7 @@ export interface PeerContext extends PeeringOptions {
   readonly process: string;
   readonly trustDomain: () => string | undefined;
   readonly onAddresses: (cluster: string, addresses: readonly string[]) => void;
-  readonly keepObject: (cluster: string, name: string, bytes: Uint8Array | undefined) => void;
+  readonly keepObject: (cluster: string, change: KeptChange) => void;
   readonly onObjects: () => void;
 }
 
@@ -60,7 +61,8 @@ export class Peer {
       sink: context.objects,
       parse: context.parse,
       namespaces: () => context.namespacesOf?.(this.cluster) ?? ['*'],
-      keep: (name, bytes) => context.keepObject(this.cluster, name, bytes),
+      now: () => clock.now(),
+      keep: (change) => context.keepObject(this.cluster, change),
       onChange: context.onObjects,
     });
     const { objects } = this;

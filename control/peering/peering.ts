@@ -3,12 +3,24 @@ import { status as grpcStatus, type ServerDuplexStream } from '@grpc/grpc-js';
 import { MeshError } from '../../core/errors.ts';
 import { clusterId, controlServiceAccount, systemNamespace } from '../../core/model/index.ts';
 import type { peering } from '../../core/xds/index.ts';
-import type { ChangedServices, ExportInputs, PeerCaller, PeeringOptions, PeeringTiming, PeerRecord, PeerReport } from './contract.ts';
-import { ObjectRecords } from './object-records.ts';
+import type {
+  ChangedServices,
+  ExportInputs,
+  PeerCaller,
+  PeeringOptions,
+  PeeringTiming,
+  PeerObjectsReport,
+  PeerRecord,
+  PeerReport,
+} from './contract.ts';
+import { type KeptObjects, ObjectRecords } from './object-records.ts';
 import { Peer, type PeerContext } from './peer.ts';
 import { exportEpoch, listPeers, peerKey, updateAddresses } from './peer-store.ts';
+import type { HeldSet } from './shared-objects.ts';
 
 export type PeerCall = ServerDuplexStream<peering.PeerMessage, peering.PeerMessage>;
+
+const none: HeldSet['named'] = [];
 
 const defaultTiming: PeeringTiming = {
   heartbeatMs: 2_000,
@@ -36,6 +48,8 @@ export interface Peering {
   /** Forgets the peer, durably, and purges everything it told. MeshError NOT_FOUND. */
   remove(cluster: string): Promise<void>;
   report(): readonly PeerReport[];
+  /** Who has and holds which shared objects. The maps are live, and not to be kept. */
+  objects(): readonly PeerObjectsReport[];
 }
 
 export function createPeering(options: PeeringOptions): Peering {
@@ -76,14 +90,14 @@ class PeerRegistry implements Peering {
       process: this.#process,
       trustDomain: () => this.#inputs?.trust.trustDomain,
       onAddresses: (cluster, addresses) => this.#learn(cluster, addresses),
-      keepObject: (cluster, name, bytes) => this.#records.put(cluster, name, bytes),
+      keepObject: (cluster, change) => this.#records.put(cluster, change),
       onObjects: () => this.#export(new Set()),
     };
     const kept = await this.#records.load();
     for (const record of records) this.#add(record, kept.get(record.cluster));
     // Of peers that were removed while their objects could not be.
     for (const [cluster, objects] of kept) {
-      if (!this.#peers.has(cluster)) for (const name of objects.keys()) this.#records.put(cluster, name, undefined);
+      if (!this.#peers.has(cluster)) this.#forget(cluster, objects);
     }
     const end = () => {
       for (const peer of this.#peers.values()) peer.stop('shutting down');
@@ -110,12 +124,17 @@ class PeerRegistry implements Peering {
 
   #export(services: ChangedServices): void {
     if (this.#inputs === undefined) return;
-    const held = [...this.#peers.values()].flatMap((peer) => peer.objects.state() ?? []);
-    for (const peer of this.#peers.values()) peer.exports.update(this.#inputs, services, held);
+    const held = [...this.#peers.values()].flatMap((peer) => peer.objects.holds() ?? []);
+    for (const peer of this.#peers.values()) {
+      // What an owner calls its objects is for the owner, and for whoever has them from it.
+      const knows = (owner: string) => owner === peer.cluster || peer.objects.words.states.has(owner);
+      const told = held.map((set) => (knows(set.state.owner) ? set : { ...set, named: none }));
+      peer.exports.update(this.#inputs, services, told);
+    }
   }
 
   /** `kept`: its objects, from an earlier process. */
-  #add(record: PeerRecord, kept: ReadonlyMap<string, Uint8Array> | undefined): void {
+  #add(record: PeerRecord, kept: KeptObjects | undefined): void {
     const { cluster, sink, namespacesOf } = this.#options;
     if (this.#context === undefined || record.cluster === cluster) return;
     const known = this.#peers.get(record.cluster);
@@ -132,6 +151,12 @@ class PeerRegistry implements Peering {
     const run = peer.run().catch((error: unknown) => this.#options.log.error({ peer: record.cluster, error }, 'dialling a peer ended'));
     this.#running.add(run);
     void run.finally(() => this.#running.delete(run));
+  }
+
+  #forget(cluster: string, { objects, ages }: KeptObjects): void {
+    for (const name of objects.keys()) this.#records.put(cluster, { kind: 'object', name, bytes: undefined });
+    for (const name of ages.keys()) this.#records.put(cluster, { kind: 'age', name, at: undefined });
+    this.#records.put(cluster, { kind: 'known', at: undefined });
   }
 
   async remove(cluster: string): Promise<void> {
@@ -151,6 +176,13 @@ class PeerRegistry implements Peering {
 
   report(): readonly PeerReport[] {
     return [...this.#peers.values()].map((peer) => peer.report());
+  }
+
+  objects(): readonly PeerObjectsReport[] {
+    return [...this.#peers.values()].map(({ cluster, objects }) => {
+      const { states, named } = objects.words;
+      return { cluster, current: objects.current, states, named, held: objects.holds() };
+    });
   }
 
   #accept(call: PeerCall, caller: PeerCaller | undefined): void {

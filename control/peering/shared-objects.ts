@@ -36,6 +36,25 @@ export function sharedName(source: string, key: string): string {
   return `${source}/${key}`;
 }
 
+/** Of a HeldObject. */
+export function heldName(owner: string, object: string): string {
+  return `${owner}/${object}`;
+}
+
+/** What is held of one owner's objects, as others are told of it. */
+export interface HeldSet {
+  readonly state: SharedState;
+  /** HeldObjects; the same list for as long as nothing differs. */
+  readonly named: readonly EncodedResource[];
+  /** The same by SharedObject's name: its version. */
+  readonly versions: ReadonlyMap<string, string>;
+}
+
+export function encodeHeld(held: peering.HeldObject): EncodedResource {
+  const value = peering.HeldObject.encode(held).finish();
+  return { name: heldName(held.owner, held.object), version: objectVersion(value), value };
+}
+
 const encodings = new WeakMap<OwnedObject, EncodedResource>();
 
 function encodeSharedObject(object: OwnedObject): EncodedResource {
@@ -60,6 +79,11 @@ export class SharedObjects {
   constructor(cluster: string, now: () => number) {
     this.#cluster = cluster;
     this.#now = now;
+  }
+
+  /** As of the last update; undefined before the first. */
+  get current(): SharedSet | undefined {
+    return this.#set;
   }
 
   /** `sources`: all of this cluster's, each known as a whole. */

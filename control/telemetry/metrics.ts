@@ -11,6 +11,8 @@ export interface ControlMetrics {
   readonly endpoints: Gauge<'cluster' | 'source'>;
   readonly peerConnected: Gauge<'peer'>;
   readonly peerDataAge: Gauge<'peer'>;
+  /** Objects of an owner by how a cluster holds them. Labels: owner, holder, state (in-sync, lags, missing, refused, extra, unknown). */
+  readonly sharedObjects: Gauge<'owner' | 'holder' | 'state'>;
   /** Clients with an ADS stream. */
   readonly xdsClients: Gauge<'role'>;
   /** Resources pushed, by what the client said. Labels: type, outcome (ack, nack). */
@@ -43,6 +45,7 @@ export function createMetrics(labels: { readonly cluster: string }): ControlMetr
     endpoints: gauge('isthmus_endpoints', 'Endpoints in the catalog.', ['cluster', 'source']),
     peerConnected: gauge('isthmus_peer_connected', '1 while a stream to the peer stands.', ['peer']),
     peerDataAge: gauge('isthmus_peer_data_age_seconds', 'Age of what is known of a peer.', ['peer']),
+    sharedObjects: gauge('isthmus_shared_objects', 'Objects of an owner, by how a cluster holds them.', ['owner', 'holder', 'state']),
     xdsClients: gauge('isthmus_xds_clients', 'Clients with an ADS stream.', ['role']),
     xdsPushes: counter('isthmus_xds_responses_total', 'Resources that clients answered for.', ['type', 'outcome']),
     convergence: new Histogram({

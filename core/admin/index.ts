@@ -1,4 +1,6 @@
 export { ApiError, label, list } from './common.ts';
+export type { DriftObject } from './drift.ts';
+export { Drift, DriftSummary } from './drift.ts';
 export type { ExplainStep } from './explain.ts';
 export { Explanation } from './explain.ts';
 export { CreatedJoinToken, Instance, InstanceList, JoinTokenRequest, Revoked } from './instances.ts';

@@ -1,5 +1,6 @@
 import { type Static, Type } from 'typebox';
 import { list } from './common.ts';
+import { DriftSummary } from './drift.ts';
 
 const SourceStatus = Type.Object({
   /** Own cluster, or the peer that the data came from. */
@@ -145,6 +146,8 @@ export const Status = Type.Object({
   clients: list(ClientStatus),
   certificates: list(CertificateStatus),
   conflicts: list(Conflict),
+  /** What clusters hold of each other's objects; absent in an answer that is partial. */
+  drift: Type.Optional(DriftSummary),
   /** Absent in an answer that is partial. */
   findings: Type.Optional(FindingsStatus),
   /** Of the configuration files as they are now, when a reload was refused. */

@@ -33,6 +33,7 @@ export const peeringTypeUrls = {
   sourceState: `${peering}SourceState`,
   sharedObject: `${peering}SharedObject`,
   objectsState: `${peering}ObjectsState`,
+  heldObject: `${peering}HeldObject`,
   syncMark: `${peering}SyncMark`,
 } as const;
 
@@ -98,4 +99,5 @@ export const peeringOrder: readonly string[] = [
   peeringTypeUrls.sourceState,
   peeringTypeUrls.sharedObject,
   peeringTypeUrls.objectsState,
+  peeringTypeUrls.heldObject,
 ];

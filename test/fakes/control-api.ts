@@ -1,10 +1,11 @@
 import type { Changed, ControlApi } from '../../control/admin/index.ts';
-import type { Instance, JoinTokenRequest, Status, Traffic } from '../../core/admin/index.ts';
+import type { Drift, Instance, JoinTokenRequest, Status, Traffic } from '../../core/admin/index.ts';
 import { MeshError } from '../../core/errors.ts';
 
 /** A control plane that only says what a test put in, and remembers what it was asked to change. */
 export class FakeControlApi implements ControlApi {
   status_: Status = sampleStatus();
+  drift_: Drift = sampleDrift();
   readonly calls: string[] = [];
   failure: MeshError | undefined;
 
@@ -39,6 +40,10 @@ export class FakeControlApi implements ControlApi {
 
   async traffic(): Promise<Traffic> {
     return { since: '2030-01-01T00:00:00.000Z', until: '2030-01-01T01:00:00.000Z', seconds: 3600, reporters: 0, foldedKeys: 0, flows: [] };
+  }
+
+  async drift(): Promise<Drift> {
+    return this.drift_;
   }
 
   async peers() {
@@ -201,6 +206,7 @@ export function sampleStatus(): Status {
     ],
     certificates: [{ name: 'east', kind: 'intermediate', notAfter: '2030-03-01T00:00:00.000Z', state: 'ok' }],
     conflicts: [{ kind: 'NameCollision', subject: 'default/payments', message: 'consul/dc1 and file do not both claim it' }],
+    drift: { state: 'drift', differing: 2, unknown: 1, conflicts: 1 },
     findings: {
       errors: 1,
       warnings: 6,
@@ -215,5 +221,66 @@ export function sampleStatus(): Status {
       ],
     },
     configViolations: [],
+  };
+}
+
+export function sampleDrift(): Drift {
+  const since = '2029-12-31T23:58:00.000Z';
+  const pair = { objects: 3, ownerObjects: 3, revision: 1_893_455_000_000, ownerRevision: 1_893_455_000_000, differing: 0 };
+  const object = { group: 'networking.istio.io', namespace: 'shop', count: 1, since };
+  const names = { group: 'networking.istio.io', kind: 'DestinationRule', namespace: 'shop', name: 'cart' };
+  return {
+    cluster: 'east',
+    time: '2030-01-01T00:00:00.000Z',
+    state: 'drift',
+    pairs: [
+      { ...pair, owner: 'east', cluster: 'north', state: 'drift', differing: 2, since, why: '', next: '' },
+      {
+        ...pair,
+        owner: 'east',
+        cluster: 'west',
+        state: 'unknown',
+        objects: 2,
+        since,
+        why: 'west is not reachable: what it holds now is not known',
+        next: 'see isthmus peer list for west, and bring the connection back',
+      },
+      { ...pair, owner: 'north', cluster: 'east', state: 'in-sync', since: null, why: '', next: '' },
+    ],
+    objects: [
+      {
+        ...object,
+        owner: { cluster: 'east', source: 'api' },
+        kind: 'VirtualService',
+        name: 'reviews',
+        cluster: 'north',
+        state: 'lags',
+        digest: 'pZGm1Av0IEBKARczz7exkNYsZb8LzaMrV7J32a2fFG4',
+        held: 'bjQLnP-zepicpUTmu3gKLHiQHT-zNzh2hRGjBhevoB0',
+        why: '',
+        next: 'it comes by itself where north is connected to east: see isthmus peer list there, and the log if it stays',
+      },
+      {
+        ...object,
+        owner: { cluster: 'east', source: 'file' },
+        kind: 'Gateway',
+        name: 'edge',
+        cluster: 'north',
+        state: 'refused',
+        digest: '47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU',
+        held: '47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU',
+        why: 'metadata.namespace: east may not bring objects of namespace shop here: see its Peer',
+        next: 'change it in east, or what north takes: the namespaces of its Peer for east, or its version',
+      },
+    ],
+    conflicts: [
+      {
+        ...names,
+        winner: { cluster: 'east', source: 'api' },
+        losers: [{ cluster: 'north', source: 'file' }],
+        since,
+        next: 'keep one: delete it in north (file), or in east (api), or give it another name there',
+      },
+    ],
   };
 }

@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { ApiClient } from '../../cli/api-client.ts';
 import { type CliResult, runCli } from './run-cli.ts';
 
 const main = fileURLToPath(new URL('../../cli/main.js', import.meta.url));
@@ -15,6 +16,7 @@ export class RealControl {
   #child: ChildProcess | undefined;
   #credential = '';
   #api = 0;
+  #health = 0;
 
   private constructor(dir: string, cluster: string) {
     this.dir = dir;
@@ -74,7 +76,9 @@ export class RealControl {
     });
     const first = await Promise.race([ready, ended.then(() => undefined)]);
     if (first === undefined) throw new Error(`the control plane ended: ${err}`);
-    this.#api = (JSON.parse(first) as { ports: { api: number } }).ports.api;
+    const { ports } = JSON.parse(first) as { ports: { api: number; health: number } };
+    this.#api = ports.api;
+    this.#health = ports.health;
   }
 
   /** Without any goodbye. */
@@ -85,6 +89,18 @@ export class RealControl {
   /** Idempotent. */
   stop(): Promise<void> {
     return this.#end('SIGTERM');
+  }
+
+  /** As Prometheus would read them. */
+  async metrics(): Promise<string> {
+    return (await fetch(`http://127.0.0.1:${this.#health}/metrics`)).text();
+  }
+
+  /** What its API answers, without a process for the question. */
+  async get<T>(path: string): Promise<T> {
+    const caPem = await readFile(join(this.dir, 'state', 'api-ca.pem'), 'utf8');
+    const target = { host: '127.0.0.1', port: this.#api, caPem, credential: this.#credential };
+    return new ApiClient(target, new AbortController().signal).get<T>(path);
   }
 
   /** A command against it. */

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { driftText } from '../../../cli/text/drift-text.ts';
 import { explainText } from '../../../cli/text/explain-text.ts';
 import { statusText } from '../../../cli/text/status-text.ts';
 import { age } from '../../../cli/text/table.ts';
-import { FakeControlApi, sampleStatus } from '../../fakes/control-api.ts';
+import { FakeControlApi, sampleDrift, sampleStatus } from '../../fakes/control-api.ts';
 import { assertGoldenText } from '../../support/golden.ts';
 
 test('status as text', async () => {
@@ -15,12 +16,22 @@ test('status of an empty cluster, with a configuration that was refused', async 
   const findings = { errors: 0, warnings: 0, first: [] };
   await assertGoldenText(
     'test/golden/cli/status-empty.golden.txt',
-    statusText({ ...sampleStatus(), ...empty, findings, configViolations: ['isthmus.yaml:4: spec.cluster: is required'] }),
+    statusText({
+      ...sampleStatus(),
+      ...empty,
+      findings,
+      drift: { state: 'in-sync', differing: 0, unknown: 0, conflicts: 0 },
+      configViolations: ['isthmus.yaml:4: spec.cluster: is required'],
+    }),
   );
 });
 
 test('status as a caller with one namespace sees it', async () => {
   await assertGoldenText('test/golden/cli/status-partial.golden.txt', statusText({ ...sampleStatus(), partial: true }));
+});
+
+test('drift as text', async () => {
+  await assertGoldenText('test/golden/cli/drift.golden.txt', driftText(sampleDrift()));
 });
 
 test('explain as text', async () => {

@@ -101,6 +101,7 @@ test('every command explains itself with examples and exit codes', async () => {
     'peer list',
     'peer remove',
     'status',
+    'drift',
     'explain',
     'uninstall',
     'version',

@@ -56,7 +56,10 @@ test('docs/apply-changes.md: every command on it', async (t) => {
   const control = await running(t);
   const { run } = await shellOf(control);
   const file = (v2: number) => writeFile(join(control.dir, 'reviews.yaml'), reviews(v2));
-  const [plan = '', apply = '', tentative = '', history = '', get = '', ...more] = await readBlocks('docs/apply-changes.md', 'sh');
+  const [plan = '', apply = '', tentative = '', history = '', get = '', drift = '', ...more] = await readBlocks(
+    'docs/apply-changes.md',
+    'sh',
+  );
   assert.equal(more.length, 0);
   await file(10);
   await mkdir(join(control.dir, 'routing'));
@@ -80,6 +83,7 @@ test('docs/apply-changes.md: every command on it', async (t) => {
   const said = await run(history.replaceAll('12', String(newest)).replaceAll('11', String(newest - 1)));
   assert.match(said, /half of the reviews to v2/);
   assert.match(await run(get), /weight: 91/);
+  assert.match(await run(drift), /There is no other cluster/);
   assert.doesNotMatch((await control.cli('get')).out, /VirtualService/);
 });
 

@@ -90,6 +90,7 @@ test('docs/join-clusters.md: every command and file on it, with two control plan
     invite = '',
     joinWest = '',
     inviteDialling = '',
+    drift = '',
     partWest = '',
     partEast = '',
   ] = sh;
@@ -105,6 +106,7 @@ test('docs/join-clusters.md: every command and file on it, with two control plan
   await until('east lists west', async () => /west\s+connected/.test(await east.run('isthmus peer list')));
   await until('west lists east', async () => /east\s+connected/.test(await west.run('isthmus peer list')));
 
+  for (const side of [east, west]) await until('both hold the same', () => side.run(drift));
   await writeFile(join(folder, 'east', 'exports.yaml'), exports);
   east.reload();
   const taken = async () => JSON.parse(await east.run('isthmus status --output json')) as { configViolations: readonly string[] };

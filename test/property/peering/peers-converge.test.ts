@@ -55,7 +55,12 @@ class Side {
       sink: this.objects,
       parse: parserFor('mesh.test'),
       namespaces: () => ['*'],
-      keep: (name, bytes) => (bytes === undefined ? this.kept.delete(name) : this.kept.set(name, bytes)),
+      now: () => clock.now(),
+      keep: (change) => {
+        if (change.kind !== 'object') return;
+        if (change.bytes === undefined) this.kept.delete(change.name);
+        else this.kept.set(change.name, change.bytes);
+      },
       onChange: () => {},
     });
     this.imports = new PeerImports({

@@ -11,6 +11,7 @@ const body = {
 const routes: [method: string, path: string, body: unknown, role: 'viewer' | 'operator' | 'admin', scope: 'some' | 'default' | 'mesh'][] = [
   ['GET', '/v1/status', undefined, 'viewer', 'some'],
   ['GET', '/v1/services', undefined, 'viewer', 'some'],
+  ['GET', '/v1/drift', undefined, 'viewer', 'some'],
   ['GET', '/v1/explain?src=default/a&dst=default/b', undefined, 'viewer', 'mesh'],
   ['GET', '/v1/traffic', undefined, 'viewer', 'some'],
   ['GET', '/v1/instances', undefined, 'viewer', 'some'],
@@ -114,6 +115,13 @@ test('a viewer of one namespace sees that namespace alone', async (t) => {
     ['default'],
   );
   for (const hidden of ['peers', 'gateways', 'clients', 'certificates', 'conflicts']) assert.deepEqual(status[hidden], []);
+  for (const hidden of ['drift', 'findings']) assert.equal(hidden in status, false);
+  const drift = async () =>
+    (await call('GET', '/v1/drift', { svid })).body as { pairs: unknown[]; objects: unknown[]; conflicts: unknown[] };
+  const { pairs, objects, conflicts } = await drift();
+  assert.deepEqual([pairs.length, objects.length, conflicts.length], [3, 0, 0]);
+  policies.push(policy('viewer', ['shop'], 'spiffe://mesh.test/ns/ops/*'));
+  assert.equal((await drift()).objects.length, 2);
   const { instances } = (await call('GET', '/v1/instances', { svid })).body as { instances: { namespace: string }[] };
   assert.deepEqual(
     instances.map((i) => i.namespace),
