@@ -32,7 +32,7 @@ export class FileSource {
 
   async source(files: readonly FileObject[]): Promise<ObjectSource> {
     const keyed = new Map(files.map((f): [ObjectKey, FileObject] => [objectKey(refOf(f.document, f.object)), f]));
-    const stamps = await this.#stamped(keyed.keys());
+    const stamps = await this.#stamped(keyed);
     const make = (key: ObjectKey, { document, object }: FileObject): OwnedObject => {
       const before = this.#objects.get(key);
       return before !== undefined && deepEqual(before.document, document)
@@ -43,12 +43,19 @@ export class FileSource {
     return { owner: this.#owner, objects: this.#objects };
   }
 
-  async #stamped(keys: Iterable<ObjectKey>): Promise<ReadonlyMap<ObjectKey, number>> {
+  async #stamped(files: ReadonlyMap<ObjectKey, FileObject>): Promise<ReadonlyMap<ObjectKey, number>> {
     const before = this.#stamps ?? (await this.#load());
     const now = this.#clock.now();
-    const stamps = new Map([...keys].map((key): [ObjectKey, number] => [key, before.get(key) ?? now]));
+    const stamps = new Map(
+      [...files].map(([key, { object }]): [ObjectKey, number] => {
+        const had = this.#objects.get(key);
+        // Shared from now on: among the owners of its name it is new.
+        const shared = had !== undefined && isShared(object) && !isShared(had.object);
+        return [key, shared ? now : (before.get(key) ?? now)];
+      }),
+    );
     this.#stamps = stamps;
-    const puts = [...stamps].filter(([key]) => !before.has(key)).map(([key, at]) => put(firstSeenPrefix + key, { at }));
+    const puts = [...stamps].filter(([key, at]) => before.get(key) !== at).map(([key, at]) => put(firstSeenPrefix + key, { at }));
     const deletes = [...before.keys()]
       .filter((key) => !stamps.has(key))
       .map((key): StoreOp => ({ op: 'delete', key: firstSeenPrefix + key }));
@@ -68,4 +75,8 @@ export class FileSource {
     const { entries } = await this.#store.list(firstSeenPrefix);
     return new Map(entries.map((e) => [e.key.slice(firstSeenPrefix.length), read<{ at: number }>(e.key, e.value).at]));
   }
+}
+
+function isShared(object: AppliableObject): boolean {
+  return 'scope' in object && object.scope === 'mesh';
 }

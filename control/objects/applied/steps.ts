@@ -14,7 +14,9 @@ export function stepOfApply(
     const before = now.get(key);
     if (before === undefined) return [{ key, after: { document, createdAt: at } }];
     if (deepEqual(before.document, document)) return [];
-    return [{ key, before, after: { document, createdAt: before.createdAt } }];
+    // Shared from now on: among the owners of its name it is new.
+    const createdAt = scopeOf(before.document) !== scopeOf(document) ? at : before.createdAt;
+    return [{ key, before, after: { document, createdAt } }];
   });
 }
 
@@ -25,13 +27,15 @@ export function stepOfDelete(now: AppliedObjects, keys: Iterable<ObjectKey>): re
   });
 }
 
-/** What leads from `now` back to what was before the `undone` revisions, the newest first. */
-export function stepOfRollback(now: AppliedObjects, undone: Iterable<readonly StoredChange[]>): readonly StoredChange[] {
+/** What leads from `now` back to what was before the `undone` revisions, the newest first. What was gone is as old as its return. */
+export function stepOfRollback(now: AppliedObjects, undone: Iterable<readonly StoredChange[]>, at: number): readonly StoredChange[] {
   const then = new Map<ObjectKey, AppliedDocument | undefined>();
   for (const changes of undone) for (const { key, before } of changes) then.set(key, before);
-  return [...then].flatMap(([key, after]): StoredChange[] => {
+  return [...then].flatMap(([key, there]): StoredChange[] => {
     const before = now.get(key);
-    if (deepEqual(before, after)) return [];
+    if (deepEqual(before, there)) return [];
+    const kept = there === undefined || (before !== undefined && scopeOf(before.document) === scopeOf(there.document));
+    const after = kept ? there : { ...there, createdAt: at };
     return [{ key, ...(before === undefined ? {} : { before }), ...(after === undefined ? {} : { after }) }];
   });
 }
@@ -53,4 +57,10 @@ export function countsOf(changes: readonly StoredChange[]): { created: number; c
 
 export function actionOf({ before, after }: StoredChange): 'created' | 'configured' | 'deleted' {
   return after === undefined ? 'deleted' : before === undefined ? 'created' : 'configured';
+}
+
+/** As it is written. */
+function scopeOf(document: OwnedObject['document']): unknown {
+  const { annotations } = (document['metadata'] ?? {}) as { annotations?: Readonly<Record<string, unknown>> | null };
+  return annotations?.['isthmus.dev/scope'];
 }
