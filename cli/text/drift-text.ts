@@ -16,7 +16,7 @@ export function driftText(drift: Drift): string {
 
 /** Pure: one line. */
 export function driftSummary({ objects, pairs, conflicts }: Pick<Drift, 'objects' | 'pairs' | 'conflicts'>): string {
-  const differing = objects.reduce((sum, o) => sum + (o.state === 'unknown' ? 0 : o.count), 0);
+  const differing = objects.reduce((sum, o) => sum + (o.state === 'unknown' || o.state === 'in-sync' ? 0 : o.count), 0);
   return summaryText({ differing, unknown: pairs.filter((p) => p.state === 'unknown').length, conflicts: conflicts.length });
 }
 

@@ -55,8 +55,8 @@ export interface ControlApi {
   revokeInstance?(id: string): Promise<Changed<Revoked>>;
   /** Absent: it counts no traffic. */
   traffic?(query: TrafficQuery): Promise<Traffic>;
-  /** What clusters hold of each other's objects, now; everything, as `status`. */
-  drift(): Promise<Drift>;
+  /** Which clusters hold each other's objects otherwise than their owners have them, now; `all`: and which do not. Of every namespace, as `status`. */
+  drift(all: boolean): Promise<Drift>;
   /** Absent: it takes no objects; their routes are not there. */
   readonly objects?: ObjectsApi;
 }

@@ -75,10 +75,10 @@ const readingRoutes: readonly Route[] = [
     path: '/v1/drift',
     role: 'viewer',
     scope: 'some',
-    query: none,
+    query: Type.Object({ all: Type.Optional(Type.Literal('true')) }, { additionalProperties: false }),
     params: none,
     reply: Drift,
-    read: async (api, { grants }) => visibleDrift(await api.drift(), grants),
+    read: async (api, { query, grants }) => visibleDrift(await api.drift(query.all === 'true'), grants),
   }),
   reading({
     path: '/v1/instances',

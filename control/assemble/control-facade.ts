@@ -82,7 +82,7 @@ export function createControlApi(parts: FacadeParts): ControlApi {
       network: mesh.network,
       trafficSeen: parts.traffic,
     }),
-    drift: async () => parts.drift.report(),
+    drift: async (all) => parts.drift.report(all),
     traffic: async (query) => parts.traffic.query(query),
     status: async () => status(parts),
     explain: async (src, dst): Promise<Explanation> => explain(snapshots.inputs, src, dst),

@@ -11,10 +11,16 @@ export interface DriftReportInput {
   readonly watch: DriftWatch;
   /** Unix ms. */
   readonly now: number;
+  /** Also what does not differ. */
+  readonly all: boolean;
+}
+
+interface Listed extends Omit<Difference, 'state'> {
+  readonly state: Difference['state'] | 'in-sync';
 }
 
 /** Pure but for the watch, which is only asked. Sorted, so that two looks can be compared. */
-export function buildDrift({ cluster, pairs, view, watch, now }: DriftReportInput): Drift {
+export function buildDrift({ cluster, pairs, view, watch, now, all }: DriftReportInput): Drift {
   const conflicts = view.conflicts.map((c) => ({
     ...refOfKey(c.key),
     winner: c.winner,
@@ -28,9 +34,21 @@ export function buildDrift({ cluster, pairs, view, watch, now }: DriftReportInpu
     time: new Date(now).toISOString(),
     state: drifts ? 'drift' : pairs.some((p) => p.state === 'unknown') ? 'unknown' : 'in-sync',
     pairs: pairs.map((pair) => pairItem(pair, cluster, watch)),
-    objects: pairs.flatMap((pair) => pair.differences.map((d) => objectItem(pair, d, watch))),
+    objects: pairs.flatMap((pair) => [...pair.differences, ...(all ? others(pair) : [])].map((d) => objectItem(pair, d, watch))),
     conflicts,
   };
+}
+
+/** What of the owner's objects does not differ, or is not known to. */
+function others({ listing, differences, why }: PairDrift): readonly Listed[] {
+  const named = new Set(differences.map((d) => d.object));
+  const known = why === '' && !named.has('');
+  return [...(listing ?? [])]
+    .filter(([object]) => !named.has(object))
+    .map(([object, { version }]) => {
+      const held = known ? { held: version } : {};
+      return { object, count: 1, state: known ? ('in-sync' as const) : ('unknown' as const), expected: version, ...held, why: '' };
+    });
 }
 
 /** Pure: of one pair, how many objects are in which state. */
@@ -62,7 +80,7 @@ function pairItem(pair: PairDrift, own: string, watch: DriftWatch): Drift['pairs
   };
 }
 
-function objectItem(pair: PairDrift, difference: Difference, watch: DriftWatch): DriftObject {
+function objectItem(pair: PairDrift, difference: Listed, watch: DriftWatch): DriftObject {
   const { owner, cluster } = pair;
   const { object, count, state, expected, held, why } = difference;
   const { source, ...ref } = nameParts(object);
@@ -98,11 +116,12 @@ function adviceForPair({ owner, cluster, state, held, reference }: PairDrift, ow
   return '';
 }
 
-function adviceFor({ owner, cluster }: PairDrift, { state }: Difference): string {
+function adviceFor({ owner, cluster }: PairDrift, { state }: Listed): string {
   switch (state) {
     case 'refused':
       return `change it in ${owner}, or what ${cluster} takes: the namespaces of its Peer for ${owner}, or its version`;
     case 'unknown':
+    case 'in-sync':
       return '';
     default:
       return `it comes by itself where ${cluster} is connected to ${owner}: see isthmus peer list there, and the log if it stays`;

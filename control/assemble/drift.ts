@@ -38,13 +38,14 @@ export class DriftHome {
     }
   }
 
-  report(): Drift {
+  /** `all`: also what does not differ. */
+  report(all: boolean): Drift {
     const { cluster, clock, objects } = this.#options;
-    return buildDrift({ cluster, pairs: this.#look(), view: objects.set.current(), watch: this.#watch, now: clock.now() });
+    return buildDrift({ cluster, pairs: this.#look(), view: objects.set.current(), watch: this.#watch, now: clock.now(), all });
   }
 
   summary(): DriftSummary {
-    const { state, pairs, objects, conflicts } = this.report();
+    const { state, pairs, objects, conflicts } = this.report(false);
     const differing = objects.reduce((sum, o) => sum + (o.state === 'unknown' ? 0 : o.count), 0);
     return { state, differing, unknown: pairs.filter((p) => p.state === 'unknown').length, conflicts: conflicts.length };
   }

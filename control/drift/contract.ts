@@ -55,8 +55,10 @@ export interface PairDrift extends Pair {
   /** What is said there, and by the owner; absent: nothing was. */
   readonly held?: Holding;
   readonly reference?: Holding;
+  /** All that there is to hold; absent: nobody names it here. */
+  readonly listing?: ReadonlyMap<string, HeldAs>;
   /** What does not hold, or is not known to. */
   readonly differences: readonly Difference[];
-  /** Why it is not known. */
+  /** Why it is not known; empty: it is. */
   readonly why: string;
 }

@@ -46,7 +46,13 @@ function namesOf({ named, objects }: Holding): ReadonlyMap<string, HeldAs> | und
 function compareHolding(pair: Pair, held: Holding | undefined, measure: Measure | undefined): PairDrift {
   const { owner, cluster } = pair;
   const reference = measure?.reference;
-  const known = { ...pair, ...(held === undefined ? {} : { held }), ...(reference === undefined ? {} : { reference }) };
+  const listing = measure?.listing;
+  const known = {
+    ...pair,
+    ...(held === undefined ? {} : { held }),
+    ...(reference === undefined ? {} : { reference }),
+    ...(listing === undefined ? {} : { listing }),
+  };
   if (held === undefined || measure === undefined || reference === undefined) {
     const why = `${held === undefined ? cluster : owner} has said nothing of them: it was never connected, or is of a version that does not say it`;
     return { ...known, state: 'unknown', differences: [], why };

@@ -36,7 +36,7 @@ const DriftObject = Type.Object({
   count: Type.Integer(),
   /** Who holds it otherwise than its owner has it. */
   cluster: Type.String(),
-  /** lags, missing, refused, extra (its owner no longer has it) or unknown. */
+  /** lags, missing, refused, extra (its owner no longer has it) or unknown; in-sync where all were asked for. */
   state: Type.String(),
   /** SHA-256, of what the owner has and the cluster holds; null: nothing, or not known. */
   digest: orNull(Type.String()),
@@ -67,7 +67,7 @@ export const Drift = Type.Object({
   /** `drift` where anything is known to differ, or has several owners; else `unknown` where anything is not known. */
   state: Type.Union([Type.Literal('in-sync'), Type.Literal('drift'), Type.Literal('unknown')]),
   pairs: list(DriftPair),
-  /** What differs; what is not in it does not. */
+  /** What differs; what is not in it does not, but for what is not named here. */
   objects: list(DriftObject),
   /** Objects with several owners. */
   conflicts: list(DriftConflict),

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Status } from '../../../core/admin/index.ts';
+import type { Drift, Status } from '../../../core/admin/index.ts';
 import { applied, look, route, shows } from '../../support/drift-scene.ts';
 import { threeControls } from '../../support/joined-controls.ts';
 import type { RealControl } from '../../support/real-control.ts';
@@ -19,11 +19,20 @@ test('a link is cut and objects change meanwhile: the third cluster names who la
   for (const control of [east, west, north]) await shows(control, 'in-sync', { pairs: everything, objects: [] });
   assert.equal((await look(east)).drift.pairs.find((p) => p.owner === 'west' && p.cluster === 'north')?.objects, 3);
   assert.match((await east.cli('status')).out, /^objects: clusters hold what their owners have$/m);
+  assert.equal((await east.cli('drift')).code, 0);
+  const all = (await east.get<Drift>('/v1/drift?all=true')).objects;
+  assert.deepEqual(
+    [...new Set(all.map((o) => `${o.owner.cluster} at ${o.cluster}: ${o.state}`))],
+    ['west at east: in-sync', 'west at north: in-sync'],
+  );
+  assert.equal(all.length, 6);
+  assert.ok(all.every((o) => o.digest !== null && o.digest === o.held && o.since === null));
 
   link.goSilent(true);
   link.cut();
   await shows(west, 'unknown', { pairs: ['west at north: unknown', 'north at west: unknown', 'west at east: in-sync'], objects: [] });
   await shows(north, 'unknown', { pairs: ['west at north: unknown', 'east at north: in-sync'], objects: [] });
+  assert.equal((await west.cli('drift')).code, 3);
   await applied(west, route('changes', '2s'), route('comes', '1s'));
   assert.equal((await west.cli('delete', 'vs', 'shop/goes')).code, 0);
 
