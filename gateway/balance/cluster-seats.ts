@@ -7,6 +7,8 @@ import { returnOf, warmupFactor } from './warmup.ts';
 
 /** Where they stand is worth keeping, but not for ever. */
 const maxLocalities = 256;
+/** Who has gone may come back, and is then not new. */
+const maxDeparted = 256;
 /** Shares of those that return grow so often. */
 const stepMs = 250;
 
@@ -17,6 +19,8 @@ export class ClusterSeats {
   readonly #hostOf = new WeakMap<EndpointState, Host>();
   readonly tables = new PoolTables();
   #hosts: ReadonlyMap<string, Seat> = new Map();
+  /** Those that went last are last. */
+  readonly #departed = new Map<string, Seat>();
   readonly #localities = new Map<string, Seat>();
   #observed: ClusterTable | undefined;
   #begun = false;
@@ -64,15 +68,26 @@ export class ClusterSeats {
     const seats = new Map<string, Seat>();
     for (const endpoint of cluster.endpoints) {
       const key = keyOf(endpoint);
-      const seat = seats.get(key) ?? this.#hosts.get(key) ?? { standing: this.#random() * endpoint.weight, active: 0, since };
+      const seat = seats.get(key) ??
+        this.#hosts.get(key) ??
+        this.#departed.get(key) ?? { standing: this.#random() * endpoint.weight, active: 0, since };
       seats.set(key, seat);
+      this.#departed.delete(key);
       this.#hostOf.set(endpoint, { endpoint, key, seat, weight: endpoint.weight });
     }
+    for (const [key, seat] of this.#hosts) if (!seats.has(key)) this.#depart(key, seat);
     this.#hosts = seats;
     this.#begun ||= cluster.endpoints.length > 0;
     this.#observed = cluster;
     this.#plan = undefined;
     if (this.#localities.size > maxLocalities) this.#localities.clear();
+  }
+
+  #depart(key: string, seat: Seat): void {
+    seat.away ??= this.#clock.monotonic();
+    this.#departed.set(key, seat);
+    const [oldest] = this.#departed.keys();
+    if (this.#departed.size > maxDeparted && oldest !== undefined) this.#departed.delete(oldest);
   }
 
   /** Who may not be used, for whatever reason, and who may again. True: somebody returns. By hash nobody does little by little: keys would move with each step. */

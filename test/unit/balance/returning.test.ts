@@ -77,7 +77,19 @@ describe('an endpoint that returns', () => {
     assert.deepEqual(shares(balancer, hash, 1_000, none, byKey), before);
   });
 
-  test('what its registry or its peer had lost returns in the same way', () => {
+  test('what its registry had taken away returns in the same way; what is new does not', () => {
+    const { balancer, clock } = makeBalancer();
+    shares(balancer, sites, 10);
+    assert.deepEqual(shares(balancer, { ...sites, endpoints: sites.endpoints.slice(1) }, 100), { 2: 100 });
+    clock.advance(30_000);
+    assert.ok((shares(balancer, { ...sites }, 100)[1] ?? 0) < 12);
+    const [east, south] = sites.endpoints;
+    assert.ok(east !== undefined && south !== undefined);
+    const another = { ...sites, endpoints: [{ ...east, port: 3 }, south] };
+    assert.deepEqual(shares(balancer, another, 100), { 2: 50, 3: 50 });
+  });
+
+  test('what its registry calls unhealthy, draining or stale for a while, too', () => {
     for (const lost of [{ unhealthy: true }, { stale: true, priority: 1 }, { draining: true }]) {
       const { balancer, clock } = makeBalancer();
       const away = { ...sites, endpoints: sites.endpoints.map((each) => (each.port === 1 ? { ...each, ...lost } : each)) };
