@@ -57,7 +57,7 @@ function cluster(resource: Resource<'cluster'>, all: readonly Resource[]): Diale
   }
   const assigned = all.find((r): r is Resource<'endpoints'> => is(r, 'endpoints') && r.name === name)?.value as AssignmentIr | undefined;
   const groups = tlsGroups(assigned?.endpoints ?? []);
-  const viaGateways = value.traffic?.outlier !== undefined && (assigned?.endpoints ?? []).some((endpoint) => endpoint.viaGateway);
+  const viaGateways = (assigned?.endpoints ?? []).some((endpoint) => endpoint.viaGateway);
   const byLocality = assigned?.localities !== undefined;
   const spec = { name, protocol, connectTimeoutMs, groups, host: value.host, byLocality, viaGateways };
   const inputs = [version, groups.map((group) => group.id), byLocality, viaGateways];

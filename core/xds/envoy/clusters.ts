@@ -7,6 +7,7 @@ import {
   type Cluster_TransportSocketMatch,
   UpstreamConnectionOptions,
 } from '../gen/envoy/config/cluster/v3/cluster.ts';
+import type { HealthCheck } from '../gen/envoy/config/core/v3/health_check.ts';
 import { HttpProtocolOptions } from '../gen/envoy/extensions/upstreams/http/v3/http_protocol_options.ts';
 import type { Any } from '../gen/google/protobuf/any.ts';
 import { duration, packed } from './any.ts';
@@ -17,6 +18,7 @@ import { balancing } from './load-balancing.ts';
 import { bundleSecretName, clusterBundleSecretName } from './names.ts';
 import { outsideTls } from './outside-tls.ts';
 import { circuitBreakers, defaultOutliers, outlierDetection } from './overload.ts';
+import { gatewayCheck, gatewayConnectTimeoutMs, spread } from './through-gateways.ts';
 import { adsSource, rawBuffer, upstreamTls } from './tls.ts';
 
 export interface MeshCluster {
@@ -39,7 +41,8 @@ const nobody = 'urn:isthmus:no-endpoint';
 
 /** A service port as callers see it: endpoints over ADS, and for each of them the proof that it owes. */
 export function edsCluster(spec: MeshCluster): Cluster {
-  const { groups, host, byLocality, viaGateways, traffic = {} } = spec;
+  const { groups, byLocality, viaGateways } = spec;
+  const traffic = viaGateways ? { ...spec.traffic, connections: spread(spec.traffic?.connections) } : (spec.traffic ?? {});
   const { healthCheck: check } = traffic;
   const protocol = upstreamProtocol(spec.protocol, traffic);
   const alpn = alpnOf(protocol);
@@ -48,17 +51,25 @@ export function edsCluster(spec: MeshCluster): Cluster {
     match: { tls: group.id },
     transportSocket: upstreamTls({ sni: group.sni, uriSans: group.uriSans, trust: clusterBundleSecretName(group.cluster), alpn }),
   }));
+  const healthChecks = checksOf({ ...spec, traffic }, protocol);
   return Cluster.create({
-    ...balanced(spec, protocol, viaGateways),
+    ...balanced({ ...spec, traffic }, protocol, viaGateways),
+    ...(check === undefined && healthChecks.length > 0 && traffic.outlier === undefined ? { outlierDetection: undefined } : {}),
     ...(byLocality ? { commonLbConfig: { ...commonLb(traffic), localityConfigSpecifier: byShares } } : {}),
     edsClusterConfig: { edsConfig: adsSource },
-    // Of what speaks HTTP/1.1 alone Envoy cannot ask over gRPC.
-    healthChecks:
-      check === undefined || (check.type === 'grpc' && protocol === 'http') ? [] : [healthCheck(check, host, isHttp2(protocol))],
+    healthChecks,
     ...(check?.type === 'grpc' && !isHttp(protocol) ? { typedExtensionProtocolOptions: { [httpOptionsName]: httpOptions('grpc') } } : {}),
     transportSocketMatches: [...matches, plaintext(traffic.tls, alpn)],
     transportSocket: upstreamTls({ sni: '', uriSans: [nobody], trust: bundleSecretName, alpn: [] }),
   });
+}
+
+function checksOf({ traffic = {}, host, viaGateways }: MeshCluster, protocol: Protocol): HealthCheck[] {
+  const { healthCheck: check, tls } = traffic;
+  // What is asked in the clear is another end where that has TLS of its own.
+  if (check === undefined) return viaGateways && tls === undefined ? [gatewayCheck()] : [];
+  // Of what speaks HTTP/1.1 alone Envoy cannot ask over gRPC.
+  return check.type === 'grpc' && protocol === 'http' ? [] : [healthCheck(check, host, isHttp2(protocol))];
 }
 
 /** Where a gateway takes what came for its own network: bytes go on as they are. `assignment`: the name of its endpoints. */
@@ -78,12 +89,15 @@ function balanced(
   viaGateways: boolean,
 ) {
   const { outlier, loadBalancer, connections } = traffic;
+  const timeoutMs = connections?.connectTimeoutMs ?? (connectTimeoutMs || (viaGateways ? gatewayConnectTimeoutMs : 0));
   return {
-    ...common(name, protocol, connections?.connectTimeoutMs ?? connectTimeoutMs, traffic),
+    ...common(name, protocol, timeoutMs, traffic),
     ...balancing(loadBalancer),
     clusterDiscoveryType: { $case: 'type' as const, value: Cluster_DiscoveryType.EDS },
     outlierDetection: outlier === undefined ? defaultOutliers : outlierDetection(outlier, !viaGateways),
     ...keepalive(connections),
+    // What its registry does not name any more is gone, whatever a check says.
+    ignoreHealthOnHostRemoval: true,
   };
 }
 

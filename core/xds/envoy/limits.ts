@@ -12,4 +12,6 @@ export const proxyLimits = {
   maxHeaders: 100,
   maxReplayBytes: 65_536,
   maxAttempts: 3,
+  gatewayConnectionRequests: 64,
+  gatewayConnectionMs: 60_000,
 } as const;

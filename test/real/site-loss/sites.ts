@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { type ControlHost, type GatewayHost, joinVm, startControl, startGateway } from '../scenario/isthmus-process.ts';
-import { createNetwork, type Host, type Network, type Running } from '../servers/index.ts';
+import { createNetwork, type Host, install, type Network, type Running } from '../servers/index.ts';
 import { startServer } from '../servers/server-process.ts';
 import { makeWorkFolder } from '../servers/work-folder.ts';
 
@@ -11,20 +11,23 @@ const outboundPort = 18_080;
 
 export const backendSites = ['east', 'south'] as const;
 export type BackendSite = (typeof backendSites)[number];
+type CallerProxy = 'isthmus' | 'envoy';
 
 /** Three clusters, each a site and a region of its own: `west` asks, the others serve shop/orders from two VMs each, behind a gateway. */
 export interface Sites {
   readonly network: Network;
   readonly control: Readonly<Record<'west' | BackendSite, ControlHost>>;
   readonly gateways: Readonly<Record<BackendSite, GatewayHost>>;
-  readonly caller: Host;
-  /** shop/orders, from the caller's own machine. */
+  readonly callers: readonly { readonly host: Host; readonly proxy: CallerProxy }[];
+  /** shop/orders, from a caller's own machine. */
   readonly url: string;
 }
 
-export async function startSites(ending: (end: () => Promise<unknown>) => void, proxy: 'isthmus' | 'envoy'): Promise<Sites> {
+export async function startSites(ending: (end: () => Promise<unknown>) => void, proxies: readonly CallerProxy[]): Promise<Sites> {
   const machines = ['control', 'gw', 'vm1', 'vm2'];
-  const network = await createNetwork({ sites: { west: ['control', 'caller'], east: machines, south: machines } });
+  const network = await createNetwork({
+    sites: { west: ['control', ...proxies.map((_, i) => `caller${i + 1}`)], east: machines, south: machines },
+  });
   ending(() => network.remove());
   const start = async (site: 'west' | BackendSite): Promise<ControlHost> => {
     const host = network.host(site, 'control');
@@ -44,14 +47,17 @@ export async function startSites(ending: (end: () => Promise<unknown>) => void, 
   const control = { west, east, south };
   const serve = (site: BackendSite) => startBackends(ending, network, site, control[site]);
   const [eastGateway, southGateway] = await Promise.all([serve('east'), serve('south')]);
-  const caller = network.host('west', 'caller');
-  const agent = await joinVm(caller, west, {
-    service: 'shop/caller',
-    port: 80,
-    flags: ['--locality', 'west/a', '--outbound', `orders.shop.mesh.internal:80=${outboundPort}`, '--proxy', proxy],
-  });
-  ending(() => agent.stop());
-  return { network, control, gateways: { east: eastGateway, south: southGateway }, caller, url: `http://127.0.0.1:${outboundPort}/` };
+  const callers = proxies.map((proxy, i) => ({ host: network.host('west', `caller${i + 1}`), proxy }));
+  for (const { host, proxy } of callers) {
+    const byEnvoy = proxy === 'envoy' ? ['--envoy-path', (await install('envoy')).binary('envoy')] : [];
+    const agent = await joinVm(host, west, {
+      service: 'shop/caller',
+      port: 80,
+      flags: ['--locality', 'west/a', '--outbound', `orders.shop.mesh.internal:80=${outboundPort}`, '--proxy', proxy, ...byEnvoy],
+    });
+    ending(() => agent.stop());
+  }
+  return { network, control, gateways: { east: eastGateway, south: southGateway }, callers, url: `http://127.0.0.1:${outboundPort}/` };
 }
 
 async function startBackends(

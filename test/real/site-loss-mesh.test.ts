@@ -1,0 +1,14 @@
+import { test } from 'node:test';
+import { endInReverse } from './servers/index.ts';
+import { judge, loseEast } from './site-loss/lose-site.ts';
+import { startSites } from './site-loss/sites.ts';
+
+/** What a small and busy machine carries without being late; the full rate is in test/soak. */
+const plan = { gets: 60, posts: 4, warmMs: 3_000, lossMs: 30_000 };
+
+test('a whole site vanishes and comes back, under the load of one caller with our proxy and of one with Envoy', {
+  timeout: 240_000,
+}, async (t) => {
+  const sites = await startSites(endInReverse(t), ['isthmus', 'envoy']);
+  for (const outcome of await loseEast(t, sites, plan)) judge(outcome);
+});
