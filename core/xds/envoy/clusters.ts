@@ -7,7 +7,6 @@ import {
   type Cluster_TransportSocketMatch,
   UpstreamConnectionOptions,
 } from '../gen/envoy/config/cluster/v3/cluster.ts';
-import type { HealthCheck } from '../gen/envoy/config/core/v3/health_check.ts';
 import { HttpProtocolOptions } from '../gen/envoy/extensions/upstreams/http/v3/http_protocol_options.ts';
 import type { Any } from '../gen/google/protobuf/any.ts';
 import { duration, packed } from './any.ts';
@@ -18,7 +17,7 @@ import { balancing } from './load-balancing.ts';
 import { bundleSecretName, clusterBundleSecretName } from './names.ts';
 import { outsideTls } from './outside-tls.ts';
 import { circuitBreakers, defaultOutliers, outlierDetection } from './overload.ts';
-import { gatewayCheck, gatewayConnectTimeoutMs, spread } from './through-gateways.ts';
+import { gatewayConnectTimeoutMs, gatewayOutliers, spread } from './through-gateways.ts';
 import { adsSource, rawBuffer, upstreamTls } from './tls.ts';
 
 export interface MeshCluster {
@@ -51,25 +50,17 @@ export function edsCluster(spec: MeshCluster): Cluster {
     match: { tls: group.id },
     transportSocket: upstreamTls({ sni: group.sni, uriSans: group.uriSans, trust: clusterBundleSecretName(group.cluster), alpn }),
   }));
-  const healthChecks = checksOf({ ...spec, traffic }, protocol);
   return Cluster.create({
     ...balanced({ ...spec, traffic }, protocol, viaGateways),
-    ...(check === undefined && healthChecks.length > 0 && traffic.outlier === undefined ? { outlierDetection: undefined } : {}),
     ...(byLocality ? { commonLbConfig: { ...commonLb(traffic), localityConfigSpecifier: byShares } } : {}),
     edsClusterConfig: { edsConfig: adsSource },
-    healthChecks,
+    // Of what speaks HTTP/1.1 alone Envoy cannot ask over gRPC.
+    healthChecks:
+      check === undefined || (check.type === 'grpc' && protocol === 'http') ? [] : [healthCheck(check, spec.host, isHttp2(protocol))],
     ...(check?.type === 'grpc' && !isHttp(protocol) ? { typedExtensionProtocolOptions: { [httpOptionsName]: httpOptions('grpc') } } : {}),
     transportSocketMatches: [...matches, plaintext(traffic.tls, alpn)],
     transportSocket: upstreamTls({ sni: '', uriSans: [nobody], trust: bundleSecretName, alpn: [] }),
   });
-}
-
-function checksOf({ traffic = {}, host, viaGateways }: MeshCluster, protocol: Protocol): HealthCheck[] {
-  const { healthCheck: check, tls } = traffic;
-  // What is asked in the clear is another end where that has TLS of its own.
-  if (check === undefined) return viaGateways && tls === undefined ? [gatewayCheck()] : [];
-  // Of what speaks HTTP/1.1 alone Envoy cannot ask over gRPC.
-  return check.type === 'grpc' && protocol === 'http' ? [] : [healthCheck(check, host, isHttp2(protocol))];
 }
 
 /** Where a gateway takes what came for its own network: bytes go on as they are. `assignment`: the name of its endpoints. */
@@ -94,7 +85,7 @@ function balanced(
     ...common(name, protocol, timeoutMs, traffic),
     ...balancing(loadBalancer),
     clusterDiscoveryType: { $case: 'type' as const, value: Cluster_DiscoveryType.EDS },
-    outlierDetection: outlier === undefined ? defaultOutliers : outlierDetection(outlier, !viaGateways),
+    outlierDetection: outlier === undefined ? (viaGateways ? gatewayOutliers : defaultOutliers) : outlierDetection(outlier, !viaGateways),
     ...keepalive(connections),
     // What its registry does not name any more is gone, whatever a check says.
     ignoreHealthOnHostRemoval: true,
