@@ -130,6 +130,7 @@ function status(parts: FacadeParts): Status {
     sources: catalog.status(),
     clients: xds.clients(),
     reporters: parts.traffic.status(),
+    loads: parts.traffic.loads.status(),
     peers: peers.status(),
     trust: identity.authority.bundle(),
     network: mesh.network,

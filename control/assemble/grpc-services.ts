@@ -3,6 +3,7 @@ import type { Clock } from '../../core/clock.ts';
 import type { MeshSpec } from '../../core/config/index.ts';
 import type { Log } from '../../core/log.ts';
 import type { Store } from '../../core/store.ts';
+import { LoadReportingServiceService } from '../../core/xds/gen/envoy/service/load_stats/v3/lrs.ts';
 import { IdentityService, RegistrationService } from '../../core/xds/gen/isthmus/agent/v1/agent.ts';
 import { TelemetryService } from '../../core/xds/gen/isthmus/telemetry/v1/telemetry.ts';
 import type { ResourceSource } from '../../core/xds/index.ts';
@@ -10,6 +11,7 @@ import { Issuance, JoinTokenAttestor, Ledger } from '../ca/index.ts';
 import { parseHostPort } from '../config/index.ts';
 import { GrpcFront, identityServer } from '../grpc/index.ts';
 import { Instances, Liveness, Presence, registrationServer } from '../registration/index.ts';
+import { loadReportingServer } from '../telemetry/loads/index.ts';
 import { telemetryServer } from '../telemetry/traffic/index.ts';
 import { createXdsServer, type XdsServer } from '../xds/index.ts';
 import type { ControlIdentity } from './control-identity.ts';
@@ -60,6 +62,8 @@ export function createGrpcServices(options: GrpcServicesOptions): GrpcServices {
   const { cluster } = mesh;
   const counted = { store: traffic.store, reporters: traffic.reporters, mesh: traffic.mesh, cluster };
   front.addService(TelemetryService, telemetryServer({ ...counted, callerOf, clock, log, signal }));
+  const { loads } = traffic;
+  front.addService(LoadReportingServiceService, loadReportingServer({ loads, cluster, callerOf, clock, log, signal }));
 
   const xds = createXdsServer({ source: resources, cluster, callerOf, clock, log });
   for (const { definition, handlers } of xds.services) front.addService(definition, handlers);

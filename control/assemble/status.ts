@@ -16,6 +16,7 @@ import { version } from '../../core/version.ts';
 import { type CatalogView, exportingPolicies, type MergedService, type SourceReport } from '../catalog/index.ts';
 import type { Reported } from '../objects/index.ts';
 import { findGatewayPort, type GatewayPort } from '../snapshot/index.ts';
+import type { LoadStatus } from '../telemetry/loads/index.ts';
 import type { ReporterStatus } from '../telemetry/traffic/index.ts';
 import type { XdsClientStatus } from '../xds/index.ts';
 
@@ -26,6 +27,7 @@ export interface StatusInput {
   readonly clients: readonly XdsClientStatus[];
   /** Who says what traffic it carries. */
   readonly reporters: readonly ReporterStatus[];
+  readonly loads: readonly LoadStatus[];
   readonly peers: readonly PeerStatus[];
   readonly trust: TrustBundle;
   readonly network: string;
@@ -46,6 +48,7 @@ export interface StatusInput {
 export function buildStatus(input: StatusInput): Status {
   const { view, trust, now } = input;
   const reporters = new Map(input.reporters.map((each) => [each.id, each]));
+  const loads = new Map(input.loads.map((each) => [each.id, each]));
   const services = [...view.services.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
   return {
     cluster: view.cluster,
@@ -58,7 +61,11 @@ export function buildStatus(input: StatusInput): Status {
     services: services.map((service) => serviceStatus(service, input)),
     peers: [...input.peers],
     gateways: gatewayStatus(view),
-    clients: input.clients.map((client) => ({ ...clientStatus(client, now), ...telemetryOf(reporters.get(client.id)) })),
+    clients: input.clients.map((client) => ({
+      ...clientStatus(client, now),
+      ...telemetryOf(reporters.get(client.id)),
+      ...loadOf(loads.get(client.id)),
+    })),
     certificates: certificates(trust, now),
     conflicts: [...catalogConflicts(view), ...missingAnchors(input.clients, trust), ...input.conflicts],
     drift: input.drift,
@@ -151,6 +158,12 @@ function clientStatus(client: XdsClientStatus, now: number): Status['clients'][n
 
 function telemetryOf(reporter: ReporterStatus | undefined): Partial<Status['clients'][number]> {
   return reporter === undefined ? {} : { telemetryAgeMs: Math.round(reporter.ageMs), telemetryDropped: reporter.dropped };
+}
+
+function loadOf(load: LoadStatus | undefined): Partial<Status['clients'][number]> {
+  if (load === undefined) return {};
+  const { ageMs, sent, failed, dropped, inProgress } = load;
+  return { load: { ageMs: Math.round(ageMs), sent, failed, dropped, inProgress } };
 }
 
 /** Proxyless programs take trust from their bootstrap alone: what joined later is not theirs until they are told, or was left out on purpose. */

@@ -5,6 +5,7 @@ import { latencyQuantile } from '../../core/telemetry/index.ts';
 import type { TrafficQuery } from '../admin/index.ts';
 import type { CatalogView } from '../catalog/index.ts';
 import type { TrafficSeen } from '../objects/index.ts';
+import { Loads } from '../telemetry/loads/index.ts';
 import {
   callsSeen,
   countedOnce,
@@ -21,12 +22,15 @@ const hourMs = 3_600_000;
 export class TrafficHome implements TrafficSeen {
   readonly store: TrafficStore;
   readonly reporters: Reporters;
+  /** What Envoys sent, by their load reports. */
+  readonly loads: Loads;
   readonly mesh: ReportedMesh;
   readonly #clock: Clock;
 
   constructor(clock: Clock, hostSuffix: string, view: () => CatalogView) {
     this.store = new TrafficStore(clock);
     this.reporters = new Reporters(clock);
+    this.loads = new Loads(clock);
     this.#clock = clock;
     this.mesh = meshOf(hostSuffix, view);
   }

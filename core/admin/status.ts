@@ -80,6 +80,16 @@ const ClientStatus = Type.Object({
   telemetryAgeMs: Type.Optional(Type.Number()),
   /** Requests and connections that it could not report. */
   telemetryDropped: Type.Optional(Type.Integer()),
+  /** Of Envoys, since the control plane first heard of them: what was sent to endpoints (retries and copies for mirrors too), failed, or dropped at a limit. */
+  load: Type.Optional(
+    Type.Object({
+      ageMs: Type.Number(),
+      sent: Type.Integer(),
+      failed: Type.Integer(),
+      dropped: Type.Integer(),
+      inProgress: Type.Integer(),
+    }),
+  ),
   /** Resources that it refused, in its own words, each kept from it at that version. */
   refused: list(Type.Object({ type: Type.String(), name: Type.String(), version: Type.String(), reason: Type.String() })),
 });

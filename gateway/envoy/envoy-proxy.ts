@@ -39,6 +39,8 @@ export interface EnvoyProxy {
   status(): ProxyStatus;
   /** Resolves when Envoy serves what it was given at the start, or after `patienceMs`: without a control plane it waits a while for its first clusters. */
   serving(patienceMs: number, signal: AbortSignal): Promise<void>;
+  /** Requests and byte streams of the Envoy that runs that it could not tell of, as far as is known. */
+  lostEntries(): number;
   /** Envoy's own metrics in Prometheus's text form; empty while it gives none. */
   metrics(): Promise<string>;
   drain(deadlineMs: number): Promise<void>;
@@ -80,6 +82,7 @@ export async function startEnvoyProxy(options: EnvoyProxyOptions): Promise<Envoy
         now: clock.now(),
       }),
     serving: async (patienceMs, signal) => supervisor?.live(patienceMs, signal),
+    lostEntries: () => supervisor?.status().facts?.lostEntries ?? 0,
     metrics: async () => {
       const answer = await supervisor?.admin.get(metricsPath, metricsLimits).catch(() => undefined);
       return answer?.status === 200 ? answer.body : '';

@@ -23,7 +23,8 @@ export async function openGatewayEnvoy(
   const { clock, random, log, accessLog } = deps;
   const { spiffeId, cluster } = identity.current();
   const eastWest = { address: listen.address, port: listen.port === 0 ? await freePort(listen.address) : listen.port };
-  const flows = openFlows({ role: 'gateway', identity, instance, clock, random, log });
+  let started: EnvoyProxy | undefined;
+  const flows = openFlows({ role: 'gateway', identity, instance, lost: () => started?.lostEntries() ?? 0, clock, random, log });
   const proxy = await startEnvoyProxy({
     mode: options.proxy === 'envoy' ? 'envoy' : 'none',
     envoyPath,
@@ -51,6 +52,7 @@ export async function openGatewayEnvoy(
     log,
     accessLog,
   });
+  started = proxy;
   feed.store.subscribe(() => proxy.local.refresh());
   try {
     await proxy.serving(startPatienceMs, signal);

@@ -12,6 +12,8 @@ export interface EnvoyFacts {
   readonly connections: number;
   /** Exchanges and byte streams that are under way: connections without those that only wait for the next request. */
   readonly busy: number;
+  /** Entries of its gRPC access log that nobody got, since it started. */
+  readonly lostEntries: number;
 }
 
 const control = `cluster.${controlClusterName}.`;
@@ -20,6 +22,8 @@ const control = `cluster.${controlClusterName}.`;
 export const statsPath = `/stats?format=json&usedonly&filter=${encodeURIComponent(
   [
     '\\.update_rejected$',
+    '^control_plane\\.connected_state$',
+    '^access_logs\\.grpc_access_log\\.(logs_dropped|grpc_entries_flush_failed)$',
     '^(cluster_manager\\.cds|listener_manager\\.lds)\\.update_time$',
     `^cluster\\.${controlClusterName}\\.upstream_(cx|rq)_active$`,
     '^listener\\..*\\.downstream_cx_active$',
@@ -44,10 +48,12 @@ export function readStats(body: string): EnvoyFacts | undefined {
   const http = sum(/^http\.(?!admin\.).*\.downstream_cx_active$/);
   const updatedAt = Math.max(of('cluster_manager.cds.update_time'), of('listener_manager.lds.update_time'));
   return {
-    connected: of(`${control}upstream_rq_active`) > 0 && of(`${control}upstream_cx_active`) > 0,
+    // Envoy calls a stream open that only waits for a connection; and its load reports are a stream to the same place.
+    connected: of('control_plane.connected_state') > 0 && of(`${control}upstream_rq_active`) > 0 && of(`${control}upstream_cx_active`) > 0,
     updatedAt: updatedAt > 0 ? updatedAt : undefined,
     updateRejected: sum(/\.update_rejected$/),
     connections,
+    lostEntries: of('access_logs.grpc_access_log.logs_dropped') + of('access_logs.grpc_access_log.grpc_entries_flush_failed'),
     busy: Math.max(0, connections - http) + sum(/^http\.(?!admin\.).*\.downstream_rq_active$/),
   };
 }

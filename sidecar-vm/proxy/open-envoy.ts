@@ -18,7 +18,8 @@ export async function openEnvoyTraffic(
   const services = options.services.map(({ namespace, name, port: servicePort, protocol, appAddress, appPort }) => {
     return { namespace, name, port: servicePort, protocol, address: appAddress, target: appPort };
   });
-  const flows = openFlows({ role: 'agent', identity, instance, clock, random, log });
+  let started: EnvoyProxy | undefined;
+  const flows = openFlows({ role: 'agent', identity, instance, lost: () => started?.lostEntries() ?? 0, clock, random, log });
   const proxy = await startEnvoyProxy({
     mode: options.proxy === 'envoy' ? 'envoy' : 'none',
     envoyPath,
@@ -46,6 +47,7 @@ export async function openEnvoyTraffic(
     log,
     accessLog,
   });
+  started = proxy;
   const source = { namespace: spiffeId.namespace, labels };
   const traffic = new EnvoyTraffic({ proxy, inbound: port, trustDomain: spiffeId.trustDomain, state: feed.store, source, clock });
   return { proxy, traffic, port, flows };

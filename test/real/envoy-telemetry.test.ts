@@ -225,5 +225,12 @@ for (const kind of ['isthmus', 'envoy'] as const) {
     });
     assert.ok(passed !== undefined && passed.connections > 0 && passed.bytesReceived > 0);
     assert.deepEqual([passed.destination, passed.port, passed.cluster, passed.source], ['shop/orders', 8080, 'east', '']);
+    const client = async (name: string) => (await here.mesh.status()).clients.find(({ instance }) => instance === name);
+    const sent = async () => {
+      await here.get(here.near, '/');
+      return (await client('vm-web.envoy'))?.load;
+    };
+    const loads = await until('load reports', async () => ((await sent())?.sent ? sent() : undefined), 60_000);
+    assert.equal(loads.dropped, 0);
   });
 }

@@ -18,6 +18,8 @@ export function buildEnvoyBootstrap(input: EnvoyBootstrapInput): Readonly<Record
           ? { ads: {}, resource_api_version: 'V3' }
           : { api_config_source: grpcSource('delta', agentClusterName), resource_api_version: 'V3' },
     },
+    // Sums alone: for what each request was, see flow-log.ts.
+    cluster_manager: { load_stats_config: grpcSource('sotw', controlClusterName) },
     static_resources: { clusters: [controlCluster(input), agentCluster(input.agentSocket)] },
     // For what a gateway's listeners hand on to each other: see internal-hop.ts.
     bootstrap_extensions: [

@@ -14,6 +14,8 @@ export interface FlowReporterOptions {
   /** HOST:PORT of control planes, asked at each attempt. */
   readonly addresses: () => readonly string[];
   readonly instance: string;
+  /** Requests and connections that nobody counted. Default none. */
+  readonly lost?: (() => number) | undefined;
   readonly clock: Clock;
   /** [0, 1). */
   readonly random: () => number;
@@ -42,7 +44,7 @@ export class FlowReporter {
   }
 
   get dropped(): number {
-    return this.#batches.dropped;
+    return this.#batches.dropped + (this.#options.lost?.() ?? 0);
   }
 
   /** Until the signal aborts, and then what is left, for a second at most. Never rejects. */
@@ -114,7 +116,7 @@ export class FlowReporter {
     this.#onReply = () => {
       if (this.#batches.waiting?.sequence !== sequence) resolve();
     };
-    const [epoch, dropped] = [this.#epoch, this.#batches.dropped];
+    const [epoch, dropped] = [this.#epoch, this.dropped];
     stream.send({ instance, epoch, sequence, ageMs: Math.round(now - closedAt), dropped, flows: flows.map(flowMessage) });
     const timer = new AbortController();
     const relay = () => timer.abort();

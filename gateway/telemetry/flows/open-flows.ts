@@ -10,6 +10,8 @@ export interface FlowsOptions {
   readonly role: 'agent' | 'gateway';
   readonly identity: ObtainedIdentity;
   readonly instance: string;
+  /** Requests and connections that nobody counted. */
+  readonly lost?: () => number;
   readonly clock: Clock;
   /** [0, 1). */
   readonly random: () => number;
@@ -24,10 +26,10 @@ export interface Flows {
 }
 
 /** Counting for a proxy of ours, and reporting it where its identity comes from. */
-export function openFlows({ role, identity, instance, clock, random, log }: FlowsOptions): Flows {
+export function openFlows({ role, identity, instance, lost, clock, random, log }: FlowsOptions): Flows {
   const recorder = new FlowRecorder();
   const addresses = () => identity.token.addresses;
-  const reporter = new FlowReporter({ recorder, identity, addresses, instance, clock, random, log });
+  const reporter = new FlowReporter({ recorder, identity, addresses, instance, lost, clock, random, log });
   const own = () => {
     const { spiffeId, cluster } = identity.current();
     return { principal: principalOf(spiffeId), cluster };

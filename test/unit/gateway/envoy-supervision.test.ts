@@ -50,8 +50,11 @@ test('lines come whole however they were cut, and none is longer than its limit'
 
 test('counters are summed over what carries traffic: workers are not counted twice, and the admin interface not at all', () => {
   const stats = {
+    'access_logs.grpc_access_log.grpc_entries_flush_failed': 3,
+    'access_logs.grpc_access_log.logs_dropped': 4,
     'cluster.isthmus-control.upstream_cx_active': 1,
     'cluster.isthmus-control.upstream_rq_active': 1,
+    'control_plane.connected_state': 1,
     'cluster_manager.cds.update_rejected': 1,
     'listener_manager.lds.update_rejected': 2,
     'cluster_manager.cds.update_time': 1_000,
@@ -66,7 +69,12 @@ test('counters are summed over what carries traffic: workers are not counted twi
     'http.admin.downstream_rq_active': 1,
   };
   const body = JSON.stringify({ stats: Object.entries(stats).map(([name, value]) => ({ name, value })) });
-  assert.deepEqual(readStats(body), { connected: true, updatedAt: 2_000, updateRejected: 3, connections: 5, busy: 3 });
+  assert.deepEqual(readStats(body), { connected: true, updatedAt: 2_000, updateRejected: 3, connections: 5, busy: 3, lostEntries: 7 });
+  // A stream of load reports is not the one that it is fed by.
+  assert.equal(
+    readStats(body.replace('"control_plane.connected_state","value":1', '"control_plane.connected_state","value":0'))?.connected,
+    false,
+  );
   const filter = new RegExp(new URL(statsPath, 'http://envoy').searchParams.get('filter') ?? '');
   for (const name of Object.keys(stats)) assert.match(name, filter);
   assert.doesNotMatch('cluster.orders.upstream_rq_active', filter);
@@ -80,10 +88,11 @@ test('an answer that is none of Envoy says nothing', () => {
     updateRejected: 0,
     connections: 0,
     busy: 0,
+    lostEntries: 0,
   });
 });
 
-const facts = { connected: true, updatedAt: 1_000, updateRejected: 0, connections: 2, busy: 0 };
+const facts = { connected: true, updatedAt: 1_000, updateRejected: 0, connections: 2, busy: 0, lostEntries: 0 };
 const live: SupervisorStatus = { state: 'live', version: '1.40.0', pid: 7, restarts: 0, facts, disconnectedMs: 0 };
 const describe = (supervisor: SupervisorStatus, refused: Parameters<typeof describeProxy>[0]['refused'] = [], controlAnswers = true) => {
   const status = describeProxy({ supervisor, refused, controlAnswers, now: 4_000 });
