@@ -20,4 +20,4 @@ export { emptyState, loadState, StateFeed, StateStore, saveState } from './state
 export { trustOf } from './tables.ts';
 export type { Flows } from './telemetry/flows/index.ts';
 export { openFlows } from './telemetry/flows/index.ts';
-export { logGate } from './telemetry/index.ts';
+export { createAccessLog, logGate } from './telemetry/index.ts';

@@ -1,6 +1,7 @@
 import { Registry } from 'prom-client';
 import { systemClock } from '../core/system-clock.ts';
-import { createAccessLog, createAgentLog } from './agent-log.ts';
+import { createAccessLog } from '../gateway/index.ts';
+import { createAgentLog } from './agent-log.ts';
 import type { AgentDeps } from './contract.ts';
 
 export function withDefaults(options: { readonly instance: string }, deps: AgentDeps): Required<AgentDeps> {
