@@ -19,6 +19,7 @@ import {
 } from './engine/index.ts';
 import {
   Budgets,
+  type ForwardTables,
   Http1Upstream,
   Http2Upstream,
   HttpForwarder,
@@ -47,6 +48,8 @@ export class DataPlane {
   readonly #metrics: TrafficMetrics;
   readonly #unsubscribe: (() => void)[];
   #tables: EngineTables;
+  /** Made of those: asked for several times by each request. */
+  #forwardTables: ForwardTables;
 
   /** `rules`: asked for after each change of state, and after `refresh`. */
   constructor(context: CountedContext, rules: () => Rules) {
@@ -61,6 +64,7 @@ export class DataPlane {
       onChange: () => this.#apply({ ...this.#tables, ejected: this.#health.ejected }),
     });
     this.#tables = this.#build();
+    this.#forwardTables = forwardTablesOf(this.#tables);
     this.#metrics = new TrafficMetrics(metrics, { cluster: node.cluster, spiffeId: () => this.#spiffeId() });
     registerCertificateExpiry(metrics, () => identity.current().notAfter);
     this.#balancer = new Balancer(random, clock);
@@ -100,10 +104,7 @@ export class DataPlane {
       budgets: new Budgets(),
       upstream: new WatchedUpstream(upstream, this.#health),
       deadlines: new Deadlines(clock),
-      tables: () => {
-        const { clusters, routings, ejected } = this.#tables;
-        return { clusters, routings, ejected, spiffeId: this.#spiffeId() };
-      },
+      tables: () => this.#forwardTables,
       denied: (connection) => this.#denied(connection),
       routingName: ({ listener, routingName }) => {
         const plain = this.#tables.plain.get(listener);
@@ -160,6 +161,7 @@ export class DataPlane {
 
   #apply(tables: EngineTables): void {
     this.#tables = tables;
+    this.#forwardTables = forwardTablesOf(tables);
     this.#balancer.keepOnly(tables.clusters);
     this.#pool.keepOnly(tables.clusters, tables.ejected);
     this.#sessions.keepOnly(tables.clusters, tables.ejected);
@@ -175,7 +177,7 @@ export class DataPlane {
   }
 
   #spiffeId(): string {
-    return formatSpiffeId(this.#tables.svid.spiffeId);
+    return this.#forwardTables.spiffeId;
   }
 
   #onRequest(report: RequestReport): void {
@@ -203,4 +205,8 @@ export class DataPlane {
     if (report.outcome === 'deliver') return;
     this.#context.accessLog(connectionEntry(report, cluster, this.#spiffeId(), this.#context.clock.now()));
   }
+}
+
+function forwardTablesOf({ clusters, routings, ejected, svid }: EngineTables): ForwardTables {
+  return { clusters, routings, ejected, spiffeId: formatSpiffeId(svid.spiffeId) };
 }

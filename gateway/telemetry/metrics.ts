@@ -1,7 +1,8 @@
-import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { Counter, Gauge, type Registry } from 'prom-client';
 import type { ClusterTable, ConnectionReport, PeerIdentity, ResponseFlag } from '../engine/index.ts';
 import type { RequestReport } from '../forward/index.ts';
 import type { EndpointState } from '../state/index.ts';
+import { RequestSeries } from './request-series.ts';
 
 /** Istio's standard labels (Istio Standard Metrics) that a data plane without workload metadata can fill truthfully; the others are `unknown`, as Istio's own proxies say. */
 const labels = [
@@ -26,6 +27,8 @@ const httpLabels = [...labels, 'grpc_response_status', 'response_code'] as const
 
 type Label = (typeof labels)[number];
 
+const seriesOf = new WeakMap<Registry, RequestSeries>();
+
 export interface TrafficFacts {
   readonly peer: PeerIdentity | undefined;
   /** This data plane was the mTLS end. */
@@ -39,10 +42,7 @@ export interface TrafficFacts {
 /** Istio's metrics, registered once per registry; several data planes of one process share them. */
 export class TrafficMetrics {
   readonly #node: { readonly cluster: string; readonly spiffeId: () => string };
-  readonly #requests: Counter;
-  readonly #duration: Histogram;
-  readonly #requestBytes: Histogram;
-  readonly #responseBytes: Histogram;
+  readonly #requests: RequestSeries;
   readonly #opened: Counter;
   readonly #closed: Counter;
   readonly #sent: Counter;
@@ -56,15 +56,8 @@ export class TrafficMetrics {
     const counter = (name: string, help: string, labelNames: readonly string[]) =>
       (registry.getSingleMetric(name) as Counter | undefined) ??
       new Counter({ name, help, labelNames: [...labelNames], registers: [registry] });
-    const histogram = (name: string, help: string, buckets: number[]) =>
-      (registry.getSingleMetric(name) as Histogram | undefined) ??
-      new Histogram({ name, help, labelNames: [...httpLabels], buckets, registers: [registry] });
-    const times = [0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000];
-    const sizes = [128, 1_024, 8_192, 65_536, 524_288, 4_194_304];
-    this.#requests = counter('istio_requests_total', 'HTTP requests handled', httpLabels);
-    this.#duration = histogram('istio_request_duration_milliseconds', 'From the first header to the last byte of the answer', times);
-    this.#requestBytes = histogram('istio_request_bytes', 'Size of request bodies', sizes);
-    this.#responseBytes = histogram('istio_response_bytes', 'Size of response bodies', sizes);
+    this.#requests = seriesOf.get(registry) ?? new RequestSeries(registry, httpLabels);
+    seriesOf.set(registry, this.#requests);
     this.#opened = counter('istio_tcp_connections_opened_total', 'TCP connections opened', labels);
     this.#closed = counter('istio_tcp_connections_closed_total', 'TCP connections closed', labels);
     this.#sent = counter('istio_tcp_sent_bytes_total', 'Bytes sent in answer', labels);
@@ -93,11 +86,12 @@ export class TrafficMetrics {
   }
 
   request(report: RequestReport, facts: TrafficFacts): void {
-    const set = { ...this.#labels(facts), grpc_response_status: report.grpcStatus ?? '', response_code: String(report.status) };
-    this.#requests.inc(set);
-    this.#duration.observe(set, report.durationMs);
-    this.#requestBytes.observe(set, report.bytesReceived);
-    this.#responseBytes.observe(set, report.bytesSent);
+    const { status, grpcStatus = '' } = report;
+    this.#requests.record(`${this.#keyOf(facts)}${grpcStatus}\n${status}`, report, () => ({
+      ...this.#labels(facts),
+      grpc_response_status: grpcStatus,
+      response_code: String(status),
+    }));
   }
 
   connection(report: ConnectionReport, facts: TrafficFacts): void {
@@ -108,6 +102,14 @@ export class TrafficMetrics {
     this.#closed.inc(set);
     this.#sent.inc(set, report.bytesSent);
     this.#received.inc(set, report.bytesReceived);
+  }
+
+  /** Another one for each set of labels. Nothing that it is made of has a line break. */
+  #keyOf({ peer, inbound, cluster, upstream, protocol, flags }: TrafficFacts): string {
+    const from = peer === undefined ? '' : `${peer.spiffeId}\n${peer.cluster}`;
+    const to = cluster === undefined ? '' : `${cluster.host}\n${cluster.namespace}\n${cluster.service}`;
+    const at = upstream === undefined ? '' : `${upstream.instance}\n${upstream.cluster}\n${upstream.tls?.uriSans[0] ?? ''}`;
+    return `${inbound ? 'in' : 'out'}\n${this.#node.spiffeId()}\n${from}\n${to}\n${at}\n${protocol}\n${flags.join()}\n`;
   }
 
   #labels({ peer, inbound, cluster, upstream, protocol, flags }: TrafficFacts): Record<Label, string> {
