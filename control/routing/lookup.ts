@@ -109,6 +109,11 @@ export class Lookup {
     return [...new Set([...keys].flatMap((key) => this.#ask<RouteObject>(`uses@${key}`)))];
   }
 
+  /** What the ServiceEntries that make a service say its certificates hold. */
+  subjectAltNames(service: MergedService): readonly string[] {
+    return this.#ask<EntryObject>(`entries@${service.key}`).flatMap((entry) => entry.spec.subjectAltNames);
+  }
+
   /** Of a namespace, the older first. */
   sidecars(namespace: string): readonly SidecarObject[] {
     return this.#ask<SidecarObject>(`sidecars@${namespace}`).sort(olderFirst);

@@ -62,6 +62,7 @@ export function compilePolicies(service: MergedService, lookup: Lookup): Compile
   const { whole, all } = effective(service, lookup);
   const policy = whole.find((rule) => hasPolicy(rule.spec.policy))?.spec.policy;
   const checks = lookup.healthChecks(service);
+  const names = lookup.subjectAltNames(service);
   const subsets = new Map<string, Subset>();
   for (const rule of all) {
     for (const subset of rule.spec.subsets) {
@@ -70,13 +71,15 @@ export function compilePolicies(service: MergedService, lookup: Lookup): Compile
       subsets.set(subset.name, {
         name: subset.name,
         labels: subset.labels,
-        policies: byPort(service, (port) => withCheck(merge(merge({}, of, port), subset.policy, port), checks, port, subset.name)),
+        policies: byPort(service, (port) =>
+          withNames(withCheck(merge(merge({}, of, port), subset.policy, port), checks, port, subset.name), names),
+        ),
       });
     }
   }
   return {
     subsets: [...subsets.values()].sort((a, b) => compareText(a.name, b.name)),
-    policies: byPort(service, (port) => withCheck(merge({}, policy, port), checks, port, '')),
+    policies: byPort(service, (port) => withNames(withCheck(merge({}, policy, port), checks, port, ''), names)),
     findings: conflicts(service, whole, policy),
   };
 }
@@ -133,6 +136,12 @@ function withCheck(policy: PortPolicy, checks: readonly Matched<HealthObject>[],
     ...(healthCheck === undefined ? {} : { healthCheck }),
     ...(successRate === undefined ? {} : { outlier: { ...(policy.outlier ?? bySuccessRateAlone), successRate } }),
   };
+}
+
+/** Those of the ServiceEntry, where the rule names none. */
+function withNames(policy: PortPolicy, subjectAltNames: readonly string[]): PortPolicy {
+  const { tls } = policy;
+  return tls === undefined || tls.subjectAltNames.length > 0 ? policy : { ...policy, tls: { ...tls, subjectAltNames } };
 }
 
 /** What a policy of its own is by Istio's defaults, save that answers in a row count for nothing. */

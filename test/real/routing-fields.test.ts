@@ -21,11 +21,11 @@ type Stages = ReadonlyMap<FieldCase, (proxy: ProxyName) => Stage>;
 
 async function startAll(t: TestContext, bed: Bed): Promise<Stages> {
   const folder = await temporaryDir(t);
-  const certificate = await writeCertificates(bed.pki, folder);
+  const certificates = { pki: bed.pki, server: await writeCertificates(bed.pki, folder) };
   const scenes = await Promise.all(
     fieldCases.map(async (each, i) => {
       const namespace = `case-${i + 1}`;
-      const started = await startBackends(t, namespace, each, certificate);
+      const started = await startBackends(t, namespace, each, certificates);
       const text = each.config
         .replaceAll('$NS', namespace)
         .replaceAll('$CERTS', folder)
@@ -62,7 +62,7 @@ async function startAll(t: TestContext, bed: Bed): Promise<Stages> {
   );
 }
 
-test('every field does the same in our proxy and in Envoy', { timeout: 240_000, concurrency: 4 }, async (t) => {
+test('every field does the same in our proxy and in Envoy', { timeout: 600_000, concurrency: 4 }, async (t) => {
   const bed = new Bed(t);
   const stages = await startAll(t, bed);
   assert.deepEqual(await bed.refused(), []);

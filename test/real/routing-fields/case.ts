@@ -18,6 +18,8 @@ export interface ServiceSpec {
   readonly name: string;
   /** What callers dial → protocol. Default {80: 'http'}. */
   readonly ports?: Readonly<Record<number, Protocol>>;
+  /** It is in another namespace: `$NS-apart`. */
+  readonly apart?: true;
   /** A ServiceEntry of its name is the service, and says where its instances are: `$PORT(INSTANCE)` in it is an instance's port. */
   readonly entry?: true;
   /** By name, which is its label `version` too, and unique within the case. */
@@ -35,6 +37,8 @@ export interface InstanceSpec {
   readonly blackHole?: true;
   /** It ends TLS itself, as `$CERTS/server.crt` has it: DNS name `backend.example.com`. */
   readonly tls?: true;
+  /** Like an application with a sidecar: it ends the mesh's mTLS as this service account of its namespace. */
+  readonly serviceAccount?: string;
   /** Where that is not what its port's protocol says. */
   readonly speaks?: 'http2';
   /** It is not there until a step says that it joins. */

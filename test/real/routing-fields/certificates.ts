@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { svidKeyPem } from '../../../core/identity/index.ts';
 import { certificatesToPem, generateKey, issueLeafWithNames, keyToPem, spkiOf } from '../../../core/pki/index.ts';
 import { MeshPki } from '../../support/mesh-pki.ts';
 
@@ -28,4 +29,10 @@ async function write(pki: MeshPki, folder: string, file: string, name: string): 
   await writeFile(join(folder, `${file}.crt`), pair.cert);
   await writeFile(join(folder, `${file}.key`), pair.key, { mode: 0o600 });
   return pair;
+}
+
+/** What a workload of the mesh shows. */
+export function svidOf(pki: MeshPki, namespace: string, serviceAccount: string): ServerCertificate {
+  const svid = pki.svid('east', namespace, serviceAccount);
+  return { cert: svid.chainPem, key: svidKeyPem(svid) };
 }

@@ -1,21 +1,44 @@
 import { fieldTable } from '../../../control/config/kinds/field-table.ts';
 import { kindRows } from '../../../control/config/kinds/index.ts';
+import type { KindRow } from '../../../control/config/kinds/row.ts';
 import { parseDocuments } from '../../../core/yaml/index.ts';
 
 /** Whose fields say where requests go and what becomes of them on the way. */
-const kinds = ['VirtualService', 'DestinationRule', 'HealthCheckPolicy'];
+const kinds = [
+  'VirtualService',
+  'DestinationRule',
+  'HealthCheckPolicy',
+  'ServiceEntry',
+  'WorkloadEntry',
+  'Gateway',
+  'HTTPRoute',
+  'GRPCRoute',
+  'TLSRoute',
+  'TCPRoute',
+  'ReferenceGrant',
+  'ServiceExport',
+  'ServiceImport',
+] as const;
+
+/** Two kinds have one name. */
+function nameOf({ kind, group }: Pick<KindRow, 'kind' | 'group'>): string {
+  return kind === 'Gateway' && group === 'gateway.networking.k8s.io' ? 'Gateway of the Gateway API' : kind;
+}
+
+const rows = kindRows.filter(({ kind }) => (kinds as readonly string[]).includes(kind));
 
 /** `KIND PATH`, as docs/config-fields.md has them, of every field that is supported. */
 export function supportedFields(): ReadonlySet<string> {
-  return new Set(kinds.flatMap((kind) => [...rowsOf(kind)].flatMap(([path, { supported }]) => (supported ? [`${kind} ${path}`] : []))));
+  return new Set(rows.flatMap((row) => [...rowsOf(row)].flatMap(([path, { supported }]) => (supported ? [`${nameOf(row)} ${path}`] : []))));
 }
 
 /** Those that objects in `text` say. */
 export function fieldsIn(text: string): ReadonlySet<string> {
   const found = new Set<string>();
   for (const { value } of parseDocuments('case', text).documents) {
-    const { kind, spec } = value as { readonly kind: string; readonly spec: unknown };
-    if (kinds.includes(kind)) walk(spec, '', rowsOf(kind), (path) => found.add(`${kind} ${path}`));
+    const { apiVersion, kind, spec } = value as { readonly apiVersion: string; readonly kind: string; readonly spec: unknown };
+    const row = rows.find((each) => each.kind === kind && apiVersion.startsWith(`${each.group}/`));
+    if (row !== undefined) walk(spec, '', rowsOf(row), (path) => found.add(`${nameOf(row)} ${path}`));
   }
   return found;
 }
@@ -26,10 +49,8 @@ interface Row {
   readonly as: string | undefined;
 }
 
-function rowsOf(kind: string): ReadonlyMap<string, Row> {
-  const row = kindRows.find((each) => each.kind === kind);
-  if (row === undefined) throw new TypeError(`no kind ${kind}`);
-  return new Map(fieldTable(row.schema, true).map(({ path, status, as }) => [path, { supported: status === 'supported', as }]));
+function rowsOf({ schema }: KindRow): ReadonlyMap<string, Row> {
+  return new Map(fieldTable(schema, true).map(({ path, status, as }) => [path, { supported: status === 'supported', as }]));
 }
 
 /** Depth first. What is the same as another part counts as said itself, and what is in it as said there. */

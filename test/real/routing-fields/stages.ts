@@ -4,16 +4,23 @@ import type { TrafficObject } from '../../../core/config/index.ts';
 import { type Locality, noLocality, type Protocol, parseLocality, serviceKey } from '../../../core/model/index.ts';
 import { translate } from '../../../registries/objects/index.ts';
 import { type EndpointSketch, serviceOf } from '../../support/catalog-view.ts';
+import type { MeshPki } from '../../support/mesh-pki.ts';
 import { deadPort } from '../../support/mesh-sockets.ts';
 import { onEnd } from '../../support/on-end.ts';
 import { Backend, type Speaks } from './backend.ts';
 import { startBlackHole } from './black-hole.ts';
 import type { FieldCase, InstanceSpec, ServiceSpec } from './case.ts';
-import type { ServerCertificate } from './certificates.ts';
+import { type ServerCertificate, svidOf } from './certificates.ts';
 
 const bookReviews: ServiceSpec = { name: 'reviews', instances: { v1: {}, v2: {}, v3: {} } };
 
 const webPort: Readonly<Record<number, Protocol>> = { 80: 'http' };
+
+export interface Certificates {
+  readonly pki: MeshPki;
+  /** Of instances that end TLS themselves. */
+  readonly server: ServerCertificate;
+}
 
 /** The instances of a case, running, and the services that they are, in the namespace of the case. */
 export interface Backends {
@@ -22,23 +29,30 @@ export interface Backends {
   services(joined: ReadonlySet<string>): readonly MergedService[];
 }
 
-export async function startBackends(t: TestContext, namespace: string, of: FieldCase, certificate: ServerCertificate): Promise<Backends> {
+export async function startBackends(t: TestContext, namespace: string, of: FieldCase, { pki, server }: Certificates): Promise<Backends> {
   const backends = new Map<string, Backend>();
   const made: ((joined: ReadonlySet<string>) => MergedService)[] = [];
-  for (const { name, ports = webPort, instances, entry } of of.services ?? [bookReviews]) {
+  for (const { name, ports = webPort, instances, entry, apart } of of.services ?? [bookReviews]) {
     const list = Object.entries(ports).map(([port, protocol]) => ({ name: `p${port}`, port: Number(port), protocol }));
     const endpoints: EndpointSketch[] = [];
+    const own = apart === true ? `${namespace}-apart` : namespace;
     for (const [instance, spec] of Object.entries(instances)) {
       const backend = new Backend(instance);
       backends.set(instance, backend);
       onEnd(t, () => backend.close());
-      const at = await open(t, backend, spec, list[0]?.protocol, certificate);
+      const at = await open(
+        t,
+        backend,
+        spec,
+        list[0]?.protocol,
+        spec.serviceAccount === undefined ? server : svidOf(pki, own, spec.serviceAccount),
+      );
       endpoints.push(endpoint(instance, spec, Object.fromEntries(list.map((port) => [port.name, at]))));
     }
     if (entry === true) continue;
     made.push((joined) => {
       const there = endpoints.filter((e) => instances[e.instance]?.late !== true || joined.has(e.instance));
-      return { ...serviceOf(name, there, list), namespace, key: serviceKey(namespace, name) };
+      return { ...serviceOf(name, there, list), namespace: own, key: serviceKey(own, name) };
     });
   }
   return { backends, services: (joined) => made.map((make) => make(joined)) };
@@ -53,7 +67,7 @@ async function open(
 ): Promise<number> {
   if (spec.down === true) return deadPort();
   if (spec.blackHole === true) return startBlackHole(t);
-  const secured = spec.tls === true || protocol === 'tls';
+  const secured = spec.tls === true || protocol === 'tls' || spec.serviceAccount !== undefined;
   return backend.listen(spec.speaks ?? speaking(protocol), secured ? certificate : undefined);
 }
 

@@ -37,19 +37,25 @@ const resolution = z.string().transform((text, ctx) => {
 export const serviceEntrySchema = across(
   fields({
     hosts: z.array(host).min(1, { error: 'must name at least one host' }),
-    addresses: z.array(address).default([]),
+    addresses: noted(
+      z.array(address),
+      'taken as they are; callers reach the service where their agent or gateway has it, not by these',
+    ).default([]),
     ports: z.array(port).default([]),
     location: oneOf('MESH_EXTERNAL', 'MESH_INTERNAL').default('MESH_EXTERNAL'),
     resolution: noted(resolution, 'DNS_ROUND_ROBIN and DYNAMIC_DNS are refused: write DNS').default('none'),
     endpoints: z.array(workloadEntrySchema).default([]),
     workloadSelector: fields({ labels: labels.default({}) }).optional(),
-    exportTo,
-    subjectAltNames: z.array(z.string().min(1)).default([]),
+    exportTo: noted(exportTo, '* alone: who may call a service an AuthorizationPolicy says, and who knows of it a Sidecar'),
+    subjectAltNames: noted(z.array(z.string().min(1)), 'with tls of a DestinationRule that names none').default([]),
   }),
   (value, report) => {
     checkHosts(value, report);
     checkPorts(value, report);
     checkEndpoints(value, report);
+    listOf(value['exportTo']).forEach((each, i) => {
+      if (each !== '*') report(['exportTo', i], 'must be *: what a ServiceEntry names is a service that every namespace knows');
+    });
   },
 );
 

@@ -21,6 +21,7 @@ kind: ServiceEntry
 metadata: {name: outside}
 spec:
   hosts: [backend.example.com]
+  exportTo: ["*"]
   location: MESH_EXTERNAL
   ports: [{number: 443, name: web, protocol: ${protocol}}]
   resolution: STATIC
@@ -60,6 +61,15 @@ export const outsideCases: readonly FieldCase[] = [
     },
   ),
   outside('none of subjectAltNames', `mode: SIMPLE, ${ca}, subjectAltNames: [other.example.com]`, refused),
+  outside(
+    'the names of the ServiceEntry',
+    `mode: SIMPLE, ${ca}, sni: other.example.com`,
+    { status: 200, saw: { tls: { sni: 'other.example.com' } } },
+    { more: '  subjectAltNames: [backend.example.com]' },
+  ),
+  outside("names of the rule in place of the ServiceEntry's", `mode: SIMPLE, ${ca}, subjectAltNames: [no.example.com]`, refused, {
+    more: '  subjectAltNames: [backend.example.com]',
+  }),
   outside('an authority that has not signed it', 'mode: SIMPLE, caCertificates: $CERTS/stranger.crt', refused),
   outside("no authority but the system's", 'mode: SIMPLE', refused),
   outside('insecureSkipVerify', 'mode: SIMPLE, insecureSkipVerify: true', { status: 200, saw: { tls: { sni: 'backend.example.com' } } }),
