@@ -1,12 +1,19 @@
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { startEchoApp } from '../../cli/demo/echo-app.ts';
+import { createTrafficCompiler } from '../../control/routing/index.ts';
+import type { TrafficObject } from '../../core/config/index.ts';
 import { temporaryDir } from '../support/control-plane.ts';
+import { EnvoyMesh, refusedUpdates, startApp, untilListening } from '../support/envoy-mesh.ts';
+import { sceneInputs } from '../support/envoy-scene.ts';
+import { MeshPki } from '../support/mesh-pki.ts';
+import { endpoint, service } from '../support/mesh-records.ts';
 import { deadPort } from '../support/mesh-sockets.ts';
 import { onEnd } from '../support/on-end.ts';
+import { telemetry as telemetryObject } from '../support/traffic-objects.ts';
 import { until } from '../support/until.ts';
 import { EnvoyNodes } from './envoy/mesh.ts';
 
@@ -100,3 +107,42 @@ for (const proxy of ['isthmus', 'envoy'] as const) {
     await settle('who has seen a certificate', 'any', false, true);
   });
 }
+
+test('Telemetry.accessLogging, with an Envoy of nobody: it is told itself what to write, and takes it', { timeout: 120_000 }, async (t) => {
+  const pki = new MeshPki();
+  const mesh = await new EnvoyMesh(t, pki).start();
+  const app = await startApp(t, 'orders');
+  const [inbound, outbound] = [await deadPort(), await deadPort()];
+  const at = endpoint('one', { address: '127.0.0.1', ports: { http: inbound } });
+  const inputs = sceneInputs(pki, { services: [service('shop/orders', [at])] });
+  const set = (...objects: TrafficObject[]) =>
+    mesh.update({ ...inputs, traffic: createTrafficCompiler({ hostSuffix: inputs.hostSuffix }).update(objects, inputs.view) });
+  set();
+  const orders = { namespace: 'shop', name: 'orders', port: 80 };
+  const served = { ...orders, protocol: 'http' as const, address: '127.0.0.1', target: app.port };
+  const server = await mesh.envoy('orders', { claims: { inbound: { address: '127.0.0.1', port: inbound, services: [served] } } });
+  const client = await mesh.envoy('web', { claims: { outbound: [{ ...orders, address: '127.0.0.1', listen: outbound }] } });
+  await untilListening(server, ['inbound']);
+  await untilListening(client, [`outbound|127.0.0.1|${outbound}`]);
+  const loggers = async (envoy: typeof server) => {
+    const dump = await (await fetch(`${envoy.adminUrl}/config_dump?resource=dynamic_listeners`)).text();
+    const [, expression] = /"expression": (".*")/.exec(dump) ?? [];
+    return [dump.includes('access_loggers.stdout'), expression === undefined ? undefined : JSON.parse(expression)];
+  };
+  const settle = (what: string, of: typeof server, ...wanted: readonly unknown[]) =>
+    until(what, async () => JSON.stringify(await loggers(of)) === JSON.stringify(wanted));
+  await settle('a log of everything', client, true, undefined);
+  const expression = 'response.code >= 500 || connection.mtls';
+  set(
+    telemetryObject('shop/logs', [
+      { side: 'server', disabled: false, filter: expression },
+      { side: 'client', disabled: true },
+    ]),
+  );
+  await settle('no log of the caller', client, false, undefined);
+  await settle('a filter at the mTLS end', server, true, expression);
+  await until('a call', async () => (await fetch(`http://127.0.0.1:${outbound}/asked`)).status === 200);
+  await until('the entry of the mTLS end', async () => (await readFile(server.logFile, 'utf8')).includes('/asked'));
+  assert.ok(!(await readFile(client.logFile, 'utf8')).includes('/asked'));
+  for (const envoy of [server, client]) assert.equal(await refusedUpdates(envoy), 0);
+});
