@@ -99,7 +99,7 @@ export class AppliedStore {
     if (to < first - 1) throw new MeshError('NOT_FOUND', `revision ${to} is not kept any more: the oldest to go back to is ${first - 1}`);
     const undone: (readonly StoredChange[])[] = [];
     for (let number = revision; number > to; number--) undone.push(await this.changes(number));
-    return stepOfRollback(state.objects, undone, this.#clock.now());
+    return stepOfRollback(state.objects, undone);
   }
 
   async changes(number: number): Promise<readonly StoredChange[]> {

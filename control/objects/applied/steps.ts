@@ -27,15 +27,13 @@ export function stepOfDelete(now: AppliedObjects, keys: Iterable<ObjectKey>): re
   });
 }
 
-/** What leads from `now` back to what was before the `undone` revisions, the newest first. What was gone is as old as its return. */
-export function stepOfRollback(now: AppliedObjects, undone: Iterable<readonly StoredChange[]>, at: number): readonly StoredChange[] {
+/** What leads from `now` back to what was before the `undone` revisions, the newest first. What comes back is as old as it was. */
+export function stepOfRollback(now: AppliedObjects, undone: Iterable<readonly StoredChange[]>): readonly StoredChange[] {
   const then = new Map<ObjectKey, AppliedDocument | undefined>();
   for (const changes of undone) for (const { key, before } of changes) then.set(key, before);
-  return [...then].flatMap(([key, there]): StoredChange[] => {
+  return [...then].flatMap(([key, after]): StoredChange[] => {
     const before = now.get(key);
-    if (deepEqual(before, there)) return [];
-    const kept = there === undefined || (before !== undefined && scopeOf(before.document) === scopeOf(there.document));
-    const after = kept ? there : { ...there, createdAt: at };
+    if (deepEqual(before, after)) return [];
     return [{ key, ...(before === undefined ? {} : { before }), ...(after === undefined ? {} : { after }) }];
   });
 }
