@@ -9,6 +9,7 @@ import { startBackends } from '../routing/backends.ts';
 import { type Caller, openCaller, type Spoken } from '../routing/callers.ts';
 import { envoyBootstrap } from '../routing/envoy-config.ts';
 import { closedLoop, openLoop, type Served } from '../routing/load.ts';
+import { pin } from '../routing/pin.ts';
 import { startRoutingProxy } from '../routing/proxy-process.ts';
 
 const connections = 64;
@@ -46,6 +47,10 @@ async function measured(bench: BenchRun, spoken: Spoken, cpuGoal: number): Promi
       stops.push(ours.stop);
       const envoy = await startEnvoy(binary, dir, envoyBootstrap(backends));
       stops.push(envoy.stop);
+      const pinned = [await pin(ours.pid, 0), await pin(envoy.pid, 0), await pin(process.pid, 1)];
+      if (pinned.includes(undefined)) bench.note('Nothing is held to a CPU: that takes taskset and two of them.');
+      const [, , unpin] = pinned;
+      if (unpin !== undefined) stops.push(unpin);
       return await compared(bench, { ours, envoy }, spoken, cpuGoal);
     } finally {
       await Promise.all(stops.map((stop) => stop()));
@@ -98,6 +103,8 @@ async function through(
       const failed = (why: string) => reject(new Error(why));
       const measure = async () => {
         callers = await Promise.all(Array.from({ length: connections }, () => openCaller(port, spoken, failed)));
+        // What a new connection costs once is not what a request costs.
+        await Promise.all(callers.map(({ ask }) => new Promise<void>((answered) => ask(answered))));
         const before = await cpuSecondsOf(pid);
         const served = await load(callers);
         resolve({ ...served, cpuUs: (((await cpuSecondsOf(pid)) - before) / served.count) * 1e6 });
