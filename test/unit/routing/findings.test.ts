@@ -12,6 +12,7 @@ import {
   routeObject,
   rule,
   segments,
+  serviceEntry,
   subset,
   to,
   virtualService,
@@ -164,4 +165,11 @@ test('subsets that nobody is in or leads to, ports that are not there, rules for
   assert.deepEqual(found(destinationRule('shop/r', 'gone')), ['unknown-host DestinationRule shop/r spec.host']);
   const limited = { policy: { ports: [], connections: { maxRequests: 1 } } };
   assert.deepEqual(found(destinationRule('web/r', 'orders.shop', limited)), ['unsupported DestinationRule web/r spec.trafficPolicy']);
+});
+
+test('addresses that nobody is reached by are not taken in silence', () => {
+  const entry = serviceEntry('shop/ledger', ['ledger.example.com']);
+  assert.deepEqual(found(entry), []);
+  const addressed = { ...entry, spec: { ...entry.spec, addresses: ['192.0.2.1'] } };
+  assert.deepEqual(found(addressed), ['unsupported ServiceEntry shop/ledger spec.addresses']);
 });

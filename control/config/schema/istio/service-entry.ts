@@ -6,7 +6,7 @@ import type { SpecContext } from '../../kinds/row.ts';
 import { across, listOf, present, type Report, type Written } from '../across.ts';
 import { noted } from '../refused.ts';
 import { protocol } from './protocol.ts';
-import { exportTo, host, labels, portNumber } from './values.ts';
+import { host, labels, portNumber, visibility } from './values.ts';
 import { portName, toWorkloadEntry, workloadEntrySchema } from './workload-entry.ts';
 
 const address = z.string().refine((text) => isIP(text.split('/')[0] ?? '') !== 0 && /^[^/]+(\/[0-9]{1,3})?$/.test(text), {
@@ -37,17 +37,18 @@ const resolution = z.string().transform((text, ctx) => {
 export const serviceEntrySchema = across(
   fields({
     hosts: z.array(host).min(1, { error: 'must name at least one host' }),
-    addresses: noted(
-      z.array(address),
-      'taken as they are; callers reach the service where their agent or gateway has it, not by these',
-    ).default([]),
+    addresses: z
+      .array(noted(address, 'taken, with a warning: agents capture no traffic, so callers reach the service by its mesh name'))
+      .default([]),
     ports: z.array(port).default([]),
     location: oneOf('MESH_EXTERNAL', 'MESH_INTERNAL').default('MESH_EXTERNAL'),
     resolution: noted(resolution, 'DNS_ROUND_ROBIN and DYNAMIC_DNS are refused: write DNS').default('none'),
     endpoints: z.array(workloadEntrySchema).default([]),
     workloadSelector: fields({ labels: labels.default({}) }).optional(),
-    exportTo: noted(exportTo, '* alone: who may call a service an AuthorizationPolicy says, and who knows of it a Sidecar'),
-    subjectAltNames: noted(z.array(z.string().min(1)), 'with tls of a DestinationRule that names none').default([]),
+    exportTo: z
+      .array(noted(visibility, '* alone: who may call a service an AuthorizationPolicy says, and who knows of it a Sidecar'))
+      .default([]),
+    subjectAltNames: z.array(noted(z.string().min(1), 'with tls of a DestinationRule that names none')).default([]),
   }),
   (value, report) => {
     checkHosts(value, report);

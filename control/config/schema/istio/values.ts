@@ -93,7 +93,7 @@ export const plainHost = z.string().superRefine((text, ctx) => {
   if (fault !== undefined) ctx.addIssue({ code: 'custom', message: fault });
 });
 
-const visibility = z.string().superRefine((text, ctx) => {
+export const visibility = z.string().superRefine((text, ctx) => {
   if (text === '.' || text === '*' || isDnsLabel(text)) return;
   const message =
     text === '~' ? '~, for nobody, is not supported: remove the object instead' : 'must be a namespace, . for its own or * for all';
@@ -101,7 +101,7 @@ const visibility = z.string().superRefine((text, ctx) => {
 });
 
 /** Empty: all. */
-export const exportTo = noted(z.array(visibility).default([]), 'namespaces, `.` or `*`; `~` is refused');
+export const exportTo = z.array(noted(visibility, 'namespaces, `.` or `*`; `~` is refused')).default([]);
 
 export const workloadSelector = fields({ matchLabels: labels.default({}) });
 
