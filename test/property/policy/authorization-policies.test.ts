@@ -124,7 +124,7 @@ const rulesOf = (objects: readonly AuthorizationPolicyObject[]) =>
 
 /** Through the bytes that data planes get. */
 function overTheWire(rules: readonly AuthzRule[]): native.Authz {
-  const [resource] = nativeDialect.translate('shop/orders', [seal('authz', 'shop/orders', { rules })], undefined as never);
+  const [resource] = nativeDialect.translate('shop/orders', [seal('authz', 'shop/orders', { rules })], { logging: undefined } as never);
   assert.ok(resource);
   const message = native.Authz.decode(resource.value);
   assert.deepEqual(checkAuthz(message), []);
