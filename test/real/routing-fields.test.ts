@@ -10,6 +10,7 @@ import { fieldCases } from './routing-fields/cases/index.ts';
 import { writeCertificates } from './routing-fields/certificates.ts';
 import { fieldsIn, supportedFields } from './routing-fields/coverage.ts';
 import { gaps } from './routing-fields/gaps.ts';
+import { ingressCases } from './routing-fields/ingress-cases/index.ts';
 import { knownDifferences } from './routing-fields/known-differences.ts';
 import { trafficObjects } from './routing-fields/objects.ts';
 import { play, type Stage } from './routing-fields/play.ts';
@@ -50,6 +51,7 @@ async function startAll(t: TestContext, bed: Bed): Promise<Stages> {
       each,
       (proxy) => ({
         backends,
+        certificates: folder,
         since,
         join: (joined) => bed.change(services(joined)),
         ports: new Map(
@@ -81,7 +83,7 @@ test('every field does the same in our proxy and in Envoy', { timeout: 600_000, 
 });
 
 test('what is known to differ is a case, and so is every case one of its own', () => {
-  const names = fieldCases.map(({ name }) => name);
+  const names = [...fieldCases, ...ingressCases].map(({ name }) => name);
   assert.equal(new Set(names).size, names.length);
   assert.deepEqual(
     knownDifferences.map((d) => d.case).filter((name) => !names.includes(name)),
@@ -90,7 +92,7 @@ test('what is known to differ is a case, and so is every case one of its own', (
 });
 
 test('every supported field is in a case, or listed with why it is in none', () => {
-  const played = new Set(fieldCases.flatMap(({ config }) => [...fieldsIn(config)]));
+  const played = new Set([...fieldCases, ...ingressCases].flatMap(({ config }) => [...fieldsIn(config)]));
   const listed = gaps.flatMap(({ fields }) => fields);
   const supported = [...supportedFields()];
   assert.ok(supported.length > 150);

@@ -18,6 +18,8 @@ export interface Answer {
   readonly text: string;
   /** What the backend says it saw, where one answered. */
   readonly seen?: SeenRequest;
+  /** What whoever ended TLS has shown and agreed to. */
+  readonly server?: { readonly certificate: string; readonly version: string };
   readonly ms: number;
 }
 

@@ -1,10 +1,12 @@
 import { type ClientHttp2Session, connect, type IncomingHttpHeaders, type IncomingHttpStatusHeader } from 'node:http2';
+import type { TLSSocket } from 'node:tls';
 import { answered, none, patienceMs, type Sent, type Untimed } from './answer.ts';
 
-/** One stream on a connection of its own, in the clear with prior knowledge. `grpc`: one empty message. */
-export function overHttp2(port: number, { method, path, authority, headers }: Sent, grpc: boolean): Promise<Untimed> {
+/** One stream on a connection of its own: to this port in the clear with prior knowledge, or this one over TLS. `grpc`: one empty message. */
+export function overHttp2(to: number | TLSSocket, { method, path, authority, headers }: Sent, grpc: boolean): Promise<Untimed> {
   return new Promise((resolve) => {
-    const session: ClientHttp2Session = connect(`http://127.0.0.1:${port}`);
+    const session: ClientHttp2Session =
+      typeof to === 'number' ? connect(`http://127.0.0.1:${to}`) : connect('https://127.0.0.1', { createConnection: () => to });
     const end = (answer: Untimed) => {
       resolve(answer);
       session.destroy();

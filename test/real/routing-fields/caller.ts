@@ -3,18 +3,27 @@ import { connect } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { type Answer, answered, none, patienceMs, type Sent, type Untimed } from './answer.ts';
 import { overHttp2 } from './caller-http2.ts';
+import { overTls } from './caller-tls.ts';
 import type { Ask } from './case.ts';
 
+/** What callers have. */
+export interface Kept {
+  readonly cookies: Map<string, string>;
+  /** The folder that they are in. */
+  readonly certificates: string;
+}
+
 /** One call on a connection of its own. Never rejects. */
-export async function call(port: number, ask: Ask, index: number, cookies: Map<string, string>): Promise<Answer> {
+export async function call(port: number, ask: Ask, index: number, kept: Kept): Promise<Answer> {
   const begin = performance.now();
-  const answer = await talk(port, ask, index, cookies);
+  const answer = await talk(port, ask, index, kept);
   return { ...answer, ms: performance.now() - begin };
 }
 
-function talk(port: number, ask: Ask, index: number, cookies: Map<string, string>): Promise<Untimed> {
+function talk(port: number, ask: Ask, index: number, { cookies, certificates }: Kept): Promise<Untimed> {
   if (ask.dial !== undefined) return bytes(port, ask.dial);
   const sent = toSend(ask, index, cookies);
+  if (ask.tls !== undefined) return overTls(port, ask.tls, { sent, over: ask.over, certificates });
   if (ask.over !== undefined) return overHttp2(port, sent, ask.over === 'grpc');
   return ask.webSocket === true ? webSocket(port, sent) : http(port, ask, sent, cookies);
 }

@@ -105,6 +105,17 @@ export interface Ask {
   readonly webSocket?: true;
   /** Bytes instead of HTTP; `sni`: over TLS. */
   readonly dial?: { readonly sni?: string };
+  /** Instead of a service: a port of an ingress gateway, which is `$GATE(NAME)` in the config. */
+  readonly gate?: string;
+  /** HTTP over TLS, as people outside the mesh do it. */
+  readonly tls?: TlsAsk;
+}
+
+export interface TlsAsk {
+  readonly sni?: string;
+  /** Of the certificates, what the caller shows. */
+  readonly client?: 'client' | 'outsider';
+  readonly maxVersion?: 'TLSv1.2';
 }
 
 /** What is not said may be anything. */
@@ -128,6 +139,8 @@ export interface Expectation {
     /** Of its TLS: the server name, what was agreed on, and the names in the caller's certificate. */
     readonly tls?: { readonly sni?: string; readonly alpn?: string; readonly client?: string };
   };
+  /** The name in the certificate that callers were shown, and the version of TLS that was agreed on. */
+  readonly shown?: { readonly certificate?: string; readonly version?: string };
   /** Headers of every answer; null: not there. */
   readonly told?: Readonly<Record<string, string | null>>;
   readonly trailers?: Readonly<Record<string, string | null>>;

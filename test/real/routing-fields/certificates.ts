@@ -10,14 +10,17 @@ export interface ServerCertificate {
 }
 
 /**
- * Writes, as a DestinationRule or a Gateway names them: `ca.crt`, `server.crt` with its key for backend.example.com, `client.crt` for
- * client.example.com, and `stranger.crt`, an authority that has signed none of them.
+ * Writes, as a DestinationRule or a Gateway names them: `ca.crt`, `server.crt` with its key for backend.example.com, `other.crt` for
+ * other.example.com, `client.crt` for client.example.com, and `stranger.crt`, an authority that has signed `outsider.crt` alone.
  */
 export async function writeCertificates(pki: MeshPki, folder: string): Promise<ServerCertificate> {
   const server = await write(pki, folder, 'server', 'backend.example.com');
+  const stranger = new MeshPki();
+  await write(pki, folder, 'other', 'other.example.com');
   await write(pki, folder, 'client', 'client.example.com');
+  await write(stranger, folder, 'outsider', 'client.example.com');
   await writeFile(join(folder, 'ca.crt'), certificatesToPem([pki.root.certificate.der]));
-  await writeFile(join(folder, 'stranger.crt'), certificatesToPem([new MeshPki().root.certificate.der]));
+  await writeFile(join(folder, 'stranger.crt'), certificatesToPem([stranger.root.certificate.der]));
   return server;
 }
 

@@ -28,7 +28,7 @@ export function judge(expected: Expectation, { answers, came, connections }: See
   if (spread !== undefined && new Set(askers).size < spread)
     wrong.push(`answered by ${distinct(askers).join()}, not by ${spread} at least`);
   if (sticky === true && new Set(askers).size !== 1) wrong.push(`answered by ${distinct(askers).join()}, not by one`);
-  for (const { seen, headers, trailers, text, ms } of answers) {
+  for (const { seen, headers, trailers, text, server, ms } of answers) {
     if (saw.path !== undefined) say('path at the backend', seen?.path, saw.path);
     if (saw.method !== undefined) say('method at the backend', seen?.method, saw.method);
     if (saw.httpVersion !== undefined) say('HTTP version at the backend', seen?.httpVersion, saw.httpVersion);
@@ -38,6 +38,9 @@ export function judge(expected: Expectation, { answers, came, connections }: See
     for (const [name, value] of Object.entries(saw.headers ?? {})) say(`${name} at the backend`, spaced(seen?.headers[name]), value);
     for (const [name, value] of Object.entries(told)) say(`${name} of the answer`, spaced(headers[name]), value);
     for (const [name, value] of Object.entries(expected.trailers ?? {})) say(`trailer ${name}`, spaced(trailers[name]), value);
+    for (const what of ['certificate', 'version'] as const) {
+      if (expected.shown?.[what] !== undefined) say(`${what} shown`, server?.[what], expected.shown[what]);
+    }
     if (body !== undefined) say('body', text, body);
     if (ms < atLeastMs * 0.95) wrong.push(`answered after ${Math.round(ms)} ms, not ${atLeastMs}`);
   }

@@ -5,7 +5,9 @@ import { controlChannel, SettableSvidSource } from '../../../core/identity/index
 import { silentLog } from '../../../core/log.ts';
 import { systemClock } from '../../../core/system-clock.ts';
 import { buildNode, nativeOrder } from '../../../core/xds/index.ts';
-import { createOutbound, defaultLimits, type Outbound, StateFeed } from '../../../gateway/index.ts';
+import { DataPlane } from '../../../gateway/data-plane.ts';
+import { createOutbound, type DataPlaneContext, defaultLimits, type Outbound, StateFeed } from '../../../gateway/index.ts';
+import { Ingress } from '../../../gateway/ingress/ingress.ts';
 import { temporaryDir } from '../../support/control-plane.ts';
 import type { EnvoyMesh } from '../../support/envoy-mesh.ts';
 import { onEnd } from '../../support/on-end.ts';
@@ -20,24 +22,60 @@ export interface CallerSpec {
 
 /** Our own proxy as an agent has it, fed over real ADS. */
 export async function startOwnProxy(t: TestContext, mesh: EnvoyMesh, spec: CallerSpec): Promise<Outbound> {
+  const { context } = await ownContext(t, mesh, spec, 'agent');
+  const outbound = createOutbound(context);
+  onEnd(t, () => outbound.dispose());
+  return outbound;
+}
+
+/** The same as an ingress gateway has it. Its ports are on 127.0.0.1. */
+export async function startOwnIngress(t: TestContext, mesh: EnvoyMesh, spec: CallerSpec): Promise<void> {
+  const { context, stop, ended } = await ownContext(t, mesh, spec, 'ingress');
+  const { clock, state } = context;
+  const ingress: Ingress = new Ingress({
+    address: '127.0.0.1',
+    clock,
+    log: silentLog,
+    refresh: () => plane.refresh(),
+    listen: (each) => plane.listen(each),
+  });
+  const plane = new DataPlane(context, () => ingress.rules(state.current));
+  const running = ingress.run(() => false, ended);
+  state.subscribe(() => void ingress.apply(state.current));
+  onEnd(t, async () => {
+    await stop();
+    await running;
+    await plane.dispose();
+  });
+}
+
+interface OwnContext {
+  readonly context: DataPlaneContext;
+  /** Aborts when it is stopped. */
+  readonly ended: AbortSignal;
+  stop(): Promise<void>;
+}
+
+/** What it starts ends with the test, if not before. */
+async function ownContext(t: TestContext, mesh: EnvoyMesh, spec: CallerSpec, kind: 'agent' | 'ingress'): Promise<OwnContext> {
   const { namespace, serviceAccount, labels, network, locality } = spec;
   const svid = mesh.pki.svid('east', namespace, serviceAccount);
   const identity = new SettableSvidSource(svid, mesh.pki.bundle);
   const clock = systemClock;
-  const stop = new AbortController();
+  const end = new AbortController();
   const feed = await StateFeed.open({
     file: join(await temporaryDir(t), 'state'),
     addresses: [mesh.address],
     security: () => controlChannel(identity, { cluster: 'east', now: () => clock.now() }),
-    node: buildNode({ kind: 'agent', identity: svid.spiffeId, instance: 'own', network, locality, labels, version: '1' }),
+    node: buildNode({ kind, identity: svid.spiffeId, instance: 'own', network, locality, labels, version: '1' }),
     interest: () => new Map(nativeOrder.map((typeUrl) => [typeUrl, '*'])),
     clock,
     random: Math.random,
     log: silentLog,
-    signal: stop.signal,
+    signal: end.signal,
   });
   const running = feed.run();
-  const outbound = createOutbound({
+  const context: DataPlaneContext = {
     state: feed.store,
     identity,
     clock,
@@ -46,11 +84,11 @@ export async function startOwnProxy(t: TestContext, mesh: EnvoyMesh, spec: Calle
     metrics: new Registry(),
     accessLog: () => {},
     node: { cluster: 'east', instance: 'own', labels },
-  });
-  onEnd(t, async () => {
-    await outbound.dispose();
-    stop.abort();
+  };
+  const stop = async () => {
+    end.abort();
     await running;
-  });
-  return outbound;
+  };
+  onEnd(t, stop);
+  return { context, ended: end.signal, stop };
 }

@@ -8,9 +8,11 @@ import { keepaliveTimers } from './keepalive.ts';
 
 /** Where one proxy leads for one case. */
 export interface Stage {
-  /** `SERVICE:PORT` → port of 127.0.0.1; the first is where calls go that say neither. */
+  /** `SERVICE:PORT`, or the name of a gate → port of 127.0.0.1; the first is where calls go that say neither. */
   readonly ports: ReadonlyMap<string, number>;
   readonly backends: ReadonlyMap<string, Backend>;
+  /** The folder that they are in. */
+  readonly certificates: string;
   /** Exactly these are there of those that come late. Resolves when the proxies have been told. */
   readonly join: (instances: ReadonlySet<string>) => Promise<void>;
   /** When they were first told of what is there from the beginning; of performance.now(). */
@@ -80,16 +82,17 @@ async function judgeConnections({ closes, keepaliveS }: Expectation, { backends 
   return wrong;
 }
 
-async function callAll({ ask, times = 1, atOnce = 1 }: Step, { ports }: Stage): Promise<readonly Answer[]> {
+async function callAll({ ask, times = 1, atOnce = 1 }: Step, { ports, certificates }: Stage): Promise<readonly Answer[]> {
   const [first = ''] = ports.keys();
   const [service = '', port = ''] = first.split(':');
-  const to = ports.get(`${ask.service ?? service}:${ask.port ?? (ask.service === undefined ? port : portOf(ports, ask.service))}`) ?? 0;
+  const said = `${ask.service ?? service}:${ask.port ?? (ask.service === undefined ? port : portOf(ports, ask.service))}`;
+  const to = ports.get(ask.gate ?? said) ?? 0;
   const named = { ...ask, service: ask.service ?? service };
   const cookies = new Map<string, string>();
   const answers: Answer[] = [];
   let next = 0;
   const caller = async () => {
-    for (let i = next++; i < times; i = next++) answers.push(await call(to, named, i, cookies));
+    for (let i = next++; i < times; i = next++) answers.push(await call(to, named, i, { cookies, certificates }));
   };
   await Promise.all(Array.from({ length: atOnce }, caller));
   return answers;
