@@ -1,16 +1,16 @@
 import type { TestContext } from 'node:test';
-import type { MergedService } from '../../../control/catalog/index.ts';
+import type { GatewayRecord, MergedService } from '../../../control/catalog/index.ts';
 import { callerPolicies } from '../../../control/policy/index.ts';
 import { createTrafficCompiler, type Finding } from '../../../control/routing/index.ts';
 import type { TrafficObject } from '../../../core/config/index.ts';
-import { meshHost } from '../../../core/model/index.ts';
+import { clusterId, meshHost, networkId } from '../../../core/model/index.ts';
 import { viewOf } from '../../support/catalog-view.ts';
 import { EnvoyMesh, refusedUpdates } from '../../support/envoy-mesh.ts';
 import { MeshPki } from '../../support/mesh-pki.ts';
 import { deadPort } from '../../support/mesh-sockets.ts';
 import { until } from '../../support/until.ts';
 import type { RunningEnvoy } from '../servers/index.ts';
-import { type CallerSpec, startOwnProxy } from './own-proxy.ts';
+import { type CallerSpec, startOwnGateway, startOwnProxy } from './own-proxy.ts';
 
 export type ProxyName = 'isthmus' | 'envoy';
 export const proxyNames: readonly ProxyName[] = ['isthmus', 'envoy'];
@@ -37,15 +37,18 @@ export class Bed {
   #ports = new Map<string, Record<ProxyName, number>>();
   #services = new Map<string, MergedService>();
   #objects: readonly TrafficObject[] = [];
+  #gateways: readonly GatewayRecord[] = [];
+  readonly #connections: (() => number)[] = [];
 
   constructor(t: TestContext) {
     this.#t = t;
     this.#mesh = new EnvoyMesh(t, this.pki);
   }
 
-  /** The proxies open a port for each port of these; more cannot follow. */
-  async start(services: readonly MergedService[], objects: readonly TrafficObject[]): Promise<void> {
+  /** The proxies open a port for each port of these; more cannot follow. `gateways`: the network of each, all of them ours. */
+  async start(services: readonly MergedService[], objects: readonly TrafficObject[], gateways: readonly string[] = []): Promise<void> {
     await this.#mesh.start();
+    this.#gateways = await Promise.all(gateways.map((network, i) => this.#gateway(network, `gateway-${i}`)));
     this.set(services, objects);
     const targets = services.flatMap(({ namespace, name, ports }) => ports.map((port) => ({ ...port, namespace, name })));
     const claims = await Promise.all(
@@ -69,7 +72,7 @@ export class Bed {
   set(services: readonly MergedService[], objects: readonly TrafficObject[]): readonly Finding[] {
     this.#services = new Map(services.map((service) => [service.key, service]));
     this.#objects = objects;
-    const view = viewOf(services);
+    const view = viewOf(services, this.#gateways);
     const traffic = this.#compiler.update(objects, view);
     const intermediates = [{ cluster: 'east', certificate: this.pki.cluster('east').certificate.der }];
     const trust = { trustDomain: this.pki.trustDomain, roots: this.pki.bundle.roots, intermediates, deniedSerials: [] };
@@ -88,7 +91,7 @@ export class Bed {
   async settled(): Promise<void> {
     await until('both proxies to have all', () => {
       const clients = this.#mesh.xds.clients();
-      return clients.length === 2 && clients.every(({ current, types }) => current && types.length > 3);
+      return clients.length === 2 + this.#gateways.length && clients.every(({ current, types }) => current && types.length > 3);
     });
   }
 
@@ -99,6 +102,18 @@ export class Bed {
       .flatMap(({ id, lastNack }) => (lastNack === undefined ? [] : [`${id}: ${JSON.stringify(lastNack)}`]));
     const counted = this.#envoy === undefined ? 0 : await refusedUpdates(this.#envoy);
     return counted > 0 && nacks.length === 0 ? [`Envoy: ${counted}`] : nacks;
+  }
+
+  /** Of each gateway, those that it carries now. */
+  get gatewayConnections(): readonly number[] {
+    return this.#connections.map((count) => count());
+  }
+
+  async #gateway(network: string, instance: string): Promise<GatewayRecord> {
+    const { port, connections } = await startOwnGateway(this.#t, this.#mesh, network, instance);
+    this.#connections.push(connections);
+    const at = { instance, addresses: ['127.0.0.1'], port };
+    return { cluster: clusterId('east'), network: networkId(network), ...at, healthy: true, draining: false };
   }
 
   port(service: string, port: number, proxy: ProxyName): number {

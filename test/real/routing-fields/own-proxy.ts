@@ -4,10 +4,11 @@ import { Registry } from 'prom-client';
 import { controlChannel, SettableSvidSource } from '../../../core/identity/index.ts';
 import { silentLog } from '../../../core/log.ts';
 import { systemClock } from '../../../core/system-clock.ts';
-import { buildNode, nativeOrder } from '../../../core/xds/index.ts';
+import { buildNode, type ClientKind, nativeOrder } from '../../../core/xds/index.ts';
 import { DataPlane } from '../../../gateway/data-plane.ts';
 import { createOutbound, type DataPlaneContext, defaultLimits, type Outbound, StateFeed } from '../../../gateway/index.ts';
 import { Ingress } from '../../../gateway/ingress/ingress.ts';
+import { gatewayRules } from '../../../gateway/tables.ts';
 import { temporaryDir } from '../../support/control-plane.ts';
 import type { EnvoyMesh } from '../../support/envoy-mesh.ts';
 import { onEnd } from '../../support/on-end.ts';
@@ -49,6 +50,23 @@ export async function startOwnIngress(t: TestContext, mesh: EnvoyMesh, spec: Cal
   });
 }
 
+export interface OwnGateway {
+  /** Other networks reach it by this. */
+  readonly port: number;
+  /** Those that it carries now. */
+  connections(): number;
+}
+
+/** The same as an east-west gateway of `network` has it. */
+export async function startOwnGateway(t: TestContext, mesh: EnvoyMesh, network: string, instance: string): Promise<OwnGateway> {
+  const spec = { namespace: 'isthmus-system', serviceAccount: 'gateway', labels: {}, network, locality: '' };
+  const { context } = await ownContext(t, mesh, spec, 'gateway', instance);
+  const plane = new DataPlane(context, () => gatewayRules(context.state.current));
+  onEnd(t, () => plane.dispose());
+  const { port } = await plane.listen({ name: 'east-west', address: '127.0.0.1', port: 0, kind: 'sni' });
+  return { port, connections: () => plane.openConnections };
+}
+
 interface OwnContext {
   readonly context: DataPlaneContext;
   /** Aborts when it is stopped. */
@@ -57,7 +75,7 @@ interface OwnContext {
 }
 
 /** What it starts ends with the test, if not before. */
-async function ownContext(t: TestContext, mesh: EnvoyMesh, spec: CallerSpec, kind: 'agent' | 'ingress'): Promise<OwnContext> {
+async function ownContext(t: TestContext, mesh: EnvoyMesh, spec: CallerSpec, kind: ClientKind, instance = 'own'): Promise<OwnContext> {
   const { namespace, serviceAccount, labels, network, locality } = spec;
   const svid = mesh.pki.svid('east', namespace, serviceAccount);
   const identity = new SettableSvidSource(svid, mesh.pki.bundle);
@@ -67,7 +85,7 @@ async function ownContext(t: TestContext, mesh: EnvoyMesh, spec: CallerSpec, kin
     file: join(await temporaryDir(t), 'state'),
     addresses: [mesh.address],
     security: () => controlChannel(identity, { cluster: 'east', now: () => clock.now() }),
-    node: buildNode({ kind, identity: svid.spiffeId, instance: 'own', network, locality, labels, version: '1' }),
+    node: buildNode({ kind, identity: svid.spiffeId, instance, network, locality, labels, version: '1' }),
     interest: () => new Map(nativeOrder.map((typeUrl) => [typeUrl, '*'])),
     clock,
     random: Math.random,
@@ -83,7 +101,7 @@ async function ownContext(t: TestContext, mesh: EnvoyMesh, spec: CallerSpec, kin
     limits: defaultLimits,
     metrics: new Registry(),
     accessLog: () => {},
-    node: { cluster: 'east', instance: 'own', labels },
+    node: { cluster: 'east', instance, labels },
   };
   const stop = async () => {
     end.abort();
