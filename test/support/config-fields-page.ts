@@ -12,7 +12,7 @@ use instead. None is ignored in silence, and a field that is in no table is a mi
 Metadata and status are taken as Kubernetes exports them.
 
 **Scope.** Objects of these kinds hold in the whole mesh, or in the cluster that owns them alone; the annotation \`isthmus.dev/scope: mesh\` or
-\`isthmus.dev/scope: cluster\` says which, and each kind has the default that its table names. What callers do holds wherever they run.
+\`isthmus.dev/scope: cluster\` says which, and each kind has the default that its table names; any other annotation of \`isthmus.dev/\` is refused. What callers do holds wherever they run.
 What names addresses, files and machines of one cluster (Gateway, WorkloadEntry, WorkloadGroup) holds there: the same certificate need not be elsewhere, and
 a workload is in one place, whose services cross the border by being exported.
 `;

@@ -1,10 +1,22 @@
 import { z } from 'zod';
-import { fields, oneOf } from '../../../core/yaml/index.ts';
+import { didYouMean, fields, oneOf } from '../../../core/yaml/index.ts';
 import type { KindRow } from '../kinds/row.ts';
 import { dnsLabel, textMap } from './fields.ts';
 
 /** Says where an object holds: `mesh`, or `cluster` for that of its owner alone. */
 export const scopeAnnotation = 'isthmus.dev/scope';
+
+const ownPrefix = 'isthmus.dev/';
+const ownAnnotations = [scopeAnnotation];
+
+/** A key of our own that we do not know would be dropped in silence, and the object would hold where nobody meant it to. */
+const annotationsOf = (scope: z.ZodType) =>
+  textMap.and(z.looseObject({ [scopeAnnotation]: scope })).superRefine((map, context) => {
+    for (const key of Object.keys(map).filter((k) => k.startsWith(ownPrefix) && !ownAnnotations.includes(k))) {
+      const message = `unknown annotation${didYouMean(key, ownAnnotations) || `; known are ${ownAnnotations.join(', ')}`}`;
+      context.addIssue({ code: 'custom', path: [key], message });
+    }
+  });
 
 /** What the API server and its controllers write into the metadata of every object; it means nothing here. */
 const ofKubernetes = Object.fromEntries(
@@ -29,7 +41,7 @@ const noScope = z.undefined({ error: 'means nothing for this kind, which belongs
 export function envelopeSchema(row: KindRow | undefined) {
   const scope =
     row === undefined ? z.unknown().optional() : row.scope === undefined ? noScope.optional() : oneOf('mesh', 'cluster').optional();
-  const annotations = textMap.and(z.looseObject({ [scopeAnnotation]: scope }));
+  const annotations = annotationsOf(scope);
   const namespace = row?.namespaceForm ?? dnsLabel;
   const spec = z.looseObject({});
   const optional = row === undefined || row.specOptional === true;
