@@ -8,7 +8,7 @@ export interface EncodedResource {
   readonly name: string;
   /** Opaque; equal versions mean equal bytes, also across restarts and replicas (a content hash). */
   readonly version: string;
-  /** The protobuf message of the type URL it is filed under. */
+  /** The protobuf message of the type URL it is filed under. May throw where it is encoded only when it is read: then it is not sent. */
   readonly value: Uint8Array;
 }
 

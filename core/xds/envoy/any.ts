@@ -18,5 +18,6 @@ export function emptyConfig(name: string): Any {
 }
 
 export function duration(ms: number): Duration {
-  return { seconds: Math.floor(ms / 1000), nanos: (ms % 1000) * 1_000_000 };
+  const whole = Math.round(ms);
+  return { seconds: Math.floor(whole / 1000), nanos: (whole % 1000) * 1_000_000 };
 }

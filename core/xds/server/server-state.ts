@@ -1,5 +1,6 @@
 import type { Status } from '../gen/google/rpc/status.ts';
 import type { ChangedNames, ResourceSet } from '../resource-source.ts';
+import type { Unsendable } from './encoding-fault.ts';
 import type { Quarantined } from './subscription-types.ts';
 
 /** What requests of both variants of the protocol have in common. */
@@ -33,6 +34,7 @@ export interface TypeState {
   readonly quarantined: ReadonlyMap<string, Quarantined>;
   /** The nonce of the response that waits for its answer. */
   readonly inFlight: string | undefined;
+  readonly unsendable: Unsendable[];
 }
 
 /** The server's side of one stream, in either variant of the protocol. Pure: no streams, no clocks, no I/O. */

@@ -26,6 +26,8 @@ export interface SessionOptions<Request, Response> {
   readonly answerMs: number;
   readonly clock: Clock;
   readonly onNack: (typeUrl: string, message: string) => void;
+  /** A resource cannot be encoded: the client stays on what it has of it. */
+  readonly onUnsendable: (typeUrl: string, name: string, reason: string) => void;
   /** Once, when the session serves no more; the stream itself may take longer to end, if the client does not read. */
   readonly onClosed: () => void;
 }
@@ -137,11 +139,18 @@ export class XdsSession<Request extends AnyRequest, Response extends AnyResponse
     const resources = this.#withBeat(this.#options.view.current());
     while (!this.#blocked && !this.#closed) {
       const response = this.#options.state.next(resources);
+      this.#reportUnsendable();
       if (response === undefined) break;
       this.#unanswered.set(response.nonce, this.#options.clock.monotonic());
       this.#blocked = !this.#options.call.write(response);
     }
     if (!this.#closed) this.#age();
+  }
+
+  #reportUnsendable(): void {
+    for (const type of this.#options.state.types()) {
+      for (const { name, reason } of type.unsendable.splice(0)) this.#options.onUnsendable(type.typeUrl, name, reason);
+    }
   }
 
   /** A refused resource keeps the client on an older version of it: only without any is its data of now. */

@@ -173,11 +173,13 @@ export class XdsStreams<Client> {
     this.#accepted += 1;
     const state = new variant(order, this.#limits, `${this.#accepted.toString(36)}.`);
     const onNack = (typeUrl: string, reason: string) => log.warn({ client: id, typeUrl, reason }, 'client refused xDS resources');
+    const onUnsendable = (typeUrl: string, name: string, reason: string) =>
+      log.error({ client: id, typeUrl, name, reason }, 'xDS resource withheld');
     const onClosed = () => {
       this.#members.delete(member);
       if (this.#singles.get(id) === member) this.#singles.delete(id);
     };
-    const session = new XdsSession({ call, state, view, heartbeatMs, answerMs, clock, onNack, onClosed });
+    const session = new XdsSession({ call, state, view, heartbeatMs, answerMs, clock, onNack, onUnsendable, onClosed });
     const member = { client, id, session };
     if (single) {
       this.#singles.get(id)?.session.fail(grpcStatus.ABORTED, 'a newer stream of this client has taken over');

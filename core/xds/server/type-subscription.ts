@@ -1,6 +1,7 @@
 import type { Status } from '../gen/google/rpc/status.ts';
 import type { EncodedResource } from '../resource-source.ts';
 import type { TypeRule } from '../type-urls.ts';
+import { faultOf, type Unsendable } from './encoding-fault.ts';
 import { HeldSet } from './held-set.ts';
 import { judgeNack, type Verdict } from './judge-nack.ts';
 import type { Batch, InFlight, Quarantined, Resources, SubscriptionChange } from './subscription-types.ts';
@@ -31,8 +32,8 @@ export class TypeSubscription {
   /** A response is due, with or without anything in it. */
   #owes = false;
   #inFlight: InFlight | undefined;
+  readonly unsendable: Unsendable[] = [];
 
-  /** `held`: where every response must hold all there is. */
   constructor(rule: TypeRule, held?: HeldSet) {
     this.rule = rule;
     this.typeUrl = rule.typeUrl;
@@ -46,6 +47,10 @@ export class TypeSubscription {
 
   get subscribed(): number {
     return this.#names.size + (this.#wildcard ? 1 : 0);
+  }
+
+  get names(): ReadonlySet<string> {
+    return this.#names;
   }
 
   get wildcard(): boolean {
@@ -83,10 +88,6 @@ export class TypeSubscription {
       this.#acked.set(name, version);
       this.#dirty.add(name);
     }
-  }
-
-  get names(): ReadonlySet<string> {
-    return this.#names;
   }
 
   /** These are sent once more, whatever the client holds; without names all it asked for. False: it asked for none of them. */
@@ -164,6 +165,7 @@ export class TypeSubscription {
       const resource = resources.get(name);
       // Asked for again though it was refused: it must not drag others along.
       const alone = this.#alone.has(name) || this.#isRefused(resource);
+      if (resource !== undefined && this.#withheld(resource)) continue;
       const size = (resource?.value.length ?? 0) + 2 * name.length + 64;
       if (batch.length + removed.length > 0 && (alone || bytes + size > maxBytes)) break;
       this.#toSend.delete(name);
@@ -186,14 +188,27 @@ export class TypeSubscription {
   /** The batch with all that its response must hold besides: [what is offered, everything]. Only where `whole`. */
   complete(batch: Batch, resources: Resources): readonly [Batch, readonly EncodedResource[]] {
     const held = this.#held ?? new HeldSet(true);
-    const unsure = [...held.unsure].flatMap((name) => resources.get(name) ?? []);
+    const unsure = [...held.unsure].flatMap((name) => resources.get(name) ?? []).filter((r) => faultOf(r) === undefined);
     const offered = [...new Set([...batch.resources, ...unsure])];
     return [{ ...batch, resources: offered }, held.with(offered, batch.removed)];
   }
 
   sent(nonce: string, batch: Batch, listed: Iterable<string> = batch.resources.map((r) => r.name)): void {
-    const offered = new Map(batch.resources.map((r) => [r.name, r]));
-    this.#inFlight = { nonce, offered, removed: new Set(batch.removed), listed: [...listed] };
+    this.#inFlight = {
+      nonce,
+      offered: new Map(batch.resources.map((r) => [r.name, r])),
+      removed: new Set(batch.removed),
+      listed: [...listed],
+    };
+  }
+
+  /** What cannot be encoded is as if the client had refused it: it stays on what it has. */
+  #withheld(resource: EncodedResource): boolean {
+    const reason = faultOf(resource);
+    if (reason === undefined) return false;
+    for (const names of [this.#toSend, this.#forced, this.#alone]) names.delete(resource.name);
+    this.#quarantined.set(resource.name, { version: resource.version, reason });
+    return this.unsendable.push({ name: resource.name, reason }) > 0;
   }
 
   #startWildcard(): void {

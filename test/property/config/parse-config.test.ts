@@ -104,5 +104,7 @@ test('durations are read back, and nothing else is one', () => {
       assert.equal(parseDuration(`${n}${unit}`), n * factor);
     }),
   );
-  for (const bad of ['', '5', 's', '-1s', '1 s', '1e3s', '1s ', '١s', '1y', '1s1']) assert.equal(parseDuration(bad), undefined, bad);
+  assert.equal(parseDuration('16.1s'), 16_100, 'not what it is in binary');
+  for (const bad of ['', '5', 's', '-1s', '1 s', '1e3s', '1s ', '١s', '1y', '1s1', '1.5ms'])
+    assert.equal(parseDuration(bad), undefined, bad);
 });

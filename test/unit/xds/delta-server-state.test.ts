@@ -153,3 +153,31 @@ test('a client that never answers holds one response a type, whatever changes', 
   }
   assert.equal(sent, 1);
 });
+
+test('a resource that cannot be encoded is withheld as if it had been refused, and takes nobody along; its next version goes out', () => {
+  const state = new DeltaServerState(['t']);
+  const world = resourceSet({ t: { a: '1', bad: '1' } });
+  state.request(request({ typeUrl: 't' }));
+  const first = state.next(world);
+  state.request(request({ typeUrl: 't', responseNonce: first?.nonce ?? '' }));
+  const bad = {
+    name: 'bad',
+    version: '2',
+    get value(): Uint8Array {
+      throw new RangeError('1.5 is no BigInt');
+    },
+  };
+  const broken = new Map([['t', new Map([...(resourceSet({ t: { a: '2' } }).get('t') ?? []), ['bad', bad] as const])]]);
+  state.changed(undefined);
+  const second = state.next(broken);
+  assert.deepEqual(names(second), ['a']);
+  assert.deepEqual(second?.removedResources, []);
+  const [type] = [...state.types()];
+  assert.deepEqual(type?.unsendable.splice(0), [{ name: 'bad', reason: 'cannot be encoded: 1.5 is no BigInt' }]);
+  assert.equal(type?.acked.get('bad'), '1', 'it stays on what it has');
+  assert.equal(type?.quarantined.get('bad')?.version, '2');
+  state.request(request({ typeUrl: 't', responseNonce: second?.nonce ?? '' }));
+  assert.equal(state.next(broken), undefined, 'not tried for ever');
+  state.changed(undefined);
+  assert.deepEqual(names(state.next(resourceSet({ t: { a: '2', bad: '3' } }))), ['bad']);
+});

@@ -23,13 +23,18 @@ function notADuration({ input }: { input?: unknown }): string | undefined {
   return typeof input === 'number' ? `must be a duration with its unit, such as ${input}s` : undefined;
 }
 
+/** Whole ms, as everything between here and the proxies counts. */
 function durationAtLeast(leastMs: number) {
   return z.string({ error: notADuration }).transform((text, ctx) => {
     const ms = goDurationMs(text);
-    if (ms !== undefined && ms >= leastMs && ms < maxMs) return Math.round(ms * 1000) / 1000;
+    const whole = Math.round(ms ?? 0);
+    const exact = ms !== undefined && Math.abs(ms - whole) < 5e-7 + ms * 1e-15;
+    if (exact && whole >= leastMs && whole < maxMs) return whole;
     const days = /^[0-9]+d$/.test(text) ? `; days are written in hours, ${24 * Number.parseInt(text, 10)}h` : '';
     const bare = /^[0-9]+(\.[0-9]+)?$/.test(text) ? `; did you mean ${text}s?` : '';
-    const message = ms === undefined ? `is not a duration such as 1.5s, 250ms or 1h30m${days}${bare}` : `must be at least ${leastMs}ms`;
+    const fault =
+      exact || (ms ?? 0) < leastMs ? `must be at least ${leastMs}ms` : `is finer than 1 ms; did you mean ${Math.ceil(ms ?? 0)}ms?`;
+    const message = ms === undefined ? `is not a duration such as 1.5s, 250ms or 1h30m${days}${bare}` : fault;
     ctx.addIssue({ code: 'custom', message: `${JSON.stringify(text.slice(0, 40))} ${message}` });
     return z.NEVER;
   });
