@@ -87,7 +87,7 @@ export function ejectionMs(count: number, { baseEjectionMs, maxEjectionMs }: Out
   return Math.min(baseEjectionMs * count, Math.max(baseEjectionMs, maxEjectionMs));
 }
 
-/** Whether one more of `hosts` may be ejected; the first always may. */
+/** Whether one more of `hosts` may be ejected, counted with it as Envoy does; the first always may. */
 export function mayEject(ejected: number, hosts: number, { maxEjectionPercent }: OutlierDetection): boolean {
-  return ejected === 0 || (100 * ejected) / Math.max(1, hosts) < maxEjectionPercent;
+  return ejected === 0 || (100 * (ejected + 1)) / Math.max(1, hosts) <= maxEjectionPercent;
 }

@@ -63,6 +63,8 @@ export function outlierDetection(outlier: MeshOutliers, ownAnswers: boolean): Ou
     baseEjectionTime: duration(outlier.baseEjectionMs),
     maxEjectionTime: duration(Math.max(outlier.maxEjectionMs, outlier.baseEjectionMs)),
     maxEjectionPercent: outlier.maxEjectionPercent,
+    // As our own proxies: of few endpoints, a small percentage would be none.
+    alwaysEjectOneHost: true,
   });
 }
 

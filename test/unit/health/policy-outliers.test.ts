@@ -97,6 +97,13 @@ describe('outlier detection by policy', () => {
     for (const port of [1, 2, 3, 4]) half.answer(port, 500, 500, 500, 500, 500);
     assert.deepEqual(half.ejected(), ['c 10.0.0.1:1', 'c 10.0.0.1:2']);
     half.outliers.dispose();
+    const three = scene(
+      {},
+      [1, 2, 3].map((port) => endpoint(port)),
+    );
+    for (const port of [1, 2]) three.answer(port, 500, 500, 500, 500, 500);
+    assert.deepEqual(three.ejected(), ['c 10.0.0.1:1'], 'two of three are more than half');
+    three.outliers.dispose();
     const none = scene({ maxEjectionPercent: 0 });
     for (const port of [1, 2]) none.answer(port, 500, 500, 500, 500, 500);
     assert.deepEqual(none.ejected(), ['c 10.0.0.1:1']);

@@ -66,6 +66,34 @@ spec:
     ],
   },
   {
+    name: 'outlierDetection.maxEjectionPercent: one endpoint, however few they are',
+    config: `${policy('{outlierDetection: {consecutive5xxErrors: 2, interval: 0.2s, baseEjectionTime: 30s}}')}${noRetries}`,
+    steps: [
+      { behave: { v1: { status: 500 } }, ask: {}, times: 9, eventually: true, expect: { status: 200, by: ['v2', 'v3'] } },
+      // A second one would be 66 %.
+      { behave: { v2: { status: 500 } }, ask: {}, times: 60, expect: {} },
+      { ask: {}, times: 30, expect: { status: [200, 500], by: ['v2', 'v3'] } },
+    ],
+  },
+  {
+    name: 'outlierDetection.maxEjectionPercent: no endpoint more than the percentage',
+    config: `${policy('{outlierDetection: {consecutive5xxErrors: 2, interval: 0.2s, baseEjectionTime: 30s, maxEjectionPercent: 50}}')}${noRetries}`,
+    steps: [
+      { behave: { v1: { status: 500 } }, ask: {}, times: 9, eventually: true, expect: { status: 200, by: ['v2', 'v3'] } },
+      { behave: { v2: { status: 500 } }, ask: {}, times: 60, expect: {} },
+      { ask: {}, times: 30, expect: { status: [200, 500], by: ['v2', 'v3'] } },
+    ],
+  },
+  {
+    name: 'outlierDetection.maxEjectionPercent: as many endpoints as it allows',
+    config: `${policy('{outlierDetection: {consecutive5xxErrors: 2, interval: 0.2s, baseEjectionTime: 30s, maxEjectionPercent: 67}}')}${noRetries}`,
+    steps: [
+      { behave: { v1: { status: 500 }, v2: { status: 500 } }, ask: {}, times: 9, eventually: true, expect: { status: 200, by: 'v3' } },
+      { behave: { v3: { status: 500 } }, ask: {}, times: 30, expect: {} },
+      { ask: {}, times: 9, expect: { status: 500, by: 'v3' } },
+    ],
+  },
+  {
     name: 'outlierDetection.consecutiveGatewayErrors',
     config: `${policy(`{outlierDetection: {consecutiveGatewayErrors: 2, consecutive5xxErrors: 0, ${ejection}}}`)}${noRetries}`,
     steps: [
@@ -89,10 +117,13 @@ spec:
   },
   {
     name: 'outlierDetection.minHealthPercent: below it, everybody is asked',
-    config: `${policy(`{outlierDetection: {consecutive5xxErrors: 2, minHealthPercent: 90, ${ejection}}}`)}${noRetries}`,
+    config: `${policy(`{outlierDetection: {consecutive5xxErrors: 2, minHealthPercent: 60, ${ejection}}}`)}${noRetries}`,
     steps: [
-      { behave: { v1: { status: 500 } }, ask: {}, times: 12, expect: {} },
-      { ask: {}, times: 12, expect: { status: [200, 500], by: ['v1', 'v2', 'v3'] } },
+      // Two of three are over it: who is ejected is.
+      { behave: { v1: { status: 500 } }, ask: {}, times: 12, eventually: true, expect: { status: 200, by: ['v2', 'v3'] } },
+      // One of three is not.
+      { behave: { v2: { status: 500 } }, ask: {}, times: 12, expect: {} },
+      { ask: {}, times: 12, eventually: true, expect: { status: [200, 500], by: ['v1', 'v2', 'v3'] } },
     ],
   },
 ];
