@@ -130,6 +130,10 @@ export interface Expectation {
   readonly spread?: number;
   /** All were answered by one, whoever it is. */
   readonly sticky?: true;
+  /** Of the answers, in percent, of who has most of them, then second most and so on; within what chance allows. */
+  readonly ranked?: readonly number[];
+  /** Of calls that the step before made too, so many percent at most are answered by another instance now that was there before. */
+  readonly strayed?: number;
   /** What the backend saw of every request. */
   readonly saw?: {
     readonly path?: string;

@@ -4,19 +4,21 @@ import type { Expectation } from './case.ts';
 
 export interface Seen {
   readonly answers: readonly Answer[];
+  /** Of the step before, in the order of its calls. */
+  readonly before?: readonly Answer[];
   /** By instance. */
   readonly came: Readonly<Record<string, number>>;
   readonly connections: number;
 }
 
 /** What is not as expected, in words; empty: all is. Pure. */
-export function judge(expected: Expectation, { answers, came, connections }: Seen): readonly string[] {
+export function judge(expected: Expectation, { answers, before = [], came, connections }: Seen): readonly string[] {
   const wrong: string[] = [];
   const say = (what: string, is: unknown, should: unknown) => {
     if (!isDeepStrictEqual(is, should)) wrong.push(`${what}: ${JSON.stringify(is)}, not ${JSON.stringify(should)}`);
   };
   const { status, by, shares = {}, spread, sticky, saw = {}, told = {}, body, cameInAll, atLeastMs = 0 } = expected;
-  const askers = answers.flatMap(({ headers, seen }) => seen?.by ?? headers['x-by'] ?? []).map(String);
+  const askers = answers.flatMap((answer) => answererOf(answer) ?? []);
   if (status !== undefined) say('status', distinct(answers.map((a) => a.status)), distinct([status].flat()));
   if (by !== undefined) say('answered by', distinct(askers), distinct([by].flat()));
   const whole = askers.length;
@@ -28,6 +30,18 @@ export function judge(expected: Expectation, { answers, came, connections }: See
   if (spread !== undefined && new Set(askers).size < spread)
     wrong.push(`answered by ${distinct(askers).join()}, not by ${spread} at least`);
   if (sticky === true && new Set(askers).size !== 1) wrong.push(`answered by ${distinct(askers).join()}, not by one`);
+  if (expected.ranked !== undefined) {
+    const counts = [...new Set(askers)].map((by) => askers.filter((each) => each === by).length).sort((a, b) => b - a);
+    const fits =
+      counts.length === expected.ranked.length && expected.ranked.every((share, i) => isLikely(counts[i] ?? 0, whole, share / 100));
+    if (!fits) wrong.push(`answered ${counts.join()} of ${whole}, not ${expected.ranked.join()} %`);
+  }
+  if (expected.strayed !== undefined) {
+    const known = new Set(before.map(answererOf));
+    const strayed = answers.filter((answer, i) => known.has(answererOf(answer)) && answererOf(answer) !== answererOf(before[i])).length;
+    if (before.length !== answers.length || 100 * strayed > expected.strayed * answers.length)
+      wrong.push(`${strayed} of ${answers.length} are answered by another that was there before, not ${expected.strayed} %`);
+  }
   for (const { seen, headers, trailers, text, server, ms } of answers) {
     if (saw.path !== undefined) say('path at the backend', seen?.path, saw.path);
     if (saw.method !== undefined) say('method at the backend', seen?.method, saw.method);
@@ -55,6 +69,11 @@ export function judge(expected: Expectation, { answers, came, connections }: See
   if (cameInAll !== undefined) say('came in all', all, cameInAll);
   if (expected.connections !== undefined) say('connections', connections, expected.connections);
   return [...new Set(wrong)];
+}
+
+function answererOf(answer: Answer | undefined): string | undefined {
+  const by = answer?.seen?.by ?? answer?.headers['x-by'];
+  return by === undefined ? undefined : String(by);
 }
 
 /** Proxies put a space after the comma, or none. */

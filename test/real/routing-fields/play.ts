@@ -25,33 +25,42 @@ export async function play({ steps }: FieldCase, stage: Stage): Promise<readonly
   const joined = new Set<string>();
   if (steps.some(({ joins }) => joins !== undefined)) await stage.join(joined);
   const wrong: string[] = [];
+  let before: readonly Answer[] = [];
   for (const [i, step] of steps.entries()) {
     const old = stage.since + (step.agedS ?? 0) * 1_000;
     await until('the services to be old enough', () => performance.now() >= old, 60_000);
     for (const instance of step.joins ?? []) joined.add(instance);
     if (step.joins !== undefined) await stage.join(joined);
-    for (const found of await playStep(step, stage)) wrong.push(`step ${i + 1}: ${found}`);
+    const played = await playStep(step, stage, before);
+    before = played.answers;
+    for (const found of played.wrong) wrong.push(`step ${i + 1}: ${found}`);
   }
   return wrong;
 }
 
-async function playStep(step: Step, stage: Stage): Promise<readonly string[]> {
+interface Played {
+  readonly answers: readonly Answer[];
+  readonly wrong: readonly string[];
+}
+
+async function playStep(step: Step, stage: Stage, before: readonly Answer[]): Promise<Played> {
   for (const [instance, behaviour] of Object.entries(step.behave ?? {})) stage.backends.get(instance)?.behave(behaviour);
-  if (step.eventually !== true) return once(step, stage);
-  let last: readonly string[] = [];
+  if (step.eventually !== true) return once(step, stage, before);
+  let last: Played = { answers: [], wrong: [] };
   const fine = async () => {
-    last = await once(step, stage);
-    return last.length === 0;
+    last = await once(step, stage, before);
+    return last.wrong.length === 0;
   };
   await until('the step to go as expected', fine, 15_000).catch(() => undefined);
   return last;
 }
 
-async function once(step: Step, stage: Stage): Promise<readonly string[]> {
+async function once(step: Step, stage: Stage, before: readonly Answer[]): Promise<Played> {
   for (const backend of stage.backends.values()) backend.forget();
   const answers = await callAll(step, stage);
   const seen = (): Seen => ({
     answers,
+    before,
     came: Object.fromEntries([...stage.backends].map(([name, { came }]) => [name, came])),
     connections: [...stage.backends.values()].reduce((sum, { connections }) => sum + connections, 0),
   });
@@ -64,7 +73,7 @@ async function once(step: Step, stage: Stage): Promise<readonly string[]> {
       2_000,
     ).catch(() => undefined);
   }
-  return [...judge(step.expect, seen()), ...(await judgeConnections(step.expect, stage))];
+  return { answers, wrong: [...judge(step.expect, seen()), ...(await judgeConnections(step.expect, stage))] };
 }
 
 /** What becomes of connections that nobody uses any more. */
@@ -92,7 +101,7 @@ async function callAll({ ask, times = 1, atOnce = 1 }: Step, { ports, certificat
   const answers: Answer[] = [];
   let next = 0;
   const caller = async () => {
-    for (let i = next++; i < times; i = next++) answers.push(await call(to, named, i, { cookies, certificates }));
+    for (let i = next++; i < times; i = next++) answers[i] = await call(to, named, i, { cookies, certificates });
   };
   await Promise.all(Array.from({ length: atOnce }, caller));
   return answers;

@@ -1,4 +1,4 @@
-import type { Ask, FieldCase, ServiceSpec } from '../case.ts';
+import type { Ask, Expectation, FieldCase, ServiceSpec } from '../case.ts';
 import { policy } from './destination.ts';
 
 /** The same value goes to the same instance, and not all go to one. */
@@ -33,6 +33,20 @@ function newcomer(name: string, balancer: string, v3: readonly [number, number])
   };
 }
 
+/** v3 comes, and is asked for some of the keys. */
+function arrival(name: string, table: string, expect: Expectation): FieldCase {
+  const keys = { ask: { vary: 'x-user' }, times: 300, atOnce: 5 };
+  return {
+    name,
+    config: policy(`{loadBalancer: {consistentHash: {httpHeaderName: x-user, ${table}}}}`),
+    services: oneLate,
+    steps: [
+      { ...keys, expect: { status: 200 } },
+      { ...keys, joins: ['v3'], expect: { status: 200, ...expect } },
+    ],
+  };
+}
+
 /** Who is slow has more requests under way, and is given fewer: in turn it would be a third of them. */
 function leastRequest(simple: string): FieldCase {
   return {
@@ -62,6 +76,19 @@ export const balancingCases: readonly FieldCase[] = [
   sticky('consistentHash.ringHash', 'httpHeaderName: x-user, ringHash: {minimumRingSize: 2048}', ...byHeader),
   sticky('consistentHash.minimumRingSize', 'httpHeaderName: x-user, minimumRingSize: 512', ...byHeader),
   sticky('consistentHash.maglev', 'httpHeaderName: x-user, maglev: {tableSize: 251}', ...byHeader),
+  // Whoever comes to a ring takes keys of the others, who keep theirs; of hashes by modulo a third would stray. Envoy's divides its places
+  // anew, which is a ninth.
+  arrival('consistentHash.ringHash: who comes leaves the others their keys', 'ringHash: {minimumRingSize: 2048}', {
+    strayed: 20,
+    shares: thirds,
+  }),
+  // Of one place each there is nothing to divide.
+  arrival('consistentHash.minimumRingSize: of the fewest places', 'minimumRingSize: 1', { strayed: 0 }),
+  {
+    name: 'consistentHash.maglev: shares are as the table has places',
+    config: policy('{loadBalancer: {consistentHash: {httpHeaderName: x-user, maglev: {tableSize: 5}}}}'),
+    steps: [{ ask: { vary: 'x-user' }, times: 900, atOnce: 5, expect: { status: 200, ranked: [40, 40, 20] } }],
+  },
   sticky(
     'consistentHash.httpCookie that the application sets',
     'httpCookie: {name: session}',

@@ -48,12 +48,25 @@ export const routeCases: readonly FieldCase[] = [
     - match: [{uri: {exact: /none}}]
       mirror: {host: reviews, subset: v2}
       mirrorPercentage: {value: 0}
+      ${toV1}
+    - match: [{uri: {exact: /some}}]
+      mirror: {host: reviews, subset: v2}
+      mirrorPercentage: {value: 30}
       ${toV1}`),
-    steps: ['all', 'value', 'percent', 'none'].map((path) => ({
-      ask: { path: `/${path}` },
-      times: 5,
-      expect: { status: 200, by: 'v1', came: { v1: 5, v2: path === 'none' ? 0 : 5 } },
-    })),
+    steps: [
+      ...['all', 'value', 'percent', 'none'].map((path) => ({
+        ask: { path: `/${path}` },
+        times: 5,
+        expect: { status: 200, by: 'v1', came: { v1: 5, v2: path === 'none' ? 0 : 5 } },
+      })),
+      // 90 of 300, within six standard deviations.
+      {
+        ask: { path: '/some' },
+        times: 300,
+        atOnce: 5,
+        expect: { status: 200, by: 'v1', came: { v1: 300 }, between: { v2: [43, 137] as const } },
+      },
+    ],
   },
   {
     name: 'mirrors',
