@@ -8,6 +8,32 @@ export interface ProxyNode {
   readonly labels: Readonly<Record<string, string>>;
 }
 
+/** Of what is sent on several lines, what Envoy holds as one, joined by commas; any other header's lines it asks one by one. */
+const oneLine: ReadonlySet<string> = new Set([
+  'accept',
+  'accept-encoding',
+  'access-control-request-headers',
+  'access-control-request-method',
+  'authorization',
+  'cache-control',
+  'content-encoding',
+  'content-type',
+  'grpc-timeout',
+  'if-match',
+  'if-modified-since',
+  'if-none-match',
+  'if-range',
+  'if-unmodified-since',
+  'origin',
+  'pragma',
+  'referer',
+  'user-agent',
+  'via',
+  'x-client-trace-id',
+  'x-forwarded-host',
+  'x-request-id',
+]);
+
 export type HttpTest = (request: RequestView) => boolean;
 
 /** What a match says of the caller is decided here, because the caller is always this proxy's workload. Undefined: it never holds. */
@@ -30,8 +56,8 @@ export function httpTest(match: HttpMatch, node: ProxyNode): HttpTest | undefine
     const authority = stringTest(match.authority, true);
     tests.push((request) => authority(request.host));
   }
-  for (const each of match.headers) tests.push(namedTest(each, (request) => request.header(each.name)));
-  for (const each of match.query) tests.push(namedTest(each, (request) => request.query(each.name)));
+  for (const each of match.headers) tests.push(headerTest(each));
+  for (const each of match.query) tests.push(queryTest(each));
   return (request) => tests.every((test) => test(request));
 }
 
@@ -43,11 +69,23 @@ export function isFrom(
   return Object.entries(match.sourceLabels).every(([name, value]) => node.labels[name] === value);
 }
 
-function namedTest({ value, not }: NamedMatch, find: (request: RequestView) => string | undefined): HttpTest {
+function headerTest({ name, value, not }: NamedMatch): HttpTest {
+  const test = value === undefined ? () => true : stringTest(value);
+  const wanted = not !== true;
+  if (oneLine.has(name)) {
+    return (request) => {
+      const found = request.header(name);
+      return (found !== undefined && test(found)) === wanted;
+    };
+  }
+  return (request) => request.someHeader(name, test) === wanted;
+}
+
+function queryTest({ name, value, not }: NamedMatch): HttpTest {
   const test = value === undefined ? () => true : stringTest(value);
   const wanted = not !== true;
   return (request) => {
-    const found = find(request);
+    const found = request.query(name);
     return (found !== undefined && test(found)) === wanted;
   };
 }

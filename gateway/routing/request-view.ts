@@ -29,17 +29,27 @@ export class RequestView {
     return this.#host;
   }
 
-  /** All values of one name, joined by commas as Envoy does; pseudo headers too. */
+  /** All values of one name, joined by commas; pseudo headers too. What a rule says of a header, `someHeader` tells. */
   header(name: string): string | undefined {
-    if (name.startsWith(':')) return this.#pseudo(name);
-    if (name === 'host') return this.facts.authority;
-    const { headers, upgrade } = this.facts;
-    if (upgrade === true && (name === 'upgrade' || name === 'connection')) return name === 'upgrade' ? 'websocket' : 'Upgrade';
+    const { headers } = this.facts;
     let joined: string | undefined;
     for (let i = 0; i < headers.length; i += 2) {
       if (headers[i] === name) joined = joined === undefined ? headers[i + 1] : `${joined},${headers[i + 1]}`;
     }
-    return joined;
+    return joined ?? this.#outOfLine(name);
+  }
+
+  /** Whether one value of that name passes, each line by itself as in Envoy; pseudo headers too. */
+  someHeader(name: string, test: (value: string) => boolean): boolean {
+    const { headers } = this.facts;
+    let found = false;
+    for (let i = 0; i < headers.length; i += 2) {
+      if (headers[i] !== name) continue;
+      if (test(headers[i + 1] ?? '')) return true;
+      found = true;
+    }
+    const value = found ? undefined : this.#outOfLine(name);
+    return value !== undefined && test(value);
   }
 
   /** The first value of a parameter, as it is written: nothing is decoded, as in Envoy. */
@@ -48,12 +58,26 @@ export class RequestView {
     return this.#query.get(name);
   }
 
-  #pseudo(name: string): string | undefined {
-    const { method, path, authority, scheme } = this.facts;
-    if (name === ':method') return method;
-    if (name === ':path') return path;
-    if (name === ':authority') return authority;
-    return name === ':scheme' ? scheme : undefined;
+  /** What is known by other words than a header's line. */
+  #outOfLine(name: string): string | undefined {
+    const { method, path, authority, scheme, upgrade } = this.facts;
+    switch (name) {
+      case ':method':
+        return method;
+      case ':path':
+        return path;
+      case ':authority':
+      case 'host':
+        return authority;
+      case ':scheme':
+        return scheme;
+      case 'upgrade':
+        return upgrade === true ? 'websocket' : undefined;
+      case 'connection':
+        return upgrade === true ? 'Upgrade' : undefined;
+      default:
+        return undefined;
+    }
   }
 }
 

@@ -33,7 +33,7 @@ export interface Sent {
   readonly method: string;
   readonly path: string;
   readonly authority: string;
-  readonly headers: Readonly<Record<string, string>>;
+  readonly headers: Readonly<Record<string, string | string[]>>;
 }
 
 export function answered(status: number, headers: IncomingHttpHeaders, trailers: IncomingHttpHeaders, text: string): Untimed {

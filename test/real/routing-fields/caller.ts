@@ -30,13 +30,15 @@ function talk(port: number, ask: Ask, index: number, { cookies, certificates }: 
 
 function toSend(ask: Ask, index: number, cookies: ReadonlyMap<string, string>): Sent {
   const { path = '/', vary = '', keepCookies } = ask;
-  const { host, ...headers } = Object.fromEntries(Object.entries(ask.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value]));
+  const { host, ...headers } = Object.fromEntries(
+    Object.entries(ask.headers ?? {}).map(([name, value]) => [name.toLowerCase(), typeof value === 'string' ? value : [...value]]),
+  );
   const varied = vary === '' || vary.startsWith('?') ? {} : { [vary]: `value-${index}` };
   const cookie = keepCookies && cookies.size > 0 ? { cookie: [...cookies].map(([name, value]) => `${name}=${value}`).join('; ') } : {};
   return {
     method: ask.method ?? (ask.over === 'grpc' ? 'POST' : 'GET'),
     path: vary.startsWith('?') ? `${path}${vary}=value-${index}` : path,
-    authority: host ?? ask.service ?? 'reviews',
+    authority: host?.toString() ?? ask.service ?? 'reviews',
     headers: { ...headers, ...varied, ...cookie },
   };
 }

@@ -93,7 +93,8 @@ export interface Ask {
   readonly port?: number;
   readonly method?: string;
   readonly path?: string;
-  readonly headers?: Readonly<Record<string, string>>;
+  /** Several values: a line for each. */
+  readonly headers?: Readonly<Record<string, string | readonly string[]>>;
   /** Of this header each call has a value of its own, or of this query parameter where it begins with `?`. */
   readonly vary?: string;
   /** Cookies that answers set are sent with the calls after. */

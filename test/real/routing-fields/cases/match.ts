@@ -117,6 +117,23 @@ export const matchCases: readonly FieldCase[] = [
     ],
   },
   {
+    name: 'headers on several lines',
+    config: choice(
+      '        - {uri: {prefix: /e}, headers: {x-a: {exact: one}}}\n        - {uri: {prefix: /j}, headers: {x-a: {exact: "one,two"}}}\n        - {uri: {prefix: /n}, withoutHeaders: {x-a: {exact: one}}}\n        - {uri: {prefix: /l}, headers: {accept: {exact: "one,two"}}}\n        - {uri: {prefix: /s}, headers: {accept: {exact: one}}}',
+    ),
+    steps: [
+      leads('v2', { path: '/e', headers: { 'x-a': ['one', 'two'] } }),
+      leads('v2', { path: '/e', headers: { 'x-a': ['two', 'one'] } }),
+      leads('v1', { path: '/e', headers: { 'x-a': ['two', 'three'] } }),
+      leads('v1', { path: '/j', headers: { 'x-a': ['one', 'two'] } }),
+      leads('v2', { path: '/j', headers: { 'x-a': 'one,two' } }),
+      leads('v1', { path: '/n', headers: { 'x-a': ['two', 'one'] } }),
+      leads('v2', { path: '/n', headers: { 'x-a': ['two', 'three'] } }),
+      leads('v2', { path: '/l', headers: { accept: ['one', 'two'] } }),
+      leads('v1', { path: '/s', headers: { accept: ['one', 'two'] } }),
+    ],
+  },
+  {
     name: 'queryParams',
     config: choice(
       '        - {uri: {exact: /e}, queryParams: {q: {exact: one}}}\n        - {uri: {exact: /p}, queryParams: {q: {prefix: on}}}\n        - {uri: {exact: /r}, queryParams: {q: {regex: "o.e"}}}\n        - {uri: {exact: /t}, queryParams: {q: {}}}',
