@@ -2,11 +2,11 @@ import { randomUUID } from 'node:crypto';
 import type { Timed } from '../deadlines.ts';
 import type { ClusterTable, DeliveredConnection, ResponseFlag } from '../engine/index.ts';
 import { hits } from '../routing/index.ts';
-import { clientCertHeaderValue } from './client-cert.ts';
 import type { ForwardParts } from './contract.ts';
 import type { Downstream } from './downstream.ts';
 import { hashOf } from './hash-key.ts';
-import { headerOf, localOriginHeader, requestHeaders } from './headers.ts';
+import { headerOf, localOriginHeader } from './headers.ts';
+import { hopHeaders } from './hop-headers.ts';
 import {
   badRequestReply,
   deniedReply,
@@ -80,8 +80,10 @@ export class Exchange implements Timed {
     if (denied !== undefined) return this.#answer(deniedReply(denied), false);
     const routing = routingName === undefined ? undefined : this.#parts.tables().routings.get(routingName);
     if (routing === undefined && outside !== undefined) return this.#answer(noRouteReply, false);
-    if (routing === undefined) return this.#forward(clusterName, request.path, request.authority, request.headers, undefined);
-    const routed = routeRequest(this.#parts.router.of(routing), request, this.#parts.random, this.#downstream.upgrade);
+    const headers = hopHeaders(request.headers, this.#requestId, this.#connection, this.#parts.tables().spiffeId);
+    if (routing === undefined) return this.#forward(clusterName, request.path, request.authority, headers, undefined);
+    const asked = { ...request, headers };
+    const routed = routeRequest(this.#parts.router.of(routing), asked, this.#parts.random, this.#downstream.upgrade);
     this.#routed = routed;
     if (routed.cors?.kind === 'preflight') return this.#answer(preflightReply(routed.cors.headers), false);
     if (routed.fault !== undefined && (await this.#injected(routed.fault))) return;
@@ -134,20 +136,14 @@ export class Exchange implements Timed {
     this.#clusterName = clusterName;
     const request = this.#request;
     const { upgrade } = this.#downstream;
-    const tables = this.#parts.tables();
-    const cluster = tables.clusters.get(clusterName);
+    const cluster = this.#parts.tables().clusters.get(clusterName);
     if (cluster === undefined) return this.#answer(noClusterReply, false);
-    const { peer, source } = this.#connection;
     const send: UpstreamRequest = {
       method: request.method,
       path,
       authority: authority === '' ? cluster.host : authority,
       scheme: request.scheme,
-      headers: requestHeaders(headers, {
-        requestId: this.#requestId,
-        sourceAddress: source.address,
-        clientCert: peer === undefined ? undefined : clientCertHeaderValue(tables.spiffeId, peer),
-      }),
+      headers,
       streamed: request.streamed,
       body: this.#body,
       upgrade,
@@ -161,7 +157,7 @@ export class Exchange implements Timed {
   }
 
   #try(cluster: ClusterTable, send: UpstreamRequest, action: RoutedTo['action'] | undefined): Promise<TriesEnd | undefined> {
-    const { hash, setCookie } = hashOf(cluster, this.#request, this.#connection.source);
+    const { hash, setCookie } = hashOf(cluster, send, this.#connection.source);
     this.#setCookie = setCookie;
     const tries = new Tries(this.#parts, { cluster, send, body: this.#body, retries: action?.retries, hash });
     this.#tries = tries;

@@ -11,7 +11,10 @@ export interface RequestHash {
 
 const none: RequestHash = {};
 
-/** What the cluster's hash balancing goes by. A cookie that is to be set is made here, so that its first request goes where the later ones will. */
+/**
+ * What the cluster's hash balancing goes by: `request` as it goes on, after its rule's changes, as in Envoy. A cookie that is to be
+ * set is made here, so that its first request goes where the later ones will.
+ */
 export function hashOf({ traffic }: ClusterTable, request: RequestHead, source: ConnectionSource): RequestHash {
   const balancer = traffic?.loadBalancer;
   if (balancer?.type !== 'hash') return none;
@@ -38,13 +41,14 @@ function found(value: string | undefined): RequestHash {
   return value === undefined ? none : { hash: value };
 }
 
+/** An empty one is none. */
 function cookieOf(request: RequestHead, name: string): string | undefined {
   const { headers } = request;
   for (let i = 0; i + 1 < headers.length; i += 2) {
     if (headers[i] !== 'cookie') continue;
     for (const part of (headers[i + 1] ?? '').split(';')) {
       const equals = part.indexOf('=');
-      if (equals >= 0 && part.slice(0, equals).trim() === name) return unquoted(part.slice(equals + 1).trim());
+      if (equals >= 0 && part.slice(0, equals).trim() === name) return unquoted(part.slice(equals + 1).trim()) || undefined;
     }
   }
   return undefined;

@@ -73,13 +73,16 @@ export interface RequestHeaderFacts {
   readonly clientCert: string | undefined;
 }
 
-/** What goes upstream. What only the mesh may say is dropped before it is said: a caller's own x-forwarded-client-cert never gets through. Pure. */
+/**
+ * The caller's headers and what this hop says of the request. What only the mesh may say is dropped before it is said: a caller's own
+ * x-forwarded-client-cert never gets through. Pure.
+ */
 export function requestHeaders(raw: RawHeaders, facts: RequestHeaderFacts): string[] {
   const headers: string[] = [];
   let forwarded = '';
   for (let i = 0; i + 1 < raw.length; i += 2) {
     const name = raw[i] ?? '';
-    if (name === 'x-forwarded-for') forwarded += `${raw[i + 1] ?? ''}, `;
+    if (name === 'x-forwarded-for') forwarded += `${raw[i + 1] ?? ''},`;
     else if (name !== clientCertHeader && name !== localOriginHeader && name !== 'x-request-id') headers.push(name, raw[i + 1] ?? '');
   }
   headers.push('x-forwarded-for', forwarded + facts.sourceAddress, 'x-request-id', facts.requestId);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { ServerResponse } from 'node:http';
 import { describe, test } from 'node:test';
-import type { RetryPolicy } from '../../../core/traffic/index.ts';
+import type { ClusterRef, HttpRule, RetryPolicy } from '../../../core/traffic/index.ts';
 import { until } from '../../support/until.ts';
 import { rules, startApp, startEcho, startSite, to } from './forward-site.ts';
 
@@ -123,6 +123,25 @@ describe('HTTP is tried again, and given up, as its rule says', () => {
       assert.deepEqual([again.seen.name, again.headers['set-cookie']], [first.seen.name, undefined]);
       names.add(first.seen.name);
     }
+    const [begun = ''] = (await site.call('/', { headers: { cookie: 'session=' } })).headers['set-cookie'] ?? [];
+    assert.match(begun, /^session="[0-9a-f-]{36}";/, 'an empty one is none');
     assert.ok(names.size > 1);
+  });
+
+  test('a hash goes by what the rule makes of the request', async (t) => {
+    const apps = await Promise.all(['a', 'b', 'c'].map((name) => startEcho(t, name)));
+    const by = async (on: { readonly type: 'header' | 'query'; readonly name: string }, rule: Partial<HttpRule<ClusterRef>>) => {
+      const traffic = { loadBalancer: { type: 'hash' as const, on, table: { type: 'maglev' as const, tableSize: 1_021 } } };
+      const site = await startSite(t, { clusters: { a: { ports: apps.map(({ port }) => port), traffic } }, routing: rules(rule) });
+      const names = new Set<string>();
+      for (let i = 0; i < 20; i++) names.add((await site.call(`/?u=${i}`, { headers: { 'x-user': `u${i}` } })).seen.name);
+      return names.size;
+    };
+    const destinations = [{ destination: { cluster: 'a' }, weight: 1 }];
+    const header = { type: 'header', name: 'x-user' } as const;
+    assert.ok((await by(header, {})) > 1);
+    assert.equal(await by(header, { requestHeaders: { set: [['x-user', 'joe']], add: [], remove: [] } }), 1);
+    const rewrite = { path: { type: 'full' as const, value: '/z?u=joe&' } };
+    assert.equal(await by({ type: 'query', name: 'u' }, { action: { type: 'route', destinations, mirrors: [], rewrite } }), 1);
   });
 });

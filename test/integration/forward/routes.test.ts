@@ -75,6 +75,41 @@ describe('HTTP goes where its rules say', () => {
     assert.deepEqual([answer.headers['x-app'], answer.headers['x-more']], ['rewritten', '1']);
   });
 
+  test('what this hop says of a request is matched, set and removed like any header', async (t) => {
+    const a = await startEcho(t, 'a');
+    const on = (path: string) => ({ ...anything, path: { type: 'exact' as const, value: path } });
+    const site = await startSite(t, {
+      clusters: { a: [a.port] },
+      routing: rules(
+        {
+          matches: [on('/set')],
+          requestHeaders: {
+            set: [
+              ['x-request-id', 'fixed'],
+              ['x-forwarded-for', '192.0.2.9'],
+            ],
+            add: [],
+            remove: [],
+          },
+          action: to('a'),
+        },
+        { matches: [on('/gone')], requestHeaders: { set: [], add: [], remove: ['x-request-id', 'x-forwarded-for'] }, action: to('a') },
+        {
+          matches: [{ ...on('/match'), headers: [{ name: 'x-request-id' }, { name: 'x-forwarded-for' }] }],
+          requestHeaders: { set: [['x-matched', '1']], add: [], remove: [] },
+          action: to('a'),
+        },
+      ),
+    });
+    const seen = async (path: string) => {
+      const { headers } = (await site.call(path)).seen;
+      return [headers['x-request-id'], headers['x-forwarded-for'], headers['x-matched']];
+    };
+    assert.deepEqual(await seen('/set'), ['fixed', '192.0.2.9', undefined]);
+    assert.deepEqual(await seen('/gone'), [undefined, undefined, undefined]);
+    assert.deepEqual((await seen('/match')).slice(1), ['127.0.0.1', '1']);
+  });
+
   test('redirect, direct response, and a destination that leads nowhere', async (t) => {
     const site = await startSite(t, {
       clusters: {},

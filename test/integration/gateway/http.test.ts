@@ -36,7 +36,7 @@ describe('HTTP from a caller to an app, over two mTLS ends', () => {
     assert.equal(headers['x-isthmus-local-origin'], undefined);
     assert.equal(headers['host'], host);
     assert.match(headers['x-request-id'] ?? '', /^[0-9a-f-]{36}$/);
-    assert.equal(headers['x-forwarded-for'], '127.0.0.1, 127.0.0.1');
+    assert.equal(headers['x-forwarded-for'], '127.0.0.1,127.0.0.1');
     const [entry] = await until('log', () => (end.node.log.length > 0 ? end.node.log : undefined));
     assert.equal(entry?.['source_principal'], 'spiffe://mesh.test/ns/web/sa/front');
     assert.equal(entry?.['request_id'], headers['x-request-id']);

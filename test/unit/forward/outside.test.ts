@@ -14,7 +14,7 @@ test('of a request from outside the mesh nothing goes on that only proxies may s
   assert.equal(scheme, 'https');
   assert.deepEqual(headers, ['x-forwarded-for', '192.0.2.1', 'cookie', 'a=b', 'x-forwarded-proto', 'https']);
   const sent = requestHeaders(headers, { requestId: 'r', sourceAddress: '198.51.100.7', clientCert: undefined });
-  assert.equal(sent[sent.indexOf('x-forwarded-for') + 1], '192.0.2.1, 198.51.100.7');
+  assert.equal(sent[sent.indexOf('x-forwarded-for') + 1], '192.0.2.1,198.51.100.7');
 });
 
 test('a request inside the mesh is as it came', () => {

@@ -41,12 +41,7 @@ describe('matches', () => {
       { headers: ['x', '1', 'y', '3', 'x', '2'] },
       true,
     ],
-    [
-      'and are not joined',
-      { headers: [{ name: 'x', value: { type: 'exact', value: '1,2' } }] },
-      { headers: ['x', '1', 'x', '2'] },
-      false,
-    ],
+    ['and are not joined', { headers: [{ name: 'x', value: { type: 'exact', value: '1,2' } }] }, { headers: ['x', '1', 'x', '2'] }, false],
     [
       'no line may be what is not to be there',
       { headers: [{ name: 'x', value: { type: 'exact', value: '1' }, not: true }] },

@@ -49,7 +49,7 @@ describe('headers', () => {
     const out = sent(raw);
     assert.equal(headerOf(out, 'x-forwarded-client-cert'), undefined);
     assert.equal(headerOf(out, 'x-isthmus-local-origin'), undefined);
-    assert.equal(headerOf(out, 'x-forwarded-for'), '1.1.1.1, 2.2.2.2, 10.0.0.9');
+    assert.equal(headerOf(out, 'x-forwarded-for'), '1.1.1.1,2.2.2.2,10.0.0.9');
     assert.equal(headerOf(requestHeaders(lowerNames(raw), { ...facts, clientCert: 'By=me' }), 'x-forwarded-client-cert'), 'By=me');
     assert.equal(headerOf(responseHeaders(['X-Isthmus-Local-Origin', 'UF']), 'x-isthmus-local-origin'), undefined);
   });

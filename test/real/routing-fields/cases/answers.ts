@@ -97,6 +97,26 @@ route:
     ],
   },
   {
+    name: 'headers that proxies write: set, removed and matched',
+    config: rules(`    - match: [{uri: {exact: /set}}]
+      headers: {request: {set: {x-request-id: fixed, x-forwarded-for: 192.0.2.9}}}
+      ${toV1}
+    - match: [{uri: {exact: /gone}}]
+      headers: {request: {remove: [x-request-id, x-forwarded-for]}}
+      ${toV1}
+    - match: [{uri: {exact: /id}, headers: {x-request-id: {}, x-forwarded-for: {}}}]
+      route: [{destination: {host: reviews, subset: v2}}]
+    - ${toV1}`),
+    steps: [
+      { ask: { path: '/set' }, expect: { status: 200, saw: { headers: { 'x-request-id': 'fixed', 'x-forwarded-for': '192.0.2.9' } } } },
+      {
+        ask: { path: '/gone', headers: { 'x-request-id': 'mine', 'x-forwarded-for': '192.0.2.9' } },
+        expect: { status: 200, saw: { headers: { 'x-request-id': null, 'x-forwarded-for': null } } },
+      },
+      { ask: { path: '/id' }, expect: { status: 200, by: 'v2' } },
+    ],
+  },
+  {
     name: 'headers.request.set of the authority',
     config: always(`headers: {request: {set: {Host: other.example.com}}}\n${toV1}`),
     steps: [{ ask: {}, expect: { status: 200, saw: { headers: { host: 'other.example.com' } } } }],

@@ -97,6 +97,47 @@ export const balancingCases: readonly FieldCase[] = [
   ),
   sticky('consistentHash.httpCookie that proxies set', 'httpCookie: {name: session, path: /here, ttl: 60s}', { keepCookies: true }, {}),
   {
+    name: 'consistentHash goes by what the rule makes of the request',
+    config: `${policy('{loadBalancer: {consistentHash: {httpHeaderName: x-user}}}')}---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: reviews}
+spec:
+  hosts: [reviews]
+  http:
+    - match: [{uri: {exact: /set}}]
+      headers: {request: {set: {x-user: joe}}}
+      route: [{destination: {host: reviews}}]
+    - match: [{uri: {exact: /gone}}]
+      headers: {request: {remove: [x-user]}}
+      route: [{destination: {host: reviews}}]
+`,
+    steps: [
+      { ask: { path: '/set', vary: 'x-user' }, times: 30, expect: { status: 200, sticky: true } },
+      { ask: { path: '/gone', headers: { 'x-user': 'jason' } }, times: 60, atOnce: 5, expect: { status: 200, spread: 3 } },
+    ],
+  },
+  {
+    name: 'consistentHash goes by the query of the rewritten path',
+    config: `${policy('{loadBalancer: {consistentHash: {httpQueryParameterName: user}}}')}---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: reviews}
+spec:
+  hosts: [reviews]
+  http:
+    - match: [{uri: {prefix: /}}]
+      rewrite: {uri: "/z?user=joe&"}
+      route: [{destination: {host: reviews}}]
+`,
+    steps: [{ ask: { vary: '?user' }, times: 30, expect: { status: 200, sticky: true } }],
+  },
+  {
+    name: 'consistentHash.httpCookie that is empty',
+    config: policy('{loadBalancer: {consistentHash: {httpCookie: {name: session}}}}'),
+    steps: [{ ask: { headers: { cookie: 'session=' } }, times: 60, atOnce: 5, expect: { status: 200, spread: 3 } }],
+  },
+  {
     name: 'consistentHash.useSourceIp',
     config: policy('{loadBalancer: {consistentHash: {useSourceIp: true}}}'),
     steps: ['127.0.0.1', '127.0.0.5', '127.0.0.9'].map((from) => ({ ask: { from }, times: 12, expect: { status: 200, sticky: true } })),
