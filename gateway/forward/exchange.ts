@@ -12,11 +12,13 @@ import {
   deniedReply,
   faultReply,
   idleReply,
+  internalReply,
   isGrpc,
   type LocalReply,
   noClusterReply,
   noRouteReply,
   preflightReply,
+  reasonOf,
   replyMessage,
   timeoutReply,
 } from './local-reply.ts';
@@ -69,8 +71,16 @@ export class Exchange implements Timed {
     this.#touch();
   }
 
-  /** Never rejects. */
+  /** Never rejects: whatever is thrown on the way ends this one request. */
   async run(): Promise<void> {
+    try {
+      await this.#route();
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  async #route(): Promise<void> {
     const request = this.#request;
     const { refused } = this.#downstream;
     const { clusterName, outside } = this.#connection;
@@ -211,8 +221,29 @@ export class Exchange implements Timed {
     this.#break();
   }
 
+  #failed(error: unknown): void {
+    if (this.#reported) return;
+    const { answered } = this.#downstream;
+    this.#flags.add('LR');
+    try {
+      if (!answered) this.#reply(internalReply(reasonOf(error)), true, undefined);
+    } catch {
+      this.#break();
+    }
+    if (answered) this.#break();
+  }
+
   /** `close`: what comes after on this connection can't be trusted to be a request. */
   #answer(reply: LocalReply, close: boolean): void {
+    try {
+      this.#reply(reply, close, this.#routed);
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  /** `routed`: whose rule changes the headers. */
+  #reply(reply: LocalReply, close: boolean, routed: Routed | undefined): void {
     if (this.#downstream.answered || this.#downstream.gone) return;
     this.#giveUp();
     for (const flag of reply.flags) this.#flags.add(flag);
@@ -224,7 +255,7 @@ export class Exchange implements Timed {
     if (this.#connection.end !== undefined && reply.status === 503) headers.push(localOriginHeader, reply.flags[0] ?? '');
     this.#body.discard();
     const bare = body.length === 0 ? { bare: true as const } : {};
-    const head = { status, ...bare, headers: this.#routed === undefined ? headers : routedResponse(this.#routed, headers) };
+    const head = { status, ...bare, headers: routed === undefined ? headers : routedResponse(routed, headers) };
     const sink = this.#downstream.respond(head, close || this.#parts.draining());
     if (body.length > 0 && this.#request.method !== 'HEAD') sink.write(body);
     sink.end([]);

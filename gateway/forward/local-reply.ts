@@ -37,6 +37,13 @@ export const idleReply: LocalReply = plain(504, 'stream timeout', ['SI'], 'strea
 
 export const timeoutReply: LocalReply = plain(504, 'upstream request timeout', ['UT'], 'response_timeout');
 
+/** Of ours, or of a rule that should have been refused. */
+export const internalReply = (reason: string): LocalReply => plain(500, 'internal error', ['LR'], `internal_error{${reason}}`);
+
+/** Short, and without what the request held. */
+export const reasonOf = (error: unknown): string =>
+  error instanceof Error ? ((error as NodeJS.ErrnoException).code ?? error.name) : typeof error;
+
 export const faultReply = (status: number, grpcStatus: number | undefined): LocalReply => ({
   ...plain(status, 'fault filter abort', ['FI'], 'fault_filter_abort'),
   ...(grpcStatus === undefined ? {} : { grpcStatus }),
@@ -52,13 +59,14 @@ export const overflowReply: LocalReply = {
   headers: ['x-envoy-overloaded', 'true'],
 };
 
-/** `protocol`: what came back is no HTTP. `refused-stream`: the server says that it did nothing; `reset`: it gave this one up. `try-timeout`: a try's own time was up. */
-export type RequestFailure = AttemptFailure | 'protocol' | 'refused-stream' | 'reset' | 'try-timeout';
+/** `protocol`: what came back is no HTTP. `refused-stream`: the server says that it did nothing; `reset`: it gave this one up. `try-timeout`: a try's own time was up. `unsendable`: HTTP has no words for it, and nobody was asked. */
+export type RequestFailure = AttemptFailure | 'protocol' | 'refused-stream' | 'reset' | 'try-timeout' | 'unsendable';
 
 /** `exhausted`: more than one endpoint was tried. */
 export function failureReply(failure: RequestFailure, reason: string, exhausted: boolean): LocalReply {
   const also: ResponseFlag[] = exhausted ? ['URX'] : [];
   if (failure === 'overflow') return overflowReply;
+  if (failure === 'unsendable') return internalReply(reason);
   if (failure === 'try-timeout') return plain(504, 'upstream request timeout', ['UT', ...also], 'upstream_per_try_timeout');
   const [status, flag, words] = wordsOf(failure);
   const body = `upstream connect error or disconnect/reset before headers. reset reason: ${words}`;
@@ -66,7 +74,7 @@ export function failureReply(failure: RequestFailure, reason: string, exhausted:
 }
 
 function wordsOf(
-  failure: Exclude<RequestFailure, 'try-timeout' | 'overflow'>,
+  failure: Exclude<RequestFailure, 'try-timeout' | 'overflow' | 'unsendable'>,
 ): readonly [status: number, flag: ResponseFlag, words: string] {
   switch (failure) {
     case 'protocol':
@@ -100,6 +108,8 @@ export function replyMessage(reply: LocalReply, request: { readonly headers: Raw
     if (body.length > 0) headers.push('grpc-message', percentEncoded(body));
     return { status: 200, headers, body: nothing };
   }
+  // RFC 9110 §8.6 and §15.3.5: these have neither body nor length.
+  if (reply.status === 204 || reply.status === 304) return { status: reply.status, headers, body: nothing };
   if (body.length > 0) headers.push('content-type', 'text/plain');
   headers.push('content-length', String(body.length));
   return { status: reply.status, headers, body };

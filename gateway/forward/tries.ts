@@ -128,8 +128,8 @@ export class Tries {
 
   #judge(endpoint: EndpointState, outcome: SendOutcome): Verdict {
     const { cluster, retries, body, send } = this.#request;
-    // Nobody was asked, and every other endpoint of the cluster is bound by the same limits.
-    if (outcome.kind === 'failed' && outcome.failure === 'overflow') return 'no';
+    // Nobody was asked, and every other endpoint of the cluster is bound by the same limits, or would be sent the same.
+    if (outcome.kind === 'failed' && (outcome.failure === 'overflow' || outcome.failure === 'unsendable')) return 'no';
     const result = outcome.kind === 'failed' ? asFailure(outcome, this.#tryTimedOut) : 'ok';
     this.#parts.onAttempt({ clusterName: cluster.name, endpoint, result });
     if (result !== 'ok') this.#attempts.failed(endpoint, result);

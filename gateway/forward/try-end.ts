@@ -34,6 +34,7 @@ export function asFailure({ failure }: SendFailure, timedOut: boolean): AttemptF
     case 'refused-stream':
     case 'reset':
     case 'try-timeout':
+    case 'unsendable':
       return 'early-close';
     default:
       return failure;

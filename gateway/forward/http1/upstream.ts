@@ -4,7 +4,7 @@ import type { HttpLimits } from '../../context.ts';
 import type { ClusterTable } from '../../engine/index.ts';
 import type { EndpointState } from '../../state/index.ts';
 import { headerOf, localOriginHeader, lowerNames, type RawHeaders, responseHeaders } from '../headers.ts';
-import type { RequestFailure } from '../local-reply.ts';
+import { type RequestFailure, reasonOf } from '../local-reply.ts';
 import type { SendFailure, SendOutcome, Target, Upstream, UpstreamCall, UpstreamRequest } from '../upstream.ts';
 import type { UpstreamConnection } from '../upstream-connection.ts';
 import type { UpstreamPool } from '../upstream-pool.ts';
@@ -70,7 +70,11 @@ class Http1Call implements UpstreamCall {
     if (this.#settled) return acquired.connection.destroy();
     this.#connection = acquired.connection;
     this.#reused = acquired.reused;
-    this.#begin(acquired.connection);
+    try {
+      this.#begin(acquired.connection);
+    } catch (error) {
+      this.#fail('unsendable', reasonOf(error), false);
+    }
   }
 
   cancel(): void {
@@ -124,7 +128,7 @@ class Http1Call implements UpstreamCall {
     const stale = this.#reused && failure === 'early-close' && this.#response === undefined;
     const outcome: SendFailure = { kind: 'failed', failure, reason, delivered, stale };
     this.#done(outcome);
-    if (failure === 'aborted') this.#connection?.destroy();
+    if (failure === 'aborted' || failure === 'unsendable') this.#connection?.destroy();
     else this.#connection?.fail();
   }
 

@@ -2,7 +2,7 @@ import { type ClientHttp2Stream, constants, type IncomingHttpHeaders, type Incom
 import type { ClusterTable } from '../../engine/index.ts';
 import type { EndpointState } from '../../state/index.ts';
 import { headerOf, localOriginHeader, type RawHeaders, responseHeaders } from '../headers.ts';
-import type { RequestFailure } from '../local-reply.ts';
+import { type RequestFailure, reasonOf } from '../local-reply.ts';
 import type { ResponseHead } from '../message.ts';
 import type { SendOutcome, Target, Upstream, UpstreamCall, UpstreamRequest } from '../upstream.ts';
 import { Http2Body } from './incoming-body.ts';
@@ -101,7 +101,9 @@ class Http2Call implements UpstreamCall {
     try {
       stream = session.request(addWireHeaders(wire, headers), { endStream, waitForTrailers: streamed });
     } catch (error) {
-      this.#fail('early-close', (error as Error).message, false);
+      // Of a session that has ended it is no TypeError.
+      if (error instanceof TypeError) this.#fail('unsendable', reasonOf(error), false);
+      else this.#fail('early-close', (error as Error).message, false);
       return;
     }
     this.#stream = stream;
