@@ -2,10 +2,11 @@ import { z } from 'zod';
 import type { RedirectAction, Rewrite } from '../../../../core/traffic/index.ts';
 import { fields, oneOf } from '../../../../core/yaml/index.ts';
 import { across, present } from '../across.ts';
+import { inPath, pathText, unsaid } from '../istio/http-text.ts';
 import { portNumber } from '../istio/values.ts';
 import { preciseHostname } from './values.ts';
 
-const newPath = z.string().max(1024).startsWith('/', { error: 'must begin with /' });
+const newPath = pathText('must begin with /').max(1024);
 
 /** HTTPPathModifier. */
 const pathModifier = across(
@@ -16,6 +17,7 @@ const pathModifier = across(
       .string()
       .max(1024)
       .regex(/^(\/|$)/, { error: 'must begin with /, or be empty' })
+      .regex(inPath, { error: unsaid })
       .optional(),
   }),
   (value, report) => {

@@ -11,6 +11,7 @@ import { fields, oneOf } from '../../../../core/yaml/index.ts';
 import { across, listOf, oneFieldOf, present } from '../across.ts';
 import { noted } from '../refused.ts';
 import { headers, toHeaders } from './http-headers.ts';
+import { authority, inPath, pathText, substitutionFault, unsaid } from './http-text.ts';
 import { regex } from './string-match.ts';
 import { type Destination, destination, portNumber } from './values.ts';
 
@@ -27,11 +28,16 @@ const weight = z
 export const httpDestination = fields({ destination, weight: weight.optional(), headers: headers.optional() });
 export const l4Destination = fields({ destination, weight: weight.optional() });
 
+/** What one Envoy takes, and our proxy as well. */
+const mostWeight = 2 ** 32 - 1;
+
 /** Of several destinations at least one must get something; of one the weight means nothing. */
 export function checkWeights(destinations: unknown, report: (message: string) => void): void {
   const list = listOf(destinations);
   const weights = list.map((each) => (each as { weight?: unknown } | null)?.weight ?? 0);
   if (list.length > 1 && weights.every((each) => each === 0)) report('holds no weight over 0: nobody would get anything');
+  const total = weights.reduce<number>((sum, each) => sum + (typeof each === 'number' ? each : 0), 0);
+  if (total > mostWeight) report(`holds weights of ${total} in all: they must not sum to more than ${mostWeight}`);
 }
 
 export function toWeighted(written: z.output<typeof httpDestination>): WeightedDestination<DestinationRef> {
@@ -45,9 +51,9 @@ export const redirect = across(
   oneFieldOf(
     oneFieldOf(
       fields({
-        uri: z.string().startsWith('/', { error: 'must be a path; the host has its own field, authority' }).optional(),
-        prefixRewrite: z.string().startsWith('/', { error: 'must be a path' }).optional(),
-        authority: z.string().min(1).optional(),
+        uri: pathText('must be a path; the host has its own field, authority').optional(),
+        prefixRewrite: pathText('must be a path').optional(),
+        authority: authority.optional(),
         scheme: oneOf('http', 'https').optional(),
         port: portNumber.optional(),
         derivePort: noted(
@@ -96,8 +102,15 @@ const body = oneFieldOf(
   ['string', 'bytes'],
 );
 
+/** RFC 9110 §15.3.5, §15.3.6, §15.4.5. */
+const bodiless = [204, 205, 304];
+
 /** Istio's HTTPDirectResponse. */
-export const directResponse = fields({ status: z.int().min(200).max(599), body: body.optional() });
+export const directResponse = across(fields({ status: z.int().min(200).max(599), body: body.optional() }), (value, report) => {
+  const { status } = value;
+  if (bodiless.some((each) => each === status) && present(value, ['body']).length > 0)
+    report(['body'], `an answer of ${String(status)} has no body`);
+});
 
 export function toDirect({ status, body: written }: z.output<typeof directResponse>): DirectResponse {
   if (written === undefined) return { type: 'direct', status };
@@ -105,14 +118,21 @@ export function toDirect({ status, body: written }: z.output<typeof directRespon
   return { type: 'direct', status, body: new Uint8Array(encoded) };
 }
 
-const regexRewrite = fields({ match: regex, rewrite: z.string() });
+const regexRewrite = across(
+  fields({ match: regex, rewrite: z.string().regex(inPath, { error: unsaid }) }),
+  ({ match, rewrite: substitution }, report) => {
+    if (typeof match !== 'string' || typeof substitution !== 'string') return;
+    const fault = substitutionFault(match, substitution);
+    if (fault !== undefined) report(['rewrite'], fault);
+  },
+);
 
 /** Istio's HTTPRewrite. */
 export const rewrite = across(
   oneFieldOf(
     fields({
-      uri: z.string().min(1).optional(),
-      authority: z.string().min(1).optional(),
+      uri: pathText('must be a path').optional(),
+      authority: authority.optional(),
       uriRegexRewrite: regexRewrite.optional(),
     }),
     ['uri', 'uriRegexRewrite'],

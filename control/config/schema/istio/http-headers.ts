@@ -3,6 +3,7 @@ import type { HeaderChanges } from '../../../../core/traffic/index.ts';
 import { fields } from '../../../../core/yaml/index.ts';
 import { across, listOf } from '../across.ts';
 import { noted } from '../refused.ts';
+import { authorityFault, headerTextFault } from './http-text.ts';
 
 const token = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/;
 const hosts = ['host', ':authority'];
@@ -23,12 +24,11 @@ export function nameFault(name: string, operation: 'set' | 'add' | 'remove'): st
 }
 
 /** Envoy takes `%...%` as a command; a per cent sign is written `%%`. */
-function valueFault(value: string): string | undefined {
+function valueFault(name: string, value: string): string | undefined {
   const command = /%([A-Z_]+)[(:%]/.exec(value.replaceAll('%%', ''));
   if (command !== null) return `holds the command %${command[1]}%, which only Envoy knows: write the value itself`;
   if (value.replaceAll('%%', '').includes('%')) return 'holds a single %: write it as %%';
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: the very thing that is looked for
-  return /[\u0000-\u0008\u000a-\u001f\u007f]/.test(value) ? 'must not hold control characters' : undefined;
+  return hosts.includes(name.toLowerCase()) ? authorityFault(value) : headerTextFault(value);
 }
 
 const operations = across(
@@ -40,7 +40,7 @@ const operations = across(
   (written, report) => {
     for (const operation of ['set', 'add'] as const) {
       for (const [name, value] of Object.entries(written[operation] ?? {})) {
-        const fault = nameFault(name, operation) ?? (typeof value === 'string' ? valueFault(value) : undefined);
+        const fault = nameFault(name, operation) ?? (typeof value === 'string' ? valueFault(name, value) : undefined);
         if (fault !== undefined) report([operation, name], fault);
       }
     }

@@ -9,7 +9,10 @@ import { duration, durationOrZero } from './values.ts';
 
 const cookie = fields({
   name: z.string().regex(/^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/, { error: 'is not the name of a cookie' }),
-  path: z.string().default(''),
+  path: z
+    .string()
+    .regex(/^[ -:<-~]*$/, { error: 'must be visible ASCII and blanks, without semicolons' })
+    .default(''),
   ttl: noted(durationOrZero, 'absent: proxies never set the cookie; 0s: for the session').optional(),
   attributes: later('attributes of cookies that proxies set'),
 });
