@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { KubernetesConnection } from '../../core/config/index.ts';
 import { type MeshError, toMeshError } from '../../core/errors.ts';
 import { childController, exponentialBackoff, isAborted } from '../../core/lifecycle.ts';
@@ -15,11 +16,13 @@ export interface ObjectWatchLimits extends Partial<Omit<ReflectorOptions, 'clock
 const defaultLookMs = 10_000;
 /** Of one kind in one scope. */
 const mostObjects = 20_000;
-/** A server that starts may not know all of its definitions yet: a kind is gone when it was not there so often in a row. */
-const looksUntilGone = 2;
+/** A server that starts may not list all of its definitions yet: a kind that is not followed is absent when it was not there so often in a row. */
+const looksUntilAbsent = 2;
 
 interface Following {
   readonly served: ServedKind;
+  /** One that it reads. */
+  readonly path: string;
   end(): Promise<void>;
 }
 
@@ -54,9 +57,13 @@ export class KubernetesObjects implements ObjectWatch {
     this.#lookMs = lookMs;
   }
 
-  async run(sink: ObjectSink, signal: AbortSignal): Promise<void> {
+  async run(sink: ObjectSink, parent: AbortSignal): Promise<void> {
     const { clock, random } = this.#deps;
     const backoff = this.#backoff();
+    const { controller, release } = childController(parent);
+    const { signal } = controller;
+    // One listener per kind is meant.
+    setMaxListeners(0, signal);
     try {
       while (!signal.aborted) {
         const found = await this.#look(sink, signal);
@@ -64,6 +71,8 @@ export class KubernetesObjects implements ObjectWatch {
         await clock.sleep(found ? this.#lookMs * (1 + random()) : backoff.next(), signal).catch(() => undefined);
       }
     } finally {
+      release();
+      controller.abort();
       await Promise.all([...this.#following.values()].map((each) => each.end()));
       await this.#client.close();
     }
@@ -90,7 +99,8 @@ export class KubernetesObjects implements ObjectWatch {
     if (served === undefined) {
       const missed = (this.#missed.get(kind) ?? 0) + 1;
       this.#missed.set(kind, missed);
-      if (missed < looksUntilGone || signal.aborted) return;
+      const absent = following === undefined ? missed >= looksUntilAbsent : await this.#isGone(following, missed, signal);
+      if (!absent || signal.aborted) return;
       this.#following.delete(kind);
       await following?.end();
       this.#forget(kind, sink);
@@ -103,28 +113,40 @@ export class KubernetesObjects implements ObjectWatch {
     if (!signal.aborted) this.#following.set(kind, this.#follow(kind, served, sink, signal));
   }
 
+  /** Discovery may lag, but a path is 404 only when the server knows all of its paths: one that starts answers 503. */
+  async #isGone({ path }: Following, missed: number, signal: AbortSignal): Promise<boolean> {
+    try {
+      await this.#client.get(path, { limit: 1 }, signal);
+      return false;
+    } catch (error) {
+      const { code } = toMeshError(error);
+      // Rights are asked for first, and may have gone with the definition.
+      return code === 'NOT_FOUND' || (code === 'REGISTRY_REFUSED' && missed >= looksUntilAbsent);
+    }
+  }
+
   #follow(kind: WatchedKind, served: ServedKind, sink: ObjectSink, signal: AbortSignal): Following {
     const { controller, release } = childController(signal);
     const running = this.#scopes.map((scope) => this.#keepFollowing(kind, served, scope, sink, controller.signal));
+    const path = pathOf(served, this.#scopes[0]);
     const end = async () => {
       controller.abort();
       await Promise.all(running);
       release();
     };
-    return { served, end };
+    return { served, path, end };
   }
 
   /** Keeps its place over failures, so that a server that returns is asked only for what was missed. */
   async #keepFollowing(
     kind: WatchedKind,
-    { apiVersion, plural }: ServedKind,
+    served: ServedKind,
     scope: string | undefined,
     sink: ObjectSink,
     signal: AbortSignal,
   ): Promise<void> {
-    const within = scope === undefined ? '' : `/namespaces/${scope}`;
-    const project = (raw: unknown) => projectObject(raw, apiVersion, kind.kind);
-    const reflector = new Reflector(this.#client, { path: `/apis/${apiVersion}${within}/${plural}`, project }, this.#options);
+    const project = (raw: unknown) => projectObject(raw, served.apiVersion, kind.kind);
+    const reflector = new Reflector(this.#client, { path: pathOf(served, scope), project }, this.#options);
     const backoff = this.#backoff();
     const readable = () => {
       backoff.reset();
@@ -167,4 +189,8 @@ export class KubernetesObjects implements ObjectWatch {
   #backoff() {
     return exponentialBackoff({ baseMs: 100, maxMs: 5_000, random: this.#deps.random });
   }
+}
+
+function pathOf({ apiVersion, plural }: ServedKind, scope: string | undefined): string {
+  return `/apis/${apiVersion}${scope === undefined ? '' : `/namespaces/${scope}`}/${plural}`;
 }

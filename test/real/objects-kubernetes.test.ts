@@ -2,30 +2,13 @@ import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import type { ObjectItem, ObjectList } from '../../core/admin/index.ts';
 import { repositoryRoot } from '../support/repository-root.ts';
 import { until } from '../support/until.ts';
 import { Cluster } from './objects-kubernetes/cluster.ts';
+import { config, holds, objectsIn } from './objects-kubernetes/control.ts';
 import { call, meshDns, onVm } from './scenario/calls.ts';
-import { type ControlHost, joinVm, startApp, startControl } from './scenario/isthmus-process.ts';
-import { createNetwork, endInReverse, type Host, startKubernetes } from './servers/index.ts';
-
-const config = ({ address }: Host, kubeconfig: string) => `apiVersion: isthmus.dev/v1alpha1
-kind: Mesh
-metadata: {name: east}
-spec:
-  cluster: east
-  trustDomain: objects.test
-  stateDir: "{state}"
-  identity: {rootDir: "{root}"}
-  grpc: {listen: "0.0.0.0:15012", advertise: ["${address}:15012"]}
-  api: {listen: "127.0.0.1:15014"}
----
-apiVersion: isthmus.dev/v1alpha1
-kind: Registry
-metadata: {name: west}
-spec: {type: kubernetes, objects: true, connection: {kubeconfig: ${kubeconfig}}}
-`;
+import { joinVm, startApp, startControl } from './scenario/isthmus-process.ts';
+import { createNetwork, endInReverse, startKubernetes } from './servers/index.ts';
 
 /** What every request to orders is answered. */
 const answering = (status: string) => `apiVersion: networking.istio.io/v1
@@ -51,24 +34,6 @@ spec:
   parentRefs: [{name: ${parent}}]
   rules: [{backendRefs: [{name: orders, port: 80}]}]
 `;
-
-async function objectsIn(control: ControlHost): Promise<readonly ObjectItem[]> {
-  return (JSON.parse(await control.run('get', '--output', 'json')) as ObjectList).objects;
-}
-
-const named = (objects: readonly ObjectItem[]) => objects.map((o) => `${o.kind} ${o.namespace}/${o.name}${o.inForce ? '' : '!'}`).sort();
-
-function holds(control: ControlHost, expected: readonly string[]): Promise<readonly ObjectItem[]> {
-  return until(
-    `the control plane holds ${expected.join(', ')}`,
-    async () => {
-      const objects = await objectsIn(control);
-      assert.deepEqual(named(objects), [...expected].sort());
-      return objects;
-    },
-    60_000,
-  );
-}
 
 test('custom resources of a Kubernetes rule over traffic, survive what goes wrong, and leave other implementations alone', {
   timeout: 600_000,

@@ -120,6 +120,32 @@ test('a definition that comes later is followed, and one that goes takes its obj
   await until('and come back with it', () => told.names().length === 2);
 });
 
+test('what discovery leaves out is held until its path says that there is no such kind: a server that starts answers 503', async (t) => {
+  const { fake, told } = await following(t, ({ definitions, storage }) => {
+    definitions.push(installed('v1'));
+    storage.put(collection, service('shop/a'));
+  });
+  await until('it is read', () => told.names().length === 1);
+  const asked = () => fake.requests.filter((r) => r.query.get('limit') === '1').length;
+  const askedAgain = async () => {
+    const before = asked();
+    await until('the path is asked', () => asked() > before + 2);
+  };
+  fake.definitions[0] = { ...installed('v1'), kind: 'Other' };
+  await askedAgain();
+  fake.fault = (request, response) => {
+    if (request.collection !== collection) return false;
+    response.writeHead(503).end(JSON.stringify(failure(503, 'ServiceUnavailable', 'not all paths have been installed').body));
+    return true;
+  };
+  fake.endWatches();
+  await askedAgain();
+  assert.deepEqual(told.names(), ['VirtualService shop/a']);
+  assert.ok(!told.events.includes('absent VirtualService'));
+  fake.definitions.length = 0;
+  await until('it is gone', () => told.events.includes('absent VirtualService') && told.names().length === 0);
+});
+
 test('rights to one kind alone: it is read, and the other is told of', async (t) => {
   const { fake, told } = await following(t, ({ definitions, storage }) => {
     definitions.push(installed('v1'), { group, version: 'v1', plural: 'destinationrules', kind: 'DestinationRule' });
