@@ -1,3 +1,4 @@
+import { isAuthority } from '../authority.ts';
 import { acceptsTrailers, endToEnd, type RawHeaders } from '../headers.ts';
 import type { RequestHead } from '../message.ts';
 
@@ -31,6 +32,7 @@ export function readRequest(message: Http1Message, scheme: RequestHead['scheme']
     switch ((rawHeaders[i] ?? '').toLowerCase()) {
       case 'host':
         if (host !== undefined) return refuse(400, 'duplicate_host');
+        if (!isAuthority(value)) return refuse(400, 'bad_host');
         host = value;
         break;
       case 'content-length':
@@ -72,5 +74,6 @@ function parseTarget(method: string, url: string): IncomingTarget | undefined {
   const absolute = /^https?:\/\/([^/?#\s@]+)([/?][^#\s]*)?$/i.exec(url);
   if (absolute === null) return undefined;
   const [, authority = '', rest = '/'] = absolute;
+  if (!isAuthority(authority)) return undefined;
   return { path: rest.startsWith('/') ? rest : `/${rest}`, authority };
 }

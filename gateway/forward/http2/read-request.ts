@@ -1,3 +1,4 @@
+import { isAuthority } from '../authority.ts';
 import { acceptsTrailers, endToEnd, headerOf, type RawHeaders } from '../headers.ts';
 import type { RequestHead } from '../message.ts';
 
@@ -51,9 +52,14 @@ export function readRequest(raw: RawHeaders, ended: boolean, scheme: RequestHead
   return { head, refused: whyNot(head, protocol, maxHeaders) };
 }
 
-function whyNot({ method, path, headers }: RequestHead, protocol: string | undefined, maxHeaders: number): ReadHttp2Request['refused'] {
+function whyNot(
+  { method, path, authority, headers }: RequestHead,
+  protocol: string | undefined,
+  maxHeaders: number,
+): ReadHttp2Request['refused'] {
   if (headers.length / 2 > maxHeaders) return { status: 431, detail: 'too_many_headers' };
   if (method === 'CONNECT' || protocol !== undefined) return { status: 405, detail: 'connect_is_not_proxied' };
+  if (!isAuthority(authority)) return { status: 400, detail: 'bad_host' };
   const origin = path.startsWith('/') || (path === '*' && method === 'OPTIONS');
   return origin && !path.includes('#') ? undefined : { status: 400, detail: 'bad_request_target' };
 }
