@@ -5,6 +5,14 @@ import type { EnvoyAdminAddress, EnvoyBootstrapInput } from './bootstrap-input.t
 import { grpcSource } from './config-source.ts';
 import { agentClusterName, controlClusterName } from './names.ts';
 
+/** Envoy's own limit, 100, is below `/files/.{1,64}`, and an update is refused as a whole for one expression. What is larger than this the control plane refuses. */
+const runtime = {
+  layers: [
+    { name: 'static', static_layer: { 're2.max_program_size.error_level': 32_768 } },
+    { name: 'admin', admin_layer: {} },
+  ],
+};
+
 /** envoy.config.bootstrap.v3.Bootstrap in its JSON form. Pure; equal input gives equal output. */
 export function buildEnvoyBootstrap(input: EnvoyBootstrapInput): Readonly<Record<string, unknown>> {
   return {
@@ -18,6 +26,7 @@ export function buildEnvoyBootstrap(input: EnvoyBootstrapInput): Readonly<Record
           ? { ads: {}, resource_api_version: 'V3' }
           : { api_config_source: grpcSource('delta', agentClusterName), resource_api_version: 'V3' },
     },
+    layered_runtime: runtime,
     // Sums alone: for what each request was, see flow-log.ts.
     cluster_manager: { load_stats_config: grpcSource('sotw', controlClusterName) },
     static_resources: { clusters: [controlCluster(input), agentCluster(input.agentSocket)] },
