@@ -14,8 +14,13 @@ export function locationOf(
   const scheme = action.scheme ?? request.scheme;
   const port = action.port === undefined ? '' : `:${action.port}`;
   const authority = action.authority ?? keptAuthority(request, scheme, port !== '');
-  const path = change === undefined ? request.path : change(request.path, matched);
-  return `${scheme}://${authority}${port}${path}`;
+  return `${scheme}://${authority}${port}${pathOf(action, request, matched, change)}`;
+}
+
+function pathOf({ path }: RedirectAction, request: RequestFacts, matched: PathMatch | undefined, change: PathChange | undefined): string {
+  // It has a query of its own, which the request's does not follow.
+  if (path?.type === 'full' && path.value.includes('?')) return path.value;
+  return change === undefined ? request.path : change(request.path, matched);
 }
 
 function keptAuthority({ authority, scheme: before }: RequestFacts, scheme: string, replaced: boolean): string {

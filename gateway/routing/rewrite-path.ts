@@ -50,10 +50,14 @@ function replaceRegex(pattern: RE2JS | undefined, substitution: string): PathCha
     const matcher = pattern.matcher(plain);
     let out = '';
     let from = 0;
+    let last = -1;
     while (matcher.find()) {
+      // Of RE2's GlobalReplace: nothing is no match of its own where another has just ended.
+      if (matcher.start() === matcher.end() && matcher.start() === last) continue;
       out += plain.slice(from, matcher.start());
       for (const part of parts) out += typeof part === 'string' ? part : groupOf(matcher, part);
       from = matcher.end();
+      last = from;
     }
     return out + plain.slice(from) + path.slice(plain.length);
   };

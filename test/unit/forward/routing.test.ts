@@ -115,6 +115,18 @@ describe('rewrites', () => {
     assert.equal(rewritten('/a', { type: 'regex', pattern: 'a', substitution: '\\0\\\\\\0' }), '/a\\a');
   });
 
+  test('an expression that fits nothing as well is used once where it fits all', () => {
+    const by = (path: string, pattern: string, substitution: string) => rewritten(path, { type: 'regex', pattern, substitution });
+    assert.equal(by('/x?a=1', '.*', '/new'), '/new?a=1');
+    assert.equal(by('/x', '(.*)', '/p\\1'), '/p/x');
+    assert.equal(by('/a/', '/?$', '/index'), '/a/index');
+    assert.equal(by('/a', '/?$', '/index'), '/a/index');
+    assert.equal(by('/a/b', '[^/]*$', 'f'), '/a/f');
+    assert.equal(by('/a/', '[^/]*$', 'f'), '/a/f');
+    assert.equal(by('//a', '/*', '/'), '/a/');
+    assert.equal(by('/ab', 'x*', '-'), '-/-a-b-');
+  });
+
   test('redirects', () => {
     const location = (action: Partial<RedirectAction>, request: Partial<typeof get> = {}, matched?: PathMatch) => {
       const whole: RedirectAction = { type: 'redirect', status: 301, ...action };
@@ -128,6 +140,7 @@ describe('rewrites', () => {
     assert.equal(location({ port: 8443 }), 'http://a.example:8443/a?b');
     assert.equal(location({ port: 1 }, { authority: '[::1]:2' }), 'http://[::1]:1/a?b');
     assert.equal(location({ authority: 'b.example', path: { type: 'full', value: '/c' } }), 'http://b.example/c?b');
+    assert.equal(location({ path: { type: 'full', value: '/c?d' } }), 'http://a.example:8080/c?d', 'a query of its own');
     assert.equal(location({ path: { type: 'prefix', value: '/c' } }, { path: '/a/d' }, segments('/a')), 'http://a.example:8080/c/d');
   });
 });
