@@ -2,6 +2,7 @@ import type { FieldCase } from '../case.ts';
 import { answerCases } from './answers.ts';
 import { balancingCases } from './balancing.ts';
 import { connectionCases } from './connections.ts';
+import { cornerCases } from './corners.ts';
 import { entryCases } from './entries.ts';
 import { gatewayApiCases } from './gateway-api.ts';
 import { grpcCases } from './grpc.ts';
@@ -37,4 +38,5 @@ export const fieldCases: readonly FieldCase[] = [
   ...grpcRouteCases,
   ...l4RouteCases,
   ...entryCases,
+  ...cornerCases,
 ];
