@@ -65,18 +65,15 @@ function naiveMatch(m: HttpMatch, { method, path: target, headers }: Facts): boo
     if (p.type !== 'segments') return p.type === 'exact' ? have === want : have.startsWith(want);
     return want === '/' || have === want || have.startsWith(`${want}/`);
   };
-  const header = (name: string) => {
-    const values = headers.filter((_, i) => i % 2 === 1 && headers[i - 1] === name);
-    return values.length === 0 ? undefined : values.join(',');
-  };
-  const parameter = (name: string) => new URLSearchParams(query).get(name) ?? undefined;
-  const one = (n: NamedMatch, value: string | undefined) =>
-    (value !== undefined && (n.value === undefined || is(n.value, value))) !== (n.not === true);
+  const lines = (name: string) => headers.filter((_, i) => i % 2 === 1 && headers[i - 1] === name);
+  const parameter = (name: string) => new URLSearchParams(query).getAll(name).slice(0, 1);
+  const some = (n: NamedMatch, values: readonly string[]) =>
+    values.some((value) => n.value === undefined || is(n.value, value)) !== (n.not === true);
   return (
     (m.path === undefined || onPath(m.path)) &&
     (m.method === undefined || is(m.method, method)) &&
-    m.headers.every((each) => one(each, header(each.name))) &&
-    m.query.every((each) => one(each, parameter(each.name))) &&
+    m.headers.every((each) => some(each, lines(each.name))) &&
+    m.query.every((each) => some(each, parameter(each.name))) &&
     m.sourceLabels['app'] !== 'other'
   );
 }
