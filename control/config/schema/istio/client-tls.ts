@@ -25,10 +25,12 @@ export const clientTls = across(
   }),
   (value, report) => {
     const { mode = 'DISABLE' } = value;
+    // Said of the mode itself.
+    if (typeof mode !== 'string') return;
     const needed = mode === 'MUTUAL' ? ['clientCertificate', 'privateKey'] : [];
     for (const field of needed) if (value[field] === undefined) report([field], 'is required with mode MUTUAL');
     const excess = mode === 'SIMPLE' ? own.slice(0, 2) : mode === 'MUTUAL' ? [] : [...own, 'sni', 'insecureSkipVerify', 'subjectAltNames'];
-    for (const field of present(value, excess)) report([field], `means nothing with mode ${String(mode)}`);
+    for (const field of present(value, excess)) report([field], `means nothing with mode ${mode}`);
   },
 );
 
