@@ -11,6 +11,7 @@ export function planText(plan: Plan): string {
       : ['Objects', ...objects.map((o) => `  ${mark[o.action]} ${o.kind} ${o.namespace}/${o.name}`)],
     ...services.map(serviceLines),
     clientLines(plan),
+    ...elsewhere(plan),
     ...(resolved.length === 0 ? [] : [['No longer found', ...resolved.map(findingLine)]]),
     ...(findings.length === 0 ? [] : [['Found', ...findings.map(findingLine)]]),
     ...(plan.trafficKnown ? [] : [['Traffic of the last hour is not known here: what policies would cut off was not looked at.']]),
@@ -46,6 +47,13 @@ function clientLines({ clients, clientsTouched, clientsConnected }: Plan): strin
     ...clients.slice(0, shownClients).flatMap(oneClient),
     ...(more > 0 ? [`  and ${more} more`] : []),
   ];
+}
+
+/** Silence would look as if there were no more clients than these. */
+function elsewhere({ meshObjects, otherClusters }: Plan): string[][] {
+  if (otherClusters.length === 0) return [];
+  const objects = meshObjects === 1 ? '1 object of scope mesh also changes' : `${meshObjects} objects of scope mesh also change`;
+  return [[`${objects} clients of ${otherClusters.join(', ')}: not looked at. Findings are those of this cluster alone.`]];
 }
 
 function oneClient({ id, kind, network, services, seen, hidden }: Plan['clients'][number]): string[] {

@@ -80,6 +80,7 @@ export function createControlApi(parts: FacadeParts): ControlApi {
       policiesOf: parts.policiesOf,
       clients: () => parts.xds.clients(),
       network: mesh.network,
+      peers: () => peers.status().map((p) => p.cluster),
       trafficSeen: parts.traffic,
     }),
     drift: async (all) => parts.drift.report(all),

@@ -61,6 +61,7 @@ export interface ObjectSurroundings {
   readonly policiesOf: (view: ObjectView) => readonly Policy[];
   readonly clients: () => readonly XdsClientStatus[];
   readonly network: string;
+  readonly peers: () => readonly string[];
   /** Absent: nobody counts requests here. */
   readonly trafficSeen?: TrafficSeen;
 }
@@ -86,7 +87,7 @@ export function objectsApi(objects: Objects, around: ObjectSurroundings): Object
     plan: async (request) => {
       const proposed = await objects.propose(request);
       if (!proposed.ok) return proposed;
-      const { inputs, policiesOf, clients, network, trafficSeen } = around;
+      const { inputs, policiesOf, clients, network, peers, trafficSeen } = around;
       const { view: then, changes } = proposed.value;
       const facts = clients().map(factsOf);
       const given = {
@@ -96,6 +97,7 @@ export function objectsApi(objects: Objects, around: ObjectSurroundings): Object
         policiesOf,
         clients: facts,
         network,
+        peers: peers(),
         flows: trafficSeen?.flows(),
       };
       return accept(makePlan(given, changes));

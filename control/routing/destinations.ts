@@ -36,7 +36,7 @@ export function resolveDestination(ref: DestinationRef, object: RouteObject, loo
       `service ${ref.host} is in another namespace, and no ReferenceGrant in ${namespace} lets ${object.kind}s of ${object.namespace} refer to it`,
     );
   }
-  if (service === undefined) return problem('dangling-reference', `no service answers to ${ref.host}`);
+  if (service === undefined) return problem('dangling-reference', unanswered(ref.host, object));
   const port = destinationPort(ref, service, listenerPort);
   if (port === undefined) {
     const said = ref.port ?? listenerPort;
@@ -54,6 +54,12 @@ export function resolveDestination(ref: DestinationRef, object: RouteObject, loo
     }
   }
   return { service, port, subset };
+}
+
+/** What is shared may be meant for a cluster that has the service; it is this one's finding all the same. */
+function unanswered(host: string, object: RouteObject): string {
+  const elsewhere = object.scope === 'mesh' ? ': it is known nowhere from here, by its own or as an export of a peer' : '';
+  return `no service answers to ${host}${elsewhere}`;
 }
 
 function problem(code: Problem['code'], message: string): Resolved {

@@ -72,6 +72,10 @@ export const Plan = Type.Object({
   clients: list(ClientPlan),
   clientsTouched: Type.Integer(),
   clientsConnected: Type.Integer(),
+  /** Of the objects that change, those of scope mesh: their owner's peers get them too. */
+  meshObjects: Type.Integer(),
+  /** Those peers, when there are such objects. Their clients and services are not looked at. */
+  otherClusters: list(Type.String()),
   /** That are not there today. */
   findings: list(PlanFinding),
   /** That would be gone. */

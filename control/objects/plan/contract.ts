@@ -29,6 +29,8 @@ export interface PlanInputs {
   readonly clients: readonly ClientFacts[];
   /** Of this control plane: services are seen from there where nobody is connected. */
   readonly network: string;
+  /** Peers of this cluster, which get its objects of scope mesh. */
+  readonly peers: readonly string[];
   /** Undefined: not known. */
   readonly flows: readonly SeenFlow[] | undefined;
 }

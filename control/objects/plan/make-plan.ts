@@ -4,7 +4,7 @@ import { principalOf, type ServiceKey } from '../../../core/model/index.ts';
 import { authorize } from '../../policy/index.ts';
 import { createTrafficCompiler, type Finding } from '../../routing/index.ts';
 import { type ClientClass, compileAuthz, createSnapshotBuilder, type SnapshotInputs } from '../../snapshot/index.ts';
-import type { ObjectView } from '../contract.ts';
+import type { ObjectView, OwnedObject } from '../contract.ts';
 import { type ClientFacts, classOf, classText } from './client-facts.ts';
 import { compareCallers, knownCallers } from './compare-callers.ts';
 import { compareModels, emptyPlan } from './compare-models.ts';
@@ -31,6 +31,7 @@ export function makePlan(given: PlanInputs, objects: ChangeResult['objects']): P
   const services = joinServices(compareModels(before.traffic, after.traffic), changes, callers);
   const sight = compareSight(before, after);
   const touched = touchedClients(clients, changes, { before, after, sight });
+  const meshObjects = sharedChanges(now, then);
   const cut = [...cutOff(flows ?? [], before, after, then), ...hiddenFlows(flows ?? [], clients, sight, after)];
   return {
     objects,
@@ -38,10 +39,22 @@ export function makePlan(given: PlanInputs, objects: ChangeResult['objects']): P
     clients: touched.slice(0, shownClients),
     clientsTouched: touched.length,
     clientsConnected: clients.length,
+    meshObjects,
+    otherClusters: meshObjects === 0 ? [] : [...given.peers].sort(),
     findings: [...missingIn(traffic.findings, before.traffic.findings), ...cut],
     resolved: missingIn(before.traffic.findings, traffic.findings),
     trafficKnown: flows !== undefined,
   };
+}
+
+/** How many objects of scope mesh come, go or differ; one that leaves or enters the scope is one too. */
+function sharedChanges(now: ObjectView, then: ObjectView): number {
+  const shared = (o: OwnedObject | undefined) => o !== undefined && 'scope' in o.object && o.object.scope === 'mesh';
+  const keys = new Set([...now.objects.keys(), ...then.objects.keys()]);
+  return [...keys].filter((key) => {
+    const [was, willBe] = [now.objects.get(key), then.objects.get(key)];
+    return was !== willBe && (shared(was) || shared(willBe));
+  }).length;
 }
 
 function trafficIn(view: ObjectView): TrafficObject[] {

@@ -47,7 +47,16 @@ const agent: ClientFacts = {
 function plan(now: string, then: string, more: { clients?: ClientFacts[]; flows?: ReturnType<TrafficSeen['flows']> } = {}) {
   const inputs = inputsOf(view);
   return makePlan(
-    { inputs, now: objects(now), then: objects(then), policiesOf, clients: more.clients ?? [agent], network: 'a', flows: more.flows },
+    {
+      inputs,
+      now: objects(now),
+      then: objects(then),
+      policiesOf,
+      clients: more.clients ?? [agent],
+      network: 'a',
+      peers: ['west', 'north'],
+      flows: more.flows,
+    },
     [],
   );
 }
@@ -146,6 +155,17 @@ test('clients that may not call a service do not hear of it, its own workloads d
   const found = plan(`${closed}---${split(90)}`, `${closed}---${split(50)}`, { clients: [stranger, agent, gateway, own] });
   assert.ok(!found.clients.some((c) => c.id === stranger.id));
   assert.equal(found.clientsConnected, 4);
+});
+
+test('objects of scope mesh are told to change clients of the peers too, those of one cluster are not', () => {
+  const shared = plan(split(90), split(50));
+  assert.deepEqual([shared.meshObjects, shared.otherClusters], [1, ['north', 'west']]);
+  assert.match(planText(shared), /^1 object of scope mesh also changes clients of north, west: not looked at/m);
+  const own = (yaml: string) => yaml.replace('{ name: cart,', '{ name: cart, annotations: { isthmus.dev/scope: cluster },');
+  const here = plan(own(split(90)), own(split(50)));
+  assert.deepEqual([here.meshObjects, here.otherClusters], [0, []]);
+  assert.doesNotMatch(planText(here), /not looked at\. Findings/);
+  assert.equal(plan(split(90), own(split(90))).meshObjects, 1, 'what leaves the mesh leaves it for peers');
 });
 
 test('a Sidecar: who would no longer see what, and what they called in the last hour', () => {
