@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { CreatedJoinToken, JoinTokenRequest } from '../core/admin/index.ts';
 import { collect, countFlag, durationFlag } from './arguments.ts';
 import type { TargetOptions } from './context/target.ts';
@@ -9,22 +9,22 @@ import { callAndEmit, type LeafOptions } from './leaf.ts';
 export interface TokenLimits extends LeafOptions, TargetOptions {
   readonly ttl: number;
   readonly maxUses: number;
-  readonly cidr: string[];
+  readonly cidr?: string[];
   readonly network?: string;
 }
 
 export function addTokenLimits(command: Command): Command {
   return command
-    .option('--ttl <duration>', 'how long it may be redeemed', durationFlag, 3_600_000)
+    .addOption(new Option('--ttl <duration>', 'how long it may be redeemed').argParser(durationFlag).default(3_600_000, '1h'))
     .option('--max-uses <count>', 'how many instances it lets in', countFlag, 1)
-    .option('--cidr <range>', 'source range that may redeem it; may be repeated (default: any)', collect, [])
+    .option('--cidr <range>', 'source range that may redeem it; may be repeated (default: any)', collect)
     .option('--network <name>', "network of the instance (default: the control plane's)");
 }
 
 type Holder = Pick<JoinTokenRequest, 'role' | 'service' | 'port' | 'protocol' | 'serviceAccount' | 'group'>;
 
 export async function createToken(io: Io, options: TokenLimits, holder: Holder): Promise<void> {
-  const { ttl: ttlMs, maxUses, cidr: cidrs, network } = options;
+  const { ttl: ttlMs, maxUses, cidr: cidrs = [], network } = options;
   const body: JoinTokenRequest = { ...holder, ttlMs, maxUses, cidrs, ...(network === undefined ? {} : { network }) };
   await callAndEmit(
     io,

@@ -20,7 +20,12 @@ export function leaf(
     .command(nameAndArguments)
     .description(description)
     .addOption(new Option('-o, --output <format>', 'how the result is printed').choices(formats).default('text'))
-    .addHelpText('after', `\nExamples:\n${examples.map((e) => `  $ isthmus ${e}`).join('\n')}\n${exitCodesHelp}`);
+    .addHelpText('after', `\nExamples:\n${examples.map(exampleLine).join('\n')}\n${exitCodesHelp}`);
+}
+
+/** What is piped into us begins with another program. */
+function exampleLine(example: string): string {
+  return example.includes('| isthmus ') ? `  $ ${example}` : `  $ isthmus ${example}`;
 }
 
 /** A leaf that calls the admin API. */

@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { caInit } from '../../control/index.ts';
 import { certificatesToPem } from '../../core/pki/index.ts';
 import { systemClock } from '../../core/system-clock.ts';
@@ -19,7 +19,7 @@ export function addCaInit(ca: Command, io: Io): void {
   ])
     .requiredOption('--dir <folder>', 'where its key is kept, owner-only; rootDir of the Mesh if it may sign online')
     .requiredOption('--trust-domain <name>', 'such as mesh.example.org')
-    .option('--lifetime <duration>', 'of the root', durationFlag, 3650 * 86_400_000)
+    .addOption(new Option('--lifetime <duration>', 'of the root').argParser(durationFlag).default(3650 * 86_400_000, '3650d'))
     .action(async ({ dir, trustDomain, lifetime, output }: CaInitFlags) => {
       const { certificate } = await caInit(dir, trustDomain, systemClock.now(), lifetime);
       const notAfter = new Date(certificate.notAfter).toISOString();

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { loadRoot, signIntermediate } from '../../control/index.ts';
 import { isDnsLabel } from '../../core/model/index.ts';
 import { certificatesToPem, pemBlocks } from '../../core/pki/index.ts';
@@ -26,7 +26,7 @@ export function addCaSign(ca: Command, io: Io): void {
     .requiredOption('--trust-domain <name>', 'of the root')
     .requiredOption('--cluster <name>', 'whose intermediate it will be')
     .requiredOption('--csr <file>', "the cluster's certificate request, PEM")
-    .option('--lifetime <duration>', 'of the intermediate', durationFlag, 90 * 86_400_000)
+    .addOption(new Option('--lifetime <duration>', 'of the intermediate').argParser(durationFlag).default(90 * 86_400_000, '90d'))
     .action(async (flags: CaSignFlags) => {
       const { dir, trustDomain, cluster, output } = flags;
       if (!isDnsLabel(cluster)) throw new CliError(exitCode.invalid, 'INVALID_INPUT', `${JSON.stringify(cluster)} is not a cluster name`);

@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { collect, durationFlag } from '../arguments.ts';
 import { emitReady, type Io } from '../io.ts';
 import type { LeafOptions } from '../leaf.ts';
@@ -12,7 +12,9 @@ interface RunFlags extends LeafOptions {
 export function addControlRun(control: Command, io: Io): void {
   control
     .option('-c, --config <path>', 'configuration file or folder; may be repeated', collect)
-    .option('--drain <duration>', 'from the signal to the end of the last connection', durationFlag, 30_000)
+    .addOption(
+      new Option('--drain <duration>', 'from the signal to the end of the last connection').argParser(durationFlag).default(30_000, '30s'),
+    )
     .addHelpText(
       'after',
       '\nExamples:\n  isthmus control init -c isthmus.yaml\n  isthmus control -c isthmus.yaml\n\nSIGHUP reads the configuration again; SIGTERM drains.',

@@ -59,7 +59,9 @@ export function addGateway(program: Command, io: Io): void {
     .addOption(new Option('--label <key=value>', 'what Gateways select it by; may be repeated').argParser(labelFlag).default({}, 'none'))
     .addOption(proxyOption())
     .addOption(envoyPathOption())
-    .option('--drain <duration>', 'from SIGTERM to the end of the last connection', durationFlag, 30_000)
+    .addOption(
+      new Option('--drain <duration>', 'from SIGTERM to the end of the last connection').argParser(durationFlag).default(30_000, '30s'),
+    )
     .action(async (flags: GatewayFlags) => {
       const { parseGatewayOptions, startGateway } = await import('../../gateway/main.ts');
       const parsed = parseGatewayOptions(await inputOf(flags));

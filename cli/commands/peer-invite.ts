@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { Invite } from '../../core/admin/index.ts';
 import { durationFlag } from '../arguments.ts';
 import type { TargetOptions } from '../context/target.ts';
@@ -11,7 +11,7 @@ export function addPeerInvite(peer: Command, io: Io): void {
     'peer invite --ttl 1h',
     'peer invite --dial west.example.org:15012   # when this side cannot be dialled from there',
   ])
-    .option('--ttl <duration>', 'how long it may be used', durationFlag, 15 * 60_000)
+    .addOption(new Option('--ttl <duration>', 'how long it may be used').argParser(durationFlag).default(15 * 60_000, '15m'))
     .option('--dial <address>', 'HOST:PORT of the other control plane: this side dials it')
     .action((options: LeafOptions & TargetOptions & { readonly ttl: number; readonly dial?: string }) =>
       callAndEmit(

@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { Status } from '../../core/admin/index.ts';
 import { isAborted } from '../../core/lifecycle.ts';
 import { systemClock } from '../../core/system-clock.ts';
@@ -20,7 +20,7 @@ export function addStatus(program: Command, io: Io): void {
     'status --output json | jq \'.sources[] | select(.state != "live")\'',
   ])
     .option('-w, --watch', 'print again and again until interrupted')
-    .option('--interval <duration>', 'between two prints of --watch', durationFlag, 2000)
+    .addOption(new Option('--interval <duration>', 'between two prints of --watch').argParser(durationFlag).default(2000, '2s'))
     .action(async (options: StatusOptions) => {
       const client = await clientFor(options, io);
       do {

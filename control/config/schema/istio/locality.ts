@@ -8,7 +8,9 @@ const place = z.string().regex(/^(\*|[^/*]+(\/[^/*]+){0,2}(\/\*)?)$/, {
 });
 const region = z.string().regex(/^[^/*]+$/, { error: 'must be a region alone, without zone and without *' });
 
-const shares = across(z.record(place, z.int().min(1).max(100)), (value, report) => {
+const shares = across(z.record(z.string(), z.int().min(1).max(100)), (value, report) => {
+  // As a record's key its own words would be lost.
+  for (const key of Object.keys(value)) for (const { message } of place.safeParse(key).error?.issues ?? []) report([key], message);
   const weights = Object.values(value).filter((each): each is number => typeof each === 'number');
   const sum = weights.reduce((a, b) => a + b, 0);
   if (sum !== 100 && weights.length === Object.keys(value).length) report([], `must sum to 100, not ${sum}`);
