@@ -2,7 +2,9 @@ import { type Command, InvalidArgumentError } from 'commander';
 import type { ObjectName } from '../core/admin/index.ts';
 import { appliableKinds, findKinds, type KindName } from '../core/config/index.ts';
 import { collect, durationFlag } from './arguments.ts';
+import { CliError } from './cli-error.ts';
 import type { TargetOptions } from './context/target.ts';
+import { exitCode } from './exit-codes.ts';
 import type { LeafOptions } from './leaf.ts';
 
 export interface ChangeOptions extends LeafOptions, TargetOptions {
@@ -35,7 +37,15 @@ export function fileFlags(command: Command): Command {
 }
 
 /** What the requests have of these flags. */
-export function changeBody({ dryRun, confirmWithin, message, ifRevision }: ChangeOptions): object {
+export function changeBody({ dryRun, confirmWithin, message, ifRevision, wait }: ChangeOptions): object {
+  // Without a deadline it would be in force for good, and nothing to wait for.
+  if (wait === true && confirmWithin === undefined)
+    throw new CliError(
+      exitCode.invalid,
+      'INVALID_INPUT',
+      '--wait needs --confirm-within',
+      'nothing was changed; give --confirm-within 5m, or leave out --wait',
+    );
   return {
     ...(dryRun === true ? { dryRun } : {}),
     ...(confirmWithin === undefined ? {} : { confirmWithinMs: confirmWithin }),
