@@ -11,12 +11,19 @@ const kindName = z.string().regex(/^[A-Za-z]([-A-Za-z0-9]{0,61}[A-Za-z0-9])?$/, 
 const routes = ['HTTPRoute', 'GRPCRoute', 'TLSRoute', 'TCPRoute'];
 const targets: Readonly<Record<string, string>> = { Service: '', ServiceImport: mcsGroup };
 
+function sameWord(kind: string, written: string): boolean {
+  return [kind, `${kind}s`].some((form) => form.toLowerCase() === written.toLowerCase());
+}
+
 /** Who may refer is one of our routes; a grant to other controllers is theirs to read, and stands beside. */
 const from = across(
   fields({ group: groupName, kind: noted(kindName, `${routes.join(', ')}; others are for other controllers`), namespace: dnsLabel }),
   ({ group, kind }, report) => {
     if (typeof kind === 'string' && routes.includes(kind) && typeof group === 'string' && group !== gatewayApiGroup)
       report(['group'], `must be ${gatewayApiGroup} for kind ${kind}`);
+    // Its plural, or in another case, it would grant nothing; other kinds are for other controllers.
+    const meant = typeof kind === 'string' && !routes.includes(kind) ? routes.find((r) => sameWord(r, kind)) : undefined;
+    if (meant !== undefined && group === gatewayApiGroup) report(['kind'], `${JSON.stringify(kind)} is no kind; did you mean ${meant}?`);
   },
 );
 
