@@ -1,17 +1,12 @@
 import type { Clock } from '../../core/clock.ts';
 import type { HttpLimits } from '../context.ts';
 import { Deadlines } from '../deadlines.ts';
-import { type AttemptFailure, type ClusterTable, type DialRequest, type DialResult, ejectionKey } from '../engine/index.ts';
+import { type ClusterTable, type DialRequest, type DialResult, ejectionKey } from '../engine/index.ts';
 import type { EndpointState } from '../state/index.ts';
-import { Hurry } from './hurry.ts';
 import { idleMsOf, routeKey } from './route-key.ts';
 import { isOver, leadsToOneOfMany, leaseOf, type SpreadLimits, shorter, wantsAnother } from './spread.ts';
-import { Suspects } from './suspects.ts';
 import { UpstreamConnection } from './upstream-connection.ts';
-
-export type Acquired =
-  | { readonly ok: true; readonly connection: UpstreamConnection; readonly reused: boolean }
-  | { readonly ok: false; readonly failure: AttemptFailure; readonly reason: string };
+import { type Acquired, newRoute, type Route } from './upstream-route.ts';
 
 export interface UpstreamPoolOptions {
   readonly clock: Clock;
@@ -23,30 +18,6 @@ export interface UpstreamPoolOptions {
   readonly random: () => number;
   /** A request is to wait for a connection; undefined: it may not. */
   readonly wait: (cluster: ClusterTable) => (() => void) | undefined;
-}
-
-/** What leads to one endpoint. Connections whose route the pool has forgotten are not kept when they are done. */
-interface Route {
-  readonly key: string;
-  readonly idle: UpstreamConnection[];
-  readonly random: number;
-  readonly suspects: Suspects;
-  opened: number;
-  /** One is being opened beside those that stand. */
-  opening: AbortController | undefined;
-  /** Monotonic ms; after one could not be opened. */
-  openAgainAt: number;
-  /** Connections that stand, in use or not, or are being opened. */
-  standing: number;
-  /** Requests for which no connection may be opened; the first gets the next that is free. */
-  readonly waiting: Waiting[];
-  /** Requests for which one may be opened, while others are in use. */
-  readonly hurry: Hurry<Acquired>;
-}
-
-interface Waiting {
-  readonly resolve: (acquired: Acquired) => void;
-  readonly again: () => void;
 }
 
 const openAgainAfterMs = 1_000;
@@ -69,6 +40,19 @@ export class UpstreamPool {
    */
   async acquire(cluster: ClusterTable, endpoint: EndpointState, maxIdleMs: number, signal: () => AbortSignal): Promise<Acquired> {
     const route = this.#routeOf(this.#keyOf(cluster, endpoint));
+    const free = this.#takeIdle(route, cluster, endpoint, maxIdleMs);
+    if (free !== undefined) return free;
+    // As in Envoy, who waits for a handshake is pending too.
+    const leave = this.#options.wait(cluster);
+    if (leave === undefined) return { ok: false, failure: 'overflow', reason: 'as many requests wait as may' };
+    try {
+      return await this.#connect(route, cluster, endpoint, maxIdleMs, signal());
+    } finally {
+      leave();
+    }
+  }
+
+  #takeIdle(route: Route, cluster: ClusterTable, endpoint: EndpointState, maxIdleMs: number): Acquired | undefined {
     // The one that waited longest: connections through one gateway lead to different backends, and all of them should serve.
     const since = maxIdleMs > 0 ? this.#options.clock.monotonic() - maxIdleMs : Number.POSITIVE_INFINITY;
     const { idle } = route;
@@ -80,9 +64,13 @@ export class UpstreamPool {
       if (wantsAnother(endpoint, idle.length, this.#options.limits)) void this.#openAnother(route, cluster, endpoint);
       return { ok: true, connection, reused: true };
     }
-    if (maxIdleMs > 0 && route.standing > 0) return this.#soonest(route, cluster, endpoint, signal());
-    const dialled = await this.#dialSound(route, cluster, endpoint, signal());
-    if (!dialled.ok) return dialled.failure === 'overflow' ? this.#wait(route, cluster, endpoint, signal()) : dialled;
+    return undefined;
+  }
+
+  async #connect(route: Route, cluster: ClusterTable, endpoint: EndpointState, maxIdleMs: number, signal: AbortSignal): Promise<Acquired> {
+    if (maxIdleMs > 0 && route.standing > 0) return this.#soonest(route, cluster, endpoint, signal);
+    const dialled = await this.#dialSound(route, cluster, endpoint, signal);
+    if (!dialled.ok) return dialled.failure === 'overflow' ? this.#wait(route, cluster, endpoint, signal) : dialled;
     dialled.connection.take();
     return { ...dialled, reused: false };
   }
@@ -235,37 +223,28 @@ export class UpstreamPool {
   #routeOf(key: string): Route {
     const known = this.#routes.get(key);
     if (known !== undefined) return known;
-    const route: Route = {
-      key,
-      idle: [],
-      random: this.#options.random(),
-      suspects: new Suspects(),
-      opened: 0,
-      opening: undefined,
-      openAgainAt: 0,
-      standing: 0,
-      waiting: [],
-      hurry: new Hurry(),
-    };
+    const route = newRoute(key, this.#options.random());
     if (!this.#closed) this.#routes.set(key, route);
     return route;
   }
 
+  /** For who is let in as one that waits. */
+  #again(cluster: ClusterTable, endpoint: EndpointState, maxIdleMs: number, signal: AbortSignal): Acquired | Promise<Acquired> {
+    const route = this.#routeOf(this.#keyOf(cluster, endpoint));
+    return this.#takeIdle(route, cluster, endpoint, maxIdleMs) ?? this.#connect(route, cluster, endpoint, maxIdleMs, signal);
+  }
+
   /** For a connection that is free, or has closed and makes room for another. */
-  #wait(route: Route, cluster: ClusterTable, endpoint: EndpointState, signal: AbortSignal): Promise<Acquired> {
+  #wait(route: Route, cluster: ClusterTable, endpoint: EndpointState, signal: AbortSignal): Acquired | Promise<Acquired> {
     // While it was being refused one may have become free, or the last may have closed.
-    if (route.idle.length > 0 || route.standing === 0)
-      return this.acquire(cluster, endpoint, this.#options.limits.idleConnectionMs, () => signal);
+    if (route.idle.length > 0 || route.standing === 0) return this.#again(cluster, endpoint, this.#options.limits.idleConnectionMs, signal);
     if (signal.aborted) return Promise.resolve({ ok: false, failure: 'aborted', reason: 'the caller went away' });
-    const leave = this.#options.wait(cluster);
-    if (leave === undefined) return Promise.resolve({ ok: false, failure: 'overflow', reason: 'as many requests wait as may' });
     return new Promise((resolve) => {
       const settle = (acquired: Acquired | Promise<Acquired>) => {
-        leave();
         signal.removeEventListener('abort', onAbort);
         resolve(acquired);
       };
-      const waiting = { resolve: settle, again: () => settle(this.acquire(cluster, endpoint, 0, () => signal)) };
+      const waiting = { resolve: settle, again: () => settle(this.#again(cluster, endpoint, 0, signal)) };
       const onAbort = () => {
         route.waiting.splice(route.waiting.indexOf(waiting), 1);
         settle({ ok: false, failure: 'aborted', reason: 'the caller went away' });

@@ -40,7 +40,10 @@ test('HTTP: two connections, one request waits for them, and one more is refused
   });
   const caller = await planes.caller([plainEndpoint(port)]);
   use(caller.node, { connections: { maxConnections: 2, maxPendingRequests: 1 } });
-  const first = [call(caller.port), call(caller.port)];
+  // One after the other: who waits for a connection to be opened is one who waits, too.
+  const first = [call(caller.port)];
+  await until('one request at the app', () => held.length === 1);
+  first.push(call(caller.port));
   await until('two requests at the app', () => held.length === 2);
   const waiting = call(caller.port);
   const metric = () => caller.node.registry.metrics();

@@ -39,6 +39,8 @@ class Gateway {
   down = false;
   /** Set: dials wait for it. */
   gate: Promise<unknown> | undefined;
+  /** Says whether one more may wait for a connection. */
+  wait: () => (() => void) | undefined = () => () => {};
   readonly aborted: boolean[] = [];
   identity = 'one';
 
@@ -49,7 +51,7 @@ class Gateway {
       identity: () => this.identity,
       limits: defaultLimits.http,
       random: () => 0.5,
-      wait: () => () => {},
+      wait: () => this.wait(),
     });
   }
 
@@ -230,3 +232,28 @@ function withResolvers(): { promise: Promise<void>; resolve: () => void } {
   });
   return { promise, resolve };
 }
+
+test('who waits for a handshake is one of those that may wait, until the connection stands', async (t) => {
+  const gateway = await Gateway.before(t, 1);
+  let waiting = 0;
+  gateway.wait = () => {
+    if (waiting === 1) return undefined;
+    waiting += 1;
+    return () => {
+      waiting -= 1;
+    };
+  };
+  let open = () => {};
+  gateway.gate = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  const acquire = () => gateway.pool.acquire(cluster, endpoint, 30_000, () => new AbortController().signal);
+  const first = acquire();
+  const second = await acquire();
+  assert.equal(!second.ok && second.failure, 'overflow');
+  open();
+  const acquired = await first;
+  assert.ok(acquired.ok);
+  assert.equal(waiting, 0);
+  acquired.connection.destroy();
+});
