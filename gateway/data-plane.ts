@@ -112,6 +112,7 @@ export class DataPlane {
       },
       onAttempt: (attempt) => this.#health.record(attempt),
       onCopy: (clusterName) => this.#context.flows?.copy(clusterName),
+      onCopyDropped: (clusterName) => this.#metrics.overflow(clusterName, 'copies'),
       onRequest: (report) => this.#onRequest(report),
     });
     this.#unsubscribe = [state.subscribe(() => this.refresh()), identity.subscribe(() => this.refresh())];

@@ -37,6 +37,8 @@ export interface ForwardParts {
   readonly onAttempt: (attempt: EndpointAttempt) => void;
   /** A copy of a request was sent to a mirror. */
   readonly onCopy: (clusterName: string) => void;
+  /** None was, or not the whole of it: too many are on their way, or the mirror is slower than the request. */
+  readonly onCopyDropped: (clusterName: string) => void;
   readonly onRequest: (report: RequestReport) => void;
 }
 

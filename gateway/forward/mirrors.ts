@@ -3,15 +3,20 @@ import type { ClusterRef, Mirror } from '../../core/traffic/index.ts';
 import { Attempts } from '../engine/index.ts';
 import { hits, portAt } from '../routing/index.ts';
 import type { ForwardParts } from './contract.ts';
-import type { BodySink, RequestBody } from './message.ts';
+import { CopyBody } from './copy-body.ts';
 import type { ReplayBody } from './replay-body.ts';
 import { after } from './timer.ts';
-import type { UpstreamRequest } from './upstream.ts';
+import type { UpstreamCall, UpstreamRequest } from './upstream.ts';
 
-/** Of one copy, where its route names no time. */
+/** Of one copy from its body's end, where its route names no time. */
 const mirrorTimeoutMs = 15_000;
+/** Of one copy; as much as Envoy keeps. */
+const maxQueuedBytes = 1_048_576;
 
-/** Sends copies of a request, once it is whole, and forgets what becomes of them. Bodies over the replay limit are not mirrored. */
+/**
+ * Sends copies of a request, and forgets what becomes of them. Up to the replay limit a body is sent once it is whole; a longer one as it
+ * comes, as long as the mirror takes it.
+ */
 export function sendMirrors(
   parts: ForwardParts,
   mirrors: readonly Mirror<ClusterRef>[],
@@ -19,39 +24,77 @@ export function sendMirrors(
   body: ReplayBody,
   timeoutMs: number,
 ): void {
-  const chosen = mirrors.filter(({ percent }) => percent > 0 && hits(percent, parts.random()));
-  if (chosen.length === 0 || request.upgrade) return;
-  body.whenEnded(() => {
-    const { kept } = body;
-    if (kept === undefined) return;
-    for (const { destination } of chosen) void sendCopy(parts, destination.cluster, request, new WholeBody(kept), timeoutMs);
-  });
+  if (request.upgrade) return;
+  for (const { percent, destination } of mirrors) {
+    if (percent > 0 && hits(percent, parts.random())) new Copy(parts, destination.cluster, timeoutMs).follow(request, body);
+  }
 }
 
-async function sendCopy(
-  parts: ForwardParts,
-  clusterName: string,
-  request: UpstreamRequest,
-  body: RequestBody,
-  timeoutMs: number,
-): Promise<void> {
-  const { clusters, ejected } = parts.tables();
-  const cluster = clusters.get(clusterName);
-  if (cluster === undefined || !parts.budgets.enterCopy(cluster)) return;
-  const attempts = new Attempts(parts.balancer, cluster, 1);
-  const endpoint = attempts.next(ejected);
-  if (endpoint !== undefined) {
-    parts.onCopy(clusterName);
-    const copy = { ...request, body, authority: shadowed(request.authority), onBytes: () => {}, onContinue: () => {} };
-    const call = parts.upstream.send({ cluster, endpoint, fresh: false, repeatable: false }, copy);
-    const stop = after(parts.clock, timeoutMs > 0 ? timeoutMs : mirrorTimeoutMs, () => call.cancel());
-    const outcome = await call.outcome;
-    if (outcome.kind === 'response') await readOut(outcome.body.stream);
-    stop();
-    call.cancel();
+/** One request to one mirror. */
+class Copy {
+  readonly #parts: ForwardParts;
+  readonly #clusterName: string;
+  readonly #timeoutMs: number;
+  #ended = false;
+  #call: UpstreamCall | undefined;
+  #stopTimer: (() => void) | undefined;
+
+  constructor(parts: ForwardParts, clusterName: string, timeoutMs: number) {
+    this.#parts = parts;
+    this.#clusterName = clusterName;
+    this.#timeoutMs = timeoutMs > 0 ? timeoutMs : mirrorTimeoutMs;
   }
-  attempts.end();
-  parts.budgets.leaveCopy(cluster);
+
+  follow(request: UpstreamRequest, source: ReplayBody): void {
+    const body = new CopyBody({
+      beginAtBytes: this.#parts.limits.maxReplayBytes,
+      maxQueuedBytes,
+      onBegin: () => void this.#send(request, body),
+      onEnded: () => {
+        this.#ended = true;
+        this.#time();
+      },
+      onGivenUp: (slow) => {
+        if (slow) this.#parts.onCopyDropped(this.#clusterName);
+        this.#call?.cancel();
+      },
+    });
+    source.follow(body);
+  }
+
+  async #send(request: UpstreamRequest, body: CopyBody): Promise<void> {
+    const parts = this.#parts;
+    const { clusters, ejected } = parts.tables();
+    const cluster = clusters.get(this.#clusterName);
+    if (cluster === undefined) return body.forget();
+    if (!parts.budgets.enterCopy(cluster)) {
+      parts.onCopyDropped(this.#clusterName);
+      return body.forget();
+    }
+    const attempts = new Attempts(parts.balancer, cluster, 1);
+    const endpoint = attempts.next(ejected);
+    if (endpoint !== undefined) {
+      parts.onCopy(this.#clusterName);
+      const copy = { ...request, body, authority: shadowed(request.authority), onBytes: () => {}, onContinue: () => {} };
+      const call = parts.upstream.send({ cluster, endpoint, fresh: false, repeatable: false }, copy);
+      this.#call = call;
+      this.#time();
+      const outcome = await call.outcome;
+      if (outcome.kind === 'response') await readOut(outcome.body.stream);
+      this.#stopTimer?.();
+      this.#call = undefined;
+      call.cancel();
+    }
+    body.forget();
+    attempts.end();
+    parts.budgets.leaveCopy(cluster);
+  }
+
+  /** From when both are there, the whole of the body and the call. */
+  #time(): void {
+    const call = this.#call;
+    if (this.#ended && call !== undefined) this.#stopTimer = after(this.#parts.clock, this.#timeoutMs, () => call.cancel());
+  }
 }
 
 function readOut(stream: Readable): Promise<void> {
@@ -67,18 +110,4 @@ function readOut(stream: Readable): Promise<void> {
 function shadowed(authority: string): string {
   const colon = portAt(authority);
   return colon < 0 ? `${authority}-shadow` : `${authority.slice(0, colon)}-shadow${authority.slice(colon)}`;
-}
-
-/** Known from its beginning to its end. */
-class WholeBody implements RequestBody {
-  readonly #chunks: readonly Buffer[];
-
-  constructor(chunks: readonly Buffer[]) {
-    this.#chunks = chunks;
-  }
-
-  sendTo(sink: BodySink): void {
-    for (const chunk of this.#chunks) sink.write(chunk);
-    sink.end([]);
-  }
 }

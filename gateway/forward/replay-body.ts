@@ -1,5 +1,13 @@
 import type { BodySink, IncomingBody, RequestBody } from './message.ts';
 
+/** Sees a body as it comes; holds nobody back. */
+export interface BodyFollower {
+  chunk(chunk: Buffer): void;
+  end(): void;
+  /** No more comes of it, or nobody wants it. */
+  broken(): void;
+}
+
 /**
  * A request's body on its way upstream, kept up to a limit so that it can be sent again. Holds the caller back while the
  * current upstream is full. One sink at a time.
@@ -13,6 +21,7 @@ export class ReplayBody implements RequestBody {
   #ended = false;
   #started = false;
   #onWhole: (() => void)[] | undefined;
+  #followers: BodyFollower[] | undefined;
   /** Body bytes that came in. */
   bytes = 0;
 
@@ -31,16 +40,17 @@ export class ReplayBody implements RequestBody {
     return this.#ended;
   }
 
-  /** What came, as far as it is kept. */
-  get kept(): readonly Buffer[] | undefined {
-    return this.#kept;
-  }
-
   /** Once all of it came in; at once if it did. */
   whenEnded(run: () => void): void {
     if (this.#ended) run();
     else if (this.#onWhole === undefined) this.#onWhole = [run];
     else this.#onWhole.push(run);
+  }
+
+  /** From its beginning; before anything was sent. */
+  follow(follower: BodyFollower): void {
+    if (this.#followers === undefined) this.#followers = [follower];
+    else this.#followers.push(follower);
   }
 
   /** Sends what is kept, then what comes. Only while `replayable`, or the first time. */
@@ -69,6 +79,7 @@ export class ReplayBody implements RequestBody {
   discard(): void {
     this.#sink = undefined;
     this.#kept = undefined;
+    this.#unfollow();
     this.#source.stream.resume();
   }
 
@@ -79,13 +90,22 @@ export class ReplayBody implements RequestBody {
       this.bytes += chunk.length;
       onBytes();
       this.#keep(chunk);
+      for (const follower of this.#followers ?? []) follower.chunk(chunk);
       if (this.#sink !== undefined && !this.#sink.write(chunk)) stream.pause();
     });
     stream.on('end', () => {
       this.#ended = true;
       if (this.#sink !== undefined) this.#end(this.#sink);
       for (const run of this.#onWhole ?? []) run();
+      for (const follower of this.#followers ?? []) follower.end();
+      this.#followers = undefined;
     });
+    if (this.#followers !== undefined) stream.on('close', () => this.#unfollow());
+  }
+
+  #unfollow(): void {
+    for (const follower of this.#followers ?? []) follower.broken();
+    this.#followers = undefined;
   }
 
   #keep(chunk: Buffer): void {

@@ -68,7 +68,7 @@ export class TrafficMetrics {
     ]);
     this.#overflows = counter(
       'isthmus_upstream_overflow_total',
-      'Connections, and requests waiting for one, beyond the limits of a cluster',
+      'Connections, requests waiting for one, and copies for mirrors, beyond the limits of a cluster',
       ['cluster', 'limit'],
     );
     this.#checks = counter('isthmus_upstream_health_checks_total', 'Active health checks of endpoints, by what they found', [

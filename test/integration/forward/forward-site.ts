@@ -28,13 +28,14 @@ export interface SiteOptions {
 export async function startSite(t: TestContext, options: SiteOptions) {
   const log: Readonly<Record<string, unknown>>[] = [];
   const state = stateOf(options);
+  const registry = new Registry();
   const outbound = createOutbound({
     state: { current: state, subscribe: () => () => {} },
     identity: pki.source('west', 'web', 'front'),
     clock: systemClock,
     random: options.random ?? (() => 0),
     limits: defaultLimits,
-    metrics: new Registry(),
+    metrics: registry,
     accessLog: (entry) => log.push(entry),
     node: { cluster: 'west', instance: 'front-1', labels: options.labels ?? {} },
   });
@@ -45,7 +46,8 @@ export async function startSite(t: TestContext, options: SiteOptions) {
     clusterName: listenerCluster,
     protocol: options.protocol ?? 'http',
   });
-  return { port, log, call: (path: string, more: CallOptions = {}) => call(port, path, more), drain: () => outbound.drain(5_000) };
+  const metrics = () => registry.metrics();
+  return { port, log, metrics, call: (path: string, more: CallOptions = {}) => call(port, path, more), drain: () => outbound.drain(5_000) };
 }
 
 function stateOf({ routing, clusters, protocol = 'http' }: SiteOptions): DataPlaneState {

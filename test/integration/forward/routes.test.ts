@@ -200,4 +200,35 @@ describe('HTTP goes where its rules say', () => {
     await until('the copy', () => copies.length > 0);
     assert.deepEqual(copies, [{ host: `${host}-shadow`, body: 'hello' }]);
   });
+
+  test('a long body is mirrored as it comes, and a mirror that is slower than it is given up', async (t) => {
+    const lengths: number[] = [];
+    const a = await startEcho(t, 'a');
+    const mirror = await startApp(t, (incoming, response) => {
+      let length = 0;
+      incoming.on('data', (chunk: Buffer) => {
+        length += chunk.length;
+      });
+      incoming.on('end', () => {
+        lengths.push(length);
+        response.end();
+      });
+    });
+    // Nothing of the body is read.
+    const stuck = await startApp(t, () => {});
+    const mirrors = ['m', 's'].map((cluster) => ({ destination: { cluster }, percent: 100 }));
+    const site = await startSite(t, {
+      clusters: { a: [a.port], m: [mirror.port], s: [stuck.port] },
+      routing: rules({ action: { ...to('a'), mirrors } }),
+    });
+    // Far beyond what the sockets' own buffers take.
+    for (const length of [70_000, 300_000, 24_000_000]) {
+      const answer = await site.call('/', { method: 'POST', body: 'x'.repeat(length) });
+      assert.deepEqual([answer.status, answer.seen.body.length], [200, length]);
+    }
+    await until('the copies', () => lengths.length >= 2);
+    assert.deepEqual(lengths.slice(0, 2).sort(), [300_000, 70_000]);
+    const givenUp = /isthmus_upstream_overflow_total\{cluster="s",limit="copies"\} 1\n/;
+    await until('the mirror that is stuck to be given up', async () => givenUp.test(await site.metrics()));
+  });
 });

@@ -43,7 +43,7 @@ function toSend(ask: Ask, index: number, cookies: ReadonlyMap<string, string>): 
   };
 }
 
-function http(port: number, { from }: Ask, sent: Sent, cookies: Map<string, string>): Promise<Untimed> {
+function http(port: number, { bodyBytes = 0, from }: Ask, sent: Sent, cookies: Map<string, string>): Promise<Untimed> {
   const { method, path, headers, authority } = sent;
   return new Promise((resolve) => {
     const asked = request(
@@ -74,7 +74,7 @@ function http(port: number, { from }: Ask, sent: Sent, cookies: Map<string, stri
     );
     asked.setTimeout(patienceMs, () => asked.destroy());
     asked.on('error', () => resolve(none));
-    asked.end();
+    asked.end('x'.repeat(bodyBytes));
   });
 }
 

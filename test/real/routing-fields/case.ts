@@ -104,6 +104,8 @@ export interface Ask {
   /** HTTP/2, or gRPC over it, instead of HTTP/1.1. */
   readonly over?: 'http2' | 'grpc';
   readonly webSocket?: true;
+  /** Of HTTP/1.1: so long a body. */
+  readonly bodyBytes?: number;
   /** Bytes instead of HTTP; `sni`: over TLS. */
   readonly dial?: { readonly sni?: string };
   /** Instead of a service: a port of an ingress gateway, which is `$GATE(NAME)` in the config. */

@@ -74,7 +74,12 @@ export const routeCases: readonly FieldCase[] = [
   - {destination: {host: reviews, subset: v2}, percentage: {value: 100}}
   - {destination: {host: reviews, subset: v3}, percentage: {value: 100}}
 ${toV1}`),
-    steps: [{ ask: { method: 'PUT' }, times: 5, expect: { status: 200, by: 'v1', came: { v1: 5, v2: 5, v3: 5 } } }],
+    // Whatever the length of their bodies.
+    steps: [0, 70_000, 300_000].map((bodyBytes) => ({
+      ask: { method: 'PUT', bodyBytes },
+      times: 5,
+      expect: { status: 200, by: 'v1', came: { v1: 5, v2: 5, v3: 5 } },
+    })),
   },
   {
     name: 'delegate',
