@@ -247,7 +247,8 @@ export class Exchange implements Timed {
     if (this.#downstream.answered || this.#downstream.gone) return;
     this.#giveUp();
     for (const flag of reply.flags) this.#flags.add(flag);
-    const { status, headers, body } = replyMessage(reply, this.#request);
+    const change = routed === undefined ? undefined : (own: readonly string[]) => routedResponse(routed, own);
+    const { status, headers, body } = replyMessage(reply, this.#request, change);
     this.#status = status;
     this.#detail = reply.detail;
     this.#noteGrpc(headers);
@@ -255,8 +256,7 @@ export class Exchange implements Timed {
     if (this.#connection.end !== undefined && reply.status === 503) headers.push(localOriginHeader, reply.flags[0] ?? '');
     this.#body.discard();
     const bare = body.length === 0 ? { bare: true as const } : {};
-    const head = { status, ...bare, headers: routed === undefined ? headers : routedResponse(routed, headers) };
-    const sink = this.#downstream.respond(head, close || this.#parts.draining());
+    const sink = this.#downstream.respond({ status, ...bare, headers }, close || this.#parts.draining());
     if (body.length > 0 && this.#request.method !== 'HEAD') sink.write(body);
     sink.end([]);
     this.#bytesSent = body.length;

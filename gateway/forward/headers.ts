@@ -59,7 +59,7 @@ function connectionOptions(value: string, before: Set<string> | undefined): Set<
   return options;
 }
 
-function without(raw: RawHeaders, names: ReadonlySet<string>): string[] {
+export function without(raw: RawHeaders, names: ReadonlySet<string>): string[] {
   const kept: string[] = [];
   for (let i = 0; i + 1 < raw.length; i += 2) if (!names.has(raw[i] ?? '')) kept.push(raw[i] ?? '', raw[i + 1] ?? '');
   return kept;

@@ -1,5 +1,5 @@
 import type { AttemptFailure, ResponseFlag } from '../engine/index.ts';
-import { headerOf, type RawHeaders } from './headers.ts';
+import { headerOf, type RawHeaders, without } from './headers.ts';
 
 /** An answer that we give ourselves, in Envoy's words where it has some. */
 export interface LocalReply {
@@ -9,6 +9,8 @@ export interface LocalReply {
   readonly detail: string;
   /** Beside those of the body. */
   readonly headers?: RawHeaders;
+  /** No rule changes its headers. */
+  readonly asItIs?: true;
   /** In place of what follows from `status`. */
   readonly grpcStatus?: number;
 }
@@ -97,12 +99,25 @@ export interface ReplyMessage {
 }
 
 const nothing = new Uint8Array(0);
+const lengthHeaders: ReadonlySet<string> = new Set(['content-length']);
+const bodyHeaders: ReadonlySet<string> = new Set(['content-length', 'content-type']);
 
-/** As it goes out: to gRPC callers as trailers alone, with the status in them (Envoy's local replies). Pure. */
-export function replyMessage(reply: LocalReply, request: { readonly headers: RawHeaders }): ReplyMessage {
-  const headers = [...(reply.headers ?? [])];
+/**
+ * As it goes out: to gRPC callers as trailers alone, with the status in them (Envoy's local replies). `change`: what its rule makes of
+ * the headers, of which only a content type that it sets lasts of those of a body. Pure.
+ */
+export function replyMessage(
+  reply: LocalReply,
+  request: { readonly headers: RawHeaders },
+  change?: (headers: RawHeaders) => RawHeaders,
+): ReplyMessage {
+  const own = reply.headers ?? [];
+  const changed = change === undefined || reply.asItIs === true ? own : change(own);
   const body = typeof reply.body === 'string' ? Buffer.from(reply.body) : reply.body;
-  if (isGrpc(request.headers)) {
+  const grpc = isGrpc(request.headers);
+  const type = grpc || body.length === 0 ? undefined : headerOf(changed, 'content-type');
+  const headers = without(changed, type === undefined ? bodyHeaders : lengthHeaders);
+  if (grpc) {
     const grpcStatus = reply.grpcStatus ?? grpcStatusOf(reply.status);
     headers.push('content-type', 'application/grpc', 'grpc-status', String(grpcStatus));
     if (body.length > 0) headers.push('grpc-message', percentEncoded(body));
@@ -110,7 +125,7 @@ export function replyMessage(reply: LocalReply, request: { readonly headers: Raw
   }
   // RFC 9110 §8.6 and §15.3.5: these have neither body nor length.
   if (reply.status === 204 || reply.status === 304) return { status: reply.status, headers, body: nothing };
-  if (body.length > 0) headers.push('content-type', 'text/plain');
+  if (body.length > 0 && type === undefined) headers.push('content-type', 'text/plain');
   headers.push('content-length', String(body.length));
   return { status: reply.status, headers, body };
 }
@@ -153,5 +168,5 @@ function percentEncoded(bytes: Uint8Array): string {
 }
 
 export function preflightReply(headers: readonly string[]): LocalReply {
-  return { status: 200, body: '', flags: [], detail: 'cors_response', headers };
+  return { status: 200, body: '', flags: [], detail: 'cors_response', headers, asItIs: true };
 }

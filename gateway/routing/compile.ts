@@ -72,7 +72,8 @@ function compileRule(rule: HttpRule<ClusterRef>, node: ProxyNode): Alternative[]
   const path = action.type === 'route' ? action.rewrite?.path : action.type === 'redirect' ? action.path : undefined;
   const compiled: CompiledRule = {
     rule,
-    cors: cors === undefined ? undefined : corsCheck(cors),
+    // Envoy's filter looks at requests that are led somewhere.
+    cors: cors === undefined || action.type !== 'route' ? undefined : corsCheck(cors),
     pathChange: path === undefined ? undefined : pathChange(path),
   };
   if (rule.matches.length === 0) return [{ test: undefined, match: { ...compiled, path: undefined } }];

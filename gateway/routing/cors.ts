@@ -22,10 +22,11 @@ export function corsCheck(policy: CorsPolicy): CorsCheck {
     if (origin === undefined || origin === '') return none;
     const preflight = request.facts.method === 'OPTIONS' && (request.header('access-control-request-method') ?? '') !== '';
     if (!isAllowed(tests, origin)) {
-      return preflight && policy.forwardNotMatching === false ? { kind: 'preflight', headers: [] } : none;
+      return preflight && policy.forwardNotMatching === false ? { kind: 'preflight', headers: preflightHeaders(policy) } : none;
     }
     const set = actualHeaders(policy, origin);
-    return preflight ? { kind: 'preflight', headers: [...set.flat(), ...preflightHeaders(policy)] } : { kind: 'actual', set };
+    if (!preflight) return { kind: 'actual', set };
+    return { kind: 'preflight', headers: ['access-control-allow-origin', origin, ...preflightHeaders(policy), ...exposed(policy).flat()] };
   };
 }
 
@@ -34,15 +35,20 @@ function isAllowed(tests: readonly StringTest[], origin: string): boolean {
   return tests.some((test) => test('*') || test(origin));
 }
 
-function actualHeaders({ allowCredentials, exposeHeaders }: CorsPolicy, origin: string): [string, string][] {
+function actualHeaders(policy: CorsPolicy, origin: string): [string, string][] {
   const set: [string, string][] = [['access-control-allow-origin', origin]];
-  if (allowCredentials === true) set.push(['access-control-allow-credentials', 'true']);
-  if (exposeHeaders.length > 0) set.push(['access-control-expose-headers', exposeHeaders.join(',')]);
-  return set;
+  if (policy.allowCredentials === true) set.push(['access-control-allow-credentials', 'true']);
+  return [...set, ...exposed(policy)];
 }
 
-function preflightHeaders({ allowMethods, allowHeaders, maxAgeS }: CorsPolicy): string[] {
+function exposed({ exposeHeaders }: CorsPolicy): [string, string][] {
+  return exposeHeaders.length > 0 ? [['access-control-expose-headers', exposeHeaders.join(',')]] : [];
+}
+
+/** Whoever asks: what keeps an origin out is that it is not named. */
+function preflightHeaders({ allowCredentials, allowMethods, allowHeaders, maxAgeS }: CorsPolicy): string[] {
   const headers: string[] = [];
+  if (allowCredentials === true) headers.push('access-control-allow-credentials', 'true');
   if (allowMethods.length > 0) headers.push('access-control-allow-methods', allowMethods.join(','));
   if (allowHeaders.length > 0) headers.push('access-control-allow-headers', allowHeaders.join(','));
   if (maxAgeS !== undefined) headers.push('access-control-max-age', String(maxAgeS));

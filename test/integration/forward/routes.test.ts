@@ -167,6 +167,45 @@ describe('HTTP goes where its rules say', () => {
     assert.deepEqual([foreign.seen.method, foreign.headers['access-control-allow-origin']], ['OPTIONS', undefined]);
   });
 
+  test("our own answers: a preflight is no rule's, CORS is for what is led somewhere, and a body has a type", async (t) => {
+    const a = await startEcho(t, 'a');
+    const cors = {
+      allowOrigins: [{ type: 'exact' as const, value: 'https://a.example' }],
+      allowMethods: ['GET'],
+      allowHeaders: [],
+      exposeHeaders: ['x-app'],
+      forwardNotMatching: false,
+    };
+    const responseHeaders = { set: [['x-by', 'rule']] as const, add: [], remove: ['content-type'] };
+    const site = await startSite(t, {
+      clusters: { a: [a.port] },
+      routing: rules(
+        {
+          matches: [{ ...anything, path: { type: 'exact', value: '/d' } }],
+          action: { type: 'direct', status: 203, body: Buffer.from('hi') },
+          cors,
+          responseHeaders,
+        },
+        { cors, responseHeaders },
+      ),
+    });
+    const told = async (path: string, origin: string) => {
+      const headers = { origin, 'access-control-request-method': 'GET' };
+      const answer = await site.call(path, { method: 'OPTIONS', headers });
+      const names = [
+        'x-by',
+        'content-type',
+        'access-control-allow-origin',
+        'access-control-allow-methods',
+        'access-control-expose-headers',
+      ];
+      return [answer.status, ...names.map((name) => answer.headers[name])];
+    };
+    assert.deepEqual(await told('/', 'https://a.example'), [200, undefined, undefined, 'https://a.example', 'GET', 'x-app']);
+    assert.deepEqual(await told('/', 'https://b.example'), [200, undefined, undefined, undefined, 'GET', undefined]);
+    assert.deepEqual(await told('/d', 'https://a.example'), [203, 'rule', 'text/plain', undefined, undefined, undefined]);
+  });
+
   test('faults: a delay, then an abort; gRPC callers get theirs as trailers', async (t) => {
     const a = await startEcho(t, 'a');
     const fault = { delay: { percent: 100, ms: 30 }, abort: { percent: 100, status: 503 } };

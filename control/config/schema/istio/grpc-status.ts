@@ -22,9 +22,6 @@ const names = [
   'UNAUTHENTICATED',
 ] as const;
 
-/** As Envoy answers a caller that does not speak gRPC. */
-const httpStatuses = [200, 499, 500, 400, 504, 404, 409, 403, 429, 400, 409, 400, 501, 500, 503, 500, 401] as const;
-
 /** A name, or its number. */
 export const grpcStatus = z.string().transform((text, ctx) => {
   const found = names.findIndex((name, code) => name === text || String(code) === text);
@@ -32,7 +29,3 @@ export const grpcStatus = z.string().transform((text, ctx) => {
   ctx.addIssue({ code: 'custom', message: `${JSON.stringify(text.slice(0, 40))} is no status of gRPC${didYouMean(text, names)}` });
   return z.NEVER;
 });
-
-export function httpStatusOfGrpc(status: number): number {
-  return httpStatuses[status] ?? 500;
-}

@@ -4,7 +4,7 @@ import { defaultRetries } from '../../../../core/traffic/index.ts';
 import { didYouMean, fields, oneOf } from '../../../../core/yaml/index.ts';
 import { across, oneFieldOf, present } from '../across.ts';
 import { noted, refused } from '../refused.ts';
-import { grpcStatus, httpStatusOfGrpc } from './grpc-status.ts';
+import { grpcStatus } from './grpc-status.ts';
 import { stringMatch, toStringMatch } from './string-match.ts';
 import { duration, durationOrZero, percent } from './values.ts';
 
@@ -119,8 +119,8 @@ export function toFault(written: z.output<typeof fault>): Fault {
   }
   if (written.abort !== undefined) {
     const { httpStatus, grpcStatus: grpc, percentage } = written.abort;
-    const status = httpStatus ?? httpStatusOfGrpc(grpc ?? 0);
-    found.abort = { percent: percentage?.value ?? 0, status, ...(grpc === undefined ? {} : { grpcStatus: grpc }) };
+    // Who does not speak gRPC is answered 200 by Envoy when that is how the fault is said.
+    found.abort = { percent: percentage?.value ?? 0, status: httpStatus ?? 200, ...(grpc === undefined ? {} : { grpcStatus: grpc }) };
   }
   return { ...(found.delay === undefined ? {} : { delay: found.delay }), ...(found.abort === undefined ? {} : { abort: found.abort }) };
 }

@@ -193,9 +193,62 @@ route:
     ],
   },
   {
+    name: 'answers of the proxy: what a rule says of headers and of other origins',
+    config: rules(`    - match: [{uri: {exact: /led}}]
+      headers: {response: {set: {x-told: rule}}}
+      corsPolicy: {allowOrigins: [{exact: "https://a.example"}], allowMethods: [GET], allowHeaders: [x-a], exposeHeaders: [x-b], maxAge: 60s, allowCredentials: true, unmatchedPreflights: IGNORE}
+      ${toV1}
+    - match: [{uri: {exact: /direct}}]
+      headers: {response: {set: {x-told: rule}, remove: [content-type]}}
+      corsPolicy: {allowOrigins: [{exact: "https://a.example"}], allowMethods: [GET]}
+      directResponse: {status: 203, body: {string: hi}}
+    - match: [{uri: {exact: /typed}}]
+      headers: {response: {set: {content-type: text/x-own}}}
+      directResponse: {status: 203, body: {string: hi}}
+    - match: [{uri: {exact: /moved}}]
+      headers: {response: {set: {content-type: text/x-own}}}
+      corsPolicy: {allowOrigins: [{exact: "https://a.example"}]}
+      redirect: {uri: /z}`),
+    steps: [
+      {
+        ask: { path: '/led', method: 'OPTIONS', headers: { origin: 'https://a.example', 'access-control-request-method': 'GET' } },
+        expect: { status: 200, told: { 'x-told': null, 'access-control-allow-origin': 'https://a.example' } },
+      },
+      {
+        ask: { path: '/led', method: 'OPTIONS', headers: { origin: 'https://b.example', 'access-control-request-method': 'GET' } },
+        expect: {
+          status: 200,
+          cameInAll: 0,
+          told: {
+            'access-control-allow-origin': null,
+            'access-control-expose-headers': null,
+            'access-control-allow-credentials': 'true',
+            'access-control-allow-methods': 'GET',
+            'access-control-allow-headers': 'x-a',
+            'access-control-max-age': '60',
+          },
+        },
+      },
+      ...['GET', 'OPTIONS'].map((method) => ({
+        ask: { path: '/direct', method, headers: { origin: 'https://a.example', 'access-control-request-method': 'GET' } },
+        expect: {
+          status: 203,
+          body: 'hi',
+          told: { 'x-told': 'rule', 'content-type': 'text/plain', 'access-control-allow-origin': null },
+        },
+      })),
+      { ask: { path: '/typed' }, expect: { status: 203, told: { 'content-type': 'text/x-own' } } },
+      {
+        ask: { path: '/moved', headers: { origin: 'https://a.example' } },
+        expect: { status: 301, told: { 'content-type': null, 'access-control-allow-origin': null } },
+      },
+    ],
+  },
+  {
     name: 'fault.abort.grpcStatus',
     config: always(`fault: {abort: {grpcStatus: UNAVAILABLE, percentage: {value: 100}}}\n${toV1}`),
     steps: [
+      { ask: {}, expect: { status: 200, body: 'fault filter abort', told: { 'grpc-status': null }, cameInAll: 0 } },
       {
         ask: { method: 'POST', headers: { 'content-type': 'application/grpc' } },
         expect: { status: 200, told: { 'grpc-status': '14' }, cameInAll: 0 },
