@@ -167,8 +167,7 @@ export class Tries {
 
 function attemptsContext(retries: RetryPolicy | undefined, hash: string | undefined): AttemptsContext {
   const key = hash === undefined ? {} : { hash };
-  // As Envoy does: a lone endpoint that has just restarted is asked again, and so are tries bounded, by maxAttempts.
-  if (retries === undefined) return { ...key, revisit: 'last' };
+  if (retries === undefined) return key;
   const { otherLocalities, ignorePreviousHosts } = retries;
   return { ...key, revisit: ignorePreviousHosts === false ? 'always' : 'last', ...(otherLocalities === true ? { otherLocalities } : {}) };
 }

@@ -57,26 +57,6 @@ describe('HTTP is tried again, and given up, as its rule says', () => {
     }
   });
 
-  test('by default a lone endpoint is asked again for what may be repeated, and as often as any', async (t) => {
-    let hits = 0;
-    let bad = 1;
-    const app = await startApp(t, (request, response) => {
-      hits += 1;
-      if (hits > bad) response.end('well');
-      else request.socket.destroy();
-    });
-    const site = await startSite(t, { clusters: { a: [app.port] }, routing: rules({ action: to('a') }) });
-    const asked = async (method: string, failing: number) => {
-      [hits, bad] = [0, failing];
-      return [(await site.call('/', { method })).status, hits];
-    };
-    // First, while no connection is idle: one that was is tried once more beside the rest.
-    assert.deepEqual(await asked('GET', 9), [503, 3]);
-    assert.deepEqual(await asked('GET', 1), [200, 2]);
-    assert.deepEqual(await asked('PUT', 1), [200, 2]);
-    assert.deepEqual(await asked('POST', 1), [503, 1]);
-  });
-
   test('a try that is too slow is tried again; the whole request has its own time', async (t) => {
     const waiting: ServerResponse[] = [];
     let hits = 0;
