@@ -1,4 +1,4 @@
-import { connect } from 'node:tls';
+import { type ConnectionOptions, connect, type PeerCertificate } from 'node:tls';
 import {
   ChannelCredentials,
   type ChannelOptions,
@@ -31,19 +31,33 @@ export interface ServerToTrust {
   readonly root: Buffer;
 }
 
-/** To the inviter: it must be the control plane of that cluster under the invitation's root. MeshError PEER_UNREACHABLE (retryable). */
+/**
+ * To the inviter: it must be the control plane of that cluster under the invitation's root. MeshError PEER_UNREACHABLE (retryable) when
+ * nobody answers there, IDENTITY_INVALID when somebody else does.
+ */
 export async function channelToInviter(address: string, server: ServerToTrust, now: () => number): Promise<JoinChannel> {
   const bundle = bundleOf(server.trustDomain, [server.root]);
   const demanded = { uriSans: [controlSpiffeId(server.trustDomain)], clusterSan: clusterSan(server.cluster, server.trustDomain) };
   const { options } = attestChannel(bundle, { cluster: server.cluster, now });
   let presented: Buffer | undefined;
-  const credentials = ChannelCredentials.createSsl(Buffer.from(certificatesToPem(bundle.roots)), null, null, {
+  const roots = Buffer.from(certificatesToPem(bundle.roots));
+  const fault = (certificate: PeerCertificate) => serverFault(certificate, bundle, now(), demanded);
+  const credentials = ChannelCredentials.createSsl(roots, null, null, {
     checkServerIdentity: (_host, certificate) => {
       presented = certificate.raw;
-      return serverFault(certificate, bundle, now(), demanded);
+      return fault(certificate);
     },
   });
-  return open(address, credentials, options, () => presented);
+  try {
+    return await open(address, credentials, options, () => presented);
+  } catch (error) {
+    // grpc-js does not say why a connection failed: who answers is asked once more, for the message alone.
+    const who = await lookAt(address, { ca: roots, checkServerIdentity: (_host, certificate) => fault(certificate) });
+    if (who.fault === undefined) throw error;
+    throw new MeshError('IDENTITY_INVALID', `${address} is not the control plane that the invitation names: ${who.fault}`, {
+      cause: error,
+    });
+  }
 }
 
 /**
@@ -51,7 +65,7 @@ export async function channelToInviter(address: string, server: ServerToTrust, n
  * the HMACs prove it.
  */
 export async function channelToJoiner(address: string, roots: readonly Uint8Array[]): Promise<JoinChannel> {
-  const pinned = await presentedAt(address);
+  const { certificate: pinned } = await lookAt(address);
   const { options } = attestChannel(bundleOf('unused.test', []), { now: () => 0 });
   const credentials = ChannelCredentials.createSsl(Buffer.from(certificatesToPem([pinned, ...roots])), null, null, {
     checkServerIdentity: (_host, certificate) =>
@@ -79,7 +93,7 @@ async function open(
   const client = new peering.PeerJoinClient(address, credentials, { ...options, 'grpc.use_local_subchannel_pool': 1 });
   await ready(client, Date.now() + deadlineMs).catch((error: unknown) => {
     client.close();
-    throw new MeshError('PEER_UNREACHABLE', `${address} was not reached, or is not the control plane that the invitation names`, {
+    throw new MeshError('PEER_UNREACHABLE', `${address} was not reached`, {
       retryable: true,
       cause: error,
     });
@@ -107,16 +121,17 @@ function ready(client: peering.PeerJoinClient, deadline: number): Promise<void> 
   });
 }
 
-function presentedAt(address: string): Promise<Buffer> {
+/** What a server presents, believed or not, and what is wrong with it by `trust`. MeshError PEER_UNREACHABLE (retryable). */
+function lookAt(address: string, trust: ConnectionOptions = {}): Promise<{ certificate: Buffer; fault?: string }> {
   const colon = address.lastIndexOf(':');
   const host = address.slice(0, colon).replace(/^\[|\]$/g, '');
   return new Promise((resolve, reject) => {
     const unreachable = (why: string) => {
       socket.destroy();
-      reject(new MeshError('PEER_UNREACHABLE', `${address}: ${why}`, { retryable: true }));
+      reject(new MeshError('PEER_UNREACHABLE', `${address} was not reached: ${why}`, { retryable: true }));
     };
-    // Nothing is believed yet: the certificate is only asked for.
     const socket = connect({
+      ...trust,
       host,
       port: Number(address.slice(colon + 1)),
       rejectUnauthorized: false,
@@ -128,8 +143,10 @@ function presentedAt(address: string): Promise<Buffer> {
     socket.once('secureConnect', () => {
       const raw = socket.getPeerCertificate()?.raw as Buffer | undefined;
       if (raw === undefined) return unreachable('no certificate');
+      // Of Error's type in the declarations; a code, or a message, in fact.
+      const fault = socket.authorized ? {} : { fault: String(socket.authorizationError) };
       socket.destroy();
-      return resolve(Buffer.from(raw));
+      return resolve({ certificate: Buffer.from(raw), ...fault });
     });
   });
 }

@@ -3,7 +3,7 @@ import { formatViolation } from '../../core/validate.ts';
 import { peering } from '../../core/xds/index.ts';
 import type { PeerRecord } from './contract.ts';
 import { type InviteToken, parseInviteToken } from './invite-token.ts';
-import { call, channelToInviter } from './join-channel.ts';
+import { call, channelToInviter, type JoinChannel } from './join-channel.ts';
 import { joinProof, offerProof, replyProof, sameProof, sha256 } from './join-proof.ts';
 import type { JoiningOptions, JoinResult } from './joining.ts';
 import { mergeAddresses, peerKey, putJson, readJson } from './peer-store.ts';
@@ -103,21 +103,30 @@ export class Joiner {
     const { clock } = this.#options;
     let last: unknown;
     for (const address of token.addresses) {
+      let channel: JoinChannel;
       try {
-        const channel = await channelToInviter(address, token, () => clock.now());
-        try {
-          const request = await this.#request(token, channel.serverHash());
-          const reply = await call<peering.JoinReply>((metadata, options, done) => channel.client.join(request, metadata, options, done));
-          return await this.#take(token, reply, request.csr);
-        } finally {
-          channel.close();
-        }
+        channel = await channelToInviter(address, token, () => clock.now());
+      } catch (error) {
+        // Another server at one address says nothing of the next.
+        last = error;
+        continue;
+      }
+      try {
+        return await this.#ask(channel, token);
       } catch (error) {
         if (!(error instanceof MeshError && error.retryable)) throw error;
         last = error;
+      } finally {
+        channel.close();
       }
     }
     throw last ?? new MeshError('CONFIG_INVALID', 'the invitation names no address of the inviter');
+  }
+
+  async #ask(channel: JoinChannel, token: InviteToken): Promise<JoinResult> {
+    const request = await this.#request(token, channel.serverHash());
+    const reply = await call<peering.JoinReply>((metadata, options, done) => channel.client.join(request, metadata, options, done));
+    return this.#take(token, reply, request.csr);
   }
 
   async #request(token: InviteToken, serverHash: Uint8Array): Promise<peering.JoinRequest> {

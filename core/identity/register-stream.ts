@@ -1,8 +1,8 @@
-import type { ClientDuplexStream, ServiceError } from '@grpc/grpc-js';
+import type { ClientDuplexStream } from '@grpc/grpc-js';
 import { MeshError } from '../errors.ts';
 import { type RegisterReply, type RegisterRequest, RegistrationClient } from '../xds/gen/isthmus/agent/v1/agent.ts';
 import type { ControlChannel } from './control-channel.ts';
-import { fromStatus } from './unary.ts';
+import { streamEnd } from './stream-end.ts';
 
 /** One Registration.Register stream, as messages out and callbacks in. Ends exactly once. */
 export interface RegisterStream {
@@ -18,14 +18,7 @@ export interface RegisterStream {
 export function openRegisterStream(address: string, channel: ControlChannel, onReply: (reply: RegisterReply) => void): RegisterStream {
   const client = new RegistrationClient(address, channel.credentials, channel.options);
   const call: ClientDuplexStream<RegisterRequest, RegisterReply> = client.register();
-  const ended = new Promise<void>((resolve, reject) => {
-    call.on('data', onReply);
-    call.once('error', (error: ServiceError) => reject(fromStatus(error)));
-    // After 'error' this changes nothing.
-    call.once('end', () => resolve());
-  }).finally(() => client.close());
-  // A caller that races it against a timer may look away.
-  ended.catch(() => undefined);
+  const ended = streamEnd(client, call, onReply);
   return {
     send: (body) => {
       if (!call.write({ body }) && call.writableLength > 64)

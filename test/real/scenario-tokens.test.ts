@@ -161,7 +161,7 @@ async function peerRefusals({ east, west, north }: Sites): Promise<void> {
   assertRefused(await join(token.slice(0, -30)), 2, /was it cut/, token);
   assertRefused(await join(forgedInvite(token, { s: newSecret() })), 4, /does not hold/, token);
   assertRefused(await join(forgedInvite(token, { id: '00000000-0000-4000-8000-000000000000' })), 4, /does not hold/, token);
-  assertRefused(await join(forgedInvite(token, { r: otherRoot })), 1, /not the control plane that the invitation names/, token);
+  assertRefused(await join(forgedInvite(token, { r: otherRoot })), 4, /not the control plane that the invitation names/, token);
   await past(short.expiresAt);
   assertRefused(await join(short.token), 4, /has expired/, short.token);
   const prolonged = forgedInvite(short.token, { e: Date.now() + 600_000 });

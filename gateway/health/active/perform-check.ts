@@ -1,5 +1,5 @@
 import { request as httpRequest } from 'node:http';
-import { constants, connect as http2Connect } from 'node:http2';
+import { type ClientHttp2Stream, constants, connect as http2Connect, type OutgoingHttpHeaders } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import type { Clock } from '../../../core/clock.ts';
 import type { HealthCheck } from '../../../core/traffic/index.ts';
@@ -88,8 +88,20 @@ function speaksHttp2({ protocol = 'http', traffic }: ClusterTable): boolean {
 }
 
 function askHttp2(socket: Duplex, host: string, check: HealthCheck): Promise<CheckResult> {
+  return overHttp2(socket, check.host ?? host, { [constants.HTTP2_HEADER_PATH]: check.path }, (stream, end) => {
+    stream.on('response', ({ ':status': status = 0 }) => end(isExpected(status, check) ? 'good' : 'bad'));
+    stream.on('close', () => end('failed'));
+  });
+}
+
+/** One request on a session of its own; the first `end` counts, and closes it. */
+function overHttp2(
+  socket: Duplex,
+  authority: string,
+  headers: OutgoingHttpHeaders,
+  listen: (stream: ClientHttp2Stream, end: (result: CheckResult) => void) => void,
+): Promise<CheckResult> {
   return new Promise((resolve) => {
-    const authority = check.host ?? host;
     const session = http2Connect(`http://${authority}`, { createConnection: () => socket, settings: { enablePush: false } });
     const end = (result: CheckResult) => {
       resolve(result);
@@ -97,14 +109,9 @@ function askHttp2(socket: Duplex, host: string, check: HealthCheck): Promise<Che
     };
     session.on('error', () => end('failed'));
     session.on('close', () => end('failed'));
-    const stream = session.request({
-      [constants.HTTP2_HEADER_PATH]: check.path,
-      [constants.HTTP2_HEADER_AUTHORITY]: authority,
-      'user-agent': userAgent,
-    });
-    stream.on('response', ({ ':status': status = 0 }) => end(isExpected(status, check) ? 'good' : 'bad'));
+    const stream = session.request({ [constants.HTTP2_HEADER_AUTHORITY]: authority, 'user-agent': userAgent, ...headers });
     stream.on('error', () => end('failed'));
-    stream.on('close', () => end('failed'));
+    listen(stream, end);
     socket.resume();
   });
 }
@@ -116,28 +123,18 @@ function isExpected(status: number, { expectedStatuses }: HealthCheck): boolean 
 
 /** grpc.health.v1.Health/Check: a message with one string asks, one with an enum answers. */
 function askGrpc(socket: Duplex, host: string, check: HealthCheck): Promise<CheckResult> {
-  return new Promise((resolve) => {
-    const authority = check.host ?? host;
-    const session = http2Connect(`http://${authority}`, { createConnection: () => socket, settings: { enablePush: false } });
-    const end = (result: CheckResult) => {
-      resolve(result);
-      session.destroy();
-    };
-    session.on('error', () => end('failed'));
-    session.on('close', () => end('failed'));
-    const stream = session.request({
-      [constants.HTTP2_HEADER_METHOD]: 'POST',
-      [constants.HTTP2_HEADER_PATH]: '/grpc.health.v1.Health/Check',
-      [constants.HTTP2_HEADER_AUTHORITY]: authority,
-      'content-type': 'application/grpc',
-      te: 'trailers',
-      'user-agent': userAgent,
-    });
+  const headers = {
+    [constants.HTTP2_HEADER_METHOD]: 'POST',
+    [constants.HTTP2_HEADER_PATH]: '/grpc.health.v1.Health/Check',
+    'content-type': 'application/grpc',
+    te: 'trailers',
+  };
+  return overHttp2(socket, check.host ?? host, headers, (stream, end) => {
     let status = '';
     let reply = Buffer.alloc(0);
-    stream.on('response', (headers) => {
-      status = String(headers['grpc-status'] ?? '');
-      if (headers[':status'] !== 200) end('bad');
+    stream.on('response', (head) => {
+      status = String(head['grpc-status'] ?? '');
+      if (head[':status'] !== 200) end('bad');
     });
     stream.on('trailers', (trailers) => {
       status = String(trailers['grpc-status'] ?? status);
@@ -146,10 +143,8 @@ function askGrpc(socket: Duplex, host: string, check: HealthCheck): Promise<Chec
       reply = Buffer.concat([reply, chunk]);
       if (reply.length > maxReplyBytes) end('failed');
     });
-    stream.on('error', () => end('failed'));
     stream.on('end', () => setImmediate(() => end(status === '0' && isServing(reply) ? 'good' : 'bad')));
     stream.end(framed(check.service));
-    socket.resume();
   });
 }
 

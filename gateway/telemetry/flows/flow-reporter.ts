@@ -108,7 +108,7 @@ export class FlowReporter {
   }
 
   /** Sends what is due and waits for its acknowledgement. */
-  async #exchange(stream: ReportStream, withinMs: number, signal?: AbortSignal): Promise<void> {
+  async #exchange(stream: ReportStream, withinMs: number, signal: AbortSignal): Promise<void> {
     const { clock, instance } = this.#options;
     const now = clock.monotonic();
     const { sequence, flows, closedAt } = this.#batches.next(now);
@@ -118,16 +118,14 @@ export class FlowReporter {
     };
     const [epoch, dropped] = [this.#epoch, this.dropped];
     stream.send({ instance, epoch, sequence, ageMs: Math.round(now - closedAt), dropped, flows: flows.map(flowMessage) });
-    const timer = new AbortController();
-    const relay = () => timer.abort();
-    signal?.addEventListener('abort', relay, { once: true });
+    const { controller: timer, release } = childController(signal);
     const late = clock.sleep(withinMs, timer.signal).then(() => {
       throw new MeshError('DEADLINE_EXCEEDED', 'the control plane does not acknowledge reports', { retryable: true });
     });
     try {
       await Promise.race([promise, late]);
     } finally {
-      signal?.removeEventListener('abort', relay);
+      release();
       timer.abort();
       late.catch(() => undefined);
     }
@@ -136,7 +134,8 @@ export class FlowReporter {
   /** What was counted since the last report. Twice, because one may be on its way. */
   async #farewell(stream: ReportStream): Promise<void> {
     const gone = stream.ended.catch(() => undefined);
-    for (let i = 0; i < 2; i++) await Promise.race([gone, this.#exchange(stream, farewellMs / 2).catch(() => undefined)]);
+    const { signal } = new AbortController();
+    for (let i = 0; i < 2; i++) await Promise.race([gone, this.#exchange(stream, farewellMs / 2, signal).catch(() => undefined)]);
     stream.finish();
   }
 }

@@ -1,5 +1,5 @@
-import type { ClientDuplexStream, ServiceError } from '@grpc/grpc-js';
-import { type ControlChannel, fromStatus } from '../../../core/identity/index.ts';
+import type { ClientDuplexStream } from '@grpc/grpc-js';
+import { type ControlChannel, streamEnd } from '../../../core/identity/index.ts';
 import { type ReportReply, type ReportRequest, TelemetryClient } from '../../../core/xds/gen/isthmus/telemetry/v1/telemetry.ts';
 
 /** One Telemetry.Report stream. Ends once. */
@@ -14,11 +14,6 @@ export interface ReportStream {
 export function openReportStream(address: string, channel: ControlChannel, onReply: (reply: ReportReply) => void): ReportStream {
   const client = new TelemetryClient(address, channel.credentials, channel.options);
   const call: ClientDuplexStream<ReportRequest, ReportReply> = client.report();
-  const ended = new Promise<void>((resolve, reject) => {
-    call.on('data', onReply);
-    call.once('error', (error: ServiceError) => reject(fromStatus(error)));
-    call.once('end', () => resolve());
-  }).finally(() => client.close());
-  ended.catch(() => undefined);
+  const ended = streamEnd(client, call, onReply);
   return { send: (report) => void call.write(report), finish: () => call.end(), destroy: () => call.cancel(), ended };
 }

@@ -11,6 +11,7 @@ import { systemClock } from '../../../core/system-clock.ts';
 import { peering as proto } from '../../../core/xds/index.ts';
 import { JoinSite } from '../../support/join-site.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
+import { MeshPki } from '../../support/mesh-pki.ts';
 import { until } from '../../support/until.ts';
 
 const refusedWith = (code: MeshErrorCode, text: RegExp) => (error: unknown) => {
@@ -103,7 +104,12 @@ test('refused: expired, forged, for another trust domain, replayed by another jo
     refusedWith('IDENTITY_INVALID', /unknown/),
   );
   await assert.rejects(west.joining.join(altered({ td: 'other.test' })), refusedWith('CONFIG_INVALID', /trust domain/));
-  await assert.rejects(west.joining.join(altered({ c: 'north' })), refusedWith('PEER_UNREACHABLE', /not the control plane/));
+  await assert.rejects(west.joining.join(altered({ c: 'north' })), refusedWith('IDENTITY_INVALID', /not the control plane/));
+  const otherRoot = Buffer.from(new MeshPki('mesh.test').root.certificate.der).toString('base64url');
+  await assert.rejects(
+    west.joining.join(altered({ r: otherRoot })),
+    refusedWith('IDENTITY_INVALID', /not the control plane.*UNABLE_TO_GET_ISSUER/),
+  );
   assert.equal(west.authority.ready, false);
   assert.deepEqual(west.peering.report(), []);
 
@@ -116,6 +122,19 @@ test('refused: expired, forged, for another trust domain, replayed by another jo
   const rooted = await JoinSite.start({ cluster: 'south', root: true });
   await assert.rejects(rooted.joining.join((await east.joining.invite()).token), refusedWith('CONFLICT', /root of its own/));
   for (const site of [east, west, other, namesake, rooted]) await site.stop();
+});
+
+test('another control plane at the first address of an invitation is passed over', async () => {
+  const [east, west, stranger] = await Promise.all([
+    JoinSite.start({ cluster: 'east', root: true }),
+    JoinSite.start({ cluster: 'west' }),
+    JoinSite.start({ cluster: 'stranger', root: true }),
+  ]);
+  const body = JSON.parse(Buffer.from((await east.joining.invite()).token, 'base64url').toString()) as { a: string[] };
+  const token = Buffer.from(JSON.stringify({ ...body, a: [stranger.address, ...body.a] })).toString('base64url');
+  assert.equal((await west.joining.join(token)).state, 'joined');
+  await peered(east, west);
+  for (const site of [east, west, stranger]) await site.stop();
 });
 
 test('a lost reply burns nothing: the same key may redeem again until expiry, over restarts of both sides', async () => {
