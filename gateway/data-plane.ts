@@ -31,6 +31,7 @@ import {
 } from './forward/index.ts';
 import { checkPerformer } from './health/active/perform-check.ts';
 import { EndpointHealth } from './health/endpoint-health.ts';
+import { keepRequestsYoung } from './keep-requests-young.ts';
 import { Router } from './routing/index.ts';
 import { type Rules, trustOf } from './tables.ts';
 import { connectionEntry, registerCertificateExpiry, requestEntry, TrafficMetrics } from './telemetry/index.ts';
@@ -45,6 +46,7 @@ export class DataPlane {
   readonly #sessions: SessionPool;
   readonly #health: EndpointHealth;
   readonly #balancer: Balancer;
+  readonly #budgets = new Budgets();
   readonly #metrics: TrafficMetrics;
   readonly #unsubscribe: (() => void)[];
   #tables: EngineTables;
@@ -53,6 +55,7 @@ export class DataPlane {
 
   /** `rules`: asked for after each change of state, and after `refresh`. */
   constructor(context: CountedContext, rules: () => Rules) {
+    keepRequestsYoung();
     const { clock, random, limits, identity, state, metrics, node } = context;
     this.#context = context;
     this.#rules = rules;
@@ -101,7 +104,7 @@ export class DataPlane {
       limits: limits.http,
       balancer: this.#balancer,
       router: new Router(caller),
-      budgets: new Budgets(),
+      budgets: this.#budgets,
       upstream: new WatchedUpstream(upstream, this.#health),
       deadlines: new Deadlines(clock),
       tables: () => this.#forwardTables,
@@ -164,6 +167,7 @@ export class DataPlane {
     this.#tables = tables;
     this.#forwardTables = forwardTablesOf(tables);
     this.#balancer.keepOnly(tables.clusters);
+    this.#budgets.keepOnly(tables.clusters);
     this.#pool.keepOnly(tables.clusters, tables.ejected);
     this.#sessions.keepOnly(tables.clusters, tables.ejected);
     this.#engine.apply(tables);

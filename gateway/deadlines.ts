@@ -4,16 +4,21 @@ import type { Clock } from '../core/clock.ts';
 export interface Timed {
   readonly deadline: number;
   expire(): void;
+  /** Where the Deadlines that watches it, one at most, keeps it; absent: nowhere. Its alone to write. */
+  slot?: number | undefined;
 }
 
 /**
  * Watches many deadlines with one timer, because a timer for each of ten thousand connections, re-armed at every byte, costs
  * more than moving the bytes. Due things expire up to one interval late.
+ *
+ * An array, and no Set: V8 rebuilds a Set every few additions where as many are taken out, and each table leads to the next.
+ * One that got old then keeps every later one alive, with every request that was ever in it, until a full collection.
  */
 export class Deadlines {
   readonly #clock: Clock;
   readonly #intervalMs: number;
-  readonly #watched = new Set<Timed>();
+  readonly #watched: Timed[] = [];
   #running: AbortController | undefined;
 
   constructor(clock: Clock, intervalMs = 100) {
@@ -22,7 +27,7 @@ export class Deadlines {
   }
 
   watch(timed: Timed): void {
-    this.#watched.add(timed);
+    if (timed.slot === undefined) timed.slot = this.#watched.push(timed) - 1;
     if (this.#running !== undefined) return;
     this.#running = new AbortController();
     void this.#run(this.#running);
@@ -30,8 +35,15 @@ export class Deadlines {
 
   /** Idempotent. The timer ends with the last watched thing. */
   forget(timed: Timed): void {
-    this.#watched.delete(timed);
-    if (this.#watched.size > 0) return;
+    const { slot } = timed;
+    if (slot === undefined || this.#watched[slot] !== timed) return;
+    timed.slot = undefined;
+    const last = this.#watched.pop();
+    if (last !== undefined && last !== timed) {
+      this.#watched[slot] = last;
+      last.slot = slot;
+    }
+    if (this.#watched.length > 0) return;
     this.#running?.abort();
     this.#running = undefined;
   }
@@ -44,7 +56,11 @@ export class Deadlines {
         return;
       }
       const now = this.#clock.monotonic();
-      for (const timed of this.#watched) if (now >= timed.deadline) timed.expire();
+      // From the end: whoever leaves meanwhile is replaced by one that was looked at.
+      for (let i = this.#watched.length - 1; i >= 0; i--) {
+        const timed = this.#watched[i];
+        if (timed !== undefined && now >= timed.deadline) timed.expire();
+      }
     }
   }
 }

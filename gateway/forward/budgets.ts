@@ -26,10 +26,15 @@ export class Budgets {
     return true;
   }
 
+  /** What runs nothing is kept, for the next request: `keepOnly` lets go of it. */
   leave({ name }: ClusterTable): void {
-    const active = this.#of(name);
-    active.requests -= 1;
-    if (active.requests === 0 && active.retries === 0) this.#active.delete(name);
+    this.#of(name).requests -= 1;
+  }
+
+  /** Forgets clusters that are gone and have nothing under way. */
+  keepOnly(clusters: ReadonlyMap<string, ClusterTable>): void {
+    for (const [name, { requests, retries }] of this.#active)
+      if (requests === 0 && retries === 0 && !clusters.has(name)) this.#active.delete(name);
   }
 
   enterRetry({ name, traffic }: ClusterTable): boolean {

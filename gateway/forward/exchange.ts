@@ -45,6 +45,7 @@ export class Exchange implements Timed {
   readonly #began: number;
   readonly #flags = new Set<ResponseFlag>();
   deadline = Number.POSITIVE_INFINITY;
+  slot: number | undefined;
   #routed: Routed | undefined;
   #clusterName = '';
   #tries: Tries | undefined;

@@ -154,6 +154,7 @@ class HttpConnection implements Timed {
   readonly connection: DeliveredConnection;
   readonly #parts: ForwardParts;
   deadline = Number.POSITIVE_INFINITY;
+  slot: number | undefined;
   active = 0;
   /** A request came in already. */
   begun = false;

@@ -26,6 +26,7 @@ export class UpstreamConnection implements Timed {
   readonly lease: Lease;
   readonly idleMs: number;
   deadline = Number.POSITIVE_INFINITY;
+  slot: number | undefined;
   /** Monotonic ms. */
   idleSince = 0;
   /** Requests that it was taken for. */

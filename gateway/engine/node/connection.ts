@@ -16,6 +16,7 @@ export class Connection implements Timed {
   /** Aborts what is under way for it: dials, handshakes. */
   readonly abort = new AbortController();
   deadline = Number.POSITIVE_INFINITY;
+  slot: number | undefined;
   outcome: ConnectionReport['outcome'] = 'refused';
   sni = '';
   clusterName = '';

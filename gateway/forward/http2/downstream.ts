@@ -4,6 +4,7 @@ import { headerOf } from '../headers.ts';
 import type { BodySink, IncomingBody, RequestHead, ResponseHead } from '../message.ts';
 import type { UpgradeEnd } from '../tunnel.ts';
 import { Http2Body } from './incoming-body.ts';
+import { letGoWhenClosed } from './let-go.ts';
 import { Http2Sink } from './outgoing-body.ts';
 import { readRequest } from './read-request.ts';
 import { addWireHeaders, emptyHeaders } from './wire-headers.ts';
@@ -35,6 +36,7 @@ export class Http2Downstream implements Downstream {
     this.body = new Http2Body(stream);
     stream.on('error', () => {});
     stream.once('close', () => this.onEnd());
+    letGoWhenClosed(stream);
   }
 
   get answered(): boolean {

@@ -6,6 +6,7 @@ import { type RequestFailure, reasonOf } from '../local-reply.ts';
 import type { ResponseHead } from '../message.ts';
 import type { SendOutcome, Target, Upstream, UpstreamCall, UpstreamRequest } from '../upstream.ts';
 import { Http2Body } from './incoming-body.ts';
+import { letGoWhenClosed } from './let-go.ts';
 import { Http2Sink } from './outgoing-body.ts';
 import type { AcquiredSession, SessionPool } from './session-pool.ts';
 import type { UpstreamSession } from './upstream-session.ts';
@@ -109,6 +110,7 @@ class Http2Call implements UpstreamCall {
     this.#stream = stream;
     stream.on('error', () => {});
     stream.once('close', () => this.#closed(session, stream));
+    letGoWhenClosed(stream);
     stream.on('continue', this.#send.onContinue);
     stream.once('response', (_headers: IncomingHttpHeaders & IncomingHttpStatusHeader, flags: number, raw?: string[]) =>
       this.#answered(session, stream, flags, raw ?? []),
