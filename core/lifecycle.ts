@@ -10,39 +10,72 @@ export interface Service {
   dispose(): Promise<void>;
 }
 
-/**
- * A controller that aborts when `parent` does, and whose `release` unhooks it from `parent`. Use in place of
- * AbortSignal.any, which on Node 20 never lets go of a long-lived signal's dependants.
- */
-export function childController(parent: AbortSignal): { controller: AbortController; release: () => void } {
-  const controller = new AbortController();
-  if (parent.aborted) controller.abort(parent.reason);
-  const relay = () => controller.abort(parent.reason);
-  parent.addEventListener('abort', relay, { once: true });
-  return { controller, release: () => parent.removeEventListener('abort', relay) };
+interface ChildController {
+  readonly controller: AbortController;
+  readonly release: () => void;
 }
 
-/** Runs tasks side by side; when one fails all are aborted, and the first failure is thrown after the last has ended. */
+interface Family {
+  readonly children: Set<AbortController>;
+  readonly relay: () => void;
+}
+
+/** Children of one signal share one listener on it: Node takes more than ten for a leak, and says so in the log. */
+const families = new WeakMap<AbortSignal, Family>();
+
+/**
+ * A controller that aborts when `parent` does, and whose `release`, idempotent, unhooks it from `parent`; however many there are,
+ * they cost `parent` one listener. Use in place of AbortSignal.any, which on Node 20 never lets go of a long-lived signal's dependants.
+ */
+export function childController(parent: AbortSignal): ChildController {
+  const controller = new AbortController();
+  if (parent.aborted) {
+    controller.abort(parent.reason);
+    return { controller, release: () => undefined };
+  }
+  const family = families.get(parent) ?? begin(parent);
+  family.children.add(controller);
+  const release = () => {
+    if (!family.children.delete(controller) || family.children.size > 0) return;
+    parent.removeEventListener('abort', family.relay);
+    families.delete(parent);
+  };
+  return { controller, release };
+}
+
+function begin(parent: AbortSignal): Family {
+  const children = new Set<AbortController>();
+  const relay = () => {
+    families.delete(parent);
+    for (const child of children) child.abort(parent.reason);
+  };
+  const family = { children, relay };
+  families.set(parent, family);
+  parent.addEventListener('abort', relay, { once: true });
+  return family;
+}
+
+/** Runs tasks side by side, each with a signal of its own; when one fails all are aborted, and the first failure is thrown after the last has ended. */
 export async function runGroup(parent: AbortSignal, tasks: readonly ((signal: AbortSignal) => Promise<void>)[]): Promise<void> {
-  const { controller, release } = childController(parent);
+  const running = tasks.map((task) => ({ task, child: childController(parent) }));
   let first: unknown;
   let failed = false;
   try {
     await Promise.all(
-      tasks.map(async (task) => {
+      running.map(async ({ task, child }) => {
         try {
-          await task(controller.signal);
+          await task(child.controller.signal);
         } catch (error) {
-          if (!failed && !controller.signal.aborted) {
+          if (!failed && !child.controller.signal.aborted) {
             failed = true;
             first = error;
           }
-          controller.abort(error);
+          for (const each of running) each.child.controller.abort(error);
         }
       }),
     );
   } finally {
-    release();
+    for (const { child } of running) child.release();
   }
   if (failed) throw first;
 }

@@ -1,6 +1,6 @@
 import { type ServerDuplexStream, type ServiceError, status } from '@grpc/grpc-js';
 import type { Clock } from '../../../core/clock.ts';
-import { isAborted } from '../../../core/lifecycle.ts';
+import { childController, isAborted } from '../../../core/lifecycle.ts';
 import type { Log } from '../../../core/log.ts';
 import { formatSpiffeId } from '../../../core/model/index.ts';
 import {
@@ -54,6 +54,12 @@ export function loadReportingServer(options: LoadServiceOptions): LoadReportingS
       const others = [...open.values()].filter((each) => each === own).length;
       if (others >= streamsPerIdentity) return end(call, status.RESOURCE_EXHAUSTED, `${others} streams of ${own} are open`);
       open.set(call, own);
+      const { controller, release } = childController(signal);
+      const close = () => {
+        open.delete(call);
+        controller.abort();
+        release();
+      };
       let id: string | undefined;
       call.on('data', (request: LoadStatsRequest) => {
         const first = id === undefined;
@@ -66,14 +72,14 @@ export function loadReportingServer(options: LoadServiceOptions): LoadReportingS
         call.write(ask);
         call.pause();
         void clock
-          .sleep(restMs, signal)
+          .sleep(restMs, controller.signal)
           .then(() => call.resume())
           .catch((error: unknown) => {
             if (!isAborted(error)) throw error;
           });
       });
       call.on('end', () => call.end());
-      for (const event of ['error', 'close', 'cancelled']) call.on(event, () => open.delete(call));
+      for (const event of ['error', 'close', 'cancelled']) call.on(event, close);
     },
   };
 }

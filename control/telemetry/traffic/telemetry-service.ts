@@ -1,6 +1,6 @@
 import { type ServerDuplexStream, type ServiceError, status } from '@grpc/grpc-js';
 import type { Clock } from '../../../core/clock.ts';
-import { isAborted } from '../../../core/lifecycle.ts';
+import { childController, isAborted } from '../../../core/lifecycle.ts';
 import type { Log } from '../../../core/log.ts';
 import { formatSpiffeId } from '../../../core/model/index.ts';
 import { parseFlow } from '../../../core/telemetry/index.ts';
@@ -48,21 +48,26 @@ export function telemetryServer(options: TelemetryServiceOptions): TelemetryServ
       if (proxy.cluster !== options.cluster)
         return end(call, status.PERMISSION_DENIED, `this is ${options.cluster}: report to ${proxy.cluster}`);
       open.add(call);
+      const { controller, release } = childController(options.signal);
+      const close = () => {
+        open.delete(call);
+        controller.abort();
+        release();
+      };
       call.on('data', (request: ReportRequest) => {
         const fault = faultOf(request);
         if (fault !== undefined) return end(call, status.INVALID_ARGUMENT, fault);
         call.write(take(request, proxy, options));
         call.pause();
         void options.clock
-          .sleep(restMs, options.signal)
+          .sleep(restMs, controller.signal)
           .then(() => call.resume())
           .catch((error: unknown) => {
             if (!isAborted(error)) throw error;
           });
       });
       call.on('end', () => call.end());
-      call.on('error', () => open.delete(call));
-      for (const event of ['close', 'cancelled']) call.on(event, () => open.delete(call));
+      for (const event of ['error', 'close', 'cancelled']) call.on(event, close);
     },
   };
 }
