@@ -48,10 +48,20 @@ export async function startControl(options: ControlOptions): Promise<RunningCont
   const made: { log?: Log } = {};
   const onRefused = (violations: Parameters<typeof formatViolation>[0][]) =>
     made.log?.error({ violations: violations.map(formatViolation) }, 'the new configuration was refused; the last good one stays');
-  const config = await openLiveConfig({ paths: options.config, clock, onRefused: (violations) => onRefused([...violations]) }, stop.signal);
+  const unread: string[] = [];
+  const sayUnread = () => {
+    if (unread.length > 0)
+      made.log?.warn({ paths: unread.splice(0) }, 'not read: of folders of the configuration only .yaml, .yml and .json are');
+  };
+  const onLeftOut = (paths: readonly string[]) => {
+    unread.push(...paths);
+    sayUnread();
+  };
+  const config = await openLiveConfig({ paths: options.config, clock, onRefused: (v) => onRefused([...v]), onLeftOut }, stop.signal);
   const mesh = config.current.mesh.spec;
   const log = options.log ?? createLogger({ level: 'info', base: { cluster: mesh.cluster, part: 'control' } });
   made.log = log;
+  sayUnread();
   try {
     await ensureOwnerOnlyDir(mesh.stateDir);
     const store = await openStore(mesh, clock, random);

@@ -6,6 +6,7 @@ import { MeshError } from '../../core/errors.ts';
 import { Latest } from '../../core/latest.ts';
 import { isAborted } from '../../core/lifecycle.ts';
 import { formatViolation, type Violation } from '../../core/validate.ts';
+import { tellNew } from '../../core/yaml/index.ts';
 import { type LoadedConfig, loadConfig } from './load.ts';
 
 export interface LiveConfig {
@@ -23,6 +24,8 @@ export interface LiveConfigOptions {
   readonly clock: Clock;
   /** Called when a reload was refused; not for the first load. */
   readonly onRefused: (violations: readonly Violation[]) => void;
+  /** What folders hold and nobody reads, each path once; of the first load too, before that ends. */
+  readonly onLeftOut?: (paths: readonly string[]) => void;
 }
 
 /** How long the files must be quiet before they are read: editors write in several steps. */
@@ -30,9 +33,11 @@ const quietMs = 200;
 
 /** Rejects with CONFIG_INVALID, listing everything, when the first load is refused. Stops watching when `signal` aborts. */
 export async function openLiveConfig(options: LiveConfigOptions, signal: AbortSignal): Promise<LiveConfig> {
-  const first = await loadConfig(options.paths);
+  const onLeftOut = tellNew((paths) => options.onLeftOut?.(paths));
+  const load = () => loadConfig(options.paths, onLeftOut);
+  const first = await load();
   if (!first.ok) throw configInvalid(first.violations);
-  const live = new ConfigFiles(options, first.value);
+  const live = new ConfigFiles(options, load, first.value);
   await live.start(signal);
   return live;
 }
@@ -47,12 +52,14 @@ class ConfigFiles implements LiveConfig {
   violations: readonly Violation[] = [];
   readonly changes = new Latest<LoadedConfig>();
   readonly #options: LiveConfigOptions;
+  readonly #load: () => ReturnType<typeof loadConfig>;
   readonly #watchers: FSWatcher[] = [];
   #pending: Promise<void> | undefined;
   #again = false;
 
-  constructor(options: LiveConfigOptions, first: LoadedConfig) {
+  constructor(options: LiveConfigOptions, load: () => ReturnType<typeof loadConfig>, first: LoadedConfig) {
     this.#options = options;
+    this.#load = load;
     this.current = first;
     this.changes.set(first);
   }
@@ -80,7 +87,7 @@ class ConfigFiles implements LiveConfig {
 
   /** Something in the folder changed, which may be a log beside the files: the same mistakes are not told again unless asked. */
   async #read(asked: boolean): Promise<void> {
-    const result = await loadConfig(this.#options.paths);
+    const result = await this.#load();
     if (!result.ok) {
       const known = JSON.stringify(result.violations) === JSON.stringify(this.violations);
       this.violations = result.violations;

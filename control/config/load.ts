@@ -2,7 +2,7 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import type { ConfigObject, MeshObject } from '../../core/config/index.ts';
 import { accept, type Checked, reject, type Violation } from '../../core/validate.ts';
-import { parseDocuments } from '../../core/yaml/index.ts';
+import { documentFolder, parseDocuments } from '../../core/yaml/index.ts';
 import { crossCheck } from './cross-check.ts';
 import { type Located, parseObject } from './parse-object.ts';
 
@@ -21,17 +21,25 @@ export interface ConfigText {
   readonly text: string;
 }
 
-/** Reads a file, or every `.yaml` and `.yml` of each folder (not below it). A path that cannot be read is a violation. */
-export async function loadConfig(paths: readonly string[]): Promise<Checked<LoadedConfig>> {
+/**
+ * Reads a file, or every `.yaml`, `.yml` and `.json` of each folder (not below it); `onLeftOut` is told what else the folders hold, each
+ * time. A path that cannot be read is a violation.
+ */
+export async function loadConfig(
+  paths: readonly string[],
+  onLeftOut: (paths: readonly string[]) => void = () => undefined,
+): Promise<Checked<LoadedConfig>> {
+  const leftOut: string[] = [];
   const unreadable: Violation[] = [];
   const files = new Set<string>();
   for (const path of paths) {
     try {
-      for (const file of await filesOf(resolve(path))) files.add(file);
+      for (const file of await filesOf(resolve(path), leftOut)) files.add(file);
     } catch (error) {
       unreadable.push({ path: '', file: path, message: `cannot be read: ${reason(error)}` });
     }
   }
+  onLeftOut(leftOut);
   const texts: ConfigText[] = [];
   for (const file of [...files].sort()) {
     try {
@@ -73,10 +81,11 @@ function withMeshDefaults(object: ConfigObject, mesh: MeshObject): ConfigObject 
   return { ...object, spec: { ...object.spec, rules: { ...object.spec.rules, network: mesh.spec.network } } };
 }
 
-async function filesOf(path: string): Promise<string[]> {
+async function filesOf(path: string, leftOut: string[]): Promise<string[]> {
   if (!(await stat(path)).isDirectory()) return [path];
-  const entries = await readdir(path);
-  return entries.filter((name) => /^[^.].*\.ya?ml$/.test(name)).map((name) => join(path, name));
+  const found = documentFolder(await readdir(path, { withFileTypes: true }));
+  leftOut.push(...found.leftOut.map((name) => join(path, name)));
+  return found.read.map((name) => join(path, name));
 }
 
 function inOrder(violations: readonly Violation[], files: readonly string[]): Violation[] {

@@ -9,6 +9,7 @@ import {
   reportOnChange,
   runSource,
 } from '../../core/registry/index.ts';
+import { tellNew } from '../../core/yaml/index.ts';
 import { FolderState } from './folder-state.ts';
 import { translate } from './translate.ts';
 import { folderChanges, readFolder } from './watch-folder.ts';
@@ -31,18 +32,23 @@ export function createFileSource(spec: FileSpec, deps: AdapterDeps, tuning: Part
   const full = { ...defaultTuning, ...tuning };
   const state = new FolderState();
   const firstSeen = new Map<string, number>();
-  return { id: deps.id, watch: (signal) => watch(spec, deps, full, state, firstSeen, signal) };
+  const sayLeftOut = tellNew((names) =>
+    deps.log.warn({ source: deps.id, folder: spec.connection.path, names }, 'not read: of this folder only .yaml, .yml and .json are'),
+  );
+  return { id: deps.id, watch: (signal) => watch(spec, deps, full, { state, firstSeen, sayLeftOut }, signal) };
 }
 
-function watch(
-  spec: FileSpec,
-  deps: AdapterDeps,
-  tuning: FileTuning,
-  state: FolderState,
-  firstSeen: Map<string, number>,
-  signal: AbortSignal,
-): AsyncIterable<RegistryEvent> {
+/** What a source knows from one watch to the next. */
+interface Lasting {
+  readonly state: FolderState;
+  /** Unix ms, by service. */
+  readonly firstSeen: Map<string, number>;
+  readonly sayLeftOut: (names: readonly string[]) => void;
+}
+
+function watch(spec: FileSpec, deps: AdapterDeps, tuning: FileTuning, lasting: Lasting, signal: AbortSignal): AsyncIterable<RegistryEvent> {
   const { clock, random, log, id } = deps;
+  const { state, firstSeen, sayLeftOut } = lasting;
   const { path } = spec.connection;
   const report = reportOnChange(deps);
   let cursor = 0;
@@ -52,7 +58,9 @@ function watch(
     return known;
   };
   const read = async (): Promise<readonly ServiceRecord[]> => {
-    const wrong = state.update(await readFolder(path));
+    const { files, leftOut } = await readFolder(path);
+    sayLeftOut(leftOut);
+    const wrong = state.update(files);
     const { services, violations } = translate(state.objects(), spec.rules, seenAt);
     report(path, [...wrong, ...violations]);
     return services;

@@ -3,17 +3,22 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../../core/clock.ts';
 import { MeshError } from '../../core/errors.ts';
+import { documentFolder } from '../../core/yaml/index.ts';
 import type { FileText } from './folder-state.ts';
 
 const maxFiles = 10_000;
 const maxFileBytes = 1024 * 1024;
 
-/** Every `.yaml` and `.yml` of a folder, not below it. Rejects with REGISTRY_UNREACHABLE when it cannot be read whole. */
-export async function readFolder(path: string): Promise<readonly FileText[]> {
+/**
+ * Every `.yaml`, `.yml` and `.json` of a folder, not below it; `leftOut` is what else is there. Rejects with REGISTRY_UNREACHABLE when it
+ * cannot be read whole.
+ */
+export async function readFolder(path: string): Promise<{ readonly files: readonly FileText[]; readonly leftOut: readonly string[] }> {
   try {
-    const names = (await readdir(path)).filter((name) => /^[^.].*\.ya?ml$/.test(name)).sort();
+    const { read: names, leftOut } = documentFolder(await readdir(path, { withFileTypes: true }));
     if (names.length > maxFiles) throw new Error(`it holds more than ${maxFiles} files`);
-    return await Promise.all(names.map(async (name) => ({ file: join(path, name), text: await readText(join(path, name)) })));
+    const files = await Promise.all(names.map(async (name) => ({ file: join(path, name), text: await readText(join(path, name)) })));
+    return { files, leftOut };
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new MeshError('REGISTRY_UNREACHABLE', `the folder ${path} cannot be read: ${why}`, { cause, retryable: true });

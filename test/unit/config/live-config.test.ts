@@ -82,3 +82,24 @@ test('the first load lists everything in one error', async () => {
   const missing = openLiveConfig({ paths: ['/nonexistent/isthmus.yaml'], clock: systemClock, onRefused: () => undefined }, signal);
   await assert.rejects(missing, { code: 'CONFIG_INVALID', message: /nonexistent.*cannot be read: ENOENT/s });
 });
+
+test('a folder is read in JSON too, and what it holds besides is said once', async (t) => {
+  const dir = await mkdtemp(join(tmpdir(), 'isthmus-config-'));
+  const controller = new AbortController();
+  t.after(async () => {
+    controller.abort();
+    await rm(dir, { recursive: true });
+  });
+  const spec = { cluster: 'east', trustDomain: 'mesh.test', stateDir: 'state' };
+  const object = { apiVersion: 'isthmus.dev/v1alpha1', kind: 'Mesh', metadata: { name: 'east' }, spec };
+  await writeFile(join(dir, 'isthmus.json'), JSON.stringify(object, undefined, '\t'));
+  for (const name of ['peers.toml', '.isthmus.json.swp', 'isthmus.json~']) await writeFile(join(dir, name), 'nothing');
+  const told: string[] = [];
+  const onLeftOut = (paths: readonly string[]) => void told.push(...paths);
+  const live = await openLiveConfig({ paths: [dir], clock: systemClock, onRefused: () => undefined, onLeftOut }, controller.signal);
+  assert.equal(live.current.mesh.spec.cluster, 'east');
+  await live.reload();
+  await writeFile(join(dir, 'more.txt'), 'nothing');
+  await live.reload();
+  assert.deepEqual(told, [join(dir, 'peers.toml'), join(dir, 'more.txt')]);
+});
