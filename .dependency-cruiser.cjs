@@ -29,7 +29,7 @@ module.exports = {
     ),
     from('^control/xds/', '^control/(?!xds/|snapshot/|catalog/|policy/)', 'xds-after-snapshot', 'xDS serves snapshots'),
     from(
-      '^control/(store|ca|config|telemetry|publish)/',
+      '^control/(store|leadership|ca|config|telemetry|publish)/',
       '^control/(main|admin|peering|xds)',
       'leaves-of-control',
       'only the composition root joins them',

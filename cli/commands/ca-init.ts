@@ -1,5 +1,4 @@
 import { type Command, Option } from 'commander';
-import { caInit } from '../../control/index.ts';
 import { certificatesToPem } from '../../core/pki/index.ts';
 import { systemClock } from '../../core/system-clock.ts';
 import { durationFlag } from '../arguments.ts';
@@ -21,6 +20,7 @@ export function addCaInit(ca: Command, io: Io): void {
     .requiredOption('--trust-domain <name>', 'such as mesh.example.org')
     .addOption(new Option('--lifetime <duration>', 'of the root').argParser(durationFlag).default(3650 * 86_400_000, '3650d'))
     .action(async ({ dir, trustDomain, lifetime, output }: CaInitFlags) => {
+      const { caInit } = await import('../../control/index.ts');
       const { certificate } = await caInit(dir, trustDomain, systemClock.now(), lifetime);
       const notAfter = new Date(certificate.notAfter).toISOString();
       const pem = certificatesToPem([certificate.der]);

@@ -1,6 +1,5 @@
 import { readFile } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
-import { loadRoot, signIntermediate } from '../../control/index.ts';
 import { isDnsLabel } from '../../core/model/index.ts';
 import { certificatesToPem, pemBlocks } from '../../core/pki/index.ts';
 import { systemClock } from '../../core/system-clock.ts';
@@ -38,6 +37,7 @@ export function addCaSign(ca: Command, io: Io): void {
           `${flags.csr} holds no certificate request`,
           'give the PEM file that the cluster wrote',
         );
+      const { loadRoot, signIntermediate } = await import('../../control/index.ts');
       const root = await loadRoot(dir, trustDomain);
       const signed = signIntermediate(root, csr, cluster, systemClock.now(), flags.lifetime);
       const pem = certificatesToPem([signed.der]);

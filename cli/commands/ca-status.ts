@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import { loadRoot } from '../../control/index.ts';
 import { sha256Hex } from '../../core/pki/index.ts';
 import { systemClock } from '../../core/system-clock.ts';
 import { emit, type Io } from '../io.ts';
@@ -17,6 +16,7 @@ export function addCaStatus(ca: Command, io: Io): void {
     .requiredOption('--dir <folder>', 'folder of the root')
     .requiredOption('--trust-domain <name>', 'of the root')
     .action(async ({ dir, trustDomain, output }: CaStatusFlags) => {
+      const { loadRoot } = await import('../../control/index.ts');
       const { certificate } = await loadRoot(dir, trustDomain);
       const days = Math.floor((certificate.notAfter - systemClock.now()) / 86_400_000);
       const notAfter = new Date(certificate.notAfter).toISOString();

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { type InitResult, initControl, parseHostPort } from '../../control/index.ts';
+import type { InitResult } from '../../control/index.ts';
 import { systemClock } from '../../core/system-clock.ts';
 import { formatViolation } from '../../core/validate.ts';
 import { collect } from '../arguments.ts';
@@ -24,6 +24,7 @@ export function addControlInit(control: Command, io: Io): void {
     .option('--replace', 'end an earlier credential that is still valid')
     .option('--no-save-context', 'do not write the context file that other commands read')
     .action(async (flags: InitFlags) => {
+      const { initControl, parseHostPort } = await import('../../control/index.ts');
       const made = await initControl({ config: flags.config, replace: flags.replace === true, clock: systemClock });
       if (!made.ok) {
         const all = made.violations.map((v) => `  ${formatViolation(v)}`).join('\n');
@@ -35,7 +36,7 @@ export function addControlInit(control: Command, io: Io): void {
         );
       }
       const path = contextPath(io.env);
-      if (flags.saveContext) await saveContext(path, made.value.cluster, contextOf(made.value));
+      if (flags.saveContext) await saveContext(path, made.value.cluster, contextOf(made.value, parseHostPort(made.value.apiListen)));
       const expiresAt = new Date(made.value.credentialExpiresAt).toISOString();
       const { cluster, stateDir, credential } = made.value;
       emit(
@@ -53,8 +54,7 @@ export function addControlInit(control: Command, io: Io): void {
     });
 }
 
-function contextOf(made: InitResult) {
-  const listen = parseHostPort(made.apiListen);
+function contextOf(made: InitResult, listen: { readonly host: string; readonly port: number } | undefined) {
   const host = listen?.host === '0.0.0.0' ? '127.0.0.1' : listen?.host === '::' ? '::1' : (listen?.host ?? '127.0.0.1');
   return {
     api: `${host.includes(':') ? `[${host}]` : host}:${listen?.port ?? 0}`,

@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { stringify } from 'yaml';
 import { formatViolation } from '../../core/validate.ts';
-import { buildEnvoyBootstrap, type EnvoyAdminAddress } from '../../core/xds/envoy/index.ts';
+import type { EnvoyAdminAddress } from '../../core/xds/envoy/index.ts';
 import type { ClientKind, HttpClaim, InboundClaim, NodeClaims, OutboundClaim } from '../../core/xds/index.ts';
 import type { EnvoyNode } from '../../gateway/index.ts';
 import { countFlag } from '../arguments.ts';
@@ -77,7 +77,10 @@ export function addEnvoyBootstrap(envoy: Command, io: Io): void {
 }
 
 async function bootstrapOf(flags: Flags): Promise<object> {
-  const { envoyFiles, loadEnvoyNode } = await import('../../gateway/index.ts');
+  const [{ envoyFiles, loadEnvoyNode }, { buildEnvoyBootstrap }] = await Promise.all([
+    import('../../gateway/index.ts'),
+    import('../../core/xds/envoy/index.ts'),
+  ]);
   const node = await loadEnvoyNode(flags.stateDir);
   if (!node.ok) throw new CliError(exitCode.invalid, 'CONFIG_INVALID', node.violations.map(formatViolation).join('\n  '));
   const { identity, cluster, network, locality, labels, controlAddresses, instance } = node.value;

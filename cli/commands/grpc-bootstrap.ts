@@ -1,6 +1,5 @@
 import type { Command } from 'commander';
 import { formatViolation } from '../../core/validate.ts';
-import { buildGrpcBootstrap } from '../../core/xds/grpc/index.ts';
 import type { InboundClaim } from '../../core/xds/index.ts';
 import type { GrpcNode } from '../../sidecar-vm/main.ts';
 import { collect, countFlag } from '../arguments.ts';
@@ -60,7 +59,10 @@ export function addGrpcBootstrap(grpc: Command, io: Io): void {
 }
 
 async function bootstrapOf(flags: Flags): Promise<object> {
-  const { keepAnchors, loadGrpcNode } = await import('../../sidecar-vm/main.ts');
+  const [{ keepAnchors, loadGrpcNode }, { buildGrpcBootstrap }] = await Promise.all([
+    import('../../sidecar-vm/main.ts'),
+    import('../../core/xds/grpc/index.ts'),
+  ]);
   const loaded = await loadGrpcNode(flags.stateDir);
   if (!loaded.ok) throw invalid(loaded.violations.map(formatViolation).join('\n  '));
   const node = loaded.value;

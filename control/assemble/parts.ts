@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import type { Clock } from '../../core/clock.ts';
 import type { MeshSpec } from '../../core/config/index.ts';
@@ -7,6 +8,7 @@ import type { Store } from '../../core/store.ts';
 import { AdminServer, type AuditLog, HealthServer, openAuditLog, svidCallers } from '../admin/index.ts';
 import { type Catalog, createCatalog } from '../catalog/index.ts';
 import { type LiveConfig, parseHostPort } from '../config/index.ts';
+import { Leadership } from '../leadership/index.ts';
 import { Objects, type ObjectView } from '../objects/index.ts';
 import { authorizationPolicies, callerPolicies, type Policy } from '../policy/index.ts';
 import { GatewayList } from '../registration/index.ts';
@@ -27,6 +29,9 @@ import { resolveHost } from './resolve-host.ts';
 import { Snapshots, type TrafficOf } from './snapshots.ts';
 import { Sources } from './sources.ts';
 import { TrafficHome } from './traffic.ts';
+
+/** Until another replica takes over from one that died. */
+const leaderTtlMs = 10_000;
 
 /** What every part is given. */
 export interface Surroundings {
@@ -75,7 +80,17 @@ export async function buildParts(around: Surroundings): Promise<ControlParts> {
   const catalog = createCatalog({ cluster, store, clock, expireAfterMs: mesh.catalog.expireAfterMs, onProblem });
   await catalog.start(signal);
   const parse = parserFor(mesh.trustDomain);
-  const objects = new Objects({ store, clock, log, cluster, parse });
+  const leadership = new Leadership({
+    store,
+    clock,
+    log,
+    name: 'tentative',
+    replica: randomUUID(),
+    ttlMs: leaderTtlMs,
+    // The embedded store's folder is locked.
+    sole: mesh.store.kind === 'embedded',
+  });
+  const objects = new Objects({ store, leadership, clock, log, cluster, parse });
   const objectSources = new ObjectSources({ set: objects.set, store, cluster, parse, clock, random, log });
   const compiler = createTrafficCompiler({ hostSuffix: mesh.hostSuffix });
   const trafficOf: TrafficOf = (view, services) => compiler.update(trafficObjectsOf(objects.set.current()), view, services);

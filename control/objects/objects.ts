@@ -14,6 +14,7 @@ import type { Log } from '../../core/log.ts';
 import type { Store } from '../../core/store.ts';
 import { accept, type Checked, reject, type Violation } from '../../core/validate.ts';
 import { violation } from '../../core/yaml/index.ts';
+import type { Leadership } from '../leadership/index.ts';
 import { AppliedStore, type CommitRequest } from './applied/applied-store.ts';
 import { TentativeKeeper } from './applied/keep-tentative.ts';
 import type { AppliedState } from './applied/read-state.ts';
@@ -30,6 +31,8 @@ import { revisionSummary } from './summaries.ts';
 
 export interface ObjectsOptions {
   readonly store: Store;
+  /** Of the one among the replicas that rolls tentative changes back. */
+  readonly leadership: Leadership;
   readonly clock: Clock;
   readonly log: Log;
   readonly cluster: string;
@@ -60,7 +63,7 @@ export class Objects {
   readonly #keeper: TentativeKeeper;
 
   constructor(options: ObjectsOptions) {
-    const { store, clock, log, cluster, parse } = options;
+    const { store, leadership, clock, log, cluster, parse } = options;
     this.#options = options;
     this.#owner = { cluster, source: apiSource };
     this.#source = new AppliedSource(this.#owner, parse);
@@ -69,7 +72,7 @@ export class Objects {
       this.set.setSource(this.#source.source(state.objects));
       this.#keeper.wake();
     });
-    this.#keeper = new TentativeKeeper(this.applied, store, clock, log);
+    this.#keeper = new TentativeKeeper(this.applied, leadership, clock, log);
   }
 
   /** Reads what is durable, and rolls back what nobody confirmed while this control plane was down. Before anything is served. */

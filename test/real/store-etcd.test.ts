@@ -3,7 +3,8 @@ import { after, before, type TestContext, test } from 'node:test';
 import { openEtcdStore } from '../../control/store/index.ts';
 import type { Store, WatchBatch } from '../../core/store.ts';
 import { systemClock } from '../../core/system-clock.ts';
-import { put, shape, write } from '../contract/store/harness.ts';
+import { leadershipContract } from '../contract/leadership/suite.ts';
+import { type OpenHarness, put, shape, write } from '../contract/store/harness.ts';
 import { storeContract } from '../contract/store/suite.ts';
 import { until } from '../support/until.ts';
 import { type RunningEtcd, startEtcd } from './servers/etcd.ts';
@@ -24,7 +25,7 @@ const post = async (path: string, body: unknown): Promise<void> => {
   assert.equal(response.status, 200, await response.text());
 };
 
-storeContract('etcd', async (t) => {
+const openHarness: OpenHarness = async (t) => {
   // Each test has an etcd to itself, as far as it can see.
   const prefix = `test-${++tests}/`;
   let store = await open(prefix);
@@ -40,7 +41,10 @@ storeContract('etcd', async (t) => {
       await post('kv/compaction', { revision: String((await store.list('')).revision), physical: true });
     },
   };
-});
+};
+
+storeContract('etcd', openHarness);
+leadershipContract('etcd', openHarness);
 
 async function watching(t: TestContext, store: Store, after: number): Promise<string[]> {
   const seen: WatchBatch[] = [];

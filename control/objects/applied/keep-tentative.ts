@@ -2,26 +2,26 @@ import type { Clock } from '../../../core/clock.ts';
 import { MeshError } from '../../../core/errors.ts';
 import { childController, isAborted } from '../../../core/lifecycle.ts';
 import type { Log } from '../../../core/log.ts';
-import type { Compare, Store } from '../../../core/store.ts';
+import type { Compare } from '../../../core/store.ts';
+import type { Leadership, Term } from '../../leadership/index.ts';
 import type { AppliedStore } from './applied-store.ts';
-import { keeperKey, type Tentative } from './stored.ts';
+import type { Tentative } from './stored.ts';
 
 /** The clock that people set may jump: it is looked at this often at least. */
 const mostSleepMs = 30_000;
 const retryMs = 1000;
-const leaseMs = 10_000;
 
 /** Rolls a tentative revision back once its time is over. */
 export class TentativeKeeper {
   readonly #applied: AppliedStore;
-  readonly #store: Store;
+  readonly #leadership: Leadership;
   readonly #clock: Clock;
   readonly #log: Log;
   #nap: AbortController | undefined;
 
-  constructor(applied: AppliedStore, store: Store, clock: Clock, log: Log) {
+  constructor(applied: AppliedStore, leadership: Leadership, clock: Clock, log: Log) {
     this.#applied = applied;
-    this.#store = store;
+    this.#leadership = leadership;
     this.#clock = clock;
     this.#log = log;
   }
@@ -31,39 +31,32 @@ export class TentativeKeeper {
     this.#nap?.abort();
   }
 
-  /** What ran out while no replica was up. Without the lease, which a dead replica may still hold: the head decides as well. */
+  /** What ran out while no replica was up. Without leading, which a dead replica may still do for a while: the head decides as well. */
   async settle(): Promise<void> {
     const { tentative } = this.#applied.state.head;
     if (tentative !== undefined && tentative.confirmBy <= this.#clock.now()) await this.#rollBack(tentative);
   }
 
-  /** Until `signal` aborts. Of several replicas the one that gets the lease does it. */
-  async run(signal: AbortSignal): Promise<void> {
+  /** Until `signal` aborts. Of several replicas the one that leads does it. */
+  run(signal: AbortSignal): Promise<void> {
+    return this.#leadership.run((term) => this.#watchOver(term), signal);
+  }
+
+  async #watchOver({ fence, signal }: Term): Promise<void> {
     while (!signal.aborted) {
       const { tentative } = this.#applied.state.head;
       const remaining = tentative === undefined ? mostSleepMs : tentative.confirmBy - this.#clock.now();
       if (tentative !== undefined && remaining <= 0) {
-        if (!(await this.#expire(tentative))) await this.#sleep(retryMs, signal);
+        if (!(await this.#expire(tentative, fence))) await this.#sleep(retryMs, signal);
       } else await this.#sleep(Math.min(remaining, mostSleepMs), signal);
     }
   }
 
   /** False: it did not work this time. */
-  async #expire(tentative: Tentative): Promise<boolean> {
+  async #expire(tentative: Tentative, fence: Compare): Promise<boolean> {
     try {
-      const lease = await this.#store.grantLease(leaseMs);
-      try {
-        const { succeeded } = await this.#store.txn({
-          if: [{ key: keeperKey, modRevision: 0 }],
-          then: [{ op: 'put', key: keeperKey, value: Buffer.from(lease.id), lease: lease.id }],
-        });
-        const held = succeeded ? await this.#store.get(keeperKey) : undefined;
-        if (held === undefined) await this.#applied.refresh();
-        else await this.#rollBack(tentative, { key: keeperKey, modRevision: held.modRevision });
-        return held !== undefined;
-      } finally {
-        await lease.revoke();
-      }
+      await this.#rollBack(tentative, fence);
+      return true;
     } catch (error) {
       this.#log.warn({ error, revision: tentative.revision }, 'a revision that was not confirmed could not be rolled back; trying again');
       return false;

@@ -9,7 +9,6 @@ import type { ObjectKey, OwnedObject, Revision } from '../contract.ts';
  */
 export const headKey = 'objects/head';
 export const checkpointKey = 'objects/checkpoint';
-export const keeperKey = 'objects/keeper';
 export const appliedPrefix = 'objects/applied/';
 export const firstSeenPrefix = 'objects/first-seen/';
 const revisionPrefix = 'objects/revisions/';

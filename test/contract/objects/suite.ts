@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
 import { parserFor } from '../../../control/assemble/objects.ts';
+import { Leadership } from '../../../control/leadership/index.ts';
 import { Objects } from '../../../control/objects/index.ts';
 import type { Clock } from '../../../core/clock.ts';
 import { silentLog } from '../../../core/log.ts';
@@ -12,8 +14,18 @@ import { until } from '../../support/until.ts';
 /** Two opened stores over the same data: of two replicas, where there can be two; else the same one. */
 export type OpenStores = (t: TestContext) => Promise<readonly [Store, Store]>;
 
+const standing = (store: Store, clock: Clock) =>
+  new Leadership({ store, clock, log: silentLog, name: 'tentative', replica: randomUUID(), ttlMs: 10_000, sole: false });
+
 async function replica(t: TestContext, store: Store, clock: Clock): Promise<Objects> {
-  const objects = new Objects({ store, clock, log: silentLog, cluster: 'east', parse: parserFor('mesh.test') });
+  const objects = new Objects({
+    store,
+    leadership: standing(store, clock),
+    clock,
+    log: silentLog,
+    cluster: 'east',
+    parse: parserFor('mesh.test'),
+  });
   await objects.load();
   const stop = new AbortController();
   const running = objects.run(stop.signal);
@@ -93,12 +105,26 @@ export function objectsContract(name: string, open: OpenStores): void {
   test(`${name}: down past the deadline, it is rolled back before anything is served`, async (t) => {
     const [one, two] = await open(t);
     const clock = new ManualClock();
-    const stopped = new Objects({ store: one, clock, log: silentLog, cluster: 'east', parse: parserFor('mesh.test') });
+    const stopped = new Objects({
+      store: one,
+      leadership: standing(one, clock),
+      clock,
+      log: silentLog,
+      cluster: 'east',
+      parse: parserFor('mesh.test'),
+    });
     await stopped.load();
     await apply(stopped, policy('kept', 'x'));
     await apply(stopped, policy('tried', 'x'), 'ann', { confirmWithinMs: 60_000 });
     clock.advance(60_001);
-    const objects = new Objects({ store: two, clock, log: silentLog, cluster: 'east', parse: parserFor('mesh.test') });
+    const objects = new Objects({
+      store: two,
+      leadership: standing(two, clock),
+      clock,
+      log: silentLog,
+      cluster: 'east',
+      parse: parserFor('mesh.test'),
+    });
     await objects.load();
     assert.deepEqual(names(objects), ['kept']);
   });

@@ -5,6 +5,7 @@ import { objectConflicts } from '../../../control/assemble/object-conflicts.ts';
 import { ObjectSources } from '../../../control/assemble/object-sources.ts';
 import { parserFor } from '../../../control/assemble/objects.ts';
 import { parseConfig } from '../../../control/config/index.ts';
+import { Leadership } from '../../../control/leadership/index.ts';
 import { Objects, ownedObject } from '../../../control/objects/index.ts';
 import { openEmbeddedStore } from '../../../control/store/index.ts';
 import type { RegistryObject } from '../../../core/config/index.ts';
@@ -41,7 +42,8 @@ class Life {
 
   constructor(t: TestContext, store: Store) {
     const around = { store, clock: systemClock, log: silentLog, parse };
-    this.objects = new Objects({ ...around, cluster: 'east' });
+    const leadership = new Leadership({ ...around, name: 'tentative', replica: 'a', ttlMs: 10_000, sole: true });
+    this.objects = new Objects({ ...around, leadership, cluster: 'east' });
     this.sources = new ObjectSources({ ...around, cluster: clusterId('east'), set: this.objects.set, random: Math.random });
     this.#ended = this.sources.run(this.#stop.signal);
     onEnd(t, () => this.end());

@@ -1,0 +1,2 @@
+export type { LeadershipOptions, Term } from './leadership.ts';
+export { Leadership } from './leadership.ts';
