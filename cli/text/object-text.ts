@@ -3,9 +3,10 @@ import { documentDiff } from './document-diff.ts';
 import { age, table } from './table.ts';
 
 /** Pure: what was done to each object, and what comes next. */
-export function changeText({ dryRun, revision, confirmBy, objects }: ChangeResult): string {
+export function changeText({ dryRun, revision, confirmBy, waiting, objects }: ChangeResult): string {
   const lines = objects.map((o) => `${o.kind} ${o.namespace}/${o.name} ${o.action}${dryRun ? ' (dry run)' : ''}`);
-  if (dryRun) return [...lines, 'Nothing was changed.'].join('\n');
+  if (dryRun)
+    return [...lines, ...(waiting === undefined ? [] : [`It would be refused now: ${waiting}.`]), 'Nothing was changed.'].join('\n');
   if (revision === undefined) return [...lines, 'Nothing differs: there is no new revision.'].join('\n');
   if (confirmBy === undefined) return [...lines, `Revision ${revision}.`].join('\n');
   return [...lines, `Revision ${revision} is tentative: it is rolled back at ${confirmBy} unless isthmus confirm comes first.`].join('\n');

@@ -15,6 +15,7 @@ export function planText(plan: Plan): string {
     ...(resolved.length === 0 ? [] : [['No longer found', ...resolved.map(findingLine)]]),
     ...(findings.length === 0 ? [] : [['Found', ...findings.map(findingLine)]]),
     ...(plan.trafficKnown ? [] : [['Traffic of the last hour is not known here: what policies would cut off was not looked at.']]),
+    ...(plan.waiting === undefined ? [] : [[`It would be refused now: ${plan.waiting}.`]]),
     [summary(plan)],
   ];
   return `${sections.map((lines) => lines.join('\n')).join('\n\n')}\n`;

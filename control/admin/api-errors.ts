@@ -61,7 +61,7 @@ export function toErrorReply(error: unknown): ErrorReply {
     statusCode?: number;
   };
   if (validation !== undefined) {
-    const violations = validation.map((v) => ({ path: pathOf(validationContext ?? '', v), message: wordingOf(v) }));
+    const violations = withoutBranches(validation).map((v) => ({ path: pathOf(validationContext ?? '', v), message: wordingOf(v) }));
     return reply(
       400,
       'INVALID_INPUT',
@@ -78,6 +78,20 @@ export function toErrorReply(error: unknown): ErrorReply {
 
 function reply(status: number, code: string, message: string, retryable: boolean, violations: readonly Violation[] = []): ErrorReply {
   return { status, body: { error: { code, message, retryable, ...(violations.length > 0 ? { violations: [...violations] } : {}) } } };
+}
+
+/** Of a value that is none of several words the schema refuses each, and then all: what is said is which there are. */
+function withoutBranches(all: readonly FastifySchemaValidationError[]): readonly FastifySchemaValidationError[] {
+  const unions = all.filter((v) => v.keyword === 'anyOf');
+  const within = ({ schemaPath, instancePath, keyword }: FastifySchemaValidationError) =>
+    keyword === 'const' && unions.some((u) => u.instancePath === instancePath && schemaPath.startsWith(`${u.schemaPath}/`));
+  return all.flatMap((v) => {
+    if (within(v)) return [];
+    const words = v.keyword === 'anyOf' ? all.filter((w) => within(w) && w.schemaPath.startsWith(`${v.schemaPath}/`)) : [];
+    return [
+      words.length === 0 ? v : { ...v, message: `must be ${words.map((w) => JSON.stringify(w.params['allowedValue'])).join(' or ')}` },
+    ];
+  });
 }
 
 function pathOf(context: string, violation: FastifySchemaValidationError): string {

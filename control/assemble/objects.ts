@@ -88,7 +88,7 @@ export function objectsApi(objects: Objects, around: ObjectSurroundings): Object
       const proposed = await objects.propose(request);
       if (!proposed.ok) return proposed;
       const { inputs, policiesOf, clients, network, peers, trafficSeen } = around;
-      const { view: then, changes } = proposed.value;
+      const { view: then, changes, waiting } = proposed.value;
       const facts = clients().map(factsOf);
       const given = {
         inputs: inputs(),
@@ -100,7 +100,7 @@ export function objectsApi(objects: Objects, around: ObjectSurroundings): Object
         peers: peers(),
         flows: trafficSeen?.flows(),
       };
-      return accept(makePlan(given, changes));
+      return accept({ ...makePlan(given, changes), ...(waiting === undefined ? {} : { waiting }) });
     },
     list: async (filter) => ({ objects: listObjects(objects.set, findings(), filter) }),
     history: async (limit, before) => {

@@ -15,7 +15,7 @@ import type { Store } from '../../core/store.ts';
 import { accept, type Checked, reject, type Violation } from '../../core/validate.ts';
 import { violation } from '../../core/yaml/index.ts';
 import type { Leadership } from '../leadership/index.ts';
-import { AppliedStore, type CommitRequest } from './applied/applied-store.ts';
+import { AppliedStore, type CommitRequest, whyNotNow } from './applied/applied-store.ts';
 import { TentativeKeeper } from './applied/keep-tentative.ts';
 import type { AppliedState } from './applied/read-state.ts';
 import { actionOf, stepOfApply, stepOfDelete, withChanges } from './applied/steps.ts';
@@ -43,6 +43,14 @@ export interface ObjectsOptions {
 export interface Outcome {
   readonly value: ChangeResult;
   readonly diff: readonly { readonly subject: string; readonly before?: unknown; readonly after?: unknown }[];
+}
+
+/** What would be in force, and what would differ. */
+export interface Proposal {
+  readonly view: ObjectView;
+  readonly changes: ChangeResult['objects'];
+  /** Why it would be refused now, though nothing is wrong with it. */
+  readonly waiting?: string;
 }
 
 const mostApplied = 20_000;
@@ -150,7 +158,7 @@ export class Objects {
   }
 
   /** The view that would be, and what would differ. Nothing is changed. */
-  async propose(request: PlanRequest): Promise<Checked<{ readonly view: ObjectView; readonly changes: ChangeResult['objects'] }>> {
+  async propose(request: PlanRequest): Promise<Checked<Proposal>> {
     const state = await this.applied.refresh();
     let changes: readonly StoredChange[] = [];
     if (request.rollback !== undefined) changes = await this.applied.stepBack(state, request.rollback);
@@ -164,7 +172,8 @@ export class Objects {
       changes = [...changes, ...stepOfApply(withChanges(state.objects, changes), documents, this.#options.clock.now())];
     }
     const view = this.set.preview(this.#source.preview(withChanges(state.objects, changes)));
-    return accept({ view, changes: changes.map(changedObject) });
+    const undoes = request.rollback === undefined ? undefined : request.rollback + 1;
+    return accept({ view, changes: changes.map(changedObject), ...waitingIn(state, undoes) });
   }
 
   async confirm(revision: number | undefined): Promise<{ value: RevisionSummary; diff: Outcome['diff'] }> {
@@ -178,8 +187,9 @@ export class Objects {
     step: CommitRequest['step'],
   ): Promise<Outcome> {
     if (options.dryRun === true) {
-      const changes = await step(await this.applied.refresh());
-      return { value: { dryRun: true, objects: changes.map(changedObject) }, diff: [] };
+      const state = await this.applied.refresh();
+      const changes = await step(state);
+      return { value: { dryRun: true, objects: changes.map(changedObject), ...waitingIn(state, what.undoes) }, diff: [] };
     }
     const { confirmWithinMs, ifRevision } = options;
     const { revision, changes } = await this.applied.commit({
@@ -252,6 +262,11 @@ export class Objects {
 }
 
 class Unfit extends Error {}
+
+function waitingIn(state: AppliedState, undoes: number | undefined): { readonly waiting?: string } {
+  const waiting = whyNotNow(state, undoes);
+  return waiting === undefined ? {} : { waiting };
+}
 
 function changedObject(change: StoredChange): ChangeResult['objects'][number] {
   return { ...refOfKey(change.key), action: actionOf(change) };

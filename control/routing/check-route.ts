@@ -1,5 +1,6 @@
 import type { MergedService } from '../catalog/index.ts';
 import { checkDestinations, checkReference, type Report } from './check-destinations.ts';
+import { checkEffect } from './check-effect.ts';
 import type { Finding } from './contract.ts';
 import { covers } from './covers.ts';
 import { conditioned, findDelegate } from './delegate.ts';
@@ -26,15 +27,16 @@ export function checkRoute(route: RouteObject, lookup: Lookup): readonly Finding
   });
   for (const [i, path] of l4Paths(route).entries()) checkDestinations(route, route.spec.l4[i]?.destinations ?? [], path, lookup, report);
   checkShadows(route, report);
+  checkEffect(route, (i) => rulePath(route, i), lookup, report);
   return findings;
 }
 
-function rulePath(route: RouteObject, i: number): string {
+export function rulePath(route: RouteObject, i: number): string {
   return route.kind === 'VirtualService' ? `spec.http[${i}]` : `spec.rules[${i}]`;
 }
 
 /** By kind of rule, as the object counts them. */
-function l4Paths(route: RouteObject): readonly string[] {
+export function l4Paths(route: RouteObject): readonly string[] {
   const counts = { tcp: 0, tls: 0 };
   return route.spec.l4.map(({ type, name }, i, all) => {
     // One rule with several matches is several here, each with a name of its own that begins alike.

@@ -1,5 +1,6 @@
 import type { MergedService } from '../catalog/index.ts';
 import type { Report } from './check-destinations.ts';
+import { checkDistribution } from './check-effect.ts';
 import type { Finding } from './contract.ts';
 import { isWildcard } from './hosts.ts';
 import type { Lookup } from './lookup.ts';
@@ -10,6 +11,7 @@ import { selectEndpoint } from './select-endpoint.ts';
 export function checkDestinationRule(rule: RuleObject, lookup: Lookup): readonly Finding[] {
   const findings: Finding[] = [];
   const report: Report = (severity, code, path, message) => findings.push(findingOf(rule, { severity, code, path, message }));
+  checkDistribution(rule, report);
   if (isWildcard(rule.spec.host)) return findings;
   const service = lookup.resolve(rule.spec.host, rule.namespace);
   if (service === undefined) {

@@ -70,6 +70,11 @@ export class Lookup {
     return this.#index.get(id);
   }
 
+  /** VirtualServices that go on in this one (`NAMESPACE/NAME`), whether they may or not. */
+  delegators(name: string): readonly RouteObject[] {
+    return this.#ask<RouteObject>(`delegates@${name}`);
+  }
+
   /** For clients in the mesh, the most specific host first, then the older. */
   meshRoutes(service: MergedService): readonly Matched<RouteObject>[] {
     return this.#matching<RouteObject>('routes', service);

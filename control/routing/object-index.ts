@@ -123,7 +123,8 @@ function placesOf(object: TrafficObject, hostSuffix: string): Places {
 }
 
 function routePlaces(object: RouteObject, self: Token, hostSuffix: string): Places {
-  const tokens = [self, ...subsetTokens(object, hostSuffix)];
+  const delegates = object.spec.http.flatMap(({ delegate }) => (delegate === undefined ? [] : [`delegates@${objectName(delegate)}`]));
+  const tokens = [self, ...new Set(delegates), ...subsetTokens(object, hostSuffix)];
   let wild: Places['wild'] = [];
   for (const parent of object.spec.parents) {
     if (parent.type === 'service') tokens.push(`attached@${parent.namespace}/${parent.name}`);

@@ -88,6 +88,8 @@ export const ChangeResult = Type.Object({
   revision: Type.Optional(Type.Integer()),
   /** RFC 3339; rolled back then unless confirmed. */
   confirmBy: Type.Optional(Type.String()),
+  /** Of a dry run: a tentative revision for which the change itself would be refused now, and until when. */
+  waiting: Type.Optional(Type.String()),
   objects: list(ChangedObject),
 });
 export type ChangeResult = Static<typeof ChangeResult>;

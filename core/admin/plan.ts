@@ -67,6 +67,7 @@ const ClientPlan = Type.Object({
 
 export const Plan = Type.Object({
   objects: ChangeResult.properties.objects,
+  waiting: ChangeResult.properties.waiting,
   services: list(ServicePlan),
   /** Connected clients that would be told something else; the first thousand. */
   clients: list(ClientPlan),

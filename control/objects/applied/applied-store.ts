@@ -199,6 +199,11 @@ export class AppliedStore {
   }
 }
 
+/** Why a change would be refused now, though nothing is wrong with it; undefined: it would not be. `undoes` as of a CommitRequest. */
+export function whyNotNow({ head: { tentative } }: AppliedState, undoes: number | undefined): string | undefined {
+  return tentative === undefined || tentative.revision === undoes ? undefined : waiting(tentative);
+}
+
 function refuseOthers({ head }: AppliedState, { undoes, ifRevision }: CommitRequest): void {
   const { tentative } = head;
   if (undoes !== undefined && tentative?.revision !== undoes)

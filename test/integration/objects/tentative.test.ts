@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import test from 'node:test';
-import type { ChangeResult, RevisionDetail, RevisionList } from '../../../core/admin/index.ts';
+import type { ChangeResult, Plan, RevisionDetail, RevisionList } from '../../../core/admin/index.ts';
 import { json, policy, running, written } from '../../support/object-scene.ts';
 import { until } from '../../support/until.ts';
 
@@ -15,6 +15,15 @@ test('a tentative change: others wait, confirm keeps it, and without it is rolle
   const second = await control.cli('delete', 'ap', 'shop/a');
   assert.equal(second.code, 1);
   assert.match(second.err, /revision 2 of credential:first-admin waits to be confirmed until 20\d\d-/);
+  const dry = await control.cli('apply', '-f', file, '--dry-run');
+  assert.match(dry.out, /It would be refused now: revision 2 of credential:first-admin waits to be confirmed until 20\d\d-/);
+  assert.match((await control.cli('plan', '-f', file)).out, /It would be refused now: revision 2 /);
+  assert.match(json<ChangeResult>(await control.cli('delete', 'ap', 'shop/a', '--dry-run', '-o', 'json')).waiting ?? '', /^revision 2 /);
+  for (const undoing of [
+    ['plan', '--rollback', '1'],
+    ['rollback', '1', '--dry-run'],
+  ])
+    assert.equal(json<Plan | ChangeResult>(await control.cli(...undoing, '-o', 'json')).waiting, undefined);
   assert.equal((await control.cli('confirm', '7')).code, 1);
   assert.match((await control.cli('confirm')).out, /Revision 2 is confirmed/);
   assert.equal((await control.cli('confirm')).code, 1);

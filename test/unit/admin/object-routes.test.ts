@@ -66,3 +66,11 @@ test('violations reach the caller with file and line; the audit log has diffs an
   assert.match(JSON.stringify(lines[1]), /VirtualService shop\/a/);
   assert.doesNotMatch(JSON.stringify(lines), /of a document|hidden/);
 });
+
+test('a word that is none of those known is said to be wrong once, with those that are', async (t) => {
+  const { admin, svid } = await scene(t);
+  const wrong = await admin.call('POST', '/v1/objects/apply', { svid, body: { ...body('a.yaml', 'shop'), scope: 'world' } });
+  assert.equal(wrong.status, 400);
+  const { violations } = (wrong.body as { error: { violations: unknown[] } }).error;
+  assert.deepEqual(violations, [{ path: 'body.scope', message: 'must be "mesh" or "cluster"' }]);
+});

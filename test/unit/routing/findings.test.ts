@@ -173,3 +173,49 @@ test('addresses that nobody is reached by are not taken in silence', () => {
   const addressed = { ...entry, spec: { ...entry.spec, addresses: ['192.0.2.1'] } };
   assert.deepEqual(found(addressed), ['unsupported ServiceEntry shop/ledger spec.addresses']);
 });
+
+test('what is taken and does nothing', () => {
+  const delegate = v([rule('d', [to('orders')])], []);
+  const root = virtualService('web/root', ['orders.shop'], [rule('a', [], { delegate: { namespace: 'shop', name: 'v' } })]);
+  assert.deepEqual(found({ ...delegate, spec: { ...delegate.spec, parents: [] } }), ['no-effect VirtualService shop/v spec.hosts']);
+  assert.deepEqual(found({ ...delegate, spec: { ...delegate.spec, parents: [] } }, root), []);
+  assert.deepEqual(found(routeObject('HTTPRoute', 'shop/h', { http: [rule('r', [to('shop/orders', { service: true, port: 80 })])] })), [
+    'no-effect HTTPRoute shop/h spec.parentRefs',
+  ]);
+  const retrying = (attempts: number, perTryTimeoutMs: number | undefined, timeoutMs?: number) => {
+    const perTry = perTryTimeoutMs === undefined ? {} : { perTryTimeoutMs };
+    const retries = { attempts, on: [], statusCodes: [], ...perTry };
+    const action = { type: 'route' as const, destinations: [to('orders')], mirrors: [], retries };
+    return found(v([rule('a', [], { action: timeoutMs === undefined ? action : { ...action, timeoutMs } })]));
+  };
+  const perTry = ['no-effect VirtualService shop/v spec.http[0].retries.perTryTimeout'];
+  assert.deepEqual(retrying(0, 100), perTry);
+  assert.deepEqual(retrying(2, 100, 50), perTry);
+  for (const fine of [retrying(0, undefined), retrying(2, 100), retrying(2, 100, 100), retrying(2, 100, 0)]) assert.deepEqual(fine, []);
+  assert.deepEqual(found(v([matched('a', { ...anyRequest, ignoreCase: true }, { ...prefix('/a'), ignoreCase: true })])), [
+    'no-effect VirtualService shop/v spec.http[0].match[0].ignoreUriCase',
+  ]);
+});
+
+test('of two places to distribute from, one within the other', () => {
+  const overlapping = (...from: readonly string[]) => {
+    const distribute = from.map((each) => ({ from: each, to: { 'eu/*': 100 } }));
+    const locality = { enabled: true, distribute, failover: [], failoverPriority: [] };
+    const ports = [{ port: 80, policy: { locality } }];
+    const subsets = [{ ...subset('v1'), policy: { ports: [], locality } }];
+    return found(destinationRule('shop/r', 'orders', { policy: { ports, locality }, subsets })).filter((c) => c.startsWith('conflict'));
+  };
+  const where = (i: number) =>
+    ['subsets[0].trafficPolicy', 'trafficPolicy', 'trafficPolicy.portLevelSettings[0]'].map(
+      (path) => `conflict DestinationRule shop/r spec.${path}.loadBalancer.localityLbSetting.distribute[${i}].from`,
+    );
+  const cases: readonly (readonly [from: readonly string[], at: number | undefined])[] = [
+    [['eu/*', 'eu/west/*'], 1],
+    [['eu/west/a', 'us/*', 'eu'], 2],
+    [['*', 'us/east'], 1],
+    [['eu/west', 'eu/west/*'], 1],
+    [['eu/west/*', 'eu/east/*'], undefined],
+    [['eu/west/a', 'eu/west/b', 'us'], undefined],
+  ];
+  for (const [from, at] of cases) assert.deepEqual(overlapping(...from), at === undefined ? [] : where(at), from.join(' '));
+});

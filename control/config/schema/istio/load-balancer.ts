@@ -37,7 +37,10 @@ const keys = ['httpHeaderName', 'httpCookie', 'useSourceIp', 'httpQueryParameter
 const consistentHash = oneFieldOf(
   oneFieldOf(
     fields({
-      httpHeaderName: z.string().min(1).optional(),
+      httpHeaderName: z
+        .string()
+        .regex(/^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/, { error: 'is not a header name' })
+        .optional(),
       httpCookie: cookie.optional(),
       useSourceIp: z.literal(true, { error: 'must be true; leave it out otherwise' }).optional(),
       httpQueryParameterName: z.string().min(1).optional(),
