@@ -13,8 +13,9 @@ import { Objects, type ObjectView } from '../objects/index.ts';
 import { authorizationPolicies, callerPolicies, type Policy } from '../policy/index.ts';
 import { GatewayList } from '../registration/index.ts';
 import { createTrafficCompiler } from '../routing/index.ts';
-import { noTraffic } from '../snapshot/index.ts';
+import { compiledCheck, noTraffic } from '../snapshot/index.ts';
 import { type ControlMetrics, createMetrics } from '../telemetry/index.ts';
+import { compiledFaults } from './compiled-faults.ts';
 import { accessPoliciesOf, authorizationPoliciesOf, exportsOf, trafficObjectsOf } from './config-objects.ts';
 import { createControlApi } from './control-facade.ts';
 import { ControlIdentity } from './control-identity.ts';
@@ -90,9 +91,10 @@ export async function buildParts(around: Surroundings): Promise<ControlParts> {
     // The embedded store's folder is locked.
     sole: mesh.store.kind === 'embedded',
   });
-  const objects = new Objects({ store, leadership, clock, log, cluster, parse });
+  const faults = compiledFaults(mesh.hostSuffix, () => snapshots.inputs);
+  const objects = new Objects({ store, leadership, clock, log, cluster, parse, faults });
   const objectSources = new ObjectSources({ set: objects.set, store, cluster, parse, clock, random, log });
-  const compiler = createTrafficCompiler({ hostSuffix: mesh.hostSuffix });
+  const compiler = createTrafficCompiler({ hostSuffix: mesh.hostSuffix, check: compiledCheck });
   const trafficOf: TrafficOf = (view, services) => compiler.update(trafficObjectsOf(objects.set.current()), view, services);
   const first = {
     view: catalog.current(),

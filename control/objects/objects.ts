@@ -21,13 +21,15 @@ import type { AppliedState } from './applied/read-state.ts';
 import { actionOf, stepOfApply, stepOfDelete, withChanges } from './applied/steps.ts';
 import type { StoredChange } from './applied/stored.ts';
 import { AppliedSource } from './applied-source.ts';
-import { type Candidates, type ParseDocument, readCandidates } from './candidates.ts';
+import { type Candidate, type Candidates, type ParseDocument, readCandidates } from './candidates.ts';
+import { type CompiledFaults, faultViolations } from './compiled-faults.ts';
 import type { ObjectKey, ObjectOwner, ObjectView } from './contract.ts';
 import { type FileObject, FileSource } from './file-source.ts';
 import { ObjectSet } from './object-set.ts';
 import { apiSource, fileSource, whereToChange } from './ownership.ts';
 import { describeKey, ownerKey, refOfKey } from './ref.ts';
 import { revisionSummary } from './summaries.ts';
+import { Unfit } from './unfit.ts';
 
 export interface ObjectsOptions {
   readonly store: Store;
@@ -37,6 +39,8 @@ export interface ObjectsOptions {
   readonly log: Log;
   readonly cluster: string;
   readonly parse: ParseDocument;
+  /** Absent: nothing is compiled before it is stored. */
+  readonly faults?: CompiledFaults;
 }
 
 /** What a step changed, for the caller and for the audit log. */
@@ -55,6 +59,7 @@ export interface Proposal {
 
 const mostApplied = 20_000;
 
+type What = Pick<CommitRequest, 'reason' | 'by' | 'message' | 'undoes'>;
 type Options = Pick<ApplyRequest, 'dryRun' | 'confirmWithinMs' | 'ifRevision' | 'message'>;
 
 /**
@@ -104,9 +109,12 @@ export class Objects {
     const { candidates, violations } = this.candidates(request);
     if (violations.length > 0) return reject(violations);
     const documents = new Map([...candidates.objects].map(([key, c]) => [key, c.document]));
-    const outcome = await this.#change(request, { reason: 'apply', by, message: request.message ?? '' }, (state) =>
-      withinLimit(state.objects.size, stepOfApply(state.objects, documents, this.#options.clock.now())),
-    );
+    const checked = await this.#change(request, { reason: 'apply', by, message: request.message ?? '' }, (state) => {
+      const changes = withinLimit(state.objects.size, stepOfApply(state.objects, documents, this.#options.clock.now()));
+      return this.#compilable(state, changes, candidates.objects);
+    });
+    if (!checked.ok) return checked;
+    const outcome = checked.value;
     const changed = new Set(outcome.value.objects.map((o) => `${o.group}/${o.kind}/${o.namespace}/${o.name}`));
     const same = [...documents.keys()]
       .filter((key) => !changed.has(key))
@@ -133,7 +141,7 @@ export class Objects {
     const { keys, violations } = this.#toDelete(await applied.refresh(), request.objects);
     if (violations.length > 0) return reject(violations);
     const step: CommitRequest['step'] = ({ objects }) => stepOfDelete(objects, keys);
-    return accept(await this.#change(request, { reason: 'delete', by, message: request.message ?? '' }, step));
+    return this.#change(request, { reason: 'delete', by, message: request.message ?? '' }, step);
   }
 
   /** To the state after a revision that is kept, as a new one. Undoes the tentative one where that is what lies between. */
@@ -141,20 +149,13 @@ export class Objects {
     const { applied } = this;
     const { tentative } = (await applied.refresh()).head;
     const undoes = tentative?.revision === request.revision + 1 ? { undoes: tentative.revision } : {};
-    const violations: Violation[] = [];
     const message = request.message ?? `to revision ${request.revision}`;
-    try {
-      const outcome = await this.#change(request, { reason: 'rollback', by, message, ...undoes }, async (state) => {
-        const changes = await applied.stepBack(state, request.revision);
-        violations.push(...this.#unfit(changes));
-        if (violations.length > 0) throw new Unfit();
-        return changes;
-      });
-      return accept(outcome);
-    } catch (error) {
-      if (error instanceof Unfit) return reject(violations);
-      throw error;
-    }
+    return this.#change(request, { reason: 'rollback', by, message, ...undoes }, async (state) => {
+      const changes = await applied.stepBack(state, request.revision);
+      const violations = this.#unfit(changes);
+      if (violations.length > 0) throw new Unfit(violations);
+      return this.#compilable(state, changes, new Map());
+    });
   }
 
   /** The view that would be, and what would differ. Nothing is changed. */
@@ -181,11 +182,27 @@ export class Objects {
     return { value, diff: [{ subject: `revision/${value.number}`, before: { state: 'tentative' }, after: { state: value.state } }] };
   }
 
-  async #change(
-    options: Options,
-    what: Pick<CommitRequest, 'reason' | 'by' | 'message' | 'undoes'>,
-    step: CommitRequest['step'],
-  ): Promise<Outcome> {
+  /** The changes, unless proxies would refuse what they make; what they refuse already is no reason. */
+  #compilable(state: AppliedState, changes: readonly StoredChange[], given: ReadonlyMap<ObjectKey, Candidate>): readonly StoredChange[] {
+    const { faults } = this.#options;
+    if (faults === undefined || changes.length === 0) return changes;
+    const then = this.set.preview(this.#source.preview(withChanges(state.objects, changes)));
+    const violations = faultViolations(faults(this.set.current(), then), given);
+    if (violations.length > 0) throw new Unfit(violations);
+    return changes;
+  }
+
+  /** A step says by Unfit what is wrong with what it would change. */
+  async #change(options: Options, what: What, step: CommitRequest['step']): Promise<Checked<Outcome>> {
+    try {
+      return accept(await this.#commit(options, what, step));
+    } catch (error) {
+      if (error instanceof Unfit) return reject(error.violations);
+      throw error;
+    }
+  }
+
+  async #commit(options: Options, what: What, step: CommitRequest['step']): Promise<Outcome> {
     if (options.dryRun === true) {
       const state = await this.applied.refresh();
       const changes = await step(state);
@@ -260,8 +277,6 @@ export class Objects {
     });
   }
 }
-
-class Unfit extends Error {}
 
 function waitingIn(state: AppliedState, undoes: number | undefined): { readonly waiting?: string } {
   const waiting = whyNotNow(state, undoes);

@@ -2,8 +2,9 @@ import type { TrafficObject } from '../../core/config/index.ts';
 import type { ServiceKey } from '../../core/model/index.ts';
 import type { CatalogView, MergedService } from '../catalog/index.ts';
 import { replaceObjects, type Touched, touchService } from './changes.ts';
+import { checkCompiledGateway, checkCompiledService } from './check-compiled.ts';
 import { clientRulesOf } from './client-rules.ts';
-import type { ClientRules, CompiledGateway, Finding, ServiceTraffic, TrafficModel } from './contract.ts';
+import type { ClientRules, CompiledCheck, CompiledGateway, Finding, ServiceTraffic, TrafficModel } from './contract.ts';
 import { Dependencies } from './dependencies.ts';
 import { coversService } from './hosts.ts';
 import { Lookup } from './lookup.ts';
@@ -24,8 +25,9 @@ export interface TrafficCompiler {
   readonly compiled: number;
 }
 
-export function createTrafficCompiler(options: { readonly hostSuffix: string }): TrafficCompiler {
-  return new Compiler(options.hostSuffix);
+/** `check`: whose faults are findings of the objects that cause them; absent: nothing is looked at. */
+export function createTrafficCompiler(options: { readonly hostSuffix: string; readonly check?: CompiledCheck }): TrafficCompiler {
+  return new Compiler(options.hostSuffix, options.check);
 }
 
 type Services = ReadonlyMap<ServiceKey, MergedService>;
@@ -33,13 +35,15 @@ type Services = ReadonlyMap<ServiceKey, MergedService>;
 class Compiler implements TrafficCompiler {
   compiled = 0;
   readonly #hostSuffix: string;
+  readonly #check: CompiledCheck | undefined;
   readonly #index: ObjectIndex;
   readonly #dependencies = new Dependencies();
   #objects: readonly TrafficObject[] = [];
   #services: Services = new Map();
   #model = Model.empty;
 
-  constructor(hostSuffix: string) {
+  constructor(hostSuffix: string, check: CompiledCheck | undefined) {
+    this.#check = check;
     this.#hostSuffix = hostSuffix;
     this.#index = new ObjectIndex(hostSuffix);
   }
@@ -92,8 +96,8 @@ class Compiler implements TrafficCompiler {
     for (const owner of dirty) {
       const name = owner.slice(owner.indexOf(':') + 1);
       const made = this.#compileOwner(owner, name);
-      if (owner.startsWith('service:')) services.push([name as ServiceKey, share(model.service(name as ServiceKey), made.traffic)]);
-      if (owner.startsWith('gateway:')) gateways.push([name, share(model.gateways.get(name), made.gateway)]);
+      if (owner.startsWith('service:')) services.push([name as ServiceKey, made.traffic]);
+      if (owner.startsWith('gateway:')) gateways.push([name, made.gateway]);
       findings.push([owner, made.findings.length === 0 ? undefined : share(model.found.get(owner), made.findings)]);
     }
     return model.with(model.services.with(services), model.gateways.with(gateways), model.found.with(findings), clients);
@@ -106,7 +110,7 @@ class Compiler implements TrafficCompiler {
       kind === 'service'
         ? this.#compileService(name as ServiceKey, lookup)
         : kind === 'gateway'
-          ? compileNamed(name, lookup)
+          ? this.#compileGateway(name, lookup)
           : check(name, lookup);
     if (made !== undefined) this.compiled += 1;
     this.#dependencies.replace(owner, made === undefined ? undefined : lookup.asked);
@@ -115,6 +119,19 @@ class Compiler implements TrafficCompiler {
 
   #compileService(key: ServiceKey, lookup: Lookup): Made | undefined {
     const service = this.#services.get(key);
-    return service === undefined ? undefined : compileService(service, lookup);
+    if (service === undefined) return undefined;
+    const made = compileService(service, lookup);
+    const traffic = share(this.#model.service(key), made.traffic);
+    if (this.#check === undefined) return { ...made, traffic };
+    return { traffic, findings: [...made.findings, ...checkCompiledService(service, traffic, lookup, this.#check)] };
+  }
+
+  #compileGateway(name: string, lookup: Lookup): Made | undefined {
+    const made = compileNamed(name, lookup);
+    if (made === undefined) return undefined;
+    const gateway = share(this.#model.gateways.get(name), made.gateway);
+    const object = lookup.gateway(name, 'istio') ?? lookup.gateway(name, 'gateway-api');
+    if (this.#check === undefined || object === undefined || gateway === undefined) return { ...made, gateway };
+    return { gateway, findings: [...made.findings, ...checkCompiledGateway(object, gateway, lookup, this.#check)] };
   }
 }

@@ -85,5 +85,21 @@ export interface Finding {
   readonly message: string;
 }
 
+/** Something that proxies would refuse in what was compiled. */
+export interface CompiledFault {
+  /** Name of the rule that it is in; absent: of the whole. */
+  readonly rule?: string;
+  /** Dotted, into the rule or the whole as compiled; empty: all of it. */
+  readonly path: string;
+  readonly message: string;
+}
+
+/** Pure: what proxies would say of the parts of a model. Part by part, as models share those that did not change. */
+export interface CompiledCheck {
+  routing(routing: Routing): readonly CompiledFault[];
+  traffic(traffic: ClusterTraffic): readonly CompiledFault[];
+  listener(listener: IngressListener): readonly CompiledFault[];
+}
+
 /** Whether an endpoint belongs to a subset. `isthmus.dev/runtime`, `isthmus.dev/cluster`, `isthmus.dev/registry`, `isthmus.dev/network` count as its labels, beside its own. */
 export type SelectEndpoint = (labels: Readonly<Record<string, string>>, endpoint: MergedService['endpoints'][number]) => boolean;

@@ -1,8 +1,11 @@
+export { refusedByProxies } from './check-compiled.ts';
 export { noClientRules } from './client-rules.ts';
 export { createTrafficCompiler, type TrafficCompiler } from './compiler.ts';
 export type {
   ClientRules,
   ClusterPolicy,
+  CompiledCheck,
+  CompiledFault,
   CompiledGateway,
   Egress,
   Finding,

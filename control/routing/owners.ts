@@ -10,7 +10,7 @@ import { findingOf } from './objects.ts';
 /** What one owner adds to the model. */
 export interface Made {
   readonly traffic?: ServiceTraffic | undefined;
-  readonly gateway?: CompiledGateway;
+  readonly gateway?: CompiledGateway | undefined;
   readonly findings: readonly Finding[];
 }
 

@@ -47,6 +47,11 @@ export function holdsForSomeCallers(rule: RuleObject, service: MergedService): b
   return rank(rule, service) === 2;
 }
 
+/** DestinationRules that a service's policies and subsets may come from, in order of precedence. */
+export function rulesOf(service: MergedService, lookup: Lookup): readonly RuleObject[] {
+  return effective(service, lookup).all;
+}
+
 export function subsetNames(service: MergedService, lookup: Lookup): readonly string[] {
   return [...new Set(effective(service, lookup).all.flatMap((rule) => rule.spec.subsets.map((s) => s.name)))].sort(compareText);
 }

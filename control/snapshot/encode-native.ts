@@ -56,7 +56,7 @@ function telemetry(logging: AccessLogging): DialectResource {
   );
 }
 
-function encodeNative(resource: Resource): DialectResource {
+export function encodeNative(resource: Resource): DialectResource {
   const known = made.get(resource);
   if (known !== undefined) return known;
   const encoded = lazyResource(nativeTypeUrlOf[resource.kind] ?? '', resource.name, resource.version, () => bytesOf(resource));

@@ -1,5 +1,6 @@
 export { compileAuthz } from './build-service.ts';
 export { createSnapshotBuilder } from './builder.ts';
+export { compiledCheck } from './check-compiled.ts';
 export { DialectResources } from './dialect-resources.ts';
 export { nativeDialect } from './encode-native.ts';
 export { envoyDialect } from './envoy/index.ts';

@@ -3,7 +3,7 @@ import type { TrafficObject } from '../../../core/config/index.ts';
 import { principalOf, type ServiceKey } from '../../../core/model/index.ts';
 import { authorize } from '../../policy/index.ts';
 import { createTrafficCompiler, type Finding } from '../../routing/index.ts';
-import { type ClientClass, compileAuthz, createSnapshotBuilder, type SnapshotInputs } from '../../snapshot/index.ts';
+import { type ClientClass, compileAuthz, compiledCheck, createSnapshotBuilder, type SnapshotInputs } from '../../snapshot/index.ts';
 import type { ObjectView, OwnedObject } from '../contract.ts';
 import { type ClientFacts, classOf, classText } from './client-facts.ts';
 import { compareCallers, knownCallers } from './compare-callers.ts';
@@ -22,7 +22,7 @@ const shownClients = 1000;
  */
 export function makePlan(given: PlanInputs, objects: ChangeResult['objects']): Plan {
   const { inputs, now, then, policiesOf, clients, flows } = given;
-  const compiler = createTrafficCompiler({ hostSuffix: inputs.hostSuffix });
+  const compiler = createTrafficCompiler({ hostSuffix: inputs.hostSuffix, check: compiledCheck });
   const before: SnapshotInputs = { ...inputs, traffic: compiler.update(trafficIn(now), inputs.view), policies: policiesOf(now) };
   const traffic = compiler.update(trafficIn(then), inputs.view, new Set());
   const after: SnapshotInputs = { ...inputs, traffic, policies: policiesOf(then) };

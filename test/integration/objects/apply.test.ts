@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'node:test';
-import type { ChangeResult, ObjectList, RevisionList, Status } from '../../../core/admin/index.ts';
+import type { ChangeResult, ObjectList, Plan, RevisionList, Status } from '../../../core/admin/index.ts';
 import { json, policy, running, written } from '../../support/object-scene.ts';
 import { until } from '../../support/until.ts';
 
@@ -138,4 +138,59 @@ spec: {hosts: [v${n}.example.org], http: [{route: [{destination: {host: gone-${n
     (await control.cli('status')).out,
     /^FINDINGS\n\d+ errors and \d+ warnings? .*; the first of them, all with isthmus get\n {2}error [a-z-]+: VirtualService shop\/v1 spec\./m,
   );
+});
+
+const gateway = `apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: { name: front, namespace: shop }
+spec:
+  selector: { istio: ingress }
+  servers: [{ port: { number: 80, name: http, protocol: HTTP }, hosts: ["*"] }]
+`;
+/** Its matches are written as so many, one a line, for a Gateway. */
+const matching = (name: string, count: number) => `apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: ${name}, namespace: shop }
+spec:
+  hosts: [${name}.test]
+  gateways: [front]
+  http:
+    - redirect: { uri: /other }
+    - route: [{ destination: { host: orders } }]
+      match:
+${Array.from({ length: count }, (_, i) => `        - uri: { exact: /${i} }`).join('\n')}
+`;
+
+test('what proxies would refuse once it is compiled is refused before it is stored, and what they refuse already keeps nobody from changes', async (t) => {
+  const control = await running(t);
+  const file = await written(control, 'large.yaml', `${gateway}---\n${matching('one', 1025)}---\n${matching('two', 1026)}`);
+  for (const command of [['apply'], ['apply', '--dry-run']]) {
+    const refused = await control.cli(...command, '-f', file);
+    assert.equal(refused.code, 2);
+    assert.match(
+      refused.err,
+      /large\.yaml:16: spec\.http\[1\]: proxies would refuse what is made of it for Gateway shop\/front, .*matches: must not be/,
+    );
+    assert.match(refused.err, /large\.yaml:1052: spec\.http\[1\]: proxies would refuse /, 'all at once');
+  }
+  assert.deepEqual(names(json<ObjectList>(await control.cli('get', '-o', 'json'))), []);
+  assert.equal(json<RevisionList>(await control.cli('history', '-o', 'json')).newest, 0);
+  const planned = await control.cli('plan', '-f', file, '-o', 'json');
+  assert.equal(planned.code, 2);
+  const found = (JSON.parse(planned.out) as Plan).findings.filter((f) => f.code === 'refused-by-proxies');
+  assert.deepEqual(
+    found.map((f) => [f.severity, f.object, f.path]),
+    [
+      ['error', 'VirtualService shop/one', 'spec.http[1]'],
+      ['error', 'VirtualService shop/two', 'spec.http[1]'],
+    ],
+  );
+
+  // The files say it of themselves, and another route of the same Gateway is free to change.
+  await control.write('large.yaml', `${gateway}---\n${matching('one', 1025)}`);
+  const told = async () => json<ObjectList>(await control.cli('get', 'vs', '-o', 'json')).objects[0]?.findings.map((f) => f.code) ?? [];
+  await until('the finding', async () => (await told()).includes('refused-by-proxies'));
+  const small = await written(control, 'small.yaml', matching('two', 3));
+  assert.equal(json<ChangeResult>(await control.cli('apply', '-f', small, '-o', 'json')).revision, 1);
+  assert.equal((await control.cli('apply', '-f', await written(control, 'two.yaml', matching('two', 1026)))).code, 2);
 });
