@@ -1,8 +1,9 @@
 import type { Violation } from '../../core/validate.ts';
+import type { AppliedState } from './applied/read-state.ts';
 import type { AppliedObjects } from './applied/steps.ts';
 import type { AppliedDocument } from './applied/stored.ts';
 import type { ParseDocument } from './candidates.ts';
-import type { ObjectKey, ObjectOwner, ObjectSource, OwnedObject } from './contract.ts';
+import type { ObjectKey, ObjectOwner, ObjectSource, OwnedObject, TentativeChanges } from './contract.ts';
 import { ownedObject } from './owned.ts';
 import { describeKey } from './ref.ts';
 
@@ -20,10 +21,11 @@ export class AppliedSource {
     this.#parse = parse;
   }
 
-  source(applied: AppliedObjects): ObjectSource {
-    const { source, known } = this.#read(applied);
+  source(state: AppliedState): ObjectSource {
+    const { source, known } = this.#read(state.objects);
     this.#known = known;
-    return source;
+    const tentative = this.#tentative(state);
+    return tentative === undefined ? source : { ...source, tentative };
   }
 
   /** As `source`, of what is not applied. */
@@ -42,6 +44,16 @@ export class AppliedSource {
       else refused.push({ key, violations: made });
     }
     return { source: { owner: this.#owner, objects, refused }, known };
+  }
+
+  #tentative({ head, fallback }: AppliedState): TentativeChanges | undefined {
+    if (head.tentative === undefined) return undefined;
+    const { revision, confirmBy } = head.tentative;
+    const before = [...fallback].map(([key, stored]): [ObjectKey, OwnedObject | undefined] => {
+      const made = stored && this.#make(key, stored);
+      return [key, made !== undefined && 'document' in made ? made : undefined];
+    });
+    return { revision, confirmBy, fallback: new Map(before) };
   }
 
   #make(key: ObjectKey, { document, createdAt }: AppliedDocument): OwnedObject | readonly Violation[] {

@@ -45,12 +45,23 @@ export interface ObjectView {
   readonly refused: readonly { readonly key: ObjectKey; readonly owner: ObjectOwner; readonly violations: readonly Violation[] }[];
 }
 
+/** Changes that are in force and rolled back by themselves unless somebody confirms them in time. */
+export interface TentativeChanges {
+  readonly revision: number;
+  /** Unix ms, by the owner's clock. */
+  readonly confirmBy: number;
+  /** What each changed object goes back to; undefined: it is not there then. */
+  readonly fallback: ReadonlyMap<ObjectKey, OwnedObject | undefined>;
+}
+
 /** One owner's whole set, replaced at once or object by object. Unknown is never published as empty: a source not yet read has no entry. */
 export interface ObjectSource {
   readonly owner: ObjectOwner;
   readonly objects: ReadonlyMap<ObjectKey, OwnedObject>;
   /** What the owner has and cannot be used here; absent: nothing. */
   readonly refused?: readonly { readonly key: ObjectKey; readonly violations: readonly Violation[] }[];
+  /** Which of it nobody has confirmed yet; absent: nothing, or it is not told. */
+  readonly tentative?: TentativeChanges;
 }
 
 /** One step of what was applied through the API; kept durably (control/store), the newest 1,000. */

@@ -64,7 +64,8 @@ export class ObjectSet {
   #changed(before: ObjectSource | undefined, after: ObjectSource | undefined): void {
     const keys = differing(before, after);
     const sameRefused = JSON.stringify(before?.refused ?? []) === JSON.stringify(after?.refused ?? []);
-    if (keys.size === 0 && sameRefused) return;
+    // Confirmed: nothing is another object, and yet peers are to know.
+    if (keys.size === 0 && sameRefused && before?.tentative?.revision === after?.tentative?.revision) return;
     const objects = new Map(this.#view.objects);
     for (const key of keys) this.#decide(key, objects);
     this.#view = {

@@ -82,7 +82,7 @@ export class Objects {
     this.#source = new AppliedSource(this.#owner, parse);
     this.#files = new FileSource({ cluster, source: fileSource }, store, clock, log);
     this.applied = new AppliedStore(store, clock, log, (state) => {
-      this.set.setSource(this.#source.source(state.objects));
+      this.set.setSource(this.#source.source(state));
       this.#keeper.wake();
     });
     this.#keeper = new TentativeKeeper(this.applied, leadership, clock, log);

@@ -38,6 +38,32 @@ export function decodeSharedObject(name: string, bytes: Uint8Array, report: Repo
   return { source: m.source, key, namespace: m.namespace, createdAt: m.createdAtMs, document: document as ReceivedObject['document'] };
 }
 
+/** A change that its owner has not confirmed yet; `object` is the SharedObject's name. */
+export interface ReceivedTentative {
+  /** Of the unconfirmed SharedObject; empty: the change removes it. */
+  readonly version: string;
+  /** Unix ms, by the owner's clock. */
+  readonly confirmBy: number;
+  /** Undefined: it is not there then. */
+  readonly fallback: { readonly object: ReceivedObject; readonly bytes: Uint8Array } | undefined;
+}
+
+/** Throws for what is no TentativeObject at all. */
+export function decodeTentativeObject(name: string, bytes: Uint8Array, report: Report): ReceivedTentative {
+  const m = peering.TentativeObject.decode(bytes);
+  if (m.object !== name) report('object', `must be the resource's name, ${name}`);
+  if (m.version !== '' && !hashForm.test(m.version)) report('version', 'must be a SHA-256 in base64url, or empty');
+  if (m.confirmByMs <= 0) report('confirmByMs', 'must be positive');
+  if (m.version === '' && m.fallback.length === 0) report('fallback', 'is empty, and so is what it stands for');
+  // The response's buffer would stay for as long as the object does.
+  const own = Uint8Array.from(m.fallback);
+  const fallback =
+    own.length === 0
+      ? undefined
+      : { object: decodeSharedObject(name, own, (path, message) => report(`fallback.${path}`, message)), bytes: own };
+  return { version: m.version, confirmBy: m.confirmByMs, fallback };
+}
+
 export function decodeObjectsState(name: string, bytes: Uint8Array, report: Report): peering.ObjectsState {
   const m = peering.ObjectsState.decode(bytes);
   if (name !== m.owner || !isDnsLabel(m.owner)) report('owner', `must be a cluster, and the resource's name, ${name}`);

@@ -12,7 +12,14 @@ import {
 } from '../../core/model/index.ts';
 import { accept, type Checked, reject, type Violation } from '../../core/validate.ts';
 import { peering, peeringTypeUrls as urls } from '../../core/xds/index.ts';
-import { decodeHeldObject, decodeObjectsState, decodeSharedObject, type ReceivedObject } from './decode-objects.ts';
+import {
+  decodeHeldObject,
+  decodeObjectsState,
+  decodeSharedObject,
+  decodeTentativeObject,
+  type ReceivedObject,
+  type ReceivedTentative,
+} from './decode-objects.ts';
 import { endpointName } from './export-records.ts';
 
 /** A peer's service without its endpoints. */
@@ -31,6 +38,7 @@ export type PeerResource =
   | { readonly kind: 'trust'; readonly value: peering.PeerTrust }
   | { readonly kind: 'source'; readonly value: peering.SourceState }
   | { readonly kind: 'object'; readonly value: ReceivedObject }
+  | { readonly kind: 'tentative'; readonly value: ReceivedTentative }
   | { readonly kind: 'objects'; readonly value: peering.ObjectsState }
   | { readonly kind: 'held'; readonly value: peering.HeldObject }
   | { readonly kind: 'mark'; readonly value: peering.SyncMark };
@@ -58,6 +66,10 @@ export function decodePeerResource(typeUrl: string, name: string, bytes: Uint8Ar
       case urls.sharedObject: {
         const read = checkedAs((report) => decodeSharedObject(name, bytes, report));
         return read.ok ? accept({ kind: 'object', value: read.value }) : read;
+      }
+      case urls.tentativeObject: {
+        const read = checkedAs((report) => decodeTentativeObject(name, bytes, report));
+        return read.ok ? accept({ kind: 'tentative', value: read.value }) : read;
       }
       case urls.objectsState: {
         const read = checkedAs((report) => decodeObjectsState(name, bytes, report));

@@ -5,6 +5,8 @@ import { type Store, type StoreOp, storeLimits } from '../../core/store.ts';
 const prefix = 'peering/objects/';
 const agesPrefix = 'peering/object-ages/';
 const knownPrefix = 'peering/objects-known/';
+const waitingPrefix = 'peering/objects-waiting/';
+const leadPrefix = 'peering/objects-lead/';
 const mostOps = 100;
 const mostBytes = storeLimits.bytesPerTxn - 128 * 1024;
 const retryMs = 1_000;
@@ -17,19 +19,36 @@ export interface KeptObjects {
   readonly ages: ReadonlyMap<string, number>;
   /** When they were last known to be all that there are, or up to a minute before. */
   readonly knownAt?: number;
+  /** Which of them go back by themselves. */
+  readonly waiting: ReadonlyMap<string, KeptWaiting>;
+  /** How far the peer's clock was ahead of this one's, ms; absent: not known. */
+  readonly lead?: number;
+}
+
+/** Of one object that its owner has not confirmed yet; `version` and `confirmBy` as TentativeObject says them. */
+export interface KeptWaiting {
+  readonly version: string;
+  /** Unix ms of the peer's clock. */
+  readonly confirmBy: number;
+  /** Absent: it is not there then. */
+  readonly fallback?: { readonly bytes: Uint8Array; readonly createdAt: number };
 }
 
 interface Loaded {
   readonly objects: Map<string, Uint8Array>;
   readonly ages: Map<string, number>;
+  readonly waiting: Map<string, KeptWaiting>;
   knownAt?: number;
+  lead?: number;
 }
 
 /** What can change of it; undefined: gone. */
 export type KeptChange =
   | { readonly kind: 'object'; readonly name: string; readonly bytes: Uint8Array | undefined }
   | { readonly kind: 'age'; readonly name: string; readonly at: number | undefined }
-  | { readonly kind: 'known'; readonly at: number | undefined };
+  | { readonly kind: 'waiting'; readonly name: string; readonly value: KeptWaiting | undefined }
+  | { readonly kind: 'known'; readonly at: number | undefined }
+  | { readonly kind: 'lead'; readonly by: number | undefined };
 
 /** What peers share, as they encoded it, so that a restart serves it at once. */
 export class ObjectRecords {
@@ -51,21 +70,27 @@ export class ObjectRecords {
   async load(): Promise<ReadonlyMap<string, KeptObjects>> {
     const all = new Map<string, Loaded>();
     const of = (cluster: string): Loaded => {
-      const kept: Loaded = all.get(cluster) ?? { objects: new Map(), ages: new Map() };
+      const kept: Loaded = all.get(cluster) ?? { objects: new Map(), ages: new Map(), waiting: new Map() };
       all.set(cluster, kept);
       return kept;
     };
     for (const [cluster, name, value] of await this.#list(prefix)) of(cluster).objects.set(name, value);
     for (const [cluster, name, value] of await this.#list(agesPrefix)) of(cluster).ages.set(name, timeIn(value));
     for (const [cluster, , value] of await this.#list(knownPrefix)) of(cluster).knownAt = timeIn(value);
+    for (const [cluster, , value] of await this.#list(leadPrefix)) of(cluster).lead = timeIn(value);
+    for (const [cluster, name, value] of await this.#list(waitingPrefix)) {
+      const waiting = waitingIn(value);
+      if (waiting !== undefined) of(cluster).waiting.set(name, waiting);
+    }
     return all;
   }
 
-  /** Written soon, and tried again for as long as it cannot be. */
+  /** Written soon, in the order of the calls, and tried again for as long as it cannot be. */
   put(cluster: string, change: KeptChange): void {
-    if (change.kind === 'object') this.#pending.set(`${prefix}${cluster}/${change.name}`, change.bytes);
-    else if (change.kind === 'age') this.#pending.set(`${agesPrefix}${cluster}/${change.name}`, bytesOf(change.at));
-    else this.#pending.set(`${knownPrefix}${cluster}/`, bytesOf(change.at));
+    const [key, value] = recordOf(cluster, change);
+    // A deadline keeps its place before what it is about.
+    if (change.kind !== 'waiting' || value === undefined) this.#pending.delete(key);
+    this.#pending.set(key, value);
     this.#wake();
   }
 
@@ -124,6 +149,42 @@ export class ObjectRecords {
       { error },
       'objects of peers could not be written; they are in force, and missing after a restart until the peer is there',
     );
+  }
+}
+
+function recordOf(cluster: string, change: KeptChange): readonly [key: string, value: Uint8Array | undefined] {
+  switch (change.kind) {
+    case 'object':
+      return [`${prefix}${cluster}/${change.name}`, change.bytes];
+    case 'age':
+      return [`${agesPrefix}${cluster}/${change.name}`, bytesOf(change.at)];
+    case 'waiting':
+      return [`${waitingPrefix}${cluster}/${change.name}`, change.value && waitingBytes(change.value)];
+    case 'known':
+      return [`${knownPrefix}${cluster}/`, bytesOf(change.at)];
+    case 'lead':
+      return [`${leadPrefix}${cluster}/`, bytesOf(change.by)];
+  }
+}
+
+function waitingBytes({ version, confirmBy, fallback }: KeptWaiting): Uint8Array {
+  const to = fallback && { createdAt: fallback.createdAt, bytes: Buffer.from(fallback.bytes).toString('base64') };
+  return Buffer.from(JSON.stringify({ version, confirmBy, fallback: to }));
+}
+
+/** Undefined: unreadable. */
+function waitingIn(value: Uint8Array): KeptWaiting | undefined {
+  try {
+    const kept = JSON.parse(Buffer.from(value).toString('utf8')) as {
+      version: string;
+      confirmBy: number;
+      fallback?: { createdAt: number; bytes: string };
+    };
+    const { version, confirmBy, fallback } = kept;
+    if (fallback === undefined) return { version, confirmBy };
+    return { version, confirmBy, fallback: { createdAt: fallback.createdAt, bytes: Buffer.from(fallback.bytes, 'base64') } };
+  } catch {
+    return undefined;
   }
 }
 

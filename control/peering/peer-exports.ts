@@ -1,5 +1,5 @@
 import type { ClusterId, ServiceKey } from '../../core/model/index.ts';
-import { type ChangedNames, type EncodedResource, peeringTypeUrls as urls } from '../../core/xds/index.ts';
+import { type ChangedNames, type EncodedResource, peeringOrder, peeringTypeUrls as urls } from '../../core/xds/index.ts';
 import type { MergedService, ServiceExport } from '../catalog/index.ts';
 import type { ChangedServices, ExportInputs } from './contract.ts';
 import { encodeEndpoint, encodeGateway, encodeService, encodeSource, encodeTrust } from './export-records.ts';
@@ -14,11 +14,7 @@ type Names = Map<string, EncodedResource>;
  */
 export class PeerExports {
   readonly #peer: ClusterId;
-  readonly #sets = new Map<string, Names>(
-    [urls.trust, urls.gateway, urls.service, urls.endpoint, urls.sourceState, urls.sharedObject, urls.objectsState, urls.heldObject].map(
-      (u) => [u, new Map()],
-    ),
-  );
+  readonly #sets = new Map<string, Names>(peeringOrder.map((typeUrl) => [typeUrl, new Map()]));
   /** Of each exported service: the names of its endpoint resources, and the sources that know it. */
   readonly #exported = new Map<ServiceKey, { readonly endpoints: ReadonlySet<string>; readonly sources: readonly string[] }>();
   /** Source → how many exported services it knows. */
@@ -67,7 +63,10 @@ export class PeerExports {
   }
 
   #updateObjects(shared: SharedSet | undefined, held: readonly HeldSet[], changed: ChangedNames[]): void {
-    if (shared !== undefined && shared !== this.#shared) this.#replace(urls.sharedObject, shared.resources, changed);
+    if (shared !== undefined && shared !== this.#shared) {
+      this.#replace(urls.tentativeObject, shared.tentative, changed);
+      this.#replace(urls.sharedObject, shared.resources, changed);
+    }
     this.#shared = shared ?? this.#shared;
     const own = this.#shared === undefined ? [] : [this.#shared.state];
     this.#replace(

@@ -103,8 +103,9 @@ export class PeerImports {
     return rejections;
   }
 
-  /** The peer is alive and its exports are at `revision`. */
-  heartbeat(revision: number): void {
+  /** The peer is alive, its exports are at `revision`, and it is `now` there (Unix ms; 0: it does not say). */
+  heartbeat(revision: number, now: number): void {
+    this.#options.objects.heard(now);
     if (!this.#synced || this.#markRevision === undefined || this.#markRevision < revision) return;
     this.#currentAt = this.#options.clock.monotonic();
     this.#options.objects.confirmed();
@@ -140,6 +141,8 @@ export class PeerImports {
         return this.#takeTrust(resource.value);
       case 'object':
         return this.#options.objects.take(name, resource.value, bytes);
+      case 'tentative':
+        return this.#options.objects.takeTentative(name, resource.value);
       case 'objects':
         this.#options.objects.words.told(resource.value);
         return [];

@@ -1,98 +1,73 @@
-import type { ClusterId } from '../../core/model/index.ts';
-import { accept, type Checked, formatViolation, type Violation } from '../../core/validate.ts';
+import type { Clock } from '../../core/clock.ts';
+import type { Log } from '../../core/log.ts';
 import { peeringTypeUrls as urls } from '../../core/xds/index.ts';
-import {
-  describeKey,
-  type ObjectOwner,
-  type ObjectSource,
-  type OwnedObject,
-  objectKey,
-  ownedObject,
-  type ParseDocument,
-  refOf,
-} from '../objects/index.ts';
-import { boundedAge } from './age-bound.ts';
-import type { PeerObjectsSink } from './contract.ts';
-import type { ReceivedObject } from './decode-objects.ts';
-import { decodePeerResource } from './decode-peering.ts';
+import type { ParseDocument } from '../objects/index.ts';
+import type { ReceivedObject, ReceivedTentative } from './decode-objects.ts';
+import { type Held, heldObject } from './held-object.ts';
+import { changesToKeep, type InForce, inForceAt, nextDeadline, nothing, sameObjects } from './in-force.ts';
 import type { KeptChange, KeptObjects } from './object-records.ts';
+import { OfferedObjects } from './offered-objects.ts';
+import { PeerClock } from './peer-clock.ts';
 import { PeerWords } from './peer-words.ts';
-import { contentHash, encodeHeld, type HeldSet, isShared, objectVersion, type SharedState } from './shared-objects.ts';
+import { PublishedObjects, type PublishedObjectsOptions } from './published-objects.ts';
+import { restoreObjects } from './restore-objects.ts';
+import { type HeldSet, objectVersion } from './shared-objects.ts';
 
-/** Of one peer: a bound on what a broken one can make us hold. */
-const mostObjects = 20_000;
-const mostBytes = 64 * 1024 * 1024;
 /** Of when they were last known to be all, on disk. */
 const keepKnownMs = 60_000;
+/** Of how far the peer's clock is ahead. */
+const keepLeadMs = 1_000;
 
-export interface PeerObjectsOptions {
-  readonly cluster: ClusterId;
-  readonly sink: PeerObjectsSink;
+export interface PeerObjectsOptions extends PublishedObjectsOptions {
   readonly parse: ParseDocument;
-  /** Namespaces (PeerSpec) that the peer may bring; `*`: all. Asked for at each change. */
-  readonly namespaces: () => readonly string[];
-  /** Unix ms. */
-  readonly now: () => number;
-  /** To be kept over restarts. */
+  readonly clock: Clock;
+  readonly log: Log;
+  /** To be kept over restarts, in this order. */
   readonly keep: (change: KeptChange) => void;
   /** What is held, or what the peer says of any owner, has changed. */
   readonly onChange: () => void;
 }
 
-interface Held {
-  readonly name: string;
-  readonly version: string;
-  readonly bytes: Uint8Array;
-  readonly source: string;
-  readonly key: string;
-  readonly namespace: string;
-  /** As the peer says. */
-  readonly claimed: number;
-  /** The age that it counts with, Unix ms; until it is in force, what the peer says. */
-  readonly createdAt: number;
-  readonly made: Checked<OwnedObject>;
-}
-
 /**
  * The objects that one peer owns and shares. What a new stream brings is put in the place of what was held at once, at its SyncMark;
- * from there on each change counts at once. A peer that is silent, or of a version that shares no objects, changes nothing.
+ * from there on each change counts at once. A peer that is silent, or of a version that shares no objects, changes nothing, but for what it
+ * had not confirmed: that goes back at its deadline.
  */
 export class PeerObjects {
   readonly #options: PeerObjectsOptions;
-  /** By this stream, or the one that it resumes. */
-  #offered = new Map<string, Held>();
-  #offeredBytes = 0;
-  /** In force, and kept. */
-  #held: ReadonlyMap<string, Held> = new Map();
-  readonly #published = new Set<string>();
+  readonly #offered = new OfferedObjects();
+  readonly #published: PublishedObjects;
+  readonly #clock: PeerClock;
+  /** Published, and kept. */
+  #force: InForce = nothing;
   /** What the peer says of anybody's objects. */
   readonly words = new PeerWords();
   /** The peer's last word on its own, as of what is held. */
   #revision = 0;
   #told: HeldSet | undefined;
   #known = false;
-  /** When `#held` was last known to be all that there is. */
+  /** When what is in force was last known to be all that there is. */
   #knownAt: number | undefined;
   #knownKept = 0;
+  #leadKept: number | undefined;
   #current = false;
   #dirty = false;
 
   constructor(options: PeerObjectsOptions) {
     this.#options = options;
+    this.#published = new PublishedObjects(options);
+    this.#clock = new PeerClock(options.clock);
   }
 
-  /** What an earlier process kept; before the first stream. What cannot be read any more is left out. */
-  restore({ objects, ages, knownAt }: KeptObjects): void {
-    const held = new Map<string, Held>();
-    for (const [name, bytes] of objects) {
-      const decoded = decodePeerResource(urls.sharedObject, name, bytes);
-      if (!decoded.ok || decoded.value.kind !== 'object') continue;
-      const made = this.#made(name, decoded.value.value, bytes);
-      held.set(name, aged(made, Math.max(made.claimed, ages.get(name) ?? 0)));
-    }
-    this.#held = held;
-    this.#known = objects.size > 0;
-    this.#knownAt = knownAt;
+  /** What an earlier process kept; before the first stream. What cannot be read any more is left out, and what had to go back is back. */
+  restore(kept: KeptObjects): void {
+    const { cluster, parse } = this.#options;
+    if (kept.lead !== undefined) this.#clock.restore(kept.lead);
+    this.#leadKept = kept.lead;
+    this.#force = restoreObjects(kept, cluster, parse);
+    this.#known = kept.objects.size > 0 || kept.waiting.size > 0;
+    this.#knownAt = kept.knownAt;
+    this.#goBack();
     this.#publish();
   }
 
@@ -100,7 +75,6 @@ export class PeerObjects {
     this.#current = false;
     if (!fresh) return;
     this.#offered.clear();
-    this.#offeredBytes = 0;
     this.words.clear();
     this.#dirty = true;
   }
@@ -110,28 +84,38 @@ export class PeerObjects {
     this.#options.onChange();
   }
 
+  /** Nothing goes back by itself any more: this process ends, or the peer is one no longer. */
+  end(): void {
+    this.#clock.end();
+  }
+
   /** What is returned was not taken. */
   take(name: string, object: ReceivedObject, bytes: Uint8Array): readonly string[] {
-    const before = this.#offered.get(name);
-    const size = this.#offeredBytes + bytes.length - (before?.bytes.length ?? 0);
-    if (before === undefined && this.#offered.size >= mostObjects) return [`more than ${mostObjects} objects of one peer`];
-    if (size > mostBytes) return [`more than ${mostBytes} bytes of objects of one peer`];
     // The response's buffer would stay for as long as the object does.
-    const own = Uint8Array.from(bytes);
-    const held = this.#held.get(name);
-    this.#offered.set(name, held?.version === objectVersion(own) ? held : this.#made(name, object, own));
-    this.#offeredBytes = size;
-    this.#dirty = true;
-    return [];
+    return this.#changed(this.#offered.put(name, this.#made(name, object, Uint8Array.from(bytes))));
+  }
+
+  takeTentative(name: string, { version, confirmBy, fallback }: ReceivedTentative): readonly string[] {
+    const held = fallback && this.#made(name, fallback.object, fallback.bytes);
+    return this.#changed(this.#offered.putUnconfirmed(name, { version, confirmBy, fallback: held }));
   }
 
   remove(typeUrl: string, name: string): void {
     this.words.remove(typeUrl, name);
-    const before = typeUrl === urls.sharedObject ? this.#offered.get(name) : undefined;
-    if (before === undefined) return;
-    this.#offered.delete(name);
-    this.#offeredBytes -= before.bytes.length;
-    this.#dirty = true;
+    if (typeUrl === urls.sharedObject && this.#offered.remove(name)) this.#dirty = true;
+    if (typeUrl === urls.tentativeObject && this.#offered.removeUnconfirmed(name)) this.#dirty = true;
+  }
+
+  /** The peer is there, and it is `now` there (Unix ms); 0: it is of a version that tells neither that nor what it has not confirmed. */
+  heard(now: number): void {
+    if (now > 0) this.#clock.heard(now);
+    else if (this.#offered.forgetUnconfirmed()) {
+      this.#dirty = true;
+      this.settle();
+    }
+    if (this.#force.waiting.size === 0) return;
+    this.#keepLead();
+    this.#wake();
   }
 
   /** Still everything: nothing has come since that is not here. */
@@ -150,16 +134,13 @@ export class PeerObjects {
     const own = this.words.states.get(this.#options.cluster);
     let changed = this.words.takeChanged();
     if (this.#current && own !== undefined && (this.#dirty || own.revision !== this.#revision || !this.#known)) {
-      const differs = this.#dirty;
-      if (differs) this.#settleAges();
-      this.#keepDifferences();
-      this.#held = new Map(this.#offered);
+      if (this.#dirty) this.#offered.settleAges(this.#force, this.#knownAt);
       this.#revision = own.revision;
       this.#known = true;
       this.#dirty = false;
       this.#told = undefined;
+      this.#put(inForceAt(this.#offered.objects, this.#offered.unconfirmed, this.#clock.now()));
       this.#knownNow();
-      if (differs) this.#publish();
       changed = true;
     }
     if (changed) this.#options.onChange();
@@ -174,19 +155,19 @@ export class PeerObjects {
   /** The peer is one no longer. */
   purge(): void {
     const { keep } = this.#options;
-    for (const name of this.#held.keys()) this.#drop(name);
-    keep({ kind: 'known', at: undefined });
-    this.#knownAt = undefined;
-    this.#held = new Map();
+    this.end();
     this.#offered.clear();
     this.#known = false;
-    this.#publish();
+    this.#put(nothing);
+    keep({ kind: 'known', at: undefined });
+    keep({ kind: 'lead', by: undefined });
+    this.#knownAt = undefined;
   }
 
   /** What is held here of the peer's; undefined: nothing is known. The same object for as long as it says the same. */
   holds(): HeldSet | undefined {
     if (!this.#known) return undefined;
-    this.#told ??= this.#tell();
+    this.#told ??= this.#published.describe(this.#force.held, this.#revision);
     return this.#told;
   }
 
@@ -195,112 +176,64 @@ export class PeerObjects {
     return this.#current;
   }
 
+  /** What has waited for its owner's word until now, and did not hear it. */
+  #goBack(): void {
+    const { held, waiting } = this.#force;
+    const after = inForceAt(held, waiting, this.#clock.now());
+    const objects = [...waiting.keys()].filter((name) => !after.waiting.has(name));
+    this.#put(after);
+    if (objects.length === 0) return;
+    const { log, cluster, onChange } = this.#options;
+    log.warn(
+      { peer: cluster, objects: objects.slice(0, 20), count: objects.length },
+      'not confirmed in time, as far as is known: gone back',
+    );
+    onChange();
+  }
+
+  #put(after: InForce): void {
+    const before = this.#force;
+    if (after.waiting.size > 0) this.#keepLead();
+    for (const change of changesToKeep(before, after)) this.#options.keep(change);
+    this.#force = after;
+    if (!sameObjects(before, after)) this.#publish();
+    this.#wake();
+  }
+
+  #wake(): void {
+    this.#clock.wake(nextDeadline(this.#force), () => this.#goBack());
+  }
+
   #knownNow(): void {
-    const now = this.#options.now();
+    const now = this.#options.clock.now();
     this.#knownAt = now;
     if (now - this.#knownKept < keepKnownMs) return;
     this.#knownKept = now;
     this.#options.keep({ kind: 'known', at: now });
   }
 
-  #settleAges(): void {
-    for (const [name, each] of this.#offered) {
-      const before = this.#held.get(name);
-      // What came as it was before is the very same, with its age.
-      if (before !== each) this.#offered.set(name, aged(each, boundedAge(each.claimed, this.#knownAt, before?.createdAt)));
-    }
-  }
-
-  #keepDifferences(): void {
-    const { keep } = this.#options;
-    for (const name of this.#held.keys()) if (!this.#offered.has(name)) this.#drop(name);
-    for (const [name, { version, bytes, claimed, createdAt }] of this.#offered) {
-      const before = this.#held.get(name);
-      if (before?.version === version && before.createdAt === createdAt) continue;
-      keep({ kind: 'object', name, bytes });
-      if (createdAt !== claimed || (before !== undefined && before.createdAt !== before.claimed))
-        keep({ kind: 'age', name, at: createdAt === claimed ? undefined : createdAt });
-    }
-  }
-
-  #drop(name: string): void {
-    const { keep } = this.#options;
-    keep({ kind: 'object', name, bytes: undefined });
-    if (this.#held.get(name)?.createdAt !== this.#held.get(name)?.claimed) keep({ kind: 'age', name, at: undefined });
-  }
-
-  #tell(): HeldSet {
-    const { cluster: owner } = this.#options;
-    const refused: SharedState['refused'][number][] = [];
-    const named = [...this.#held.values()].map((held) => {
-      const made = this.#allowed(held);
-      if (!made.ok) refused.push({ object: held.name, reason: made.violations.map(formatViolation).join('; ') });
-      return encodeHeld({ owner, object: held.name, version: held.version, refused: !made.ok, createdAtMs: held.createdAt });
-    });
-    const versions = new Map([...this.#held.values()].map((held) => [held.name, held.version]));
-    const hash = contentHash(this.#held.values());
-    return { state: { owner, revision: this.#revision, hash, objects: this.#held.size, refused }, named, versions };
+  #keepLead(): void {
+    const { lead } = this.#clock;
+    if (this.#leadKept !== undefined && Math.abs(lead - this.#leadKept) < keepLeadMs) return;
+    this.#leadKept = lead;
+    this.#options.keep({ kind: 'lead', by: lead });
   }
 
   #publish(): void {
-    const sources = new Map<string, Held[]>();
     this.#told = undefined;
-    for (const held of this.#held.values()) {
-      const list = sources.get(held.source) ?? [];
-      sources.set(held.source, list);
-      list.push(held);
-    }
-    for (const source of this.#published) {
-      if (sources.has(source)) continue;
-      this.#published.delete(source);
-      this.#options.sink.removeSource(this.#ownerOf(source));
-    }
-    for (const [source, list] of sources) {
-      this.#published.add(source);
-      this.#options.sink.setSource(this.#sourceOf(source, list));
-    }
+    this.#published.publish(this.#force.held.values());
   }
 
-  #sourceOf(source: string, list: readonly Held[]): ObjectSource {
-    const objects = new Map<string, OwnedObject>();
-    const refused: { key: string; violations: readonly Violation[] }[] = [];
-    for (const held of list) {
-      const made = this.#allowed(held);
-      if (made.ok) objects.set(held.key, made.value);
-      else refused.push({ key: held.key, violations: made.violations });
-    }
-    return { owner: this.#ownerOf(source), objects, refused };
+  #changed(refused: readonly string[]): readonly string[] {
+    if (refused.length === 0) this.#dirty = true;
+    return refused;
   }
 
-  #allowed({ namespace, made }: Held): Checked<OwnedObject> {
-    const namespaces = this.#options.namespaces();
-    if (namespaces.includes('*') || namespaces.includes(namespace)) return made;
-    return refuse('metadata.namespace', `${this.#options.cluster} may not bring objects of namespace ${namespace} here: see its Peer`);
+  /** The very same that is held already, or gone back to, where it is the same. */
+  #made(name: string, object: ReceivedObject, bytes: Uint8Array): Held {
+    const { held, waiting } = this.#force;
+    const version = objectVersion(bytes);
+    const known = [held.get(name), waiting.get(name)?.fallback].find((each) => each?.version === version);
+    return known ?? heldObject(this.#options.cluster, this.#options.parse, name, object, bytes);
   }
-
-  #made(name: string, { source, key, namespace, createdAt, document }: ReceivedObject, bytes: Uint8Array): Held {
-    const read = this.#options.parse({ file: describeKey(key), value: document, lineOf: () => 1 });
-    const held = { name, version: objectVersion(bytes), bytes, source, key, namespace, claimed: createdAt, createdAt };
-    if (!read.ok) return { ...held, made: read };
-    const made = ownedObject(document, read.value, this.#ownerOf(source), createdAt);
-    if (objectKey(refOf(document, read.value)) !== key) return { ...held, made: refuse('metadata.name', 'is not what it is shared as') };
-    if (!isShared(made)) return { ...held, made: refuse('metadata.annotations', 'is not of scope mesh') };
-    return { ...held, made: accept(made) };
-  }
-
-  #ownerOf(source: string): ObjectOwner {
-    return { cluster: this.#options.cluster, source };
-  }
-}
-
-function aged(held: Held, createdAt: number): Held {
-  const { made } = held;
-  if (held.createdAt === createdAt) return held;
-  if (!made.ok) return { ...held, createdAt };
-  const { document, object, owner } = made.value;
-  return { ...held, createdAt, made: accept(ownedObject(document, object, owner, createdAt)) };
-}
-
-function refuse(path: string, message: string): Checked<OwnedObject> {
-  return { ok: false, violations: [{ path, message }] };
 }

@@ -123,7 +123,7 @@ export class PeerSession {
       this.end('the peer spoke before its hello');
     } else if (body.$case === 'request') this.#request(body.value);
     else if (body.$case === 'response') this.#response(this.#parts, body.value);
-    else this.#parts.imports.heartbeat(body.value.revision);
+    else this.#parts.imports.heartbeat(body.value.revision, body.value.nowMs);
   }
 
   #greeted(hello: peering.PeerHello): void {
@@ -206,7 +206,8 @@ export class PeerSession {
   #beat(): void {
     if (this.#parts === undefined) return;
     this.#beats += 1;
-    this.#send({ $case: 'heartbeat', value: { sequence: this.#beats, revision: this.#parts.exports.revision } });
+    const { revision } = this.#parts.exports;
+    this.#send({ $case: 'heartbeat', value: { sequence: this.#beats, revision, nowMs: Math.floor(this.#options.clock.now()) } });
   }
 
   async #watch(): Promise<void> {

@@ -61,7 +61,8 @@ export class Peer {
       sink: context.objects,
       parse: context.parse,
       namespaces: () => context.namespacesOf?.(this.cluster) ?? ['*'],
-      now: () => clock.now(),
+      clock,
+      log: context.log,
       keep: (change) => context.keepObject(this.cluster, change),
       onChange: context.onObjects,
     });
@@ -101,6 +102,7 @@ export class Peer {
   stop(reason: string): void {
     this.#stop.abort();
     this.#wake.abort();
+    this.objects.end();
     this.#session?.end(reason);
   }
 

@@ -153,10 +153,12 @@ class PeerRegistry implements Peering {
     void run.finally(() => this.#running.delete(run));
   }
 
-  #forget(cluster: string, { objects, ages }: KeptObjects): void {
+  #forget(cluster: string, { objects, ages, waiting }: KeptObjects): void {
     for (const name of objects.keys()) this.#records.put(cluster, { kind: 'object', name, bytes: undefined });
     for (const name of ages.keys()) this.#records.put(cluster, { kind: 'age', name, at: undefined });
+    for (const name of waiting.keys()) this.#records.put(cluster, { kind: 'waiting', name, value: undefined });
     this.#records.put(cluster, { kind: 'known', at: undefined });
+    this.#records.put(cluster, { kind: 'lead', by: undefined });
   }
 
   async remove(cluster: string): Promise<void> {

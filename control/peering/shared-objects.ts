@@ -16,6 +16,8 @@ export interface SharedState {
 /** Everything of scope mesh that a cluster owns. */
 export interface SharedSet {
   readonly resources: readonly EncodedResource[];
+  /** TentativeObjects: which of it nobody has confirmed yet, and what it goes back to. */
+  readonly tentative: readonly EncodedResource[];
   readonly state: SharedState;
 }
 
@@ -68,6 +70,20 @@ function encodeSharedObject(object: OwnedObject): EncodedResource {
   return resource;
 }
 
+/** Of the changes that nobody has confirmed yet those that peers see. */
+function encodeTentative({ owner, objects, tentative }: ObjectSource): readonly EncodedResource[] {
+  if (tentative === undefined) return [];
+  const shared = (object: OwnedObject | undefined) => (object !== undefined && isShared(object) ? encodeSharedObject(object) : undefined);
+  return [...tentative.fallback].flatMap(([key, before]) => {
+    const [now, then] = [shared(objects.get(key)), shared(before)];
+    if (now?.version === then?.version) return [];
+    const name = sharedName(owner.source, key);
+    const said = { object: name, version: now?.version ?? '', confirmByMs: tentative.confirmBy, fallback: Buffer.from(then?.value ?? []) };
+    const value = peering.TentativeObject.encode(said).finish();
+    return [{ name, version: objectVersion(value), value }];
+  });
+}
+
 /** Follows what this cluster owns; the same set is the same object. */
 export class SharedObjects {
   readonly #cluster: string;
@@ -93,10 +109,14 @@ export class SharedObjects {
     if (before !== undefined && same) return before;
     this.#sources = sources;
     const resources = sources.flatMap((s) => [...s.objects.values()].filter(isShared).map(encodeSharedObject));
+    const tentative = sources.flatMap(encodeTentative);
     const hash = contentHash(resources);
-    if (before !== undefined && before.state.hash === hash) return before;
+    if (before !== undefined && before.state.hash === hash) {
+      if (contentHash(before.tentative) !== contentHash(tentative)) this.#set = { ...before, tentative };
+      return this.#set ?? before;
+    }
     const revision = Math.max(this.#now(), (before?.state.revision ?? 0) + 1);
-    this.#set = { resources, state: { owner: this.#cluster, revision, hash, objects: resources.length, refused: [] } };
+    this.#set = { resources, tentative, state: { owner: this.#cluster, revision, hash, objects: resources.length, refused: [] } };
     return this.#set;
   }
 }

@@ -32,6 +32,7 @@ export const peeringTypeUrls = {
   endpoint: `${peering}ExportedEndpoint`,
   sourceState: `${peering}SourceState`,
   sharedObject: `${peering}SharedObject`,
+  tentativeObject: `${peering}TentativeObject`,
   objectsState: `${peering}ObjectsState`,
   heldObject: `${peering}HeldObject`,
   syncMark: `${peering}SyncMark`,
@@ -97,6 +98,8 @@ export const peeringOrder: readonly string[] = [
   peeringTypeUrls.service,
   peeringTypeUrls.endpoint,
   peeringTypeUrls.sourceState,
+  // Before what it is about, so that nothing unconfirmed is held without its deadline.
+  peeringTypeUrls.tentativeObject,
   peeringTypeUrls.sharedObject,
   peeringTypeUrls.objectsState,
   peeringTypeUrls.heldObject,

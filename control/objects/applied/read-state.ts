@@ -23,6 +23,8 @@ export interface AppliedState {
   /** Of the head's key in the store; 0: there is none yet. */
   readonly modRevision: number;
   readonly objects: AppliedObjects;
+  /** Of the tentative revision: what each object that it changed was before; undefined: it was not there. Empty where none waits. */
+  readonly fallback: ReadonlyMap<ObjectKey, AppliedDocument | undefined>;
 }
 
 const tries = 20;
@@ -37,7 +39,9 @@ export async function readState(store: Store): Promise<AppliedState> {
     const { entries } = await store.list(appliedPrefix);
     const table = new Map(entries.map((e): [ObjectKey, AppliedDocument] => [e.key.slice(appliedPrefix.length), read(e.key, e.value)]));
     const objects = await folded(store, table, checkpoint.revision, head.revision);
-    if (objects !== undefined && (await readHead(store)).modRevision === modRevision) return { head, modRevision, objects };
+    const fallback = await fallbackOf(store, head);
+    const same = (await readHead(store)).modRevision === modRevision;
+    if (objects !== undefined && fallback !== undefined && same) return { head, modRevision, objects, fallback };
   }
   throw new MeshError('CONFLICT', 'what was applied changes faster than it can be read: try again', { retryable: true });
 }
@@ -49,7 +53,15 @@ export async function catchUp(store: Store, state: AppliedState): Promise<Applie
   const steps = head.revision - state.head.revision;
   if (steps < 0 || steps > mostSteps) return readState(store);
   const objects = await folded(store, state.objects, state.head.revision, head.revision);
-  return objects === undefined ? readState(store) : { head, modRevision, objects };
+  const fallback = await fallbackOf(store, head);
+  return objects === undefined || fallback === undefined ? readState(store) : { head, modRevision, objects, fallback };
+}
+
+/** Undefined: the head has moved on. */
+async function fallbackOf(store: Store, { tentative }: Head): Promise<AppliedState['fallback'] | undefined> {
+  if (tentative === undefined) return new Map();
+  const changes = await readChanges(store, tentative.revision);
+  return changes && new Map(changes.map(({ key, before }) => [key, before]));
 }
 
 async function folded(store: Store, from: AppliedObjects, after: number, to: number): Promise<AppliedObjects | undefined> {

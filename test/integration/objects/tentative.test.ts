@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import test from 'node:test';
 import type { ChangeResult, Plan, RevisionDetail, RevisionList } from '../../../core/admin/index.ts';
+import { applied, route } from '../../support/drift-scene.ts';
+import { connected, holds, joinedControls } from '../../support/joined-controls.ts';
 import { json, policy, running, written } from '../../support/object-scene.ts';
 import { until } from '../../support/until.ts';
 
@@ -59,4 +61,20 @@ test('a tentative change: others wait, confirm keeps it, and without it is rolle
   assert.equal((await control.cli('rollback', '6')).code, 0);
   assert.match((await control.cli('get', 'ap', 'shop/a', '-o', 'yaml')).out, /two/);
   assert.equal((await control.cli('apply', '-f', file)).code, 0, 'nothing waits any more');
+});
+
+test('the owner of a tentative change is killed: its peer goes back at the deadline by itself, and they agree once it is up again', async (t) => {
+  const { east, west } = await joinedControls(t);
+  await applied(east, route('kept', '1s'));
+  const file = await written(east, 'tried.yaml', route('tried', '1s'));
+  const { confirmBy = '' } = json<ChangeResult>(await east.cli('apply', '-f', file, '--confirm-within', '15s', '-o', 'json'));
+  await holds(west, ['east/api kept', 'east/api tried']);
+  await east.kill();
+  assert.ok(Date.now() < Date.parse(confirmBy), 'killed before its deadline');
+  await holds(west, ['east/api kept']);
+  assert.ok(Date.now() >= Date.parse(confirmBy), 'and not before its time');
+  await east.start();
+  await connected(west);
+  await holds(east, ['east/api kept']);
+  await holds(west, ['east/api kept']);
 });

@@ -11,6 +11,7 @@ import { PeerImports } from '../../../control/peering/peer-imports.ts';
 import { PeerObjects } from '../../../control/peering/peer-objects.ts';
 import { PeerSession, type PeerStream } from '../../../control/peering/peer-session.ts';
 import { SharedObjects } from '../../../control/peering/shared-objects.ts';
+import { silentLog } from '../../../core/log.ts';
 import { clusterId } from '../../../core/model/index.ts';
 import { DeltaClientState, peering as proto } from '../../../core/xds/index.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
@@ -55,7 +56,8 @@ class Side {
       sink: this.objects,
       parse: parserFor('mesh.test'),
       namespaces: () => ['*'],
-      now: () => clock.now(),
+      clock,
+      log: silentLog,
       keep: (change) => {
         if (change.kind !== 'object') return;
         if (change.bytes === undefined) this.kept.delete(change.name);

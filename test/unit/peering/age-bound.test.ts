@@ -9,8 +9,10 @@ import { decodePeerResource } from '../../../control/peering/decode-peering.ts';
 import type { KeptObjects } from '../../../control/peering/object-records.ts';
 import { PeerObjects } from '../../../control/peering/peer-objects.ts';
 import { SharedObjects } from '../../../control/peering/shared-objects.ts';
+import { silentLog } from '../../../core/log.ts';
 import { clusterId } from '../../../core/model/index.ts';
 import { peeringTypeUrls as urls } from '../../../core/xds/index.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
 
 const minute = 60_000;
 const day = 24 * 60 * minute;
@@ -39,21 +41,24 @@ class Receiver {
   readonly set = new ObjectSet();
   readonly objects: PeerObjects;
   readonly kept = { objects: new Map<string, Uint8Array>(), ages: new Map<string, number>(), known: undefined as number | undefined };
-  now = start;
-  readonly #shared = new SharedObjects('west', () => this.now);
+  readonly clock: ManualClock;
+  readonly #shared: SharedObjects;
   #names = new Set<string>();
 
-  constructor(kept?: KeptObjects) {
+  constructor(kept?: KeptObjects, clock = new ManualClock(start)) {
+    this.clock = clock;
+    this.#shared = new SharedObjects('west', () => clock.now());
     this.objects = new PeerObjects({
       cluster: clusterId('west'),
       sink: this.set,
       parse: parserFor('mesh.test'),
       namespaces: () => ['*'],
-      now: () => this.now,
+      clock,
+      log: silentLog,
       keep: (change) => {
         if (change.kind === 'known') this.kept.known = change.at;
         else if (change.kind === 'age') put(this.kept.ages, change.name, change.at);
-        else put(this.kept.objects, change.name, change.bytes);
+        else if (change.kind === 'object') put(this.kept.objects, change.name, change.bytes);
       },
       onChange: () => {},
     });
@@ -88,9 +93,7 @@ class Receiver {
 
   restarted(): Receiver {
     const { objects, ages, known } = this.kept;
-    const again = new Receiver({ objects, ages, ...(known === undefined ? {} : { knownAt: known }) });
-    again.now = this.now;
-    return again;
+    return new Receiver({ objects, ages, waiting: new Map(), ...(known === undefined ? {} : { knownAt: known }) }, this.clock);
   }
 }
 
@@ -104,7 +107,7 @@ test('what comes now and says that it is old cannot take a name from who has it:
   east.set.setSource(sourceOf('east', [owned('east', 'pay', start - day)]));
   east.shares(['other', start - 2 * day]);
   assert.equal(east.ageOf('other'), 'west -2880', 'what was there at first is as old as its owner says');
-  east.now += 60 * minute;
+  east.clock.advance(60 * minute);
   east.objects.confirmed();
   east.shares(['other', start - 2 * day], ['pay', 1], ['fresh', 1], ['honest', start + 58 * minute]);
   assert.equal(east.ageOf('pay'), 'east -1440');
@@ -115,7 +118,7 @@ test('what comes now and says that it is old cannot take a name from who has it:
   // Neither by changing it, nor by taking it away and bringing it again, nor while this cluster is being started again.
   east.shares(['other', 5, '2s'], ['fresh', 2, '2s']);
   assert.deepEqual([east.ageOf('other'), east.ageOf('fresh')], ['west -2880', 'west 55']);
-  east.now += 60 * minute;
+  east.clock.advance(60 * minute);
   east.objects.confirmed();
   const later = east.restarted();
   assert.equal(later.ageOf('fresh'), 'west 55');
@@ -132,7 +135,7 @@ test('a peer that was away is told nothing about: what it made meanwhile is as o
   const east = new Receiver();
   east.shares();
   east.objects.lost();
-  east.now += 600 * minute;
+  east.clock.advance(600 * minute);
   // Nothing of the peer's is known to be all while it is not heard.
   east.objects.confirmed();
   east.objects.opened(false);
