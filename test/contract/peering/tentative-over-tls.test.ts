@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { parserFor } from '../../../control/assemble/objects.ts';
+import { Leadership } from '../../../control/leadership/index.ts';
 import { Objects } from '../../../control/objects/index.ts';
 import { SharedObjects } from '../../../control/peering/shared-objects.ts';
 import { silentLog } from '../../../core/log.ts';
@@ -53,7 +54,9 @@ class Pair {
     const clock = this.clocks.east;
     this.east = await PeerSite.start({ pki, cluster: 'east', clock }, peers, this.east?.dir);
     const { store } = this.east;
-    this.objects = new Objects({ store, clock, log: silentLog, cluster: 'east', parse: parserFor('mesh.test') });
+    const around = { store, clock, log: silentLog };
+    const leadership = new Leadership({ ...around, name: 'tentative', replica: 'a', ttlMs: 10_000, sole: true });
+    this.objects = new Objects({ ...around, leadership, cluster: 'east', parse: parserFor('mesh.test') });
     await this.objects.load();
     const { objects, east } = this;
     const shared = new SharedObjects('east', () => clock.now());
