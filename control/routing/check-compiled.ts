@@ -5,8 +5,8 @@ import type { ClusterPolicy, CompiledCheck, CompiledFault, CompiledGateway, Find
 import { findDelegate } from './delegate.ts';
 import type { Lookup } from './lookup.ts';
 import { layersOf } from './mesh-layers.ts';
-import { findingOf, type GatewayObject, objectName, type RouteObject } from './objects.ts';
-import { rulesOf } from './policies.ts';
+import { findingOf, type GatewayObject, objectName, type RouteObject, type RuleObject } from './objects.ts';
+import { effectiveRules } from './rule-path.ts';
 
 /** What it is called in findings; `apply` refuses what brings a new one. */
 export const refusedByProxies = 'refused-by-proxies';
@@ -92,20 +92,31 @@ function sourceOf(rule: string | undefined, sources: ReadonlyMap<string, Source>
 }
 
 function policyFaults(service: MergedService, traffic: ServiceTraffic, lookup: Lookup, check: CompiledCheck): readonly Finding[] {
-  const of = (policies: ReadonlyMap<number, ClusterPolicy>, subset: string) =>
+  const of = (policies: ReadonlyMap<number, ClusterPolicy>, subset: string, caller?: string) =>
     [...policies.values()].flatMap(({ traffic: said }) => {
       const faults = said === undefined ? [] : check.traffic(said);
-      return faults.map((fault) => finding(policySource(service, subset, fault, lookup), fault, service.key));
+      if (faults.length === 0) return [];
+      const rules = effectiveRules(service, lookup, caller).all;
+      return faults.map((fault) => finding(policySource(service, subset, fault, lookup, rules), fault, service.key));
     });
-  const all = [...of(traffic.policies, ''), ...traffic.subsets.flatMap(({ name, policies }) => of(policies, name))];
+  const all = [[undefined, traffic] as const, ...traffic.callers].flatMap(([caller, { policies: whole, subsets }]) => [
+    ...of(whole, '', caller),
+    ...subsets.flatMap(({ name, policies }) => of(policies, name, caller)),
+  ]);
   // Ports often share a policy.
   return [...new Map(all.map((each) => [JSON.stringify(each), each])).values()];
 }
 
-function policySource(service: MergedService, subset: string, { path }: CompiledFault, lookup: Lookup): Source {
+/** `rules`: DestinationRules that it may come from, in order of precedence. */
+function policySource(
+  service: MergedService,
+  subset: string,
+  { path }: CompiledFault,
+  lookup: Lookup,
+  rules: readonly RuleObject[],
+): Source {
   const [health] = lookup.healthChecks(service);
   if (health !== undefined && /\.(healthCheck|successRate)\b/.test(path)) return { object: health.object, path: 'spec' };
-  const rules = rulesOf(service, lookup);
   for (const rule of rules) {
     const i = rule.spec.subsets.findIndex((each) => each.name === subset);
     if (i >= 0) return { object: rule, path: `spec.subsets[${i}].trafficPolicy` };

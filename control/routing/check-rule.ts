@@ -1,3 +1,4 @@
+import { systemNamespace } from '../../core/model/index.ts';
 import type { MergedService } from '../catalog/index.ts';
 import type { Report } from './check-destinations.ts';
 import { checkDistribution } from './check-effect.ts';
@@ -5,7 +6,7 @@ import type { Finding } from './contract.ts';
 import { isWildcard } from './hosts.ts';
 import type { Lookup } from './lookup.ts';
 import { findingOf, type HealthObject, objectName, type RuleObject } from './objects.ts';
-import { holdsForSomeCallers, subsetNames } from './policies.ts';
+import { isOnAnyPath, subsetNames } from './rule-path.ts';
 import { selectEndpoint } from './select-endpoint.ts';
 
 export function checkDestinationRule(rule: RuleObject, lookup: Lookup): readonly Finding[] {
@@ -36,10 +37,10 @@ export function checkDestinationRule(rule: RuleObject, lookup: Lookup): readonly
 }
 
 function checkCallers(rule: RuleObject, service: MergedService, report: Report): void {
-  const { ports, ...rest } = rule.spec.policy;
-  if (!holdsForSomeCallers(rule, service) || ports.length + Object.keys(rest).length === 0) return;
-  const message = `not used for ${service.key} as a whole: it would hold for callers of some namespaces alone; write it in ${service.namespace}, exported to all`;
-  report('warning', 'unsupported', 'spec.trafficPolicy', message);
+  if (isOnAnyPath(rule, service)) return;
+  const path = [...new Set([service.namespace, systemNamespace])].join(' and in ');
+  const message = `nobody looks for it in ${rule.namespace}: callers of ${service.key} look in their own namespace, in ${path}`;
+  report('warning', 'unused-rule', 'spec.exportTo', message);
 }
 
 function checkPorts(rule: RuleObject, service: MergedService, report: Report): void {

@@ -11,6 +11,8 @@ import type { MergedService } from '../catalog/index.ts';
 export interface TrafficModel {
   /** Undefined: nothing is said of it, all defaults hold. */
   service(key: ServiceKey): ServiceTraffic | undefined;
+  /** Whether callers of that namespace are told otherwise than others of any service (`callers` of a ServiceTraffic). */
+  differsFor(namespace: string): boolean;
   /** Those of ingress gateways, by `NAMESPACE/NAME` of the Gateway object. */
   readonly gateways: ReadonlyMap<string, CompiledGateway>;
   /** Everything of the model before that is not the same in this one. */
@@ -41,13 +43,21 @@ export interface Egress {
   names(service: ServiceKey): boolean;
 }
 
-export interface ServiceTraffic {
-  /** By service port; a port without one goes straight to its xDS cluster. */
-  readonly routing: ReadonlyMap<number, Routing>;
-  /** Sorted by name. */
+/** How a service is called by those who see the same DestinationRules. */
+export interface CallerTraffic {
+  /** NAMESPACE/NAME of the DestinationRules that hold for the whole service, merged into one; the first is the oldest. */
+  readonly rules: readonly string[];
+  /** Sorted by name; the same names for all callers. */
   readonly subsets: readonly Subset[];
   /** Of the whole service (subset ''), by service port. */
   readonly policies: ReadonlyMap<number, ClusterPolicy>;
+}
+
+export interface ServiceTraffic extends CallerTraffic {
+  /** By service port; a port without one goes straight to its xDS cluster. */
+  readonly routing: ReadonlyMap<number, Routing>;
+  /** By the caller's namespace, where DestinationRules of its own, or shown to it alone, say otherwise. */
+  readonly callers: ReadonlyMap<string, CallerTraffic>;
 }
 
 export interface Subset {

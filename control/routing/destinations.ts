@@ -3,7 +3,7 @@ import type { ClusterRef, DestinationRef, Mirror, WeightedDestination } from '..
 import type { MergedService } from '../catalog/index.ts';
 import type { Lookup } from './lookup.ts';
 import type { RouteObject } from './objects.ts';
-import { subsetNames } from './policies.ts';
+import { subsetNames } from './rule-path.ts';
 
 /** From where a rule is looked at: its object, and the listener that it is compiled for. */
 export interface RuleContext {

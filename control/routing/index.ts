@@ -2,6 +2,7 @@ export { refusedByProxies } from './check-compiled.ts';
 export { noClientRules } from './client-rules.ts';
 export { createTrafficCompiler, type TrafficCompiler } from './compiler.ts';
 export type {
+  CallerTraffic,
   ClientRules,
   ClusterPolicy,
   CompiledCheck,

@@ -23,8 +23,9 @@ export function compileService(service: MergedService, lookup: Lookup): Compiled
     const compiled = compilePort(service, port, layers, lookup);
     if (compiled !== undefined) routing.set(port.port, compiled);
   }
-  const { subsets, policies, findings: conflicts } = compilePolicies(service, lookup);
-  const traffic = routing.size + subsets.length + policies.size === 0 ? undefined : { routing, subsets, policies };
+  const { findings: conflicts, ...said } = compilePolicies(service, lookup);
+  const isSilent = routing.size + said.subsets.length + said.policies.size + said.callers.size === 0;
+  const traffic = isSilent ? undefined : { routing, ...said };
   return { traffic, findings: [...findings, ...conflicts] };
 }
 

@@ -5,6 +5,7 @@ import type { ClientRules, CompiledGateway, Finding, ServiceTraffic, TrafficMode
 
 type Services = PersistentMap<ServiceKey, ServiceTraffic>;
 type Gateways = PersistentMap<string, CompiledGateway>;
+type Counts = PersistentMap<string, number>;
 type Findings = PersistentMap<string, readonly Finding[]>;
 
 /** One state of what was compiled; the next shares with it what did not change. */
@@ -15,6 +16,7 @@ export class Model implements TrafficModel {
     PersistentMap.empty(),
     { services: new Set(), gateways: new Set() },
     noClientRules,
+    PersistentMap.empty(),
   );
 
   readonly services: Services;
@@ -23,9 +25,19 @@ export class Model implements TrafficModel {
   /** By who found them; without those who found nothing. */
   readonly found: Findings;
   readonly clients: ClientRules;
+  /** By namespace, of how many services its callers are told otherwise. */
+  readonly #apart: Counts;
   #sorted: readonly Finding[] | undefined;
 
-  private constructor(services: Services, gateways: Gateways, found: Findings, changed: TrafficModel['changed'], clients: ClientRules) {
+  private constructor(
+    services: Services,
+    gateways: Gateways,
+    found: Findings,
+    changed: TrafficModel['changed'],
+    clients: ClientRules,
+    apart: Counts,
+  ) {
+    this.#apart = apart;
     this.services = services;
     this.gateways = gateways;
     this.found = found;
@@ -37,6 +49,10 @@ export class Model implements TrafficModel {
     return this.services.get(key);
   }
 
+  differsFor(namespace: string): boolean {
+    return this.#apart.get(namespace) !== undefined;
+  }
+
   get findings(): readonly Finding[] {
     this.#sorted ??= [...this.found.values()].flat().sort((a, b) => compareText(placeOf(a), placeOf(b)));
     return this.#sorted;
@@ -46,7 +62,17 @@ export class Model implements TrafficModel {
   with(services: Services, gateways: Gateways, found: Findings, clients: ClientRules): Model {
     if (services === this.services && gateways === this.gateways && found === this.found && clients === this.clients) return this;
     const changed = { services: services.changedKeys(this.services), gateways: gateways.changedKeys(this.gateways) };
-    return new Model(services, gateways, found, changed, clients);
+    return new Model(services, gateways, found, changed, clients, this.#recount(services, changed.services));
+  }
+
+  #recount(services: Services, changed: ReadonlySet<ServiceKey>): Counts {
+    const counts = new Map<string, number>();
+    const add = (namespace: string, by: number) => counts.set(namespace, (counts.get(namespace) ?? this.#apart.get(namespace) ?? 0) + by);
+    for (const key of changed) {
+      for (const namespace of this.services.get(key)?.callers.keys() ?? []) add(namespace, -1);
+      for (const namespace of services.get(key)?.callers.keys() ?? []) add(namespace, 1);
+    }
+    return this.#apart.with([...counts].map(([namespace, count]) => [namespace, count === 0 ? undefined : count]));
   }
 }
 

@@ -1,73 +1,44 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { DestinationPolicy } from '../../core/config/index.ts';
-import { systemNamespace } from '../../core/model/index.ts';
 import { compareText, type MergedService } from '../catalog/index.ts';
-import type { ClusterPolicy, Finding, Subset } from './contract.ts';
+import type { CallerTraffic, ClusterPolicy, Finding, Subset } from './contract.ts';
 import type { Lookup, Matched } from './lookup.ts';
-import { findingOf, type HealthObject, olderFirst, type RuleObject, visibleTo } from './objects.ts';
+import { findingOf, type HealthObject, objectName, type RuleObject } from './objects.ts';
+import { callersApart, type Effective, effectiveRules } from './rule-path.ts';
 
 type PortPolicy = Omit<DestinationPolicy, 'ports'>;
 
-/** The DestinationRules that hold for a service. */
-interface Effective {
-  /** Of the whole service, the one that is in force first. */
-  readonly whole: readonly RuleObject[];
-  /** Where subsets may come from, in order of precedence. */
-  readonly all: readonly RuleObject[];
-}
-
-/**
- * Istio looks in the caller's namespace, the service's, and the root's. What is compiled here holds for callers of all namespaces
- * alike: so a rule for the whole service counts where it is in the service's namespace or in `isthmus-system` and is visible to all,
- * and of rules that only some callers may see just the subsets, which change nothing for who does not name them.
- */
-function effective(service: MergedService, lookup: Lookup): Effective {
-  const matched = lookup.destinationRules(service);
-  const shared = matched.filter((m) => rank(m.object, service) < 2);
-  const best = [...shared].sort(
-    (a, b) => rank(a.object, service) - rank(b.object, service) || b.specificity - a.specificity || olderFirst(a.object, b.object),
-  );
-  const first = best[0];
-  const whole = best.filter((m) => m.specificity === first?.specificity && m.object.namespace === first.object.namespace);
-  const others = matched.filter((m) => rank(m.object, service) === 2);
-  return { whole: whole.map(ruleOf), all: [...whole, ...others].map(ruleOf) };
-}
-
-function ruleOf(matched: Matched<RuleObject>): RuleObject {
-  return matched.object;
-}
-
-function rank(rule: RuleObject, service: MergedService): 0 | 1 | 2 {
-  if (visibleTo(rule.spec.exportTo, rule.namespace) !== undefined) return 2;
-  if (rule.namespace === service.namespace) return 0;
-  return rule.namespace === systemNamespace ? 1 : 2;
-}
-
-/** Whether the rule for the whole service is left out, as it is meant for some callers alone. */
-export function holdsForSomeCallers(rule: RuleObject, service: MergedService): boolean {
-  return rank(rule, service) === 2;
-}
-
-/** DestinationRules that a service's policies and subsets may come from, in order of precedence. */
-export function rulesOf(service: MergedService, lookup: Lookup): readonly RuleObject[] {
-  return effective(service, lookup).all;
-}
-
-export function subsetNames(service: MergedService, lookup: Lookup): readonly string[] {
-  return [...new Set(effective(service, lookup).all.flatMap((rule) => rule.spec.subsets.map((s) => s.name)))].sort(compareText);
-}
-
-export interface CompiledPolicies {
-  readonly subsets: readonly Subset[];
-  readonly policies: ReadonlyMap<number, ClusterPolicy>;
+export interface CompiledPolicies extends CallerTraffic {
+  readonly callers: ReadonlyMap<string, CallerTraffic>;
   readonly findings: readonly Finding[];
 }
 
-/** Several rules for one host are one: the oldest that has a policy gives it, and of subsets of one name the oldest counts. */
+/** For most callers, and for each namespace that is told otherwise. */
 export function compilePolicies(service: MergedService, lookup: Lookup): CompiledPolicies {
-  const { whole, all } = effective(service, lookup);
-  const policy = whole.find((rule) => hasPolicy(rule.spec.policy))?.spec.policy;
-  const checks = lookup.healthChecks(service);
-  const names = lookup.subjectAltNames(service);
+  const said: Said = { service, checks: lookup.healthChecks(service), names: lookup.subjectAltNames(service) };
+  const general = effectiveRules(service, lookup);
+  const shared = compileEffective(said, general);
+  const findings = conflicts(service, general.whole);
+  const callers = new Map<string, CallerTraffic>();
+  for (const namespace of callersApart(service, lookup)) {
+    const own = effectiveRules(service, lookup, namespace);
+    const traffic = compileEffective(said, own);
+    callers.set(namespace, traffic);
+    findings.push(...conflicts(service, own.whole), ...otherLabels(service, own.whole, shared));
+  }
+  return { ...shared, callers, findings: [...new Map(findings.map((each) => [JSON.stringify(each), each])).values()] };
+}
+
+/** What is said of a service beside its DestinationRules, to all callers. */
+interface Said {
+  readonly service: MergedService;
+  readonly checks: readonly Matched<HealthObject>[];
+  readonly names: readonly string[];
+}
+
+/** Several rules for one host are one: the oldest that has a policy gives it, and of subsets of one name the oldest counts. */
+function compileEffective({ service, checks, names }: Said, { whole, all }: Effective): CallerTraffic {
+  const policy = policyOf(whole);
   const subsets = new Map<string, Subset>();
   for (const rule of all) {
     for (const subset of rule.spec.subsets) {
@@ -83,10 +54,14 @@ export function compilePolicies(service: MergedService, lookup: Lookup): Compile
     }
   }
   return {
+    rules: whole.map(objectName),
     subsets: [...subsets.values()].sort((a, b) => compareText(a.name, b.name)),
     policies: byPort(service, (port) => withNames(withCheck(merge({}, policy, port), checks, port, ''), names)),
-    findings: conflicts(service, whole, policy),
   };
+}
+
+function policyOf(whole: readonly RuleObject[]): DestinationPolicy | undefined {
+  return whole.find((rule) => hasPolicy(rule.spec.policy))?.spec.policy;
 }
 
 function byPort(service: MergedService, policyOf: (port: number) => PortPolicy): ReadonlyMap<number, ClusterPolicy> {
@@ -161,7 +136,8 @@ const bySuccessRateAlone: NonNullable<PortPolicy['outlier']> = {
   minHealthPercent: 0,
 };
 
-function conflicts(service: MergedService, whole: readonly RuleObject[], used: DestinationPolicy | undefined): readonly Finding[] {
+function conflicts(service: MergedService, whole: readonly RuleObject[]): Finding[] {
+  const used = policyOf(whole);
   const owner = new Map<string, RuleObject>();
   const findings: Finding[] = [];
   for (const rule of whole) {
@@ -182,6 +158,18 @@ function conflicts(service: MergedService, whole: readonly RuleObject[], used: D
     });
   }
   return findings;
+}
+
+/** A gateway does not know for whom it carries a connection: it has one meaning for a subset's name. */
+function otherLabels(service: MergedService, whole: readonly RuleObject[], { subsets }: CallerTraffic): readonly Finding[] {
+  return whole.flatMap((rule) =>
+    rule.spec.subsets.flatMap(({ name, labels }, i) => {
+      const general = subsets.find((each) => each.name === name);
+      if (general === undefined || isDeepStrictEqual({ ...general.labels }, { ...labels })) return [];
+      const message = `subset ${name} of ${service.key} has other labels for most callers: those count for endpoints behind a gateway`;
+      return [conflict(rule, `spec.subsets[${i}].labels`, message)];
+    }),
+  );
 }
 
 function hasPolicy(policy: DestinationPolicy): boolean {

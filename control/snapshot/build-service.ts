@@ -8,7 +8,7 @@ import { gatewayRoutes } from './gateway-routes.ts';
 import { findGatewayPort, type SnapshotInputs } from './inputs.ts';
 import type { ClientClass, Resource, RouteIr } from './ir.ts';
 import { seal, sealAgain } from './seal.ts';
-import { type SubsetTarget, subsetsOf } from './subset.ts';
+import { callerTraffic, type SubsetTarget, subsetsOf } from './subset.ts';
 
 /** What one service is built from and for. */
 export interface BuildContext {
@@ -53,8 +53,12 @@ function forAgent(service: MergedService, context: BuildContext): readonly Resou
   return [listener, ...routings, ...everyOutbound(service, context), ...inbound(service, traffic), authzOf(service, inputs)];
 }
 
+function targetsOf({ key }: MergedService, { client, inputs }: BuildContext): readonly SubsetTarget[] {
+  return subsetsOf(callerTraffic(inputs.traffic.service(key), client.namespace));
+}
+
 function everyOutbound(service: MergedService, context: BuildContext): readonly Resource[] {
-  const targets = subsetsOf(context.inputs.traffic.service(service.key));
+  const targets = targetsOf(service, context);
   return service.ports.flatMap((port) => targets.flatMap((target) => outbound(service, port, target, context)));
 }
 
@@ -94,7 +98,7 @@ function forGateway(service: MergedService, context: BuildContext): readonly Res
   const { client, inputs, place, wanted } = context;
   const host = meshHost(service, inputs.hostSuffix);
   const traffic = inputs.traffic.service(service.key);
-  const targets = subsetsOf(traffic);
+  const targets = targetsOf(service, context);
   const routed = service.ports.flatMap((port) =>
     gatewayRoutes(service, port, targets, { cluster: inputs.view.cluster, network: client.network, host }),
   );

@@ -25,6 +25,8 @@ interface ClassState {
 /** What is the same for all services of one build. */
 interface Build {
   readonly state: ClassState;
+  /** Of the class without a namespace, up to date: for what is the same for callers of all namespaces. */
+  readonly general: ClassSnapshot | undefined;
   readonly now: SnapshotInputs;
   readonly place: ClientPlace;
 }
@@ -41,9 +43,14 @@ export function createSnapshotBuilder(onBuild?: (service: ServiceKey, client: Cl
 
   const demand = new OriginateDemand();
 
-  const buildOne = (key: ServiceKey, { state, now, place }: Build): readonly Resource[] => {
+  const buildOne = (key: ServiceKey, { state, now, place, general }: Build): readonly Resource[] => {
     const service = now.view.services.get(key);
     const { client } = state.snapshot;
+    const apart = client.namespace !== undefined && now.traffic.service(key)?.callers.has(client.namespace) === true;
+    if (general !== undefined && !apart) {
+      state.faults.delete(key);
+      return general.of(key);
+    }
     if (service === undefined || (client.kind === 'ingress' && state.ingress?.services.has(key) !== true)) {
       state.faults.delete(key);
       return [];
@@ -59,11 +66,28 @@ export function createSnapshotBuilder(onBuild?: (service: ServiceKey, client: Cl
     return state.snapshot.of(key);
   };
 
-  const bringUpToDate = (state: ClassState, now: SnapshotInputs): void => {
+  const stateOf = (client: ClientClass): ClassState => {
+    const id = idOf(client);
+    idle.delete(id);
+    const known = classes.get(id);
+    if (known !== undefined) return known;
+    const state: ClassState = { snapshot: new ClassSnapshot(client), faults: new Map(), dirty: 'all', ingress: undefined };
+    classes.set(id, state);
+    return state;
+  };
+
+  const upToDate = ({ namespace, ...others }: ClientClass, now: SnapshotInputs): ClassSnapshot => {
+    const general = namespace === undefined ? undefined : upToDate(others, now);
+    const state = stateOf(namespace === undefined ? others : { ...others, namespace });
+    bringUpToDate(state, general, now);
+    return state.snapshot;
+  };
+
+  const bringUpToDate = (state: ClassState, general: ClassSnapshot | undefined, now: SnapshotInputs): void => {
     const changes = new Map<string, readonly Resource[]>();
     if (state.snapshot.client.kind === 'ingress') remakeIngress(state, now, changes);
     const keys = state.dirty === 'all' ? everyKey(state, now) : state.dirty;
-    const build = { state, now, place: clientPlace(state.snapshot.client, now) };
+    const build = { state, general, now, place: clientPlace(state.snapshot.client, now) };
     for (const key of keys) changes.set(key, buildOne(key, build));
     const bundle = bundleResource(now);
     if (state.snapshot.of(meshOwner)[0]?.version !== bundle.version) changes.set(meshOwner, [bundle]);
@@ -85,15 +109,7 @@ export function createSnapshotBuilder(onBuild?: (service: ServiceKey, client: Cl
     },
     snapshot(client): Snapshot {
       if (inputs === undefined) throw new TypeError('snapshot() before the first update()');
-      const id = idOf(client);
-      idle.delete(id);
-      let state = classes.get(id);
-      if (state === undefined) {
-        state = { snapshot: new ClassSnapshot(client), faults: new Map(), dirty: 'all', ingress: undefined };
-        classes.set(id, state);
-      }
-      bringUpToDate(state, inputs);
-      return state.snapshot.snapshot();
+      return upToDate(client, inputs).snapshot();
     },
     release(client) {
       const id = idOf(client);
@@ -116,9 +132,9 @@ export function createSnapshotBuilder(onBuild?: (service: ServiceKey, client: Cl
   };
 }
 
-function idOf({ kind, network, locality = '', labels }: ClientClass): string {
+function idOf({ kind, network, locality = '', namespace = '', labels }: ClientClass): string {
   const sorted = Object.entries(labels ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
-  return JSON.stringify([kind, network, locality, ...(labels === undefined ? [] : [sorted])]);
+  return JSON.stringify([kind, network, locality, namespace, ...(labels === undefined ? [] : [sorted])]);
 }
 
 function* everyKey(state: ClassState, now: SnapshotInputs): Iterable<ServiceKey> {

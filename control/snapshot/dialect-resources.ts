@@ -61,7 +61,7 @@ export class DialectResources implements ResourceSource {
 
   #classFor(dialect: Dialect, client: Client, logging: DialectContext['logging']): Pick<Standing, 'classId' | 'classView'> {
     const anchors = dialect.name === 'grpc' ? client.claims.anchors : [];
-    const wanted = this.#classOf(client);
+    const wanted = this.#classOf(client, this.#namespaceOf(dialect, client));
     const listen = dialect.name === 'envoy' && client.kind === 'gateway' ? listenOf(client) : undefined;
     const id = `${dialect.name} ${idOf(wanted)} ${anchors.join()} ${listen?.address} ${listen?.port} ${listen?.originate} ${JSON.stringify(logging)}`;
     const classView = () =>
@@ -96,16 +96,29 @@ export class DialectResources implements ResourceSource {
    * Clients say freely where they are and what they are labelled, and each class is a snapshot of its own. Past `mostClasses`, those
    * that would need one more are served as if they had said nothing of it, until others have gone.
    */
-  #classOf({ kind, network, locality, labels, claims }: Client): ClientClass {
+  #classOf({ kind, network, locality, labels, claims }: Client, namespace: string | undefined): ClientClass {
     // An ingress gateway that says itself what it serves is a caller like an agent; the others serve what Gateways ask of them.
     const served = kind === 'ingress' && claims.http.length > 0 ? 'agent' : kind;
-    const general = { kind: served, network: networkId(network) };
+    const general = { kind: served, network: networkId(network), ...(namespace === undefined ? {} : { namespace }) };
     const near = locality === '' ? general : { ...general, locality };
     const exact: ClientClass = served === 'ingress' ? { ...near, labels } : near;
     return this.#following.has(idOf(exact)) || this.#following.size < mostClasses ? exact : general;
   }
 
+  /** Where its own decides how it calls: that is of its certificate, nothing that a client may say. Proxyless gRPC has no such rules. */
+  #namespaceOf(dialect: Dialect, { identity: { namespace } }: Client): string | undefined {
+    const traffic = this.#ready ? this.#builder.inputs()?.traffic : undefined;
+    return dialect.name !== 'grpc' && traffic?.differsFor(namespace) === true ? namespace : undefined;
+  }
+
+  /** A class with a namespace keeps the one without, of which it is made. */
   #follow(client: ClientClass, active: boolean): void {
+    const { namespace, ...general } = client;
+    this.#count(client, active);
+    if (namespace !== undefined) this.#count(general, active);
+  }
+
+  #count(client: ClientClass, active: boolean): void {
     const id = idOf(client);
     const count = (this.#following.get(id) ?? 0) + (active ? 1 : -1);
     if (count > 0) {
@@ -117,8 +130,8 @@ export class DialectResources implements ResourceSource {
   }
 }
 
-function idOf({ kind, network, locality = '', labels = {} }: ClientClass): string {
-  return JSON.stringify([kind, network, locality, Object.entries(labels).sort()]);
+function idOf({ kind, network, locality = '', namespace = '', labels = {} }: ClientClass): string {
+  return JSON.stringify([kind, network, locality, namespace, Object.entries(labels).sort()]);
 }
 
 /** 15443 is Istio's port for traffic between networks. */

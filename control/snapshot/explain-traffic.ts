@@ -4,20 +4,26 @@ import type { MergedService } from '../catalog/index.ts';
 import { selectable } from './assign-endpoints.ts';
 import type { SnapshotInputs } from './inputs.ts';
 import type { AssignmentIr } from './ir.ts';
-import { membersOf } from './subset.ts';
+import { callerTraffic, membersOf } from './subset.ts';
 
 type ClusterShare = WeightedDestination<{ readonly cluster: string; readonly missing?: number }>;
 
-/** Which rules apply to a port and where each leads, then its subsets; nothing where nothing is said of it. */
-export function trafficLines(inputs: SnapshotInputs, service: MergedService, port: ServicePort): readonly string[] {
+/**
+ * Which rules apply to a port and where each leads, then the DestinationRules that callers of this namespace keep to, and their
+ * subsets; nothing where nothing is said of it.
+ */
+export function trafficLines(inputs: SnapshotInputs, service: MergedService, port: ServicePort, namespace: string): readonly string[] {
   const traffic = inputs.traffic.service(service.key);
-  if (traffic === undefined) return [];
+  const said = callerTraffic(traffic, namespace);
+  if (traffic === undefined || said === undefined) return [];
+  const apart = said === traffic ? '' : `, which callers of ${namespace} keep to and others do not`;
+  const rules = said.rules.map((name) => `DestinationRule ${name}${apart}`);
   const routing = traffic.routing.get(port.port);
-  const subsets = traffic.subsets.map((subset) => {
+  const subsets = said.subsets.map((subset) => {
     const usable = selectable(membersOf(service.endpoints, port, subset), port).length;
     return `subset ${subset.name} of ${meshHost(service, inputs.hostSuffix)}: ${usable} endpoint(s) take traffic`;
   });
-  return [...(routing === undefined ? [] : ruleLines(routing)), ...subsets];
+  return [...(routing === undefined ? [] : ruleLines(routing)), ...rules, ...subsets];
 }
 
 function ruleLines({ virtualHosts, l4 }: Routing): readonly string[] {

@@ -18,7 +18,7 @@ import { findSubject, type Subject } from './explain-subject.ts';
 import { priorityLines, trafficLines } from './explain-traffic.ts';
 import { findGatewayPort, type SnapshotInputs } from './inputs.ts';
 import type { AssignmentIr, EndpointIr } from './ir.ts';
-import { subsetsOf } from './subset.ts';
+import { callerTraffic, subsetsOf } from './subset.ts';
 
 type Outcome = ExplainStep['outcome'];
 
@@ -76,13 +76,13 @@ function decide(inputs: SnapshotInputs, src: string, dst: string, say: Say): Exp
   if (caller === undefined) return 'unknown';
   if (caller.sidecar && !saySidecar(inputs, service, caller, say)) return 'unreachable';
   const place = clientPlace({ kind: 'agent', network: caller.network, locality: caller.locality }, inputs);
-  const [whole = { name: '' }] = subsetsOf(inputs.traffic.service(service.key));
+  const [whole = { name: '' }] = subsetsOf(callerTraffic(inputs.traffic.service(service.key), caller.who.namespace));
   if (!caller.sidecar && !explainOriginate(inputs, service, port.port, caller.network, say)) return 'unreachable';
   const reached = assignEndpoints({ service, port, target: whole, place });
   sayNetwork(inputs, usable, caller.network, say);
   const best = firstTried(reached);
   if (best.length === 0) return 'unreachable';
-  const rules = trafficLines(inputs, service, port);
+  const rules = trafficLines(inputs, service, port, caller.who.namespace);
   if (rules.length > 0) say('route', 'ok', `traffic rules say where port ${port.port} leads`, rules);
   const cluster = outboundClusterName({ port: port.port, subset: '', host: meshHost(service, inputs.hostSuffix) });
   const near = caller.locality === '' ? [] : [`caller in ${caller.locality}`];

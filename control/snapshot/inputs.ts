@@ -36,6 +36,7 @@ export const noTraffic: TrafficModel = {
   changed: { services: new Set(), gateways: new Set() },
   findings: [],
   clients: noClientRules,
+  differsFor: () => false,
 };
 
 /** One imported (service, port) and the gateway port on which callers without a sidecar find it. */
@@ -49,9 +50,12 @@ export interface GatewayPort {
 export interface SnapshotBuilder {
   /** Takes new inputs; `services` (of the CatalogChange) limits what is looked at again. Without it everything is. */
   update(inputs: SnapshotInputs, services?: ReadonlySet<ServiceKey>): void;
-  /** The newest snapshot for a class, built now if it was not; the same object until an update changed it. */
+  /**
+   * The newest snapshot for a class, built now if it was not; the same object until an update changed it. One with a namespace is made
+   * of the class without it, which is built and kept besides, and of the services that its callers are told otherwise of.
+   */
   snapshot(client: ClientClass): Snapshot;
-  /** Nobody follows that class any more: it may be forgotten, and is built anew when it is asked for again. */
+  /** Nobody follows that class any more, nor one that is made of it: it may be forgotten, and is built anew when it is asked for again. */
   release(client: ClientClass): void;
   /** Those of the newest update; undefined before the first. */
   inputs(): SnapshotInputs | undefined;

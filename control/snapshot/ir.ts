@@ -153,6 +153,8 @@ export interface ClientClass {
   readonly network: NetworkId;
   /** REGION/ZONE/SUBZONE, for what is near; absent or empty: not known. */
   readonly locality?: string;
+  /** Of the clients' identities, where that decides how services are called; absent where it does not. */
+  readonly namespace?: string;
   /** Of an ingress gateway, for the selectors of Gateways; absent for others. */
   readonly labels?: Readonly<Record<string, string>>;
 }

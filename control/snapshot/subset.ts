@@ -1,6 +1,6 @@
 import type { ServicePort } from '../../core/model/index.ts';
 import type { CatalogEndpoint } from '../catalog/index.ts';
-import type { ClusterPolicy, ServiceTraffic } from '../routing/index.ts';
+import type { CallerTraffic, ClusterPolicy, ServiceTraffic } from '../routing/index.ts';
 import { selectEndpoint } from '../routing/index.ts';
 
 /** What one xDS cluster stands for: a subset of a service's endpoints, or with the name '' all of them. */
@@ -15,8 +15,13 @@ export interface SubsetTarget {
 const whole: SubsetTarget = { name: '' };
 const onlyWhole = [whole];
 
+/** As callers of this namespace have it; undefined: of any that is told what most are. */
+export function callerTraffic(traffic: ServiceTraffic | undefined, namespace: string | undefined): CallerTraffic | undefined {
+  return (namespace === undefined ? undefined : traffic?.callers.get(namespace)) ?? traffic;
+}
+
 /** The whole service first, then its subsets in the order of their names. */
-export function subsetsOf(traffic: ServiceTraffic | undefined): readonly SubsetTarget[] {
+export function subsetsOf(traffic: CallerTraffic | undefined): readonly SubsetTarget[] {
   if (traffic === undefined) return onlyWhole;
   return [{ name: '', policies: traffic.policies }, ...traffic.subsets];
 }

@@ -5,6 +5,7 @@ import test, { type TestContext } from 'node:test';
 import { temporaryDir } from '../support/control-plane.ts';
 import { repositoryRoot } from '../support/repository-root.ts';
 import { Bed, type ProxyName, proxyNames } from './routing-fields/bed.ts';
+import { callerNamespaces, casesFor } from './routing-fields/caller-cases.ts';
 import type { FieldCase } from './routing-fields/case.ts';
 import { fieldCases } from './routing-fields/cases/index.ts';
 import { writeCertificates } from './routing-fields/certificates.ts';
@@ -20,11 +21,11 @@ import { entryServices, startBackends } from './routing-fields/stages.ts';
 /** A proxy's way to the backends of a case. */
 type Stages = ReadonlyMap<FieldCase, (proxy: ProxyName) => Stage>;
 
-async function startAll(t: TestContext, bed: Bed): Promise<Stages> {
+async function startAll(t: TestContext, bed: Bed, cases = fieldCases): Promise<Stages> {
   const folder = await temporaryDir(t);
   const certificates = { pki: bed.pki, server: await writeCertificates(bed.pki, folder) };
   const scenes = await Promise.all(
-    fieldCases.map(async (each, i) => {
+    cases.map(async (each, i) => {
       const namespace = `case-${i + 1}`;
       const started = await startBackends(t, namespace, each, certificates);
       const text = each.config
@@ -80,6 +81,16 @@ test('every field does the same in our proxy and in Envoy', { timeout: 600_000, 
   );
   await Promise.all(plays);
   assert.deepEqual(await bed.refused(), []);
+});
+
+test('a DestinationRule is for those who look where it is, in our proxy and in Envoy', { timeout: 120_000 }, async (t) => {
+  for (const namespace of callerNamespaces) {
+    const bed = new Bed(t, namespace);
+    for (const [each, stageOf] of await startAll(t, bed, casesFor(namespace))) {
+      for (const proxy of proxyNames) assert.deepEqual(await play(each, stageOf(proxy)), [], `${each.name}, ${proxy} of ${namespace}`);
+    }
+    assert.deepEqual(await bed.refused(), []);
+  }
 });
 
 test('what is known to differ is a case, and so is every case one of its own', () => {

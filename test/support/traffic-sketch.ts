@@ -38,6 +38,7 @@ export function trafficModel(
     },
     findings: [],
     clients: noClientRules,
+    differsFor: () => false,
   };
 }
 
@@ -49,6 +50,8 @@ function compile({ routing = {}, subsets = [], policy, port = 8080 }: TrafficSke
       .map((s) => ({ name: s.name, labels: s.labels, policies: policies(s.policy ?? policy) }))
       .sort((a, b) => (a.name < b.name ? -1 : 1)),
     policies: policies(policy),
+    rules: [],
+    callers: new Map(),
   };
 }
 

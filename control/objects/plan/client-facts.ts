@@ -14,15 +14,28 @@ export interface ClientFacts {
   readonly labels: Readonly<Record<string, string>>;
 }
 
-/** As snapshots are shared. */
-export function classOf({ kind, network, locality, labels }: Pick<ClientFacts, 'kind' | 'network' | 'locality' | 'labels'>): ClientClass {
-  const base: ClientClass = { kind, network: networkId(network), ...(locality === '' ? {} : { locality }) };
+/** As snapshots are shared. `apart`: whether rules make a difference between callers of a namespace and others. */
+export function classOf(client: ClientFacts, apart: (namespace: string) => boolean): ClientClass {
+  const { kind, network, locality, labels } = client;
+  const namespace = namespaceOf(client);
+  const base: ClientClass = {
+    kind,
+    network: networkId(network),
+    ...(locality === '' ? {} : { locality }),
+    ...(apart(namespace) ? { namespace } : {}),
+  };
   return kind === 'ingress' ? { ...base, labels } : base;
 }
 
-export function classText({ kind, network, locality = '', labels = {} }: ClientClass): string {
+export function namespaceOf({ identity }: Pick<ClientFacts, 'identity'>): string {
+  const [, namespace = ''] = /\/ns\/([^/]+)\/sa\//.exec(identity) ?? [];
+  return namespace;
+}
+
+export function classText({ kind, network, locality = '', namespace, labels = {} }: ClientClass): string {
   const said = Object.entries(labels)
     .sort()
     .map(([key, value]) => ` ${key}=${value}`);
-  return `${kind} on ${network}${locality === '' ? '' : ` ${locality}`}${said.join('')}`;
+  const near = `${network}${locality === '' ? '' : ` ${locality}`}`;
+  return `${kind} on ${near}${namespace === undefined ? '' : ` of namespace ${namespace}`}${said.join('')}`;
 }

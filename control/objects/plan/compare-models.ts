@@ -2,7 +2,7 @@ import { stringify } from 'yaml';
 import type { ServicePlan } from '../../../core/admin/index.ts';
 import { diffLines } from '../../../core/diff-lines.ts';
 import type { ServiceKey } from '../../../core/model/index.ts';
-import type { ClusterPolicy, CompiledGateway, ServiceTraffic, TrafficModel } from '../../routing/index.ts';
+import type { CallerTraffic, ClusterPolicy, CompiledGateway, ServiceTraffic, TrafficModel } from '../../routing/index.ts';
 import { describeRouting } from './describe-routing.ts';
 
 type Part = ServicePlan['routes'][number];
@@ -44,16 +44,22 @@ function policiesOf(old: ServiceTraffic | undefined, now: ServiceTraffic | undef
   );
 }
 
-/** `port 80`, `subset v1, port 80` → what is said. */
+/** `port 80`, `subset v1, port 80` → what is said, for most callers; before those of a namespace that is told otherwise `callers of web, `. */
 function policyTexts(traffic: ServiceTraffic | undefined): Map<string, string[]> {
+  if (traffic === undefined) return new Map();
+  const callers = [...traffic.callers].flatMap(([namespace, said]) => [...callerTexts(said, `callers of ${namespace}, `)]);
+  return new Map([...callerTexts(traffic, ''), ...callers]);
+}
+
+function callerTexts(traffic: CallerTraffic, who: string): Map<string, string[]> {
   const texts = new Map<string, string[]>();
   const add = (prefix: string, policies: ReadonlyMap<number, ClusterPolicy>) => {
-    for (const [port, policy] of policies) texts.set(`${prefix}port ${port}`, yamlLines(policy));
+    for (const [port, policy] of policies) texts.set(`${who}${prefix}port ${port}`, yamlLines(policy));
   };
-  if (traffic === undefined) return texts;
+  if (traffic.rules.length > 0) texts.set(`${who}DestinationRule`, [...traffic.rules]);
   add('', traffic.policies);
   for (const { name, labels, policies } of traffic.subsets) {
-    texts.set(`subset ${name}`, [`labels ${JSON.stringify(labels)}`]);
+    texts.set(`${who}subset ${name}`, [`labels ${JSON.stringify(labels)}`]);
     add(`subset ${name}, `, policies);
   }
   return texts;

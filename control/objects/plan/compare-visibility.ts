@@ -2,7 +2,7 @@ import type { Plan } from '../../../core/admin/index.ts';
 import type { ServiceKey } from '../../../core/model/index.ts';
 import type { Egress, Workload } from '../../routing/index.ts';
 import { type SnapshotInputs, visibleServices } from '../../snapshot/index.ts';
-import type { ClientFacts } from './client-facts.ts';
+import { type ClientFacts, namespaceOf } from './client-facts.ts';
 import type { SeenFlow } from './contract.ts';
 
 /** What Sidecars let one client see, before and after. */
@@ -13,9 +13,8 @@ export interface Sight {
   hearsOf(service: ServiceKey): boolean;
 }
 
-function workloadOf({ identity, labels }: Pick<ClientFacts, 'identity' | 'labels'>): Workload {
-  const [, namespace = ''] = /\/ns\/([^/]+)\/sa\//.exec(identity) ?? [];
-  return { namespace, labels };
+function workloadOf(client: ClientFacts): Workload {
+  return { namespace: namespaceOf(client), labels: client.labels };
 }
 
 const everything: Sight = { gained: [], lost: [], hearsOf: () => true };

@@ -1,11 +1,11 @@
 import type { ChangeResult, Plan, ServicePlan } from '../../../core/admin/index.ts';
 import type { TrafficObject } from '../../../core/config/index.ts';
-import { principalOf, type ServiceKey } from '../../../core/model/index.ts';
+import { networkId, principalOf, type ServiceKey } from '../../../core/model/index.ts';
 import { authorize } from '../../policy/index.ts';
 import { createTrafficCompiler, type Finding } from '../../routing/index.ts';
 import { type ClientClass, compileAuthz, compiledCheck, createSnapshotBuilder, type SnapshotInputs } from '../../snapshot/index.ts';
 import type { ObjectView, OwnedObject } from '../contract.ts';
-import { type ClientFacts, classOf, classText } from './client-facts.ts';
+import { type ClientFacts, classOf, classText, namespaceOf } from './client-facts.ts';
 import { compareCallers, knownCallers } from './compare-callers.ts';
 import { compareModels, emptyPlan } from './compare-models.ts';
 import { type ClassChange, compareSnapshots, joinChanges } from './compare-snapshots.ts';
@@ -26,11 +26,14 @@ export function makePlan(given: PlanInputs, objects: ChangeResult['objects']): P
   const before: SnapshotInputs = { ...inputs, traffic: compiler.update(trafficIn(now), inputs.view), policies: policiesOf(now) };
   const traffic = compiler.update(trafficIn(then), inputs.view, new Set());
   const after: SnapshotInputs = { ...inputs, traffic, policies: policiesOf(then) };
-  const changes = classChanges(before, after, classesOf(clients, given.network));
+  const apart = (namespace: string) => before.traffic.differsFor(namespace) || traffic.differsFor(namespace);
+  const classed = clients.map((client) => [client, classOf(client, apart)] as const);
+  const own: ClientClass = { kind: 'agent', network: networkId(given.network) };
+  const changes = classChanges(before, after, classed.length === 0 ? [own] : distinct(classed.map(([, c]) => c)));
   const callers = compareCallers(before, after, knownCallers(inputs.view, inputs.trust.trustDomain, clients, flows ?? []));
   const services = joinServices(compareModels(before.traffic, after.traffic), changes, callers);
   const sight = compareSight(before, after);
-  const touched = touchedClients(clients, changes, { before, after, sight });
+  const touched = touchedClients(classed, changes, { before, after, sight });
   const meshObjects = sharedChanges(now, then);
   const cut = [...cutOff(flows ?? [], before, after, then), ...hiddenFlows(flows ?? [], clients, sight, after)];
   return {
@@ -61,10 +64,8 @@ function trafficIn(view: ObjectView): TrafficObject[] {
   return [...view.objects.values()].map((o) => o.object).filter((o): o is TrafficObject => o.kind !== 'AuthorizationPolicy');
 }
 
-function classesOf(clients: readonly ClientFacts[], network: string): ClientClass[] {
-  const own = classOf({ kind: 'agent', network, locality: '', labels: {} });
-  const all = new Map(clients.map((c) => classOf(c)).map((c) => [classText(c), c]));
-  return all.size === 0 ? [own] : [...all.values()].slice(0, mostClasses);
+function distinct(classes: readonly ClientClass[]): ClientClass[] {
+  return [...new Map(classes.map((c) => [classText(c), c])).values()].slice(0, mostClasses);
 }
 
 function classChanges(before: SnapshotInputs, after: SnapshotInputs, classes: readonly ClientClass[]): ClassChange[] {
@@ -100,7 +101,7 @@ interface Compared {
 
 /** A caller hears of what it may call and its Sidecar shows it, before or after, and of what it serves itself; a gateway of everything. */
 function touchedClients(
-  clients: readonly ClientFacts[],
+  clients: readonly (readonly [ClientFacts, ClientClass])[],
   changes: readonly ClassChange[],
   { before, after, sight }: Compared,
 ): Plan['clients'] {
@@ -112,7 +113,7 @@ function touchedClients(
     const both = rules.get(owner) ?? [compileAuthz(service, before), compileAuthz(service, after)];
     rules.set(owner, both);
     const principal = client.identity.slice('spiffe://'.length);
-    const [, namespace = ''] = /\/ns\/([^/]+)\/sa\//.exec(principal) ?? [];
+    const namespace = namespaceOf(client);
     const allowed = both.some((authz) => authorize(authz.rules, { principal, namespace, cluster: client.cluster }).allowed);
     if (allowed && sight(client).hearsOf(service.key)) return true;
     const { trustDomain } = after.trust;
@@ -120,8 +121,8 @@ function touchedClients(
       (e) => principalOf({ trustDomain, namespace: e.identityNamespace, serviceAccount: e.serviceAccount }) === principal,
     );
   };
-  return clients.flatMap((client) => {
-    const owners = byClass.get(classText(classOf(client)))?.owners ?? new Set<string>();
+  return clients.flatMap(([client, of]) => {
+    const owners = byClass.get(classText(of))?.owners ?? new Set<string>();
     const { gained, lost } = sight(client);
     const [seen, hidden] = [gained, lost].map((list) => list.filter((service) => hears(client, service)).sort());
     const services = [...new Set([...[...owners].filter((owner) => hears(client, owner)), ...(seen ?? []), ...(hidden ?? [])])].sort();

@@ -13,7 +13,9 @@ import { hostSuffix } from '../../support/traffic-model.ts';
 const clients: readonly ClientClass[] = [
   { kind: 'agent', network: networkId('a') },
   { kind: 'agent', network: networkId('b') },
+  { kind: 'agent', network: networkId('a'), namespace: 'web' },
   { kind: 'ingress', network: networkId('a'), labels: { istio: 'ingress', app: 'edge' } },
+  { kind: 'ingress', network: networkId('a'), labels: { istio: 'ingress', app: 'edge' }, namespace: 'shop' },
 ];
 const policies = callerPolicies({ cluster: 'east', trustDomain: 'mesh.test', exports: [], peers: new Map() });
 

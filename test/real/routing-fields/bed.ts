@@ -15,9 +15,8 @@ import { type CallerSpec, startOwnGateway, startOwnProxy } from './own-proxy.ts'
 export type ProxyName = 'isthmus' | 'envoy';
 export const proxyNames: readonly ProxyName[] = ['isthmus', 'envoy'];
 
-/** Both callers are this workload. */
-const caller: CallerSpec = {
-  namespace: 'shop',
+/** Both callers are this workload, of the namespace `shop` unless it is said. */
+const caller: Omit<CallerSpec, 'namespace'> = {
   serviceAccount: 'web',
   labels: { app: 'web', tier: 'front' },
   network: 'east-net',
@@ -40,8 +39,11 @@ export class Bed {
   #gateways: readonly GatewayRecord[] = [];
   readonly #connections: (() => number)[] = [];
 
-  constructor(t: TestContext) {
+  readonly #caller: CallerSpec;
+
+  constructor(t: TestContext, namespace = 'shop') {
     this.#t = t;
+    this.#caller = { ...caller, namespace };
     this.#mesh = new EnvoyMesh(t, this.pki);
   }
 
@@ -54,9 +56,9 @@ export class Bed {
     const claims = await Promise.all(
       targets.map(async ({ namespace, name, port }) => ({ namespace, name, port, address: '127.0.0.1', listen: await deadPort() })),
     );
-    const { serviceAccount, ...options } = caller;
+    const { serviceAccount, ...options } = this.#caller;
     const [own, envoy] = await Promise.all([
-      startOwnProxy(this.#t, this.#mesh, caller),
+      startOwnProxy(this.#t, this.#mesh, this.#caller),
       this.#mesh.envoy(serviceAccount, { ...options, claims: { outbound: claims } }),
     ]);
     this.#envoy = envoy;

@@ -199,3 +199,30 @@ spec: { egress: [{ hosts: ['${host}'] }] }
   const changed = plan(narrow('./web'), `${narrow('./web')}---${subsets}`);
   assert.deepEqual(changed.clients, [], 'what is hidden changes for nobody whom it is hidden from');
 });
+
+test("a DestinationRule of the callers' namespace is theirs alone, and is named", () => {
+  const theirs = (namespace: string) => `
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: { name: limits, namespace: ${namespace} }
+spec: { host: ${hostOf}, trafficPolicy: { connectionPool: { tcp: { maxConnections: 1 } } } }
+`;
+  const other: ClientFacts = { ...agent, id: 'spiffe://mesh.test/ns/bank/sa/b#b1', identity: 'spiffe://mesh.test/ns/bank/sa/b' };
+  const said = plan('', theirs('bank'), { clients: [agent, other] });
+  assert.deepEqual(
+    said.clients.map((c) => c.id),
+    [other.id],
+  );
+  const [service] = said.services;
+  assert.deepEqual(
+    service?.policies.map((p) => p.name),
+    ['callers of bank, DestinationRule', 'callers of bank, port 8080'],
+  );
+  assert.deepEqual(service?.policies[0]?.lines, ['+ bank/limits']);
+  assert.match(planText(said), /callers of bank, DestinationRule[\s\S]*\+ bank\/limits/);
+  const gone = plan(theirs('bank'), '', { clients: [agent, other] });
+  assert.deepEqual(
+    gone.clients.map((c) => c.id),
+    [other.id],
+  );
+});

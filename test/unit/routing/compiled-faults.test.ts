@@ -113,6 +113,17 @@ const cases: readonly (readonly [title: string, documents: readonly object[], ex
     ],
     ['DestinationRule r spec.subsets[1].trafficPolicy: shop/orders: cannot be encoded: invalid uint32: 4320000000'],
   ],
+  [
+    'times that no field can hold, for callers of one namespace',
+    [
+      destinationRule({ subsets: [{ name: 'v1', labels: { version: 'v1' } }] }),
+      {
+        ...document('DestinationRule', 'theirs', { host: 'orders.shop.svc.cluster.local', trafficPolicy: slow }),
+        metadata: { name: 'theirs', namespace: 'web' },
+      },
+    ],
+    ['DestinationRule theirs spec.trafficPolicy: shop/orders: cannot be encoded: invalid uint32: 4320000000'],
+  ],
   ['what is as large as may be', [virtualService('a', { http: [{ match: paths(1024), route }] })], []],
 ];
 

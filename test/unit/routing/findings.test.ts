@@ -164,7 +164,10 @@ test('subsets that nobody is in or leads to, ports that are not there, rules for
   ]);
   assert.deepEqual(found(destinationRule('shop/r', 'gone')), ['unknown-host DestinationRule shop/r spec.host']);
   const limited = { policy: { ports: [], connections: { maxRequests: 1 } } };
-  assert.deepEqual(found(destinationRule('web/r', 'orders.shop', limited)), ['unsupported DestinationRule web/r spec.trafficPolicy']);
+  assert.deepEqual(found(destinationRule('web/r', 'orders.shop', limited)), [], 'callers of web look there');
+  const shown = (...exportTo: string[]) => found(destinationRule('web/r', 'orders.shop', { ...limited, exportTo }));
+  assert.deepEqual(shown('bank', '.'), []);
+  assert.deepEqual(shown('bank'), ['unused-rule DestinationRule web/r spec.exportTo'], 'callers of bank do not look in web');
 });
 
 test('addresses that nobody is reached by are not taken in silence', () => {

@@ -64,7 +64,7 @@ function repeats(
 /** Istio's DestinationRule. */
 export const destinationRuleSchema = across(
   fields({
-    host,
+    host: noted(host, "looked for in the caller's namespace, then in the service's, then in `isthmus-system`"),
     trafficPolicy: trafficPolicy.optional(),
     subsets: z.array(subset).default([]),
     exportTo,
