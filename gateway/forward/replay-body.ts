@@ -94,6 +94,8 @@ export class ReplayBody implements RequestBody {
       if (this.#sink !== undefined && !this.#sink.write(chunk)) stream.pause();
     });
     stream.on('end', () => {
+      // Of HTTP/2 one that was reset ends, too; whoever sent it on is told by the exchange's end.
+      if (!this.#source.complete()) return;
       this.#ended = true;
       if (this.#sink !== undefined) this.#end(this.#sink);
       for (const run of this.#onWhole ?? []) run();

@@ -33,6 +33,8 @@ export class Tries {
   endpoint: EndpointState | undefined;
   readonly #asked = new Set<EndpointState>();
   #call: UpstreamCall | undefined;
+  /** Has no outcome yet. */
+  #awaited: UpstreamCall | undefined;
   #admitted = false;
   #retrying = false;
   #over = false;
@@ -105,8 +107,10 @@ export class Tries {
     this.#tryTimedOut = false;
     const call = this.#parts.upstream.send({ cluster, endpoint, fresh, repeatable: isIdempotent(send.method) }, send);
     this.#call = call;
+    this.#awaited = call;
     this.#limitTry(call, retries?.perTryTimeoutMs ?? 0);
     const outcome = await call.outcome;
+    this.#awaited = undefined;
     this.#wake?.();
     this.#wake = undefined;
     if (this.#over || outcome.kind !== 'failed' || !outcome.stale || this.#tryTimedOut || !this.#maySendAgain(outcome)) return outcome;
@@ -118,7 +122,7 @@ export class Tries {
   #limitTry(call: UpstreamCall, ms: number): void {
     if (ms <= 0) return;
     this.#request.body.whenEnded(() => {
-      if (this.#call !== call || this.#over) return;
+      if (this.#awaited !== call || this.#over) return;
       this.#wake = after(this.#parts.clock, ms, () => {
         this.#tryTimedOut = true;
         call.cancel();

@@ -33,7 +33,7 @@ export class Http2Downstream implements Downstream {
     const { head, refused } = readRequest(raw, (flags & NGHTTP2_FLAG_END_STREAM) !== 0, scheme, maxHeaders);
     this.request = head;
     this.refused = refused;
-    this.body = new Http2Body(stream);
+    this.body = new Http2Body(stream, true);
     stream.on('error', () => {});
     stream.once('close', () => this.onEnd());
     letGoWhenClosed(stream);

@@ -42,6 +42,8 @@ export class Http2ServerSession implements Timed {
     this.#session.on('stream', (stream: ServerHttp2Stream, _headers: IncomingHttpHeaders, flags: number, raw?: string[]) =>
       this.#exchange(stream, raw ?? [], flags),
     );
+    // Node waits for ever on a connection that its peer has half closed; nobody there reads answers (Envoy ends it too).
+    connection.socket.once('end', () => this.#session.destroy());
     this.deadline = clock.monotonic() + limits.headersTimeoutMs;
     deadlines.watch(this);
     setImmediate(() => this.#begin());

@@ -3,13 +3,17 @@ import {
   type ClientHttp2Stream,
   type ClientSessionRequestOptions,
   connect,
+  constants,
   type OutgoingHttpHeaders,
 } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import type { Timed } from '../../deadlines.ts';
 import type { EndpointState } from '../../state/index.ts';
 import { isOver, type Lease } from '../spread.ts';
+import { Http2Body } from './incoming-body.ts';
 import { http2Limits } from './limits.ts';
+
+const { NGHTTP2_CANCEL } = constants;
 
 export interface SessionUse {
   readonly endpoint: EndpointState;
@@ -38,6 +42,8 @@ export class UpstreamSession implements Timed {
   active = 0;
   /** Streams so far. */
   served = 0;
+  /** Of the streams that are open. */
+  readonly #open: Http2Body<ClientHttp2Stream>[] = [];
   #gone = false;
 
   /** `socket`: connected, and paused. */
@@ -53,6 +59,7 @@ export class UpstreamSession implements Timed {
       this.lost = { protocol: error.code === 'ERR_HTTP2_ERROR', reason: error.message };
     });
     session.on('goaway', () => this.retire());
+    socket.once('end', () => this.#halfClosed());
     session.once('close', () => this.#leave());
     // It is refused by settings, and by this where a server does not heed them.
     session.on('stream', (stream) => stream.close());
@@ -78,19 +85,29 @@ export class UpstreamSession implements Timed {
   }
 
   /** Throws what Node throws when the session has ended, or will not send these headers. */
-  request(headers: OutgoingHttpHeaders, options: ClientSessionRequestOptions): ClientHttp2Stream {
+  request(headers: OutgoingHttpHeaders, options: ClientSessionRequestOptions): Http2Body<ClientHttp2Stream> {
     const stream = this.#session.request(headers, options);
+    const body = new Http2Body(stream, false);
+    this.#open.push(body);
     this.active += 1;
     this.served += 1;
     this.deadline = Number.POSITIVE_INFINITY;
     stream.once('close', () => {
+      this.#open.splice(this.#open.indexOf(body), 1);
       this.active -= 1;
       const now = this.use.now();
       if (this.active === 0) this.deadline = now + this.use.idleMs;
       this.use.onFree();
     });
     if (isOver(this.use.lease, this.served, this.use.now())) this.retire();
-    return stream;
+    return body;
+  }
+
+  /** What was not whole by then never will be; the rest is read to its end. Node itself would wait for ever. */
+  #halfClosed(): void {
+    this.lost ??= { protocol: false, reason: 'the connection was closed' };
+    for (const body of [...this.#open]) if (!body.complete()) body.stream.close(NGHTTP2_CANCEL);
+    this.retire();
   }
 
   expire(): void {

@@ -5,7 +5,7 @@ import { headerOf, localOriginHeader, type RawHeaders, responseHeaders } from '.
 import { type RequestFailure, reasonOf } from '../local-reply.ts';
 import type { ResponseHead } from '../message.ts';
 import type { SendOutcome, Target, Upstream, UpstreamCall, UpstreamRequest } from '../upstream.ts';
-import { Http2Body } from './incoming-body.ts';
+import type { Http2Body } from './incoming-body.ts';
 import { letGoWhenClosed } from './let-go.ts';
 import { Http2Sink } from './outgoing-body.ts';
 import type { AcquiredSession, SessionPool } from './session-pool.ts';
@@ -98,36 +98,37 @@ class Http2Call implements UpstreamCall {
     wire[HTTP2_HEADER_AUTHORITY] = authority;
     wire[HTTP2_HEADER_PATH] = path;
     const endStream = !streamed && (headerOf(headers, 'content-length') ?? '0') === '0';
-    let stream: ClientHttp2Stream;
+    let incoming: Http2Body<ClientHttp2Stream>;
     try {
-      stream = session.request(addWireHeaders(wire, headers), { endStream, waitForTrailers: streamed });
+      incoming = session.request(addWireHeaders(wire, headers), { endStream, waitForTrailers: streamed });
     } catch (error) {
       // Of a session that has ended it is no TypeError.
       if (error instanceof TypeError) this.#fail('unsendable', reasonOf(error), false);
       else this.#fail('early-close', (error as Error).message, false);
       return;
     }
+    const { stream } = incoming;
     this.#stream = stream;
     stream.on('error', () => {});
     stream.once('close', () => this.#closed(session, stream));
     letGoWhenClosed(stream);
     stream.on('continue', this.#send.onContinue);
     stream.once('response', (_headers: IncomingHttpHeaders & IncomingHttpStatusHeader, flags: number, raw?: string[]) =>
-      this.#answered(session, stream, flags, raw ?? []),
+      this.#answered(session, incoming, flags, raw ?? []),
     );
     body.sendTo(new Http2Sink(stream, streamed), this.#send.onBytes);
   }
 
-  #answered(session: UpstreamSession, stream: ClientHttp2Stream, flags: number, raw: RawHeaders): void {
+  #answered(session: UpstreamSession, body: Http2Body<ClientHttp2Stream>, flags: number, raw: RawHeaders): void {
     const head = headOf(raw, (flags & NGHTTP2_FLAG_END_STREAM) !== 0);
     const local = session.use.endpoint.tls === undefined ? undefined : headerOf(raw, localOriginHeader);
     if (local === undefined) {
-      this.#done({ kind: 'response', head, body: new Http2Body(stream) });
+      this.#done({ kind: 'response', head, body });
       return;
     }
     if (undelivered.has(local)) this.#fail('local-origin', `its mesh end could not reach it: ${local}`, false);
     else this.#fail('early-close', `its mesh end saw it break off: ${local.slice(0, 8)}`, true);
-    stream.resume();
+    body.stream.resume();
   }
 
   /** Before an answer, or long after it. */
