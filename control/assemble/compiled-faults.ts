@@ -1,14 +1,26 @@
 import type { CompiledFaults } from '../objects/index.ts';
-import { createTrafficCompiler, type Finding, refusedByProxies } from '../routing/index.ts';
+import { type CompiledCheck, createTrafficCompiler, type Finding, refusedByProxies } from '../routing/index.ts';
 import { compiledCheck, type SnapshotInputs } from '../snapshot/index.ts';
 import { trafficObjectsOf } from './config-objects.ts';
 
-/** Compiles beside what is served, and keeps what it compiled: a change costs what it touches. `inputs`: as served now. */
+/**
+ * Compiles beside what is served, and keeps what it compiled: a change costs what it touches, and the first one the whole mesh once.
+ * `inputs`: as served now; what its model has been found to be is not looked for again.
+ */
 export function compiledFaults(hostSuffix: string, inputs: () => SnapshotInputs): CompiledFaults {
-  const compiler = createTrafficCompiler({ hostSuffix, check: compiledCheck });
+  let changing = false;
+  const check: CompiledCheck = {
+    routing: (routing) => (changing ? compiledCheck.routing(routing) : []),
+    traffic: (traffic) => (changing ? compiledCheck.traffic(traffic) : []),
+    listener: (listener) => (changing ? compiledCheck.listener(listener) : []),
+  };
+  const compiler = createTrafficCompiler({ hostSuffix, check });
   return (now, then) => {
-    const { view } = inputs();
-    const before = new Set(refusedOf(compiler.update(trafficObjectsOf(now), view).findings).map(idOf));
+    const { view, traffic } = inputs();
+    const before = new Set(refusedOf(traffic.findings).map(idOf));
+    changing = false;
+    compiler.update(trafficObjectsOf(now), view);
+    changing = true;
     return refusedOf(compiler.update(trafficObjectsOf(then), view, new Set()).findings).filter((each) => !before.has(idOf(each)));
   };
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { compiledFaults } from '../../../control/assemble/compiled-faults.ts';
+import { trafficObjectsOf } from '../../../control/assemble/config-objects.ts';
 import { parserFor } from '../../../control/assemble/objects.ts';
 import type { ObjectView, OwnedObject } from '../../../control/objects/index.ts';
 import { createTrafficCompiler, type Finding, refusedByProxies } from '../../../control/routing/index.ts';
@@ -147,7 +148,8 @@ const objectsOf = (documents: readonly object[]): ObjectView => {
 };
 
 test('only what a change newly causes counts, also where one resource is made of several objects', () => {
-  const inputs = { ...inputsOf(view), hostSuffix };
+  const serving = createTrafficCompiler({ hostSuffix, check: compiledCheck });
+  let inputs = { ...inputsOf(view), hostSuffix };
   const faults = compiledFaults(hostSuffix, () => inputs);
   const bad = document('VirtualService', 'bad', { hosts: ['x.test'], gateways: ['g'], http: [{ match: paths(1025), route }] });
   const fine = document('VirtualService', 'fine', { hosts: ['x.test'], gateways: ['g'], http: [{ match: paths(2), route }] });
@@ -159,11 +161,15 @@ test('only what a change newly causes counts, also where one resource is made of
       { match: paths(1026), route },
     ],
   });
-  const named = (now: readonly object[], then: readonly object[]) =>
-    faults(objectsOf(now), objectsOf(then)).map((f) => `${f.object.name} ${f.path}`);
+  const named = (now: readonly object[], then: readonly object[]) => {
+    const [before, after] = [objectsOf(now), objectsOf(then)];
+    inputs = { ...inputs, traffic: serving.update(trafficObjectsOf(before), view) };
+    return faults(before, after).map((f) => `${f.object.name} ${f.path}`);
+  };
   assert.deepEqual(named([gateway], [gateway, bad, fine]), ['bad spec.http[0]']);
   assert.deepEqual(named([gateway, bad], [gateway, bad, fine]), []);
   assert.deepEqual(named([gateway, bad], [gateway, worse]), ['bad spec.http[1]']);
   assert.deepEqual(named([gateway, bad], [gateway]), []);
+  assert.deepEqual(named([gateway], [gateway, fine]), [], 'what was refused is forgotten');
   assert.deepEqual(named([bad], [gateway, bad]), ['bad spec.http[0]'], 'who brings it into force is refused, whoever wrote it');
 });
