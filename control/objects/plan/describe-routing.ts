@@ -1,19 +1,26 @@
+import { isUtf8 } from 'node:buffer';
+import { createHash } from 'node:crypto';
 import type {
   ClusterRef,
-  HttpMatch,
+  Fault,
   HttpRule,
   L4Rule,
-  NamedMatch,
+  RedirectAction,
+  RetryPolicy,
+  RouteAction,
   Routing,
-  StringMatch,
   WeightedDestination,
 } from '../../../core/traffic/index.ts';
+import { l4MatchText, matchText, token } from './describe-match.ts';
 
-/** Pure: what a routing says, rule by rule, one line each, so that two of them can be compared line by line. */
+/**
+ * Pure: what a routing says, rule by rule, one line each, so that two of them can be compared line by line. Two that do anything
+ * differently differ in their lines: all that acts is in them, which the names of hosts, rules and matches do not.
+ */
 export function describeRouting(routing: Routing | undefined): string[] {
   if (routing === undefined) return [];
   const http = routing.virtualHosts.flatMap((host) => [
-    `host ${host.domains.join(' ')}`,
+    `host ${host.domains.map(token).join(' ')}`,
     ...host.rules.map((rule) => `  ${httpLine(rule)}`),
   ]);
   return [...http, ...routing.l4.map(l4Line)];
@@ -24,40 +31,82 @@ function httpLine(rule: HttpRule<ClusterRef>): string {
   const parts = [`${matches} -> ${actionText(rule)}`];
   const { fault, cors, requestHeaders, responseHeaders } = rule;
   if (fault?.delay !== undefined) parts.push(`delays ${fault.delay.percent} % by ${fault.delay.ms} ms`);
-  if (fault?.abort !== undefined) parts.push(`answers ${fault.abort.percent} % ${fault.abort.status}`);
+  if (fault?.abort !== undefined) parts.push(abortText(fault.abort));
   if (requestHeaders !== undefined) parts.push(`request headers ${JSON.stringify(requestHeaders)}`);
   if (responseHeaders !== undefined) parts.push(`response headers ${JSON.stringify(responseHeaders)}`);
   if (cors !== undefined) parts.push(`CORS ${JSON.stringify(cors)}`);
   return parts.join('; ');
 }
 
+function abortText({ percent, status, grpcStatus }: NonNullable<Fault['abort']>): string {
+  return `answers ${percent} % ${status}${grpcStatus === undefined ? '' : `, gRPC status ${grpcStatus}`}`;
+}
+
 function actionText({ action }: HttpRule<ClusterRef>): string {
-  if (action.type === 'direct') return `answer ${action.status}`;
-  if (action.type === 'redirect') {
-    const { scheme = '', authority = '', path, status, port } = action;
-    return `redirect ${status} ${[scheme, authority, port ?? '', path?.value ?? ''].filter((part) => part !== '').join(' ')}`.trimEnd();
+  switch (action.type) {
+    case 'direct':
+      return `answer ${action.status}${action.body === undefined ? '' : ` with ${bodyText(action.body)}`}`;
+    case 'redirect':
+      return redirectText(action);
+    case 'route':
+      return routeText(action);
   }
+}
+
+/** A long one by its beginning, and a digest to tell it from another. */
+function bodyText(body: Uint8Array): string {
+  const bytes = Buffer.from(body);
+  if (isUtf8(bytes) && bytes.length <= 200) return JSON.stringify(bytes.toString());
+  const beginning = isUtf8(bytes) ? ` that begin ${JSON.stringify([...bytes.toString().slice(0, 100)].slice(0, 40).join(''))}` : '';
+  return `${bytes.length} bytes${beginning}, SHA-256 ${createHash('sha256').update(bytes).digest('hex')}`;
+}
+
+function redirectText({ status, scheme, authority, port, path }: RedirectAction): string {
+  const parts = [`redirect ${status}`];
+  if (scheme !== undefined) parts.push(`scheme ${token(scheme)}`);
+  if (authority !== undefined) parts.push(`authority ${token(authority)}`);
+  if (port !== undefined) parts.push(`port ${port}`);
+  if (path !== undefined) parts.push(`${path.type} path ${token(path.value)}`);
+  return parts.join(' ');
+}
+
+function routeText(action: RouteAction<ClusterRef>): string {
   const parts = [shares(action.destinations)];
   if (action.rewrite !== undefined) parts.push(`rewrite ${JSON.stringify(action.rewrite)}`);
   if (action.timeoutMs !== undefined && action.timeoutMs > 0) parts.push(`timeout ${action.timeoutMs} ms`);
   if (action.retries !== undefined) parts.push(retryText(action.retries));
-  for (const { destination, percent } of action.mirrors) parts.push(`mirrors ${percent} % to ${destination.cluster}`);
+  for (const { destination, percent } of action.mirrors) parts.push(`mirrors ${percent} % to ${clusterText(destination)}`);
   return parts.join('; ');
 }
 
-function retryText({ attempts, on, perTryTimeoutMs }: { attempts: number; on: readonly string[]; perTryTimeoutMs?: number }): string {
-  if (attempts === 0) return 'no retries';
-  return `${attempts} retries on ${on.join(',')}${perTryTimeoutMs === undefined ? '' : `, ${perTryTimeoutMs} ms each`}`;
+function retryText(retries: RetryPolicy): string {
+  const { attempts, on, statusCodes, perTryTimeoutMs = 0, backoffMs = 25, otherLocalities = false, ignorePreviousHosts = true } = retries;
+  const each = perTryTimeoutMs === 0 ? [] : [`${perTryTimeoutMs} ms each`];
+  if (attempts === 0) return ['no retries', ...each].join(', ');
+  const parts = [`${attempts} retries on ${on.length === 0 ? 'nothing' : on.join(',')}`];
+  if (statusCodes.length > 0) parts.push(`status ${statusCodes.join(',')}`);
+  parts.push(...each);
+  if (backoffMs !== 25) parts.push(`after ${backoffMs} ms`);
+  if (otherLocalities) parts.push('in other localities');
+  if (!ignorePreviousHosts) parts.push('of the same endpoints too');
+  return parts.join(', ');
 }
 
 function shares(destinations: readonly WeightedDestination<ClusterRef>[]): string {
-  const sum = destinations.reduce((total, d) => total + d.weight, 0);
-  const nameOf = ({ cluster, missing }: ClusterRef) => (cluster === '' ? `nowhere (${missing ?? 503})` : cluster);
   const [only] = destinations;
-  if (destinations.length === 1 && only !== undefined) return nameOf(only.destination) + headersText(only);
-  return destinations
-    .map((d) => `${sum === 0 ? 0 : Math.round((d.weight / sum) * 10_000) / 100} % ${nameOf(d.destination)}${headersText(d)}`)
-    .join(' + ');
+  if (destinations.length === 1 && only !== undefined) return clusterText(only.destination) + headersText(only);
+  const sum = destinations.reduce((total, d) => total + d.weight, 0);
+  return destinations.map((d) => `${shareText(d.weight, sum)} ${clusterText(d.destination)}${headersText(d)}`).join(' + ');
+}
+
+/** What two digits do not say is said by the weights. */
+function shareText(weight: number, sum: number): string {
+  const rounded = sum === 0 ? 0 : Math.round((weight / sum) * 10_000) / 100;
+  return (weight * 10_000) % sum === 0 || sum === 0 ? `${rounded} %` : `${rounded} % (${weight}/${sum})`;
+}
+
+function clusterText({ cluster, missing }: ClusterRef): string {
+  return cluster === '' ? `nowhere (${missing ?? 503})` : token(cluster);
 }
 
 function headersText({ requestHeaders, responseHeaders }: WeightedDestination<ClusterRef>): string {
@@ -65,35 +114,7 @@ function headersText({ requestHeaders, responseHeaders }: WeightedDestination<Cl
   return ` with headers ${JSON.stringify({ requestHeaders, responseHeaders })}`;
 }
 
-function matchText(match: HttpMatch): string {
-  const parts: string[] = [];
-  if (match.method !== undefined) parts.push(stringText('method', match.method));
-  if (match.path !== undefined) parts.push(`path ${match.path.type} ${match.path.value}${match.ignoreCase === true ? ' in any case' : ''}`);
-  if (match.authority !== undefined) parts.push(stringText('authority', match.authority));
-  if (match.scheme !== undefined) parts.push(stringText('scheme', match.scheme));
-  parts.push(...match.headers.map((h) => namedText('header', h)), ...match.query.map((q) => namedText('query', q)));
-  parts.push(...sourceText(match));
-  return parts.length === 0 ? 'every request' : parts.join(', ');
-}
-
-function sourceText({ sourceLabels, sourceNamespace }: Pick<HttpMatch, 'sourceLabels' | 'sourceNamespace'>): string[] {
-  const labels = Object.entries(sourceLabels).map(([key, value]) => `from ${key}=${value}`);
-  return sourceNamespace === undefined ? labels : [...labels, `from namespace ${sourceNamespace}`];
-}
-
-function stringText(what: string, { type, value }: StringMatch): string {
-  return type === 'exact' ? `${what} ${value}` : `${what} ${type} ${value}`;
-}
-
-function namedText(what: string, { name, value, not }: NamedMatch): string {
-  const said = value === undefined ? `${what} ${name} is there` : `${what} ${name} ${stringText('is', value)}`;
-  return not === true ? `not (${said})` : said;
-}
-
 function l4Line(rule: L4Rule<ClusterRef>): string {
-  const matches = rule.matches.map((m) => {
-    const parts = [...m.destinationSubnets.map((s) => `to ${s}`), ...m.sniHosts.map((s) => `SNI ${s}`), ...sourceText(m)];
-    return parts.length === 0 ? 'every connection' : parts.join(', ');
-  });
-  return `${matches.length === 0 ? 'every connection' : matches.join(' or ')} -> ${shares(rule.destinations)}`;
+  const matches = rule.matches.length === 0 ? 'every connection' : rule.matches.map(l4MatchText).join(' or ');
+  return `${matches} -> ${shares(rule.destinations)}`;
 }

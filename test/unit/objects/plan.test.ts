@@ -226,3 +226,33 @@ spec: { host: ${hostOf}, trafficPolicy: { connectionPool: { tcp: { maxConnection
     [other.id],
   );
 });
+
+test('what changes in an answer, a redirect, retries or a fault is a line of its own', () => {
+  const http = (rule: string) => `
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: cart, namespace: ${cart.namespace} }
+spec: { hosts: [cart], http: [{ ${rule} }] }
+`;
+  const to = 'route: [{ destination: { host: cart } }]';
+  const from = 'match: [{ uri: { prefix: /a } }]';
+  const cases: readonly (readonly [before: string, after: string, says: RegExp])[] = [
+    ['directResponse: { status: 200, body: { string: ok } }', 'directResponse: { status: 200, body: { string: closed } }', /with "closed"/],
+    [`${from}, redirect: { uri: /b }`, `${from}, redirect: { prefixRewrite: /b }`, /redirect 301 prefix path \/b/],
+    [`${to}, retries: { attempts: 3, retryOn: "503" }`, `${to}, retries: { attempts: 3, retryOn: "429" }`, /status 429/],
+    [
+      `${to}, retries: { attempts: 3, retryOn: 5xx }`,
+      `${to}, retries: { attempts: 3, retryOn: 5xx, backoff: 9s, retryRemoteLocalities: true, retryIgnorePreviousHosts: false }`,
+      /after 9000 ms, in other localities, of the same endpoints too/,
+    ],
+    [
+      `${to}, fault: { abort: { grpcStatus: UNAVAILABLE, percentage: { value: 100 } } }`,
+      `${to}, fault: { abort: { grpcStatus: PERMISSION_DENIED, percentage: { value: 100 } } }`,
+      /gRPC status 7/,
+    ],
+  ];
+  for (const [before, after, says] of cases) {
+    const lines = plan(http(before), http(after)).services.flatMap((s) => s.routes.flatMap((r) => r.lines));
+    assert.match(lines.filter((line) => line.startsWith('+ ')).join('\n'), says, after);
+  }
+});
