@@ -93,7 +93,7 @@ export class ReplayBody implements RequestBody {
       for (const follower of this.#followers ?? []) follower.chunk(chunk);
       if (this.#sink !== undefined && !this.#sink.write(chunk)) stream.pause();
     });
-    stream.on('end', () => {
+    const onEnd = () => {
       // Of HTTP/2 one that was reset ends, too; whoever sent it on is told by the exchange's end.
       if (!this.#source.complete()) return;
       this.#ended = true;
@@ -101,7 +101,10 @@ export class ReplayBody implements RequestBody {
       for (const run of this.#onWhole ?? []) run();
       for (const follower of this.#followers ?? []) follower.end();
       this.#followers = undefined;
-    });
+    };
+    // Node ends an empty body of HTTP/2 as it comes, whether anybody listens or not: before now where a connection had to be opened first.
+    if (stream.readableEnded) onEnd();
+    else stream.on('end', onEnd);
     if (this.#followers !== undefined) stream.on('close', () => this.#unfollow());
   }
 

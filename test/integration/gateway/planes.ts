@@ -5,7 +5,7 @@ import { Registry } from 'prom-client';
 import type { SettableSvidSource } from '../../../core/identity/index.ts';
 import { clusterSan, formatSpiffeId, type Protocol } from '../../../core/model/index.ts';
 import { systemClock } from '../../../core/system-clock.ts';
-import { Authz, Cluster, Endpoint, LoadAssignment } from '../../../core/xds/gen/isthmus/native/v1/native.ts';
+import { Authz, Cluster, Endpoint, LoadAssignment, Protocol as WireProtocol } from '../../../core/xds/gen/isthmus/native/v1/native.ts';
 import type { native } from '../../../core/xds/index.ts';
 import { nativeTypeUrls } from '../../../core/xds/index.ts';
 import {
@@ -86,11 +86,11 @@ export class Planes {
     return Endpoint.fromPartial({ address: '127.0.0.1', port, weight: 1, cluster, instance: `i${port}`, runtime: 'vm', tls, ...more });
   }
 
-  /** A caller's outbound port to `orders`. */
+  /** A caller's outbound port to `orders`, which speaks `protocol` to the endpoints as well. */
   async caller(endpoints: readonly native.Endpoint[], protocol: Protocol = 'http', node = this.node('west', 'web', 'front')) {
     const outbound = createOutbound(node.context);
     this.#closers.push(() => outbound.dispose());
-    put(node.state, { cluster: clusterName }, { endpoints });
+    put(node.state, { cluster: clusterName, protocol }, { endpoints });
     const { port } = await outbound.listen({ address: '127.0.0.1', port: 0, clusterName, protocol });
     return { outbound, port, node };
   }
@@ -101,9 +101,20 @@ export class Planes {
   }
 }
 
-type Resource = { readonly cluster: string } | { readonly endpoints: readonly native.Endpoint[] } | { readonly authz: native.Authz };
+type Resource =
+  | { readonly cluster: string; readonly protocol: Protocol }
+  | { readonly endpoints: readonly native.Endpoint[] }
+  | { readonly authz: native.Authz };
 
 const allowEverybody: Resource = { authz: Authz.fromPartial({ name: 'shop/orders', rules: [{ action: 1, name: 'everybody' }] }) };
+
+const wireProtocols: Readonly<Record<Protocol, WireProtocol>> = {
+  tcp: WireProtocol.TCP,
+  http: WireProtocol.HTTP,
+  http2: WireProtocol.HTTP2,
+  grpc: WireProtocol.GRPC,
+  tls: WireProtocol.TLS,
+};
 
 let version = 0;
 
@@ -119,7 +130,8 @@ export function put(state: StateStore, ...resources: readonly Resource[]): void 
 
 function encode(resource: Resource): [typeUrl: string, name: string, value: Buffer] {
   if ('cluster' in resource) {
-    const message = Cluster.fromPartial({ name: resource.cluster, host, namespace: 'shop', service: 'orders', port: 80, protocol: 2 });
+    const protocol = wireProtocols[resource.protocol];
+    const message = Cluster.fromPartial({ name: resource.cluster, host, namespace: 'shop', service: 'orders', port: 80, protocol });
     return [nativeTypeUrls.cluster, resource.cluster, Buffer.from(Cluster.encode(message).finish())];
   }
   if ('endpoints' in resource) {

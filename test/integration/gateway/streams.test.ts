@@ -3,9 +3,10 @@ import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { connect as connectHttp2, createServer as createHttp2 } from 'node:http2';
 import type { AddressInfo } from 'node:net';
-import { afterEach, beforeEach, describe, test } from 'node:test';
+import { afterEach, beforeEach, describe, type TestContext, test } from 'node:test';
 import { defaultLimits } from '../../../gateway/index.ts';
 import { readAll } from '../../support/mesh-sockets.ts';
+import { onEnd } from '../../support/on-end.ts';
 import { until } from '../../support/until.ts';
 import { call, host, Planes, put } from './planes.ts';
 
@@ -48,6 +49,35 @@ describe('byte streams and time over two mTLS ends', () => {
     app.close();
     assert.deepEqual(results, [true, true, true, true]);
   });
+
+  for (const [protocol, headers] of [
+    ['http', {}],
+    ['http2', {}],
+    ['grpc', { 'content-type': 'application/grpc', te: 'trailers' }],
+  ] as const) {
+    test(`${protocol}: the first request may be a stream that ends with nothing in it, while its connections are being opened`, async (t) => {
+      const port = protocol === 'http' ? await http1App(planes) : await http2App(t);
+      const end = await planes.end(port, protocol);
+      const caller = await planes.caller([end.endpoint], protocol);
+      const session = connectHttp2(`http://127.0.0.1:${caller.port}`);
+      onEnd(t, () => session.destroy());
+      // END_STREAM comes apart from the headers, so that a body is announced.
+      const stream = session.request({ ':method': 'POST', ':path': '/', ':authority': host, ...headers });
+      let [status, trailers]: Record<string, unknown>[] = [{}, {}];
+      stream.on('response', (said) => {
+        status = said;
+      });
+      stream.on('trailers', (said) => {
+        trailers = said;
+      });
+      stream.end();
+      let body = '';
+      for await (const chunk of stream) body += String(chunk);
+      const saidTrailers = protocol === 'http' ? undefined : '0';
+      assert.deepEqual([status?.[':status'], body, trailers?.['grpc-status']], [200, 'POST: 0 bytes', saidTrailers]);
+      await until('one request at each end', () => caller.node.log.length === 1 && end.node.log.length === 1);
+    });
+  }
 
   test('a renewed SVID and changed endpoints touch no running stream; new ones use them', async () => {
     const app = await planes.sockets.serve((socket) => socket.pipe(socket));
@@ -142,3 +172,35 @@ describe('byte streams and time over two mTLS ends', () => {
     await assert.rejects(call(caller.port));
   });
 });
+
+/** Answers once it has the whole of a request. */
+async function http1App(planes: Planes): Promise<number> {
+  const { port } = await planes.app((request, response) => {
+    let bytes = 0;
+    request.on('data', (chunk: Buffer) => {
+      bytes += chunk.length;
+    });
+    request.on('end', () => response.end(`${request.method}: ${bytes} bytes`));
+  });
+  return port;
+}
+
+/** Answers once it has the whole of a request, with the trailers of gRPC. */
+async function http2App(t: TestContext): Promise<number> {
+  const app = createHttp2();
+  app.on('stream', (stream, headers) => {
+    let bytes = 0;
+    stream.on('data', (chunk: Buffer) => {
+      bytes += chunk.length;
+    });
+    stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
+    stream.on('end', () => {
+      stream.respond({ ':status': 200 }, { waitForTrailers: true });
+      stream.end(`${headers[':method']}: ${bytes} bytes`);
+    });
+  });
+  app.listen(0, '127.0.0.1');
+  await once(app, 'listening');
+  onEnd(t, () => app.close());
+  return (app.address() as AddressInfo).port;
+}
