@@ -32,6 +32,7 @@ export function recordMetrics(metrics: ControlMetrics, input: MetricsInput): voi
     metrics.peerConnected,
     metrics.peerDataAge,
     metrics.xdsClients,
+    metrics.xdsRefused,
     metrics.sharedObjects,
   ])
     gauge.reset();
@@ -47,6 +48,9 @@ export function recordMetrics(metrics: ControlMetrics, input: MetricsInput): voi
   }
   for (const { objects, ...labels } of input.drift) metrics.sharedObjects.set({ ...labels }, objects);
   for (const role of ['agent', 'gateway'] as const) metrics.xdsClients.set({ role }, input.clients.filter((c) => c.kind === role).length);
+  for (const { typeUrl: type, refused } of input.clients.flatMap((c) => c.types)) {
+    for (const { unsent } of refused) metrics.xdsRefused.inc({ type, cause: unsent === true ? 'encoding' : 'client' });
+  }
   const { roots, intermediates, trustDomain } = input.trust;
   for (const der of roots) recordExpiry(metrics, trustDomain, 'root', der);
   for (const { cluster, certificate } of intermediates) recordExpiry(metrics, cluster, 'intermediate', certificate);

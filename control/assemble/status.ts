@@ -152,7 +152,9 @@ function clientStatus(client: XdsClientStatus, now: number): Status['clients'][n
     ageMs: Math.max(0, now - (client.lastAnswerAt ?? client.connectedAt)),
     dataAgeMs: Math.round(client.dataAgeMs),
     resources: client.types.reduce((sum, type) => sum + type.acked, 0),
-    refused: client.types.flatMap((type) => type.refused.map((r) => ({ type: type.typeUrl, ...r }))),
+    refused: client.types.flatMap((type) =>
+      type.refused.map(({ name, version, reason }) => ({ type: type.typeUrl, name, version, reason })),
+    ),
   };
 }
 

@@ -15,6 +15,8 @@ export interface ControlMetrics {
   readonly sharedObjects: Gauge<'owner' | 'holder' | 'state'>;
   /** Clients with an ADS stream. */
   readonly xdsClients: Gauge<'role'>;
+  /** Of clients, resources whose newest version they do not have: refused by them (client), or never sent as it cannot be encoded (encoding). */
+  readonly xdsRefused: Gauge<'type' | 'cause'>;
   /** Resources pushed, by what the client said. Labels: type, outcome (ack, nack). */
   readonly xdsPushes: Counter<'type' | 'outcome'>;
   /** From a change in the catalog until clients were sent it, in s. */
@@ -47,6 +49,7 @@ export function createMetrics(labels: { readonly cluster: string }): ControlMetr
     peerDataAge: gauge('isthmus_peer_data_age_seconds', 'Age of what is known of a peer.', ['peer']),
     sharedObjects: gauge('isthmus_shared_objects', 'Objects of an owner, by how a cluster holds them.', ['owner', 'holder', 'state']),
     xdsClients: gauge('isthmus_xds_clients', 'Clients with an ADS stream.', ['role']),
+    xdsRefused: gauge('isthmus_xds_refused_resources', 'Resources of clients that stay on an older version.', ['type', 'cause']),
     xdsPushes: counter('isthmus_xds_responses_total', 'Resources that clients answered for.', ['type', 'outcome']),
     convergence: new Histogram({
       name: 'isthmus_convergence_seconds',

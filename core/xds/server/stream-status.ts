@@ -1,3 +1,5 @@
+import type { Quarantined } from './subscription-types.ts';
+
 /** One stream, for `isthmus status`. */
 export interface StreamStatus {
   /** Unix ms. */
@@ -18,6 +20,6 @@ export interface StreamTypeStatus {
   readonly acked: number;
   /** A response waits for its answer. */
   readonly waiting: boolean;
-  /** What the client refused, in its own words; not sent again until there is another version. */
-  readonly refused: readonly { readonly name: string; readonly version: string; readonly reason: string }[];
+  /** What the client refused, in its own words, and what could not be sent; not sent again until there is another version. */
+  readonly refused: readonly ({ readonly name: string } & Quarantined)[];
 }

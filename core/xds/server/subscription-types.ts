@@ -22,8 +22,10 @@ export interface SubscriptionChange {
 
 export interface Quarantined {
   readonly version: string;
-  /** The client's own words. */
+  /** The client's own words, or why it was never sent. */
   readonly reason: string;
+  /** It cannot be encoded: the client has not seen it. */
+  readonly unsent?: true;
 }
 
 export interface Batch {

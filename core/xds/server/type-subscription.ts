@@ -207,7 +207,7 @@ export class TypeSubscription {
     const reason = faultOf(resource);
     if (reason === undefined) return false;
     for (const names of [this.#toSend, this.#forced, this.#alone]) names.delete(resource.name);
-    this.#quarantined.set(resource.name, { version: resource.version, reason });
+    this.#quarantined.set(resource.name, { version: resource.version, reason, unsent: true });
     return this.unsendable.push({ name: resource.name, reason }) > 0;
   }
 
