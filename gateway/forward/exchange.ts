@@ -1,11 +1,10 @@
-import { randomUUID } from 'node:crypto';
 import type { Timed } from '../deadlines.ts';
-import type { ClusterTable, DeliveredConnection, ResponseFlag } from '../engine/index.ts';
+import type { ClusterTable, DeliveredConnection } from '../engine/index.ts';
 import { hits } from '../routing/index.ts';
 import type { ForwardParts } from './contract.ts';
 import type { Downstream } from './downstream.ts';
 import { hashOf } from './hash-key.ts';
-import { headerOf, localOriginHeader } from './headers.ts';
+import { localOriginHeader } from './headers.ts';
 import { hopHeaders } from './hop-headers.ts';
 import {
   badRequestReply,
@@ -13,7 +12,6 @@ import {
   faultReply,
   idleReply,
   internalReply,
-  isGrpc,
   type LocalReply,
   noClusterReply,
   noRouteReply,
@@ -22,11 +20,11 @@ import {
   replyMessage,
   timeoutReply,
 } from './local-reply.ts';
-import type { RequestHead } from './message.ts';
 import { sendMirrors } from './mirrors.ts';
 import { believed } from './outside.ts';
 import { relayBody } from './relay-body.ts';
 import { ReplayBody } from './replay-body.ts';
+import { RequestRecord } from './request-record.ts';
 import { type Routed, type RoutedTo, routedResponse, routeRequest } from './route-request.ts';
 import { after } from './timer.ts';
 import { Tries, type TriesEnd } from './tries.ts';
@@ -34,16 +32,8 @@ import { tunnel } from './tunnel.ts';
 import type { UpstreamRequest } from './upstream.ts';
 
 /** One request: checked, led where its rule says, sent until somebody answers or nobody will, and answered once. */
-export class Exchange implements Timed {
-  readonly #parts: ForwardParts;
-  readonly #connection: DeliveredConnection;
+export class Exchange extends RequestRecord implements Timed {
   readonly #downstream: Downstream;
-  readonly #request: RequestHead;
-  readonly #body: ReplayBody;
-  readonly #requestId: string;
-  readonly #startedAt: number;
-  readonly #began: number;
-  readonly #flags = new Set<ResponseFlag>();
   deadline = Number.POSITIVE_INFINITY;
   slot: number | undefined;
   #routed: Routed | undefined;
@@ -52,21 +42,11 @@ export class Exchange implements Timed {
   #setCookie: string | undefined;
   /** Ends a delay, or the route's timeout. */
   #stopTimer: (() => void) | undefined;
-  #status = 0;
-  #detail = '';
-  #grpcStatus = '';
-  #bytesSent = 0;
-  #reported = false;
 
   constructor(parts: ForwardParts, connection: DeliveredConnection, downstream: Downstream) {
-    this.#parts = parts;
-    this.#connection = connection;
+    const body = new ReplayBody(downstream.body, parts.limits.maxReplayBytes);
+    super(parts, connection, believed(downstream.request, connection.outside), body);
     this.#downstream = downstream;
-    this.#request = believed(downstream.request, connection.outside);
-    this.#body = new ReplayBody(downstream.body, parts.limits.maxReplayBytes);
-    this.#requestId = headerOf(this.#request.headers, 'x-request-id') ?? randomUUID();
-    this.#startedAt = parts.clock.now();
-    this.#began = parts.clock.monotonic();
     downstream.onEnd = () => this.#end();
     parts.deadlines.watch(this);
     this.#touch();
@@ -82,19 +62,19 @@ export class Exchange implements Timed {
   }
 
   async #route(): Promise<void> {
-    const request = this.#request;
+    const request = this.request;
     const { refused } = this.#downstream;
-    const { clusterName, outside } = this.#connection;
-    const routingName = this.#parts.routingName(this.#connection);
+    const { clusterName, outside } = this.connection;
+    const routingName = this.parts.routingName(this.connection);
     if (refused !== undefined) return this.#answer(badRequestReply(refused.status, refused.detail), true);
-    const denied = this.#parts.denied(this.#connection);
+    const denied = this.parts.denied(this.connection);
     if (denied !== undefined) return this.#answer(deniedReply(denied), false);
-    const routing = routingName === undefined ? undefined : this.#parts.tables().routings.get(routingName);
+    const routing = routingName === undefined ? undefined : this.parts.tables().routings.get(routingName);
     if (routing === undefined && outside !== undefined) return this.#answer(noRouteReply, false);
-    const headers = hopHeaders(request.headers, this.#requestId, this.#connection, this.#parts.tables().spiffeId);
+    const headers = hopHeaders(request.headers, this.requestId, this.connection, this.parts.tables().spiffeId);
     if (routing === undefined) return this.#forward(clusterName, request.path, request.authority, headers, undefined);
     const asked = { ...request, headers };
-    const routed = routeRequest(this.#parts.router.of(routing), asked, this.#parts.random, this.#downstream.upgrade);
+    const routed = routeRequest(this.parts.router.of(routing), asked, this.parts.random, this.#downstream.upgrade);
     this.#routed = routed;
     if (routed.cors?.kind === 'preflight') return this.#answer(preflightReply(routed.cors.headers), false);
     if (routed.fault !== undefined && (await this.#injected(routed.fault))) return;
@@ -108,7 +88,7 @@ export class Exchange implements Timed {
     // All was said, and that this connection ends.
     if (this.#downstream.ended) return;
     if (this.#downstream.answered) {
-      this.#flags.add('DPE');
+      this.flags.add('DPE');
       this.#break();
       return;
     }
@@ -121,18 +101,18 @@ export class Exchange implements Timed {
 
   /** True: that was the end of it. */
   async #injected({ delay, abort }: NonNullable<Routed['fault']>): Promise<boolean> {
-    if (delay !== undefined && hits(delay.percent, this.#parts.random())) {
-      this.#flags.add('DI');
+    if (delay !== undefined && hits(delay.percent, this.parts.random())) {
+      this.flags.add('DI');
       await new Promise<void>((resolve) => {
-        const stop = after(this.#parts.clock, delay.ms, resolve);
+        const stop = after(this.parts.clock, delay.ms, resolve);
         this.#stopTimer = () => {
           stop();
           resolve();
         };
       });
-      if (this.#reported) return true;
+      if (this.told) return true;
     }
-    if (abort === undefined || !hits(abort.percent, this.#parts.random())) return false;
+    if (abort === undefined || !hits(abort.percent, this.parts.random())) return false;
     this.#answer(faultReply(abort.status, abort.grpcStatus), false);
     return true;
   }
@@ -145,9 +125,9 @@ export class Exchange implements Timed {
     action: RoutedTo['action'] | undefined,
   ): Promise<void> {
     this.#clusterName = clusterName;
-    const request = this.#request;
+    const request = this.request;
     const { upgrade } = this.#downstream;
-    const cluster = this.#parts.tables().clusters.get(clusterName);
+    const cluster = this.parts.tables().clusters.get(clusterName);
     if (cluster === undefined) return this.#answer(noClusterReply, false);
     const send: UpstreamRequest = {
       method: request.method,
@@ -156,48 +136,48 @@ export class Exchange implements Timed {
       scheme: request.scheme,
       headers,
       streamed: request.streamed,
-      body: this.#body,
+      body: this.body,
       upgrade,
       onBytes: () => this.#touch(),
       onContinue: () => this.#downstream.sendContinue(),
     };
     const ended = await this.#try(cluster, send, action);
-    if (ended === undefined || this.#reported) return;
+    if (ended === undefined || this.told) return;
     if (ended.kind === 'reply') this.#answer(ended.reply, false);
     else this.#relay(ended);
   }
 
   #try(cluster: ClusterTable, send: UpstreamRequest, action: RoutedTo['action'] | undefined): Promise<TriesEnd | undefined> {
-    const { hash, setCookie } = hashOf(cluster, send, this.#connection.source);
+    const { hash, setCookie } = hashOf(cluster, send, this.connection.source);
     this.#setCookie = setCookie;
-    const tries = new Tries(this.#parts, { cluster, send, body: this.#body, retries: action?.retries, hash });
+    const tries = new Tries(this.parts, { cluster, send, body: this.body, retries: action?.retries, hash });
     this.#tries = tries;
     const timeoutMs = action?.timeoutMs ?? 0;
     if (timeoutMs > 0) {
-      this.#body.whenEnded(() => {
-        if (!this.#reported) this.#stopTimer = after(this.#parts.clock, timeoutMs, () => this.#runOut(timeoutReply, false));
+      this.body.whenEnded(() => {
+        if (!this.told) this.#stopTimer = after(this.parts.clock, timeoutMs, () => this.#runOut(timeoutReply, false));
       });
     }
-    if (action !== undefined && action.mirrors.length > 0) sendMirrors(this.#parts, action.mirrors, send, this.#body, timeoutMs);
+    if (action !== undefined && action.mirrors.length > 0) sendMirrors(this.parts, action.mirrors, send, this.body, timeoutMs);
     return tries.run();
   }
 
   #relay({ outcome, flags }: Extract<TriesEnd, { kind: 'answer' }>): void {
-    for (const flag of flags) this.#flags.add(flag);
-    this.#status = outcome.head.status;
-    this.#detail = 'via_upstream';
-    this.#noteGrpc(outcome.head.headers);
+    for (const flag of flags) this.flags.add(flag);
+    this.status = outcome.head.status;
+    this.detail = 'via_upstream';
+    this.noteGrpc(outcome.head.headers);
     const head =
       this.#routed === undefined && this.#setCookie === undefined
         ? outcome.head
         : { ...outcome.head, headers: this.#routedHeaders(outcome.head.headers) };
     const onBytes = (length: number) => {
-      this.#bytesSent += length;
+      this.bytesSent += length;
       this.#touch();
     };
     if (outcome.kind === 'response') {
-      const sink = this.#downstream.respond(head, this.#parts.draining());
-      relayBody(outcome.body, sink, { onBytes, onTrailers: (trailers) => this.#noteGrpc(trailers), onBroken: () => this.#broken() });
+      const sink = this.#downstream.respond(head, this.parts.draining());
+      relayBody(outcome.body, sink, { onBytes, onTrailers: (trailers) => this.noteGrpc(trailers), onBroken: () => this.#broken() });
       return;
     }
     this.#stopTimer?.();
@@ -206,7 +186,7 @@ export class Exchange implements Timed {
       return;
     }
     void tunnel(this.#downstream.accept(head), outcome.end, { onBytes, touch: () => this.#touch() }).then((flag) => {
-      if (flag !== undefined) this.#flags.add(flag);
+      if (flag !== undefined) this.flags.add(flag);
       this.#end();
     });
   }
@@ -217,15 +197,15 @@ export class Exchange implements Timed {
   }
 
   #broken(): void {
-    if (this.#reported) return;
-    this.#flags.add('UC');
+    if (this.told) return;
+    this.flags.add('UC');
     this.#break();
   }
 
   #failed(error: unknown): void {
-    if (this.#reported) return;
+    if (this.told) return;
     const { answered } = this.#downstream;
-    this.#flags.add('LR');
+    this.flags.add('LR');
     try {
       if (!answered) this.#reply(internalReply(reasonOf(error)), true, undefined);
     } catch {
@@ -247,29 +227,25 @@ export class Exchange implements Timed {
   #reply(reply: LocalReply, close: boolean, routed: Routed | undefined): void {
     if (this.#downstream.answered || this.#downstream.gone) return;
     this.#giveUp();
-    for (const flag of reply.flags) this.#flags.add(flag);
+    for (const flag of reply.flags) this.flags.add(flag);
     const change = routed === undefined ? undefined : (own: readonly string[]) => routedResponse(routed, own);
-    const { status, headers, body } = replyMessage(reply, this.#request, change);
-    this.#status = status;
-    this.#detail = reply.detail;
-    this.#noteGrpc(headers);
+    const { status, headers, body } = replyMessage(reply, this.request, change);
+    this.status = status;
+    this.detail = reply.detail;
+    this.noteGrpc(headers);
     // Tells the mesh's caller that no application has seen the request (UF, UH, NC), or maybe has (UC).
-    if (this.#connection.end !== undefined && reply.status === 503) headers.push(localOriginHeader, reply.flags[0] ?? '');
-    this.#body.discard();
+    if (this.connection.end !== undefined && reply.status === 503) headers.push(localOriginHeader, reply.flags[0] ?? '');
+    this.body.discard();
     const bare = body.length === 0 ? { bare: true as const } : {};
-    const sink = this.#downstream.respond({ status, ...bare, headers }, close || this.#parts.draining());
-    if (body.length > 0 && this.#request.method !== 'HEAD') sink.write(body);
+    const sink = this.#downstream.respond({ status, ...bare, headers }, close || this.parts.draining());
+    if (body.length > 0 && this.request.method !== 'HEAD') sink.write(body);
     sink.end([]);
-    this.#bytesSent = body.length;
-  }
-
-  #noteGrpc(headers: readonly string[]): void {
-    this.#grpcStatus = headerOf(headers, 'grpc-status') ?? this.#grpcStatus;
+    this.bytesSent = body.length;
   }
 
   #touch(): void {
-    const { idleTimeoutMs } = this.#parts.limits;
-    this.deadline = idleTimeoutMs > 0 ? this.#parts.clock.monotonic() + idleTimeoutMs : Number.POSITIVE_INFINITY;
+    const { idleTimeoutMs } = this.parts.limits;
+    this.deadline = idleTimeoutMs > 0 ? this.parts.clock.monotonic() + idleTimeoutMs : Number.POSITIVE_INFINITY;
   }
 
   #runOut(reply: LocalReply, close: boolean): void {
@@ -278,7 +254,7 @@ export class Exchange implements Timed {
       this.#answer(reply, close);
       return;
     }
-    for (const flag of reply.flags) this.#flags.add(flag);
+    for (const flag of reply.flags) this.flags.add(flag);
     this.#break();
   }
 
@@ -295,34 +271,11 @@ export class Exchange implements Timed {
   }
 
   #end(): void {
-    if (this.#reported) return;
-    this.#reported = true;
-    this.#parts.deadlines.forget(this);
+    if (!this.isFirstEnd()) return;
+    this.parts.deadlines.forget(this);
     this.#giveUp();
-    const request = this.#request;
-    const { protocol, upgrade, finished } = this.#downstream;
-    if (!finished && this.#flags.size === 0 && !upgrade) this.#flags.add('DC');
-    const { endpoint } = this.#tries ?? {};
-    this.#parts.onRequest({
-      connection: this.#connection,
-      requestId: this.#requestId,
-      method: request.method,
-      path: request.path,
-      authority: request.authority,
-      protocol,
-      userAgent: headerOf(request.headers, 'user-agent') ?? '',
-      status: this.#status,
-      ...(isGrpc(request.headers) ? { grpcStatus: this.#grpcStatus } : {}),
-      flags: [...this.#flags],
-      detail: this.#detail,
-      routeName: this.#routed?.name ?? '',
-      clusterName: this.#routed === undefined ? this.#connection.clusterName : this.#clusterName,
-      ...(endpoint === undefined ? {} : { upstream: endpoint }),
-      attempts: this.#tries?.count ?? 0,
-      bytesReceived: this.#body.bytes,
-      bytesSent: this.#bytesSent,
-      startedAt: this.#startedAt,
-      durationMs: this.#parts.clock.monotonic() - this.#began,
-    });
+    const routed = this.#routed;
+    const clusterName = routed === undefined ? this.connection.clusterName : this.#clusterName;
+    this.tell(this.#downstream, routed?.name ?? '', clusterName, this.#tries);
   }
 }

@@ -1,4 +1,6 @@
 import type { EncodedResource } from '../resource-source.ts';
+import { faultOf } from './encoding-fault.ts';
+import type { Batch, Resources } from './subscription-types.ts';
 
 /**
  * What a client certainly holds, for a type whose responses must name everything since what they omit is deleted. Keeps
@@ -44,10 +46,6 @@ export class HeldSet {
     return this.#unsure.has(name);
   }
 
-  get unsure(): Iterable<string> {
-    return this.#unsure;
-  }
-
   keys(): Iterable<string> {
     return [...this.#taken.keys(), ...this.#unsure];
   }
@@ -57,11 +55,13 @@ export class HeldSet {
     this.#unsure.delete(name);
   }
 
-  /** Everything that a response must hold which brings these and takes away those. */
-  with(resources: readonly EncodedResource[], removed: readonly string[]): EncodedResource[] {
+  /** The batch with all that its response must hold besides: [what is offered, everything]. */
+  complete(batch: Batch, resources: Resources): readonly [Batch, readonly EncodedResource[]] {
+    const unsure = [...this.#unsure].flatMap((name) => resources.get(name) ?? []).filter((r) => faultOf(r) === undefined);
+    const offered = [...new Set([...batch.resources, ...unsure])];
     const all = new Map(this.#taken);
-    for (const name of removed) all.delete(name);
-    for (const resource of resources) all.set(resource.name, resource);
-    return [...all.values()];
+    for (const name of batch.removed) all.delete(name);
+    for (const resource of offered) all.set(resource.name, resource);
+    return [{ ...batch, resources: offered }, [...all.values()]];
   }
 }

@@ -1,6 +1,7 @@
 import type { Status } from '../gen/google/rpc/status.ts';
 import { rejectionsOf } from '../rejections.ts';
 import { namedInNack } from './nack-text.ts';
+import type { InFlight } from './subscription-types.ts';
 
 /** What a NACK says of the resources offered: which are bad, in the client's words, and what is to become of the others. */
 export interface Verdict {
@@ -11,11 +12,18 @@ export interface Verdict {
   readonly guessed: boolean;
 }
 
-/**
- * `offered`: what was new to the client in the response; `fresh`: those of them that it had not refused before; `listed`: all that
- * was in the response, in its order.
- */
-export function judgeNack(error: Status, offered: ReadonlySet<string>, fresh: readonly string[], listed: readonly string[]): Verdict {
+/** `fresh`: what of the response was new to the client and it had not refused before; `based`: it is known what else the client holds. */
+export function judgeResponse(error: Status, { offered, listed }: InFlight, fresh: readonly string[], based: boolean): Verdict {
+  const verdict = judgeNack(error, new Set(offered.keys()), fresh, listed);
+  const guessed = verdict.guessed && fresh.length < offered.size;
+  if (verdict.rest === 'taken' || based) return { ...verdict, guessed };
+  // The client may hold older versions of any of them, which a response without the bad one's would delete: it stays on what it has.
+  const message = error.message.slice(0, 512);
+  return { refused: new Map(fresh.map((name) => [name, verdict.refused.get(name) ?? message])), rest: 'alone', guessed };
+}
+
+/** `offered`: what was new to the client in the response; `listed`: all that was in it, in its order. */
+function judgeNack(error: Status, offered: ReadonlySet<string>, fresh: readonly string[], listed: readonly string[]): Verdict {
   const exact = new Map<string, string>();
   for (const { name, reason } of rejectionsOf(error) ?? []) if (offered.has(name)) exact.set(name, reason);
   if (exact.size > 0) return { refused: exact, rest: 'taken', guessed: false };

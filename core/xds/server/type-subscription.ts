@@ -3,7 +3,7 @@ import type { EncodedResource } from '../resource-source.ts';
 import type { TypeRule } from '../type-urls.ts';
 import { faultOf, type Unsendable } from './encoding-fault.ts';
 import { HeldSet } from './held-set.ts';
-import { judgeNack, type Verdict } from './judge-nack.ts';
+import { judgeResponse, type Verdict } from './judge-nack.ts';
 import type { Batch, InFlight, Quarantined, Resources, SubscriptionChange } from './subscription-types.ts';
 
 /**
@@ -187,10 +187,7 @@ export class TypeSubscription {
 
   /** The batch with all that its response must hold besides: [what is offered, everything]. Only where `whole`. */
   complete(batch: Batch, resources: Resources): readonly [Batch, readonly EncodedResource[]] {
-    const held = this.#held ?? new HeldSet(true);
-    const unsure = [...held.unsure].flatMap((name) => resources.get(name) ?? []).filter((r) => faultOf(r) === undefined);
-    const offered = [...new Set([...batch.resources, ...unsure])];
-    return [{ ...batch, resources: offered }, held.with(offered, batch.removed)];
+    return (this.#held ?? new HeldSet(true)).complete(batch, resources);
   }
 
   sent(nonce: string, batch: Batch, listed: Iterable<string> = batch.resources.map((r) => r.name)): void {
@@ -272,14 +269,9 @@ export class TypeSubscription {
     return resource !== undefined && this.#quarantined.get(resource.name)?.version === resource.version;
   }
 
-  #judge(error: Status, { offered, listed }: InFlight): Verdict {
-    const fresh = [...offered.values()].filter((r) => !this.#isRefused(r)).map((r) => r.name);
-    const verdict = judgeNack(error, new Set(offered.keys()), fresh, listed);
-    const guessed = verdict.guessed && fresh.length < offered.size;
-    if (verdict.rest === 'taken' || this.#held?.based !== false) return { ...verdict, guessed };
-    // The client may hold older versions of any of them, which a response without the bad one's would delete: it stays on what it has.
-    const message = error.message.slice(0, 512);
-    return { refused: new Map(fresh.map((name) => [name, verdict.refused.get(name) ?? message])), rest: 'alone', guessed };
+  #judge(error: Status, flight: InFlight): Verdict {
+    const fresh = [...flight.offered.values()].filter((r) => !this.#isRefused(r)).map((r) => r.name);
+    return judgeResponse(error, flight, fresh, this.#held?.based !== false);
   }
 
   #settleOne(resource: EncodedResource, verdict: Verdict | undefined): void {
