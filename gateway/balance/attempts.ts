@@ -6,8 +6,11 @@ import type { PickContext } from './contract.ts';
 export interface AttemptsContext extends Pick<PickContext, 'hash'> {
   /** Tries after the first prefer localities that were not tried yet. */
   readonly otherLocalities?: boolean;
-  /** `last`: who was tried is tried again when nobody else is left. `always`: like anybody else. Default: only gateways, see below. */
-  readonly revisit?: 'last' | 'always';
+  /**
+   * `last`: who was tried is tried again when nobody else is left; `broken-off`: so is who was reached and broke off, alone. `always`: like
+   * anybody else. Default: only gateways, see below.
+   */
+  readonly revisit?: 'last' | 'broken-off' | 'always';
   /** A connection to the endpoint is free; asked where one has returned, and begins one if not. Absent: whoever it is connects. */
   readonly isReady?: (endpoint: EndpointState) => boolean;
 }
@@ -50,7 +53,8 @@ export class Attempts {
   }
 
   failed(endpoint: EndpointState, failure: AttemptFailure): void {
-    if (!endpoint.viaGateway || failure === 'connect') this.#refused.add(endpoint);
+    const brokeOff = failure === 'early-close' && this.#context.revisit === 'broken-off';
+    if (failure === 'connect' || !(endpoint.viaGateway || brokeOff)) this.#refused.add(endpoint);
   }
 
   /** The connection or request is over, however; until then it counts as one that runs at its endpoint. Idempotent. */

@@ -150,7 +150,14 @@ export class Exchange extends RequestRecord implements Timed {
   #try(cluster: ClusterTable, send: UpstreamRequest, action: RoutedTo['action'] | undefined): Promise<TriesEnd | undefined> {
     const { hash, setCookie } = hashOf(cluster, send, this.connection.source);
     this.#setCookie = setCookie;
-    const tries = new Tries(this.parts, { cluster, send, body: this.body, retries: action?.retries, hash });
+    const tries = new Tries(this.parts, {
+      cluster,
+      send,
+      body: this.body,
+      retries: action?.retries,
+      hash,
+      first: this.connection.end === undefined,
+    });
     this.#tries = tries;
     const timeoutMs = action?.timeoutMs ?? 0;
     if (timeoutMs > 0) {

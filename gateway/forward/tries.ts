@@ -17,6 +17,8 @@ export interface TriesRequest {
   /** Absent: what no application has seen, or may see twice, is sent elsewhere, at once. */
   readonly retries: RetryPolicy | undefined;
   readonly hash: string | undefined;
+  /** From the caller's own proxy: only there, or each proxy on the way would multiply the tries, a lone endpoint is asked again by default. */
+  readonly first: boolean;
 }
 
 export type TriesEnd =
@@ -45,10 +47,10 @@ export class Tries {
   constructor(parts: ForwardParts, request: TriesRequest) {
     this.#parts = parts;
     this.#request = request;
-    const { cluster, retries, hash } = request;
+    const { cluster, retries, hash, first } = request;
     const max = retries === undefined ? parts.limits.maxAttempts : retries.attempts + 1;
     const isReady = (endpoint: EndpointState) => parts.upstream.isReady(cluster, endpoint);
-    this.#attempts = new Attempts(parts.balancer, cluster, max, { ...attemptsContext(retries, hash), isReady });
+    this.#attempts = new Attempts(parts.balancer, cluster, max, { ...attemptsContext(retries, hash, first), isReady });
   }
 
   get count(): number {
@@ -169,9 +171,9 @@ export class Tries {
   }
 }
 
-function attemptsContext(retries: RetryPolicy | undefined, hash: string | undefined): AttemptsContext {
+function attemptsContext(retries: RetryPolicy | undefined, hash: string | undefined, first: boolean): AttemptsContext {
   const key = hash === undefined ? {} : { hash };
-  if (retries === undefined) return key;
+  if (retries === undefined) return first ? { ...key, revisit: 'broken-off' } : key;
   const { otherLocalities, ignorePreviousHosts } = retries;
   return { ...key, revisit: ignorePreviousHosts === false ? 'always' : 'last', ...(otherLocalities === true ? { otherLocalities } : {}) };
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import type { ServerResponse } from 'node:http';
 import { describe, test } from 'node:test';
 import type { ClusterRef, HttpRule, RetryPolicy } from '../../../core/traffic/index.ts';
+import { deadPort } from '../../support/mesh-sockets.ts';
 import { until } from '../../support/until.ts';
 import { rules, startApp, startEcho, startSite, to } from './forward-site.ts';
 
@@ -55,6 +56,29 @@ describe('HTTP is tried again, and given up, as its rule says', () => {
       const answer = await site.call('/', { method: 'POST', body: 'whole' });
       assert.deepEqual([answer.status, answer.seen.body], [200, 'whole']);
     }
+  });
+
+  test('without retries a lone endpoint that breaks off is asked again for what may be repeated, one that cannot be reached is not', async (t) => {
+    let hits = 0;
+    let bad = 1;
+    const app = await startApp(t, (request, response) => {
+      hits += 1;
+      if (hits > bad) response.end('well');
+      else request.socket.destroy();
+    });
+    const site = await startSite(t, { clusters: { a: [app.port] }, routing: rules({ action: to('a') }) });
+    const asked = async (method: string, failing: number) => {
+      [hits, bad] = [0, failing];
+      return [(await site.call('/', { method })).status, hits];
+    };
+    // First, while no connection is idle: one that was is tried once more beside the rest.
+    assert.deepEqual(await asked('GET', 9), [503, 3]);
+    assert.deepEqual(await asked('GET', 1), [200, 2]);
+    assert.deepEqual(await asked('PUT', 1), [200, 2]);
+    assert.deepEqual(await asked('POST', 1), [503, 1]);
+    const nobody = await startSite(t, { clusters: { a: [await deadPort()] }, routing: rules({ action: to('a') }) });
+    assert.equal((await nobody.call('/')).status, 503);
+    assert.equal((await until('log', () => nobody.log.at(-1)))['upstream_request_attempt_count'], 1);
   });
 
   test('a try that is too slow is tried again; the whole request has its own time', async (t) => {

@@ -50,4 +50,13 @@ export const cornerCases: readonly FieldCase[] = [
     config: always('redirect: {uri: "/login?next=x"}'),
     steps: ['/a?y=2', '/a'].map((path) => ({ ask: { path }, expect: { status: 301, told: { location: 'http://reviews/login?next=x' } } })),
   },
+  {
+    name: 'default retries where there is one endpoint alone',
+    config: always(toV1),
+    steps: ['GET', 'PUT'].map((method) => ({
+      behave: { v1: { reset: true, first: 1 } },
+      ask: { method },
+      expect: { status: 200, came: { v1: 2 } },
+    })),
+  },
 ];
