@@ -4,7 +4,7 @@ import { hits } from '../routing/index.ts';
 import type { ForwardParts } from './contract.ts';
 import type { Downstream } from './downstream.ts';
 import { hashOf } from './hash-key.ts';
-import { localOriginHeader } from './headers.ts';
+import { isBodyless, localOriginHeader } from './headers.ts';
 import { hopHeaders } from './hop-headers.ts';
 import {
   badRequestReply,
@@ -161,9 +161,12 @@ export class Exchange extends RequestRecord implements Timed {
     this.#tries = tries;
     const timeoutMs = action?.timeoutMs ?? 0;
     if (timeoutMs > 0) {
-      this.body.whenEnded(() => {
+      const begin = () => {
         if (!this.told) this.#stopTimer = after(this.parts.clock, timeoutMs, () => this.#runOut(timeoutReply, false));
-      });
+      };
+      // A body is read once there is somebody to send it to; the time that passes until then counts where there is none.
+      if (isBodyless(send)) begin();
+      else this.body.whenEnded(begin);
     }
     if (action !== undefined && action.mirrors.length > 0) sendMirrors(this.parts, action.mirrors, send, this.body, timeoutMs);
     return tries.run();

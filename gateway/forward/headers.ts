@@ -97,6 +97,11 @@ export function acceptsTrailers(te: string): boolean {
     .some((each) => each.trim() === 'trailers');
 }
 
+/** Its head says that no body comes. */
+export function isBodyless({ streamed, headers }: { readonly streamed: boolean; readonly headers: RawHeaders }): boolean {
+  return !streamed && (headerOf(headers, 'content-length') ?? '0') === '0';
+}
+
 const noResponseHeaders: ReadonlySet<string> = new Set([localOriginHeader]);
 
 /** What goes back. Pure. */

@@ -1,7 +1,7 @@
 import { type ClientHttp2Stream, constants, type IncomingHttpHeaders, type IncomingHttpStatusHeader } from 'node:http2';
 import type { ClusterTable } from '../../engine/index.ts';
 import type { EndpointState } from '../../state/index.ts';
-import { headerOf, localOriginHeader, type RawHeaders, responseHeaders } from '../headers.ts';
+import { headerOf, isBodyless, localOriginHeader, type RawHeaders, responseHeaders } from '../headers.ts';
 import { type RequestFailure, reasonOf } from '../local-reply.ts';
 import type { ResponseHead } from '../message.ts';
 import type { SendOutcome, Target, Upstream, UpstreamCall, UpstreamRequest } from '../upstream.ts';
@@ -97,7 +97,7 @@ class Http2Call implements UpstreamCall {
     wire[HTTP2_HEADER_SCHEME] = scheme;
     wire[HTTP2_HEADER_AUTHORITY] = authority;
     wire[HTTP2_HEADER_PATH] = path;
-    const endStream = !streamed && (headerOf(headers, 'content-length') ?? '0') === '0';
+    const endStream = isBodyless(this.#send);
     let incoming: Http2Body<ClientHttp2Stream>;
     try {
       incoming = session.request(addWireHeaders(wire, headers), { endStream, waitForTrailers: streamed });

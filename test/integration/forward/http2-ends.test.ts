@@ -206,3 +206,22 @@ test('the time of a try is over with the head of its answer, whenever the reques
   for await (const chunk of response) body += String(chunk);
   assert.equal(body, 'begun done');
 });
+
+test("a route's timeout counts from when the request is whole, also while it waits for a connection", async (t) => {
+  const held: (() => void)[] = [];
+  const app = await startApp(t, (_asked, answer) => void held.push(() => answer.end()));
+  const site = await startSite(t, {
+    clusters: { a: { ports: [app.port], traffic: { connections: { maxConnections: 1 } } } },
+    routing: rules(
+      { matches: [{ headers: [], query: [], sourceLabels: {}, path: { type: 'exact', value: '/hold' } }], action: to('a') },
+      { action: { ...to('a'), timeoutMs: 200 } },
+    ),
+  });
+  const holds = site.call('/hold');
+  await until('the connection is taken', () => held.length === 1);
+  const { status } = await site.call('/');
+  assert.equal(status, 504);
+  assert.equal(held.length, 1);
+  held[0]?.();
+  await holds;
+});
