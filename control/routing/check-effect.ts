@@ -30,12 +30,9 @@ function checkUsed(route: RouteObject, lookup: Lookup, report: Report): void {
 
 function checkTimes<D>(action: HttpAction<D>, { path, perTry }: { readonly path: string; readonly perTry: string }, report: Report): void {
   if (action.type !== 'route') return;
-  const { timeoutMs = 0, retries } = action;
-  const perTryMs = retries?.perTryTimeoutMs ?? 0;
-  if (retries === undefined || perTryMs === 0) return;
-  if (retries.attempts === 0)
-    report('warning', 'no-effect', `${path}.${perTry}`, 'does nothing with attempts 0: the only try has the timeout of the whole request');
-  else if (timeoutMs > 0 && perTryMs > timeoutMs)
+  const { timeoutMs = 0 } = action;
+  const perTryMs = action.retries?.perTryTimeoutMs ?? 0;
+  if (timeoutMs > 0 && perTryMs > timeoutMs)
     report('warning', 'no-effect', `${path}.${perTry}`, `${perTryMs} ms is longer than the ${timeoutMs} ms that the whole request has`);
 }
 

@@ -26,7 +26,7 @@ export interface RouteAction<D> {
   readonly rewrite?: Rewrite;
   /** From the whole request to the whole response, all tries in it; 0 or absent: none (Istio's default). ms */
   readonly timeoutMs?: number;
-  /** Absent: the default, see `defaultRetries`. `attempts: 0`: none at all. */
+  /** Absent: the default, see `defaultRetries`. `attempts: 0`: none at all; the only try has its `perTryTimeoutMs`. */
   readonly retries?: RetryPolicy;
   readonly mirrors: readonly Mirror<D>[];
 }

@@ -32,16 +32,18 @@ export function defaultRetry(again: boolean): RetryPolicy {
   });
 }
 
-/** Undefined: none at all. What the other mesh end says it could not connect to or lost counts as if it had happened here. */
+/** Undefined: none at all, and no time-out of a try. What the other mesh end says it could not connect to or lost counts as if it had happened here. */
 export function retryPolicy(retries: MeshRetries): RetryPolicy | undefined {
   const { attempts, on, statusCodes, perTryTimeoutMs = 0, backoffMs = 25, ignorePreviousHosts = true, otherLocalities = false } = retries;
-  if (attempts === 0) return undefined;
+  const perTry = perTryTimeoutMs === 0 ? {} : { perTryTimeout: duration(perTryTimeoutMs) };
+  // The only try has its time-out all the same: Envoy takes it from here alone.
+  if (attempts === 0) return perTryTimeoutMs === 0 ? undefined : RetryPolicy.create({ numRetries: 0, ...perTry });
   const lost = on.includes('reset') ? fromMeshEnd : unseen;
   const headers = on.includes('reset') || on.includes('connect-failure') ? [lost] : [];
   return RetryPolicy.create({
     retryOn: [...on, ...(headers.length === 0 ? [] : ['retriable-headers'])].join(),
     numRetries: attempts,
-    ...(perTryTimeoutMs === 0 ? {} : { perTryTimeout: duration(perTryTimeoutMs) }),
+    ...perTry,
     retriableStatusCodes: on.includes('retriable-status-codes') ? [...statusCodes] : [],
     retriableHeaders: headers,
     retryBackOff: { baseInterval: duration(Math.max(1, backoffMs)), maxInterval: duration(Math.max(1, backoffMs) * 10) },

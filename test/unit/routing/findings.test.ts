@@ -192,9 +192,10 @@ test('what is taken and does nothing', () => {
     return found(v([rule('a', [], { action: timeoutMs === undefined ? action : { ...action, timeoutMs } })]));
   };
   const perTry = ['no-effect VirtualService shop/v spec.http[0].retries.perTryTimeout'];
-  assert.deepEqual(retrying(0, 100), perTry);
+  assert.deepEqual(retrying(0, 100, 50), perTry);
   assert.deepEqual(retrying(2, 100, 50), perTry);
-  for (const fine of [retrying(0, undefined), retrying(2, 100), retrying(2, 100, 100), retrying(2, 100, 0)]) assert.deepEqual(fine, []);
+  for (const fine of [retrying(0, undefined), retrying(0, 100), retrying(2, 100), retrying(2, 100, 100), retrying(2, 100, 0)])
+    assert.deepEqual(fine, []);
   assert.deepEqual(found(v([matched('a', { ...anyRequest, ignoreCase: true }, { ...prefix('/a'), ignoreCase: true })])), [
     'no-effect VirtualService shop/v spec.http[0].match[0].ignoreUriCase',
   ]);

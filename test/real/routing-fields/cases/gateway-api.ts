@@ -181,11 +181,16 @@ export const gatewayApiCases: readonly FieldCase[] = [
     config: route(`    - matches: [{path: {value: /whole}}]
       timeouts: {request: 300ms}
       ${to('reviews')}
+    - matches: [{path: {value: /once}}]
+      retry: {attempts: 0}
+      timeouts: {backendRequest: 300ms}
+      ${to('reviews')}
     - timeouts: {request: 5s, backendRequest: 300ms}
       ${to('reviews')}`),
     services: web,
     steps: [
       { behave: { v1: { delayMs: 2_000 } }, ask: { path: '/whole' }, expect: { status: 504, atLeastMs: 300, came: { v1: 1 } } },
+      { behave: { v1: { delayMs: 2_000 } }, ask: { path: '/once' }, expect: { status: 504, atLeastMs: 300, came: { v1: 1 } } },
       { ask: {}, expect: { status: 504, atLeastMs: 300 } },
     ],
   },

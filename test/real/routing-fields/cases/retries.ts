@@ -29,6 +29,12 @@ export const retryCases: readonly FieldCase[] = [
     { delayMs: 2_000, first: 1 },
     { status: 200, came: { v1: 2 }, atLeastMs: 200 },
   ),
+  tried(
+    'retries.perTryTimeout of the only try',
+    'attempts: 0, perTryTimeout: 0.3s',
+    { delayMs: 2_000 },
+    { status: 504, came: { v1: 1 }, atLeastMs: 300 },
+  ),
   {
     name: 'retries on connect-failure, not where it has failed before',
     config: `${always('retries: {attempts: 2, retryOn: connect-failure, retryIgnorePreviousHosts: true}\nroute: [{destination: {host: reviews}}]')}`,
