@@ -40,18 +40,24 @@ export function conditioned(rule: RouteObject['spec']['http'][number]): readonly
 function delegated(root: ExpandedRule, delegate: RouteObject): readonly ExpandedRule[] {
   return delegate.spec.http.flatMap((rule): readonly ExpandedRule[] => {
     if (rule.delegate !== undefined) return [];
-    const own = conditioned(rule);
-    const both = root.matches.flatMap((r) => own.map((l) => mergeMatches(r, l)).filter((m) => m !== undefined));
-    const matches = root.matches.length === 0 ? own : own.length === 0 ? root.matches : both;
-    if (matches.length === 0 && root.matches.length + own.length > 0) return [];
-    return [{ object: delegate, matches, rule: inherit(root.rule, rule) }];
+    const matches = matchesWithin(root.matches, conditioned(rule));
+    return matches === undefined ? [] : [{ object: delegate, matches, rule: inherit(root.rule, rule) }];
   });
 }
 
-/** What the delegate does not say, the root does. */
+/** Those of a delegate's rule as its root leaves them; undefined: one is within none of the root's, which leaves out the rule as a whole. */
+function matchesWithin(root: readonly ConditionedMatch[], own: readonly ConditionedMatch[]): readonly ConditionedMatch[] | undefined {
+  if (root.length === 0) return own;
+  if (own.length === 0) return root;
+  const merged = own.map((leaf) => root.map((each) => mergeMatches(each, leaf)).filter((m) => m !== undefined));
+  return merged.every((each) => each.length > 0) ? merged.flat() : undefined;
+}
+
+/** What the delegate does not say, the root does; of headers, those of requests and of answers are one thing to say. */
 function inherit(root: ExpandedRule['rule'], rule: ExpandedRule['rule']): ExpandedRule['rule'] {
   const { requestHeaders, responseHeaders, cors, fault } = root;
-  const below = Object.fromEntries(Object.entries({ requestHeaders, responseHeaders, cors, fault }).filter(([, v]) => v !== undefined));
+  const headers = rule.requestHeaders === undefined && rule.responseHeaders === undefined ? { requestHeaders, responseHeaders } : {};
+  const below = Object.fromEntries(Object.entries({ ...headers, cors, fault }).filter(([, v]) => v !== undefined));
   return { ...below, ...rule, name: `${root.name}-${rule.name}`, action: inheritAction(root.action, rule.action) };
 }
 

@@ -65,7 +65,10 @@ function outside<T>(root: readonly T[], leaf: readonly T[]): boolean {
 }
 
 function namedConflict(root: readonly NamedMatch[], leaf: readonly NamedMatch[]): boolean {
-  return leaf.some((l) => root.some((r) => r.name === l.name && (r.not ?? false) === (l.not ?? false) && textConflict(r.value, l.value)));
+  const same = (a: NamedMatch, b: NamedMatch) => a.name === b.name && (a.not ?? false) === (b.not ?? false);
+  // Who asks for any value would get those that the root does not give.
+  const wider = (r: NamedMatch, l: NamedMatch) => r.value !== undefined && l.value === undefined;
+  return leaf.some((l) => root.some((r) => same(r, l) && (wider(r, l) || textConflict(r.value, l.value))));
 }
 
 function textConflict(root: TextMatch | StringMatch | undefined, leaf: TextMatch | StringMatch | undefined): boolean {

@@ -63,6 +63,8 @@ test('what a delegate asks for beyond its root does not hold', () => {
     [{ ...prefix('/a'), ignoreCase: true }, prefix('/a'), false],
     [header('1'), header('1'), true],
     [header('1'), header('2'), false],
+    [header('1'), { ...anyRequest, headers: [{ name: 'x' }] }, false],
+    [{ ...anyRequest, headers: [{ name: 'x' }] }, header('1'), true],
     [from('a'), from('b'), false],
     [labels('a'), labels('b'), false],
     [labels('a'), from('b'), true],
@@ -71,6 +73,27 @@ test('what a delegate asks for beyond its root does not hold', () => {
     const rules = compile(root([outer]), delegate([['d', [inner]]]));
     assert.equal(rules?.length, kept ? 2 : 1, `${JSON.stringify(outer)} ${JSON.stringify(inner)}`);
   }
+});
+
+test('a rule of a delegate is left out as a whole if one of its matches is within none of the root', () => {
+  const paths = (outer: readonly HttpMatch[], inner: readonly HttpMatch[]) =>
+    compile(root(outer), delegate([['d', inner]]))?.map((r) => r.matches.map((m) => m.path?.value));
+  assert.deepEqual(paths([prefix('/a'), prefix('/b')], [prefix('/a/1'), prefix('/b/1')]), [['/a/1', '/b/1'], []]);
+  assert.deepEqual(paths([prefix('/a'), prefix('/b')], [prefix('/a/1'), prefix('/c')]), [[]]);
+  assert.deepEqual(paths([prefix('/a'), prefix('/a/1')], [prefix('/a/1/x')]), [['/a/1/x', '/a/1/x'], []]);
+});
+
+test('headers of a delegate stand in the place of all of its root, of requests and of answers', () => {
+  const change = (value: string) => ({ set: [['x', value]] as const, add: [], remove: [] });
+  const made = (own: Parameters<typeof rule>[2]) => {
+    const more = { delegate: { namespace: 'team', name: 'd' }, requestHeaders: change('root'), responseHeaders: change('root') };
+    const outer = virtualService('shop/v', ['web'], [rule('root', [], more)]);
+    const { requestHeaders, responseHeaders } = compile(outer, virtualService('team/d', [], [rule('d', [to('orders')], own)]))?.[0] ?? {};
+    return [requestHeaders?.set[0]?.[1], responseHeaders?.set[0]?.[1]];
+  };
+  assert.deepEqual(made({}), ['root', 'root']);
+  assert.deepEqual(made({ responseHeaders: change('own') }), [undefined, 'own']);
+  assert.deepEqual(made({ requestHeaders: change('own') }), ['own', undefined]);
 });
 
 test('what the delegate does not say, its root does', () => {
