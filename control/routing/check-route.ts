@@ -1,11 +1,12 @@
 import type { MergedService } from '../catalog/index.ts';
+import { checkConditions } from './check-conditions.ts';
 import { checkDestinations, checkReference, type Report } from './check-destinations.ts';
 import { checkEffect } from './check-effect.ts';
 import type { Finding } from './contract.ts';
 import { covers } from './covers.ts';
-import { conditioned, findDelegate } from './delegate.ts';
+import { conditioned, findDelegate, leftOut } from './delegate.ts';
 import { attach, serversOf } from './gateway-server.ts';
-import { isWildcard } from './hosts.ts';
+import { hostKeys, isWildcard } from './hosts.ts';
 import type { Lookup } from './lookup.ts';
 import { familyOf } from './mesh-layers.ts';
 import { findingOf, type GatewayObject, objectIdOf, objectName, type RouteObject } from './objects.ts';
@@ -27,6 +28,7 @@ export function checkRoute(route: RouteObject, lookup: Lookup): readonly Finding
   });
   for (const [i, path] of l4Paths(route).entries()) checkDestinations(route, route.spec.l4[i]?.destinations ?? [], path, lookup, report);
   checkShadows(route, report);
+  checkConditions(route, { http: (i) => rulePath(route, i), l4: l4Paths(route) }, lookup, report);
   checkEffect(route, (i) => rulePath(route, i), lookup, report);
   return findings;
 }
@@ -57,13 +59,16 @@ function mirrorPath(route: RouteObject, i: number): string {
 
 /** Hosts of a gateway are whatever people ask for; those of the mesh are of its services. */
 function checkHosts(route: RouteObject, lookup: Lookup, report: Report): void {
-  if (route.kind !== 'VirtualService' || route.spec.parents.some((p) => p.type !== 'mesh')) return;
+  if (route.kind !== 'VirtualService' || !route.spec.parents.some((p) => p.type === 'mesh')) return;
+  const meshAlone = route.spec.parents.every((p) => p.type === 'mesh');
+  // Where a gateway is meant as well, what only the mesh can mean.
+  const isOfMesh = (host: string) => meshAlone || hostKeys(host, route.namespace, lookup.hostSuffix).every((key) => key.includes('/'));
   route.spec.hosts.forEach((host, i) => {
     if (isWildcard(host)) return;
     const service = lookup.resolve(host, route.namespace);
     const path = `spec.hosts[${i}]`;
-    if (service === undefined) report('warning', 'unknown-host', path, `no service answers to ${host}`);
-    else checkProtocols(route, service, path, report);
+    if (service === undefined && isOfMesh(host)) report('warning', 'unknown-host', path, `no service answers to ${host}`);
+    if (service !== undefined && meshAlone) checkProtocols(route, service, path, report);
   });
 }
 
@@ -120,9 +125,18 @@ function checkAttachment(
 }
 
 function checkDelegate(route: RouteObject, i: number, lookup: Lookup, report: Report): void {
-  const ref = route.spec.http[i]?.delegate;
-  if (ref === undefined || findDelegate(route, ref, lookup) !== undefined) return;
+  const rule = route.spec.http[i];
+  const ref = rule?.delegate;
+  if (rule === undefined || ref === undefined) return;
   const path = `${rulePath(route, i)}.delegate`;
+  const found = findDelegate(route, ref, lookup);
+  if (found !== undefined) {
+    for (const j of leftOut(rule, found)) {
+      const why = found.spec.http[j]?.delegate === undefined ? 'matches more than this rule does' : 'delegates again';
+      report('warning', 'no-effect', path, `${rulePath(found, j)} of VirtualService ${objectName(found)} is left out here: it ${why}`);
+    }
+    return;
+  }
   const there = lookup.object(objectIdOf(route.group, 'VirtualService', ref.namespace, ref.name)) !== undefined;
   const why = there ? 'has hosts of its own, or is not exported to this namespace' : 'is not there';
   report('error', 'dangling-reference', path, `VirtualService ${ref.namespace}/${ref.name} ${why}: the rule is left out`);
@@ -142,7 +156,11 @@ function checkShadows(route: RouteObject, report: Report): void {
 }
 
 function hides(a: ReturnType<typeof conditioned>, b: ReturnType<typeof conditioned>, inOrder: boolean): boolean {
-  if (!inOrder) return b.length > 0 && b.every((one) => a.some((other) => covers(other, one) && covers(one, other)));
+  // There a regular expression comes after every prefix, whatever it takes.
+  const isRegex = ({ match }: (typeof a)[number]) => match.path?.type === 'regex';
+  const equal = (one: (typeof a)[number], other: (typeof a)[number]) =>
+    isRegex(one) === isRegex(other) && covers(other, one) && covers(one, other);
+  if (!inOrder) return b.length > 0 && b.every((one) => a.some((other) => equal(one, other)));
   if (a.length === 0) return true;
   return b.length > 0 && b.every((one) => a.some((other) => covers(other, one)));
 }

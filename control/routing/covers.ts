@@ -25,11 +25,25 @@ function coversMatch(a: HttpMatch, b: HttpMatch): boolean {
 }
 
 function coversPath({ path: a, ignoreCase }: HttpMatch, { path: b, ignoreCase: same }: HttpMatch): boolean {
-  if (a === undefined || (a.type !== 'exact' && a.type !== 'regex' && a.value === '/')) return true;
+  if (a === undefined || (a.type === 'regex' ? isAnyPath(a.value) : a.type !== 'exact' && a.value === '/')) return true;
   if (b === undefined) return false;
   const fold = (p: PathMatch): PathMatch => ((ignoreCase ?? false) ? { ...p, value: p.value.toLowerCase() } : p);
   if ((same ?? false) && !(ignoreCase ?? false)) return false;
   return coversPathText(fold(a), fold(b));
+}
+
+/** Regular expressions are over the whole text. */
+function isAny(regex: string): boolean {
+  return unanchored(regex) === '.*';
+}
+
+/** No path is empty. */
+function isAnyPath(regex: string): boolean {
+  return ['.*', '/.*', '.+'].includes(unanchored(regex));
+}
+
+function unanchored(regex: string): string {
+  return regex.replace(/^\^/, '').replace(/\$$/, '');
 }
 
 function coversPathText(a: PathMatch, b: PathMatch): boolean {
@@ -43,6 +57,7 @@ function coversText(a: StringMatch | undefined, b: StringMatch | undefined): boo
   if (a === undefined) return true;
   if (b === undefined) return false;
   if (a.type === b.type && a.value === b.value) return true;
+  if (a.type === 'regex') return isAny(a.value);
   if (a.type === 'prefix') return (b.type === 'exact' || b.type === 'prefix') && b.value.startsWith(a.value);
   return a.type === 'suffix' && (b.type === 'exact' || b.type === 'suffix') && b.value.endsWith(a.value);
 }

@@ -21,6 +21,13 @@ export function expandRules(object: RouteObject, lookup: Lookup): readonly Expan
   });
 }
 
+/** Indexes of the delegate's rules that this rule of a root leaves out: they delegate again, or ask for more than it gives. */
+export function leftOut(root: RouteObject['spec']['http'][number], delegate: RouteObject): readonly number[] {
+  const out = (rule: ExpandedRule['rule']) =>
+    rule.delegate !== undefined || matchesWithin(conditioned(root), conditioned(rule)) === undefined;
+  return delegate.spec.http.flatMap((rule, i) => (out(rule) ? [i] : []));
+}
+
 /** Undefined: there is none that this object may see, or it has hosts, and so is a root itself. */
 export function findDelegate(
   root: RouteObject,

@@ -28,7 +28,7 @@ function holdsHere(condition: Condition, context: RuleContext): boolean {
 }
 
 /** `mesh` and NAMESPACE/NAME as they are, a name alone in the namespace of who says it. */
-function gatewayName(name: string, namespace: string): string {
+export function gatewayName(name: string, namespace: string): string {
   return name === 'mesh' || name.includes('/') ? name : `${namespace}/${name}`;
 }
 

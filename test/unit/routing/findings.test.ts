@@ -8,6 +8,7 @@ import {
   behind,
   callersOf,
   destinationRule,
+  gateway,
   prefix,
   routeObject,
   rule,
@@ -115,6 +116,7 @@ test('weights that do not sum', () => {
 
 test('rules that can never be reached', () => {
   const header = (value: string): HttpMatch => ({ ...anyRequest, headers: [{ name: 'x', value: { type: 'exact', value } }] });
+  const headerLike = (value: string): HttpMatch => ({ ...anyRequest, headers: [{ name: 'x', value: { type: 'regex', value } }] });
   const path = (type: 'exact' | 'prefix' | 'segments' | 'regex', value: string): HttpMatch => ({ ...anyRequest, path: { type, value } });
   const hidden = (a: readonly HttpMatch[], b: readonly HttpMatch[]) => found(v([matched('a', ...a), matched('b', ...b)])).length > 0;
   const yes: readonly (readonly [readonly HttpMatch[], readonly HttpMatch[]])[] = [
@@ -126,6 +128,9 @@ test('rules that can never be reached', () => {
     [[{ ...prefix('/A'), ignoreCase: true }], [prefix('/ab')]],
     [[header('1')], [{ ...header('1'), ...prefix('/a'), headers: header('1').headers }]],
     [[path('regex', 'a|b')], [path('regex', 'a|b')]],
+    [[path('regex', '.*')], [prefix('/a')]],
+    [[path('regex', '^/.*$')], [anyRequest]],
+    [[headerLike('.*')], [header('1')]],
   ];
   const no: readonly (readonly [readonly HttpMatch[], readonly HttpMatch[]])[] = [
     [[prefix('/a')], []],
@@ -134,6 +139,9 @@ test('rules that can never be reached', () => {
     [[segments('/a')], [prefix('/a/')]],
     [[prefix('/a')], [{ ...prefix('/a'), ignoreCase: true }]],
     [[header('1')], [header('2')]],
+    [[path('regex', '/a.*')], [prefix('/a')]],
+    [[path('regex', '.*\\$')], [prefix('/a')]],
+    [[headerLike('.*')], [anyRequest]],
     [[header('1')], [prefix('/a')]],
     [[{ ...anyRequest, sourceLabels: { app: 'x' } }], [anyRequest]],
     [[{ ...anyRequest, sourceNamespace: 'x' }], [anyRequest]],
@@ -144,6 +152,58 @@ test('rules that can never be reached', () => {
     rule(name, [to('orders')], { matches: [prefix('/')], conditions: [{ ports, gateways: [] }] });
   assert.deepEqual(found(v([forPort('a', [80]), forPort('b', [])])), []);
   assert.deepEqual(found(v([forPort('a', []), forPort('b', [80])])), ['shadowed-rule VirtualService shop/v spec.http[1]']);
+});
+
+test('a regular expression for any path, which the Gateway API puts last, hides nothing there', () => {
+  const r = { ...anyRequest, path: { type: 'regex' as const, value: '.*' } };
+  const leads = [to('orders', { service: true, port: 80 })];
+  const http = [rule('a', leads, { matches: [r] }), rule('b', leads, { matches: [prefix('/')] })];
+  assert.deepEqual(
+    found(routeObject('HTTPRoute', 'shop/h', { parents: [callersOf('shop/orders')], http })).filter((c) => c.startsWith('shadowed')),
+    [],
+  );
+});
+
+test('ports and gateways of a match at which its object is not in force', () => {
+  const at = (ports: readonly number[], gateways: readonly string[] = []) =>
+    rule('a', [to('orders')], { matches: [prefix('/a')], conditions: [{ ports, gateways }] });
+  const bound = { parents: [{ type: 'mesh' as const }, behind('shop/gw')] };
+  const gw = gateway('shop/gw', [{ port: 8080 }]);
+  const port = ['no-effect VirtualService shop/v spec.http[0].match[0].port'];
+  const named = ['no-effect VirtualService shop/v spec.http[0].match[0].gateways'];
+  assert.deepEqual(found(v([at([9999])])), port);
+  assert.deepEqual(found(v([at([80], ['mesh'])])), []);
+  assert.deepEqual(found(v([at([5432])], ['orders', 'pay'])), []);
+  assert.deepEqual(found(v([at([], ['shop/gw'])])), named);
+  const both = (one: ReturnType<typeof at>, hosts = ['orders']) => found(virtualService('shop/v', hosts, [one], bound), gw);
+  assert.deepEqual(both(at([8080], ['gw'])), [], 'a name alone is of the namespace of the object');
+  assert.deepEqual(both(at([9999])), port);
+  assert.deepEqual(both(at([], ['shop/other'])), named);
+  const l4 = [{ type: 'tcp' as const, name: 't', ports: [81], matches: [], destinations: [to('db')] }];
+  assert.deepEqual(found(virtualService('shop/v', ['db'], [], { l4 })), ['no-effect VirtualService shop/v spec.tcp[0].match.port']);
+});
+
+test('a host that only the mesh can mean is looked for though a gateway is meant as well', () => {
+  const both = (...hosts: readonly string[]) =>
+    found(
+      virtualService('shop/v', hosts, [rule('a', [to('orders')])], { parents: [{ type: 'mesh' }, behind('shop/gw')] }),
+      gateway('shop/gw', [{ port: 8080 }]),
+    );
+  assert.deepEqual(both('orders', 'shop.example.com', 'example.com'), []);
+  assert.deepEqual(both('orderz.shop.mesh.internal', 'orders', 'orderz'), [
+    'unknown-host VirtualService shop/v spec.hosts[0]',
+    'unknown-host VirtualService shop/v spec.hosts[2]',
+  ]);
+});
+
+test('what a root leaves out of its delegate', () => {
+  const ref = { delegate: { namespace: 'shop', name: 'd' } };
+  const root = v([rule('r', [], { ...ref, matches: [prefix('/a')] }), matched('rest')]);
+  const leads = (...rules: Parameters<typeof virtualService>[2]) => found(root, virtualService('shop/d', [], rules, { parents: [] }));
+  assert.deepEqual(leads(matched('in', prefix('/a/b')), matched('rest')), []);
+  const out = 'no-effect VirtualService shop/v spec.http[0].delegate';
+  const again = 'no-effect VirtualService shop/d spec.http[2].delegate';
+  assert.deepEqual(leads(matched('in', prefix('/a/b')), matched('out', prefix('/b')), rule('again', [], ref)), [again, out, out]);
 });
 
 test('rules of a protocol that no port of the service speaks', () => {
