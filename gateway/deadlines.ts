@@ -13,7 +13,7 @@ export interface Timed {
  * more than moving the bytes. Due things expire up to one interval late.
  *
  * An array, and no Set: V8 rebuilds a Set every few additions where as many are taken out, and each table leads to the next.
- * One that got old then keeps every later one alive, with every request that was ever in it, until a full collection.
+ * One that got old can then keep later ones alive, with the requests that were in them, until a full collection.
  */
 export class Deadlines {
   readonly #clock: Clock;

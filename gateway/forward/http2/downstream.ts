@@ -4,7 +4,6 @@ import { headerOf } from '../headers.ts';
 import type { BodySink, IncomingBody, RequestHead, ResponseHead } from '../message.ts';
 import type { UpgradeEnd } from '../tunnel.ts';
 import { Http2Body } from './incoming-body.ts';
-import { letGoWhenClosed } from './let-go.ts';
 import { Http2Sink } from './outgoing-body.ts';
 import { readRequest } from './read-request.ts';
 import { addWireHeaders, emptyHeaders } from './wire-headers.ts';
@@ -36,7 +35,6 @@ export class Http2Downstream implements Downstream {
     this.body = new Http2Body(stream, true);
     stream.on('error', () => {});
     stream.once('close', () => this.onEnd());
-    letGoWhenClosed(stream);
   }
 
   get answered(): boolean {

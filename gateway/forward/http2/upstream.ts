@@ -6,7 +6,6 @@ import { type RequestFailure, reasonOf } from '../local-reply.ts';
 import type { ResponseHead } from '../message.ts';
 import type { SendOutcome, Target, Upstream, UpstreamCall, UpstreamRequest } from '../upstream.ts';
 import type { Http2Body } from './incoming-body.ts';
-import { letGoWhenClosed } from './let-go.ts';
 import { Http2Sink } from './outgoing-body.ts';
 import type { AcquiredSession, SessionPool } from './session-pool.ts';
 import type { UpstreamSession } from './upstream-session.ts';
@@ -111,7 +110,6 @@ class Http2Call implements UpstreamCall {
     this.#stream = stream;
     stream.on('error', () => {});
     stream.once('close', () => this.#closed(session, stream));
-    letGoWhenClosed(stream);
     stream.on('continue', this.#send.onContinue);
     stream.once('response', (_headers: IncomingHttpHeaders & IncomingHttpStatusHeader, flags: number, raw?: string[]) =>
       this.#answered(session, incoming, flags, raw ?? []),
