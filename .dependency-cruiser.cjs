@@ -29,6 +29,12 @@ module.exports = {
     ),
     from('^control/xds/', '^control/(?!xds/|snapshot/|catalog/|policy/)', 'xds-after-snapshot', 'xDS serves snapshots'),
     from(
+      '^control/migrate/',
+      '^control/(?!migrate/|leadership/|routing/|policy/|catalog/)',
+      'migrate-apart',
+      'a migration reads the view and writes its state; the composition root joins it to the rest',
+    ),
+    from(
       '^control/(store|leadership|ca|config|telemetry|publish)/',
       '^control/(main|admin|peering|xds)',
       'leaves-of-control',

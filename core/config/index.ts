@@ -24,4 +24,13 @@ export type {
   TrafficObject,
   TrafficObjectOf,
 } from './kinds.ts';
+export type {
+  MigrationGate,
+  MigrationSide,
+  MigrationSpec,
+  MigrationStep,
+  MigrationWebhook,
+  TrafficShiftSpec,
+} from './migration.ts';
+export { shiftSubset } from './migration.ts';
 export type * from './traffic.ts';

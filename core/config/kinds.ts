@@ -1,4 +1,5 @@
 import type { RegistryRules } from '../registry/index.ts';
+import type { MigrationSpec, TrafficShiftSpec } from './migration.ts';
 import type {
   DestinationRuleSpec,
   GatewaySpec,
@@ -46,7 +47,9 @@ export type TrafficObject =
   | TrafficObjectOf<'ReferenceGrant', ReferenceGrantSpec>
   | TrafficObjectOf<'ServiceExport', ServiceExportSpec>
   | TrafficObjectOf<'ServiceImport', ServiceImportSpec>
-  | TrafficObjectOf<'HealthCheckPolicy', HealthCheckPolicySpec>;
+  | TrafficObjectOf<'HealthCheckPolicy', HealthCheckPolicySpec>
+  | TrafficObjectOf<'Migration', MigrationSpec>
+  | TrafficObjectOf<'TrafficShift', TrafficShiftSpec>;
 
 /** `group` tells Istio's Gateway from the Gateway API's: `networking.istio.io`, without the version. */
 export interface TrafficObjectOf<K extends string, S> extends ObjectOf<K, S> {

@@ -3,5 +3,6 @@ export { addCounts, increase, noCounts, noGroup } from './flow.ts';
 export { flowMessage, parseFlow } from './flow-message.ts';
 export type { Flow } from './flow-recorder.ts';
 export { FlowRecorder } from './flow-recorder.ts';
+export type { LatencyHistogram } from './latency-histogram.ts';
 export { latencyQuantile } from './latency-histogram.ts';
 export { flagAt, flagIndex } from './response-flags.ts';
