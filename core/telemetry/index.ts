@@ -4,5 +4,5 @@ export { flowMessage, parseFlow } from './flow-message.ts';
 export type { Flow } from './flow-recorder.ts';
 export { FlowRecorder } from './flow-recorder.ts';
 export type { LatencyHistogram } from './latency-histogram.ts';
-export { latencyQuantile } from './latency-histogram.ts';
+export { lastLatencyBucket, latencyBucket, latencyBucketStart, latencyQuantile } from './latency-histogram.ts';
 export { flagAt, flagIndex } from './response-flags.ts';

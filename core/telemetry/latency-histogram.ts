@@ -20,7 +20,7 @@ export function latencyQuantile(histogram: ReadonlyMap<number, number>, q: numbe
   let before = 0;
   for (const [bucket, n] of buckets) {
     if (before + n >= wanted) {
-      const [low, high] = [lowerBound(bucket), lowerBound(bucket + 1)];
+      const [low, high] = [latencyBucketStart(bucket), latencyBucketStart(bucket + 1)];
       return low + (high - low) * ((wanted - before) / n);
     }
     before += n;
@@ -28,6 +28,7 @@ export function latencyQuantile(histogram: ReadonlyMap<number, number>, q: numbe
   return undefined;
 }
 
-function lowerBound(bucket: number): number {
+/** The shortest duration in it, ms. */
+export function latencyBucketStart(bucket: number): number {
   return bucket === 0 ? 0 : 2 ** ((bucket - zero) / perOctave);
 }
