@@ -14,6 +14,8 @@ export interface BuildStep {
 const NEEDS: Readonly<Record<string, string>> = {
   go: 'Go 1.26 or newer',
   cc: 'a C compiler (Debian: gcc libc6-dev)',
+  'apt-get': 'apt of Debian or a relative of it: the server comes from its archive, and `apt-get update` must have run',
+  'dpkg-deb': 'dpkg of Debian or a relative of it',
   python3: 'Python 3 with its venv module',
 };
 

@@ -9,6 +9,7 @@ export type { EndpointSliceSpec, KubernetesApi, KubernetesObject, PodProcess } f
 export { createNetwork, type Host, type Network, type NetworkOptions } from './namespaces.ts';
 export { type NomadAllocation, type NomadOptions, type RunningNomad, startNomad } from './nomad.ts';
 export type { RawExecService } from './nomad-job.ts';
+export { type PrometheusOptions, type RunningPrometheus, startPrometheus } from './prometheus.ts';
 export { inNamespace, type Reach, reachFrom } from './reach.ts';
 export type { Running } from './server-process.ts';
 export type { DialOutcome } from './tcp.ts';

