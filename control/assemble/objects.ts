@@ -22,17 +22,22 @@ import type { Policy } from '../policy/index.ts';
 import type { SnapshotInputs } from '../snapshot/index.ts';
 import type { XdsClientStatus } from '../xds/index.ts';
 
-const kinds: ReadonlySet<string> = new Set(appliableKinds.map((k) => k.kind));
+const kinds: ReadonlySet<string> = new Set([...appliableKinds.map((k) => k.kind), 'TrafficShift']);
 
 function isAppliable(object: ConfigObject): object is AppliableObject {
   return kinds.has(object.kind);
 }
 
 /** As the configuration files are parsed, but for the kinds that belong to one control plane. */
-export const parserFor =
-  (trustDomain: string): ParseDocument =>
+export const parserFor = (trustDomain: string): ParseDocument => parser(trustDomain, 'people');
+
+/** For what control planes write: with the kinds that no people write. */
+export const sharedParserFor = (trustDomain: string): ParseDocument => parser(trustDomain, 'control-planes');
+
+const parser =
+  (trustDomain: string, by: 'people' | 'control-planes'): ParseDocument =>
   (document) => {
-    const { located, violations } = parseObject(document, '/');
+    const { located, violations } = parseObject(document, '/', by);
     if (located === undefined) return reject(violations);
     const foreign = foreignPrincipals([located], trustDomain);
     return foreign.length > 0 ? reject(foreign) : appliable(located);

@@ -28,7 +28,7 @@ import {
 import { peersOf } from './config-objects.ts';
 import type { PeerOperations } from './control-facade.ts';
 import type { ControlIdentity } from './control-identity.ts';
-import { parserFor } from './objects.ts';
+import { sharedParserFor } from './objects.ts';
 
 export interface PeersOptions {
   readonly mesh: MeshSpec;
@@ -73,7 +73,7 @@ export class Peers implements PeerOperations {
       sink: catalog,
       anchors: identity.authority,
       objects: options.objects.set,
-      parse: parserFor(mesh.trustDomain),
+      parse: sharedParserFor(mesh.trustDomain),
       security: (cluster) => this.#security(cluster),
       clock,
       random,

@@ -15,14 +15,19 @@ export interface ParsedObject {
   readonly violations: readonly Violation[];
 }
 
+/** `control-planes`: a peer, or this one's own store; they have kinds that people do not write. */
+export type WrittenBy = 'people' | 'control-planes';
+
 /**
  * Pure. Every mistake of the document at once, with its line. `baseDir`: what relative paths in the document are relative to.
  * What Kubernetes writes into metadata and status is read over, so that objects exported from there need no change.
  */
-export function parseObject(document: ConfigDocument, baseDir: string): ParsedObject {
+export function parseObject(document: ConfigDocument, baseDir: string, by: WrittenBy = 'people'): ParsedObject {
   const written = (typeof document.value === 'object' && document.value !== null ? document.value : {}) as Written;
   const lookup = lookUpKind(written.apiVersion, written.kind);
   const { row } = lookup;
+  if (row?.derived !== undefined && by === 'people')
+    return { violations: [violation(document, ['kind'], `${row.kind} is not for people to write: ${row.derived}`)] };
   const envelope = envelopeSchema(row).safeParse(document.value, { reportInput: true });
   const violations = [...mistakes(document, lookup), ...toViolations(document, [], envelope.error?.issues ?? [])];
   if (row === undefined) return { violations: inOrder(violations) };

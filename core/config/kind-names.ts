@@ -30,6 +30,7 @@ export const appliableKinds: readonly KindName[] = [
   { kind: 'ServiceExport', group: mcs, plural: 'serviceexports', short: ['svcex'] },
   { kind: 'ServiceImport', group: mcs, plural: 'serviceimports', short: ['svcim'] },
   { kind: 'HealthCheckPolicy', group: 'isthmus.dev', plural: 'healthcheckpolicies', short: [] },
+  { kind: 'Migration', group: 'isthmus.dev', plural: 'migrations', short: ['mig'] },
 ];
 
 /** `VirtualService`, `vs`, `gateways.networking.istio.io`: every kind it may be; empty: none. */

@@ -19,7 +19,7 @@ a workload is in one place, whose services cross the border by being exported.
 
 /** docs/config-fields.md. */
 export function configFieldsPage(): string {
-  const kinds = kindRows.filter((row) => row.scope !== undefined);
+  const kinds = kindRows.filter((row) => row.scope !== undefined && row.derived === undefined);
   const order = [...kinds].sort((a, b) => a.group.localeCompare(b.group) || a.kind.localeCompare(b.kind));
   return [preface, ...order.map(kindSection), refusedSection()].join('\n');
 }
@@ -35,7 +35,8 @@ function kindSection(row: KindRow): string {
 }
 
 function refusedSection(): string {
-  const lines = refusedKinds.map(({ group, kind, why }) => [`\`${kind}\` (\`${group}\`)`, why]);
+  const derived = kindRows.flatMap(({ group, kind, derived: why }) => (why === undefined ? [] : [{ group, kind, why }]));
+  const lines = [...derived, ...refusedKinds].map(({ group, kind, why }) => [`\`${kind}\` (\`${group}\`)`, why]);
   return `## Kinds that are refused\n\n${markdownTable([['kind', 'why, and what to use instead'], ...lines])}\n`;
 }
 

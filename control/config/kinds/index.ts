@@ -11,8 +11,11 @@ export type { KindRow } from './row.ts';
 /** Every kind that may be written. One kind of several groups has a row for each. */
 export const kindRows: readonly KindRow[] = [...ownKinds, ...istioKinds, ...gatewayApiKinds, ...mcsKinds];
 
+/** Of those that people write. */
+const writtenByPeople = kindRows.filter((row) => row.derived === undefined);
+
 /** Those that may be applied, and that other systems hold as well; the versions in the order in which they are preferred. */
-export const objectKinds: readonly Pick<KindRow, 'group' | 'kind' | 'versions'>[] = kindRows
+export const objectKinds: readonly Pick<KindRow, 'group' | 'kind' | 'versions'>[] = writtenByPeople
   .filter((row) => row.scope !== undefined)
   .map(({ group, kind, versions }) => ({ group, kind, versions }));
 
@@ -41,6 +44,6 @@ export function lookUpKind(apiVersion: unknown, kind: unknown): KindLookup {
 }
 
 function unknownKind(kind: string): string {
-  const names = [...new Set(kindRows.map((row) => row.kind))];
+  const names = [...new Set(writtenByPeople.map((row) => row.kind))];
   return `${JSON.stringify(kind.slice(0, 60))} is no kind known here${didYouMean(kind, names) || `; known are ${names.join(', ')}`}`;
 }

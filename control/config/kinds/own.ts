@@ -6,15 +6,17 @@ import { defined } from '../schema/defined.ts';
 import { dnsLabel, dnsName } from '../schema/fields.ts';
 import { healthCheckPolicySchema, toHealthCheckPolicy } from '../schema/health-check-policy.ts';
 import { meshSchema } from '../schema/mesh.ts';
+import { migrationSchema, toMigration, waitsForItself } from '../schema/migration/migration.ts';
+import { trafficShiftSchema } from '../schema/migration/traffic-shift.ts';
 import { exportPolicySchema, registrySchema, registryType } from '../schema/registry.ts';
-import { type KindRow, kindRow, type SpecResult } from './row.ts';
+import { type KindRow, kindRow, type SpecContext, type SpecResult } from './row.ts';
 
 const own = { group: 'isthmus.dev', versions: ['v1alpha1'], name: dnsLabel } as const;
 
 /** An ExportPolicy over every namespace lives in `*`. */
 const namespaceOrAll = z.union([dnsLabel, z.literal('*')], { error: () => 'must be a namespace, or *' });
 
-/** All but HealthCheckPolicy are of one control plane alone: they come from its files and have no scope. */
+/** Those without a scope are of one control plane alone: they come from its files. */
 export const ownKinds: readonly KindRow[] = [
   { ...own, kind: 'Mesh', namespaced: false, schema: meshSchema('/'), parse: (raw, { baseDir }) => parseMesh(raw, baseDir) },
   {
@@ -43,6 +45,18 @@ export const ownKinds: readonly KindRow[] = [
     schema: healthCheckPolicySchema,
     to: toHealthCheckPolicy,
   }),
+  // One control plane drives it; what callers everywhere follow is the TrafficShift.
+  { ...own, kind: 'Migration', namespaced: true, name: dnsName, scope: 'cluster', schema: migrationSchema, parse: parseMigration },
+  kindRow({
+    ...own,
+    kind: 'TrafficShift',
+    namespaced: true,
+    name: dnsName,
+    scope: 'mesh',
+    derived: 'it is written by the Migration of the same name',
+    schema: trafficShiftSchema,
+    to: (spec) => spec,
+  }),
   kindRow({
     group: 'security.istio.io',
     versions: ['v1', 'v1beta1'],
@@ -55,6 +69,12 @@ export const ownKinds: readonly KindRow[] = [
     to: toAuthorizationPolicy,
   }),
 ];
+
+function parseMigration(raw: unknown, context: SpecContext): SpecResult {
+  const result = migrationSchema.safeParse(raw, { reportInput: true });
+  const issues = [...(result.error?.issues ?? []), ...waitsForItself(raw, context)];
+  return result.success && issues.length === 0 ? { value: toMigration(result.data, context.namespace), issues } : { issues };
+}
 
 function parseMesh(raw: unknown, baseDir: string): SpecResult {
   const result = meshSchema(baseDir).safeParse(raw, { reportInput: true });

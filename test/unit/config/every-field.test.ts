@@ -32,7 +32,7 @@ test('the corpus of right objects is taken', () => {
   );
 });
 
-for (const row of kindRows.filter((each) => each.scope !== undefined)) {
+for (const row of kindRows.filter((each) => each.scope !== undefined && each.derived === undefined)) {
   test(`every field of ${row.group} ${row.kind} that is supported is written somewhere in the corpus`, () => {
     const known = new Set(fieldTable(row.schema, false).map((field) => field.path));
     const specs = documents

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { saidOf, wrongObjects } from '../../support/wrong-objects.ts';
 
-const objects = [...(await wrongObjects('test/samples/wrong/istio')), ...(await wrongObjects('test/samples/wrong/gateway-api'))];
+const folders = ['istio', 'gateway-api', 'own'];
+const objects = (await Promise.all(folders.map((folder) => wrongObjects(`test/samples/wrong/${folder}`)))).flat();
 
 for (const object of objects) {
   test(`refused: ${object.title}`, () => {
