@@ -116,6 +116,8 @@ export interface MeshSpec {
     /** An agent that is silent this long is unhealthy; default 15 s. */
     readonly agentTtlMs: number;
   };
+  /** How many migrations of this cluster run at once; others wait. Default 3. */
+  readonly migrations: { readonly maxConcurrent: number };
 }
 
 export interface RegistrySpec {

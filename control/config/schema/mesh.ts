@@ -62,6 +62,7 @@ export function meshSchema(baseDir: string) {
       rootDir: path.optional(),
     }).prefault({}),
     originate: fields({ portRange: portRange.default([16_000, 19_999]), sources: sources.default([]) }).prefault({}),
+    migrations: fields({ maxConcurrent: z.int().min(1).max(1_000).default(3) }).prefault({}),
     catalog: fields({ expireAfter: duration.default(hour), agentTtl: duration.default(15_000) }).prefault({}),
   });
 }

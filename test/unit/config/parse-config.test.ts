@@ -38,6 +38,7 @@ test('fills in every default', () => {
     identity: { svidTtlMs: 86_400_000, intermediateTtlMs: 7_776_000_000 },
     originate: { portRange: [16_000, 19_999], sources: [] },
     catalog: { expireAfterMs: 3_600_000, agentTtlMs: 15_000 },
+    migrations: { maxConcurrent: 3 },
   });
   assert.ok(Object.isFrozen(result.value.mesh.spec.originate.portRange));
 });
