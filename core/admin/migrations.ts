@@ -2,7 +2,8 @@ import { type Static, Type } from 'typebox';
 import { list } from './common.ts';
 
 const orNull = <T extends ReturnType<typeof Type.String> | ReturnType<typeof Type.Number>>(type: T) => Type.Union([type, Type.Null()]);
-const oneOf = <const T extends readonly string[]>(...words: T) => Type.Union(words.map((word) => Type.Literal(word as T[number])));
+const oneOf = <const T extends readonly string[]>(...words: T) =>
+  Type.Unsafe<T[number]>(Type.Union(words.map((word) => Type.Literal(word))));
 
 /**
  * `reserved`: applied and not started: the new side gets nothing. `waiting`: started, and others come first. `holding` is no phase: see `hold`.
