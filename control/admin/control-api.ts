@@ -18,6 +18,7 @@ import type {
   UninstallResult,
 } from '../../core/admin/index.ts';
 import type { Changed } from './changed.ts';
+import type { MigrationsApi } from './migrations-api.ts';
 import type { ObjectsApi } from './objects-api.ts';
 
 /** Absent: anybody. See `isthmus traffic`. */
@@ -59,4 +60,6 @@ export interface ControlApi {
   drift(all: boolean): Promise<Drift>;
   /** Absent: it takes no objects; their routes are not there. */
   readonly objects?: ObjectsApi;
+  /** Absent: it drives no migrations; their routes are not there. */
+  readonly migrations?: MigrationsApi;
 }

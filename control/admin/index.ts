@@ -8,6 +8,7 @@ export type { FirstAdminCredential } from './credentials.ts';
 export { createFirstAdmin } from './credentials.ts';
 export type { HealthCheck, HealthServerOptions } from './health.ts';
 export { HealthServer } from './health.ts';
+export type { MigrationsApi } from './migrations-api.ts';
 export type { ObjectFilter, ObjectsApi } from './objects-api.ts';
 export type { AdminServerOptions, AdminTls } from './options.ts';
 export { AdminServer } from './server.ts';

@@ -26,6 +26,7 @@ import { MeshError } from '../../core/errors.ts';
 import { systemNamespace } from '../../core/model/index.ts';
 import { ApiRefusal } from './api-errors.ts';
 import type { ControlApi } from './control-api.ts';
+import { migrationRoutes } from './migration-routes.ts';
 import { objectRoutes } from './object-routes.ts';
 import { changing, type Route, reading } from './route.ts';
 import { trafficRoute } from './traffic-route.ts';
@@ -38,7 +39,12 @@ const inviteTtlMs = 15 * 60_000;
 /** Every route there is. */
 export function routesOf(api: ControlApi): readonly Route[] {
   const always = [...readingRoutes, ...tokenRoutes, ...peerRoutes, ...operationRoutes];
-  return [...always, ...(api.revokeInstance === undefined ? [] : [revokeRoute]), ...(api.objects === undefined ? [] : objectRoutes)];
+  return [
+    ...always,
+    ...(api.revokeInstance === undefined ? [] : [revokeRoute]),
+    ...(api.objects === undefined ? [] : objectRoutes),
+    ...(api.migrations === undefined ? [] : migrationRoutes),
+  ];
 }
 
 const readingRoutes: readonly Route[] = [

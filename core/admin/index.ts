@@ -4,6 +4,13 @@ export { Drift, DriftSummary } from './drift.ts';
 export type { ExplainStep } from './explain.ts';
 export { Explanation } from './explain.ts';
 export { CreatedJoinToken, Instance, InstanceList, JoinTokenRequest, Revoked } from './instances.ts';
+export {
+  ApproveRequest,
+  MigrationFreeze,
+  MigrationPlan,
+  MigrationPlanRequest,
+  MigrationReason,
+} from './migration-requests.ts';
 export type { DrainEndpoint, GateStatus, MigrationEvent, MigrationPhase, MigrationSample, SideFigures, SideStatus } from './migrations.ts';
 export { MigrationList, MigrationReport, MigrationStatus } from './migrations.ts';
 export type { ChangedObject, ObjectFinding, ObjectItem } from './objects.ts';
