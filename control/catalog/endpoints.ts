@@ -1,8 +1,8 @@
 import type { ClusterId, EndpointRecord, Health } from '../../core/model/index.ts';
 import { endpointKey } from '../../core/model/index.ts';
 import { compareText } from './shard.ts';
-import { type Origin, SoleEndpoint } from './sole-endpoint.ts';
-import type { CatalogEndpoint, Provenance } from './view.ts';
+import { type Origin, provenanceOf, SoleEndpoint } from './sole-endpoint.ts';
+import type { CatalogEndpoint } from './view.ts';
 
 /** One record with its ports already renamed to the merged service's. */
 export interface Candidate {
@@ -68,13 +68,8 @@ function fold(group: readonly Candidate[]): CatalogEndpoint {
     cluster: winner.from.cluster,
     source: winner.from.source,
     state: live.length > 0 ? 'live' : 'stale',
-    provenance: group.map(provenanceOf),
+    provenance: group.flatMap(({ record, from }) => provenanceOf(record, from)),
   };
-}
-
-function provenanceOf({ from, record }: Candidate): Provenance {
-  const { instance, attested, health, labels } = record;
-  return { cluster: from.cluster, source: from.source, instance, attested, health, state: from.state, labels };
 }
 
 /** `unknown` says nothing, so it never outweighs a source that knows. */

@@ -4,6 +4,12 @@ import type { CatalogEndpoint, Contribution, Provenance } from './view.ts';
 /** Whose word it is. One object for all endpoints of a contribution. */
 export type Origin = Pick<Contribution, 'cluster' | 'source' | 'state'>;
 
+/** What one record says; a peer says of its other sources no more than that they have one of the same place. */
+export function provenanceOf({ instance, attested, health, labels, otherSources = [] }: EndpointRecord, origin: Origin): Provenance[] {
+  const others = otherSources.map((source) => ({ ...origin, source, instance, attested: false, health, labels: {} }));
+  return [{ ...origin, instance, attested, health, labels }, ...others];
+}
+
 /**
  * An endpoint that one source alone speaks of, which most are: its record, seen as the catalog shows it. A mesh has so many of
  * them that a copy of the record for each would be most of the catalog's memory.
@@ -30,8 +36,10 @@ export class SoleEndpoint implements CatalogEndpoint {
     return this.origin.state;
   }
   get provenance(): readonly Provenance[] {
-    const { instance, attested, health, labels } = this.record;
-    return [{ ...this.origin, instance, attested, health, labels }];
+    return provenanceOf(this.record, this.origin);
+  }
+  get otherSources() {
+    return this.record.otherSources ?? [];
   }
   get instance() {
     return this.record.instance;

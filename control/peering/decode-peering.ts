@@ -8,6 +8,7 @@ import {
   parseLocality,
   type Runtime,
   type ServicePort,
+  sourceId,
   type TlsMode,
 } from '../../core/model/index.ts';
 import { accept, type Checked, reject, type Violation } from '../../core/validate.ts';
@@ -146,6 +147,7 @@ function decodeEndpoint(name: string, m: peering.ExportedEndpoint): Checked<Peer
     tlsMode: m.tlsMode as TlsMode,
     runtime: m.runtime as Runtime,
     attested: m.attested,
+    ...(m.otherSources.length === 0 ? {} : { otherSources: m.otherSources.map(sourceId) }),
   };
   return checked(
     () => ({ kind: 'endpoint', service: `${m.namespace}/${m.service}`, source: m.source, value }),
@@ -153,6 +155,8 @@ function decodeEndpoint(name: string, m: peering.ExportedEndpoint): Checked<Peer
       if (name !== endpointName(m.namespace, m.service, m.source, m.instance))
         report('instance', `does not match the resource's name, ${name}`);
       if (!sourceForm.test(m.source)) report('source', 'must be letters, digits and ._/-');
+      if (m.otherSources.length > 64 || !m.otherSources.every((each) => sourceForm.test(each)))
+        report('otherSources', 'must be at most 64, of letters, digits and ._/-');
       if (m.instance === '' || m.instance.length > longestText) report('instance', 'must not be empty or too long');
       if (!isDnsLabel(m.network)) report('network', 'must be a DNS label');
       if (isIP(m.address) === 0) report('address', 'must be an IP address');

@@ -42,8 +42,14 @@ export function encodeEndpoint(namespace: string, service: string, endpoint: Cat
     tlsMode: endpoint.tlsMode,
     runtime: endpoint.runtime,
     attested: endpoint.attested,
+    otherSources: otherSources(endpoint),
   });
   return encoded(endpointName(namespace, service, endpoint.source, endpoint.instance), peering.ExportedEndpoint.encode(message).finish());
+}
+
+/** Whom a subset may be of, though another's record of the place won. */
+function otherSources({ source, provenance }: CatalogEndpoint): string[] {
+  return [...new Set(provenance.map((each) => each.source as string))].filter((each) => each !== source).sort();
 }
 
 export function endpointName(namespace: string, service: string, source: string, instance: string): string {

@@ -1,5 +1,5 @@
 import type { AccessLogging } from '../../core/access-log/index.ts';
-import type { LocalityPolicy } from '../../core/config/index.ts';
+import type { LocalityPolicy, MigrationSide } from '../../core/config/index.ts';
 import type { ServiceKey } from '../../core/model/index.ts';
 import type { ClusterTraffic, IngressListener, Routing } from '../../core/traffic/index.ts';
 import type { MergedService } from '../catalog/index.ts';
@@ -62,9 +62,19 @@ export interface ServiceTraffic extends CallerTraffic {
 
 export interface Subset {
   readonly name: string;
+  /** All must be equal; empty: every endpoint that `source` lets in. */
   readonly labels: Readonly<Record<string, string>>;
+  /** Absent: whoever speaks of an endpoint. */
+  readonly source?: SourceSelector;
   /** Already merged with what holds for the whole service. */
   readonly policies: ReadonlyMap<number, ClusterPolicy>;
+}
+
+/** Endpoints by who speaks of them, be it as one of several: an agent's proven record of an address may stand for a registry's of the same. */
+export interface SourceSelector {
+  readonly of: MigrationSide;
+  /** Those that this one speaks of too are not meant: what both sides of a shift know is the old one's. */
+  readonly but?: MigrationSide;
 }
 
 export interface ClusterPolicy {
@@ -111,5 +121,5 @@ export interface CompiledCheck {
   listener(listener: IngressListener): readonly CompiledFault[];
 }
 
-/** Whether an endpoint belongs to a subset. `isthmus.dev/runtime`, `isthmus.dev/cluster`, `isthmus.dev/registry`, `isthmus.dev/network` count as its labels, beside its own. */
+/** Whether an endpoint has labels. `isthmus.dev/runtime`, `isthmus.dev/cluster`, `isthmus.dev/registry`, `isthmus.dev/network` count as its labels, beside its own. */
 export type SelectEndpoint = (labels: Readonly<Record<string, string>>, endpoint: MergedService['endpoints'][number]) => boolean;

@@ -1,9 +1,10 @@
 import { outboundClusterName, type ServiceKey, splitServiceKey } from '../../core/model/index.ts';
-import type { ClusterRef, DestinationRef, Mirror, WeightedDestination } from '../../core/traffic/index.ts';
+import type { ClusterRef, DestinationRef, Mirror, RouteAction, WeightedDestination } from '../../core/traffic/index.ts';
 import type { MergedService } from '../catalog/index.ts';
 import type { Lookup } from './lookup.ts';
 import type { RouteObject } from './objects.ts';
 import { subsetNames } from './rule-path.ts';
+import { type Led, splitDestinations, splitOf, splitRoute } from './shift.ts';
 
 /** From where a rule is looked at: its object, and the listener that it is compiled for. */
 export interface RuleContext {
@@ -91,11 +92,13 @@ function isService({ group, kind }: { readonly group: string; readonly kind: str
   return (group === '' && kind === 'Service') || (group === 'multicluster.x-k8s.io' && kind === 'ServiceImport');
 }
 
-function clusterRef(ref: DestinationRef, context: RuleContext): ClusterRef {
+function led(ref: DestinationRef, context: RuleContext): Led {
   const found = resolveDestination(ref, context.object, context.lookup, context.listenerPort);
-  if (found.problem !== undefined) return nowhere(context.object);
-  context.onService(found.service.key);
-  return { cluster: outboundClusterName({ port: found.port, subset: found.subset, host: context.lookup.canonicalHost(found.service) }) };
+  if (found.problem !== undefined) return { destination: nowhere(context.object) };
+  const { service, port, subset } = found;
+  context.onService(service.key);
+  const destination = { cluster: outboundClusterName({ port, subset, host: context.lookup.canonicalHost(service) }) };
+  return { destination, split: subset === '' ? splitOf(service, port, context.lookup) : undefined };
 }
 
 /** Both kinds say with what a share that leads nowhere is answered. */
@@ -103,21 +106,28 @@ function nowhere(object: RouteObject): ClusterRef {
   return { cluster: '', missing: object.kind === 'VirtualService' ? 503 : 500 };
 }
 
+type Destinations = readonly WeightedDestination<DestinationRef>[];
+
 /** At least one, with a sum over 0: weights that allow nothing lead nowhere. */
-export function compileDestinations(
-  destinations: readonly WeightedDestination<DestinationRef>[],
-  context: RuleContext,
-): readonly WeightedDestination<ClusterRef>[] {
+function allLed(destinations: Destinations, context: RuleContext): Parameters<typeof splitDestinations>[0] {
   const sum = destinations.reduce((total, d) => total + Math.max(0, d.weight), 0);
   // Istio: the weight of an only destination means nothing. In the Gateway API a 0 is one.
   const free = context.object.kind === 'VirtualService' && destinations.length === 1;
-  if (sum <= 0 && !free) return [{ destination: nowhere(context.object), weight: 1 }];
-  return destinations.map((d) => ({ ...d, weight: free ? 1 : Math.max(0, d.weight), destination: clusterRef(d.destination, context) }));
+  if (sum <= 0 && !free) return [{ led: { destination: nowhere(context.object) }, weight: 1 }];
+  return destinations.map(({ destination, ...d }) => ({ ...d, weight: free ? 1 : Math.max(0, d.weight), led: led(destination, context) }));
 }
 
-/** Copies that lead nowhere are not made. */
-export function compileMirrors(mirrors: readonly Mirror<DestinationRef>[], context: RuleContext): readonly Mirror<ClusterRef>[] {
-  return mirrors
-    .map((m) => ({ ...m, destination: clusterRef(m.destination, context) }))
-    .filter((m) => m.destination.cluster !== '' && m.percent > 0);
+/** Of connections. */
+export function compileDestinations(destinations: Destinations, context: RuleContext): readonly WeightedDestination<ClusterRef>[] {
+  return splitDestinations(allLed(destinations, context));
+}
+
+/** Of requests. Copies that lead nowhere are not made. */
+export function compileRoute(
+  action: RouteAction<DestinationRef>,
+  context: RuleContext,
+): Pick<RouteAction<ClusterRef>, 'destinations' | 'mirrors'> {
+  const mirrors = action.mirrors.map((m): Mirror<Led> => ({ ...m, destination: led(m.destination, context) }));
+  const made = mirrors.filter((m) => m.destination.destination.cluster !== '' && m.percent > 0);
+  return splitRoute(allLed(action.destinations, context), made);
 }

@@ -16,4 +16,4 @@ export type {
   TrafficModel,
   Workload,
 } from './contract.ts';
-export { selectEndpoint } from './select-endpoint.ts';
+export { belongsTo, selectEndpoint } from './select-endpoint.ts';

@@ -12,6 +12,7 @@ import {
   olderFirst,
   type RouteObject,
   type RuleObject,
+  type ShiftObject,
   type SidecarObject,
   type TelemetryObject,
 } from './objects.ts';
@@ -112,6 +113,11 @@ export class Lookup {
     const entryHosts = this.#ask<EntryObject>(`entries@${service.key}`).flatMap((entry) => entry.spec.hosts.map((h) => h.toLowerCase()));
     const keys = new Set([service.key, ...entryHosts, ...hostKeys(host, namespace, this.hostSuffix)]);
     return [...new Set([...keys].flatMap((key) => this.#ask<RouteObject>(`uses@${key}`)))];
+  }
+
+  /** The one that holds: of several the first by name. */
+  shift(key: ServiceKey): ShiftObject | undefined {
+    return this.#ask<ShiftObject>(`shifts@${key}`).sort(olderFirst)[0];
   }
 
   /** What the ServiceEntries that make a service say its certificates hold. */

@@ -1,5 +1,5 @@
 import { outboundClusterName, type ServicePort } from '../../core/model/index.ts';
-import type { ClusterRef, HttpRule, L4Rule, Routing } from '../../core/traffic/index.ts';
+import type { ClusterRef, HttpRule, L4Rule, RouteAction, Routing } from '../../core/traffic/index.ts';
 import type { MergedService } from '../catalog/index.ts';
 import type { Finding, ServiceTraffic } from './contract.ts';
 import type { RuleContext } from './destinations.ts';
@@ -8,6 +8,7 @@ import { familyOf, httpRules, type Layer, l4Rules, layersOf } from './mesh-layer
 import { objectName } from './objects.ts';
 import { compilePolicies } from './policies.ts';
 import { onlyFor, withUniqueNames } from './rules.ts';
+import { splitOf, splitRoute } from './shift.ts';
 
 export interface CompiledService {
   /** Undefined: nothing is said of it. */
@@ -19,7 +20,8 @@ export interface CompiledService {
 export function compileService(service: MergedService, lookup: Lookup): CompiledService {
   const { layers, findings } = layersOf(service, lookup);
   const routing = new Map<number, Routing>();
-  for (const port of layers.length === 0 ? [] : service.ports) {
+  const ruled = layers.length > 0 || lookup.shift(service.key) !== undefined;
+  for (const port of ruled ? service.ports : []) {
     const compiled = compilePort(service, port, layers, lookup);
     if (compiled !== undefined) routing.set(port.port, compiled);
   }
@@ -32,7 +34,7 @@ export function compileService(service: MergedService, lookup: Lookup): Compiled
 function compilePort(service: MergedService, port: ServicePort, layers: readonly Layer[], lookup: Lookup): Routing | undefined {
   const context = { lookup, listenerPort: port.port, gateway: 'mesh', onService: () => undefined };
   const host = lookup.canonicalHost(service);
-  const own: ClusterRef = { cluster: outboundClusterName({ port: port.port, subset: '', host }) };
+  const own = ownRoute(service, port, host, lookup);
   const family = familyOf(port);
   if (family === 'http') {
     const rules = httpOf(layers, context, own);
@@ -44,9 +46,21 @@ function compilePort(service: MergedService, port: ServicePort, layers: readonly
   return l4 === undefined ? undefined : { virtualHosts: [], l4: withUniqueNames(l4) };
 }
 
+/** Where everything goes that no rule is about. */
+interface OwnRoute extends Pick<RouteAction<ClusterRef>, 'destinations' | 'mirrors'> {
+  /** There is reason to say so where nobody has a rule. */
+  readonly needed: boolean;
+}
+
+function ownRoute(service: MergedService, { port }: ServicePort, host: string, lookup: Lookup): OwnRoute {
+  const split = splitOf(service, port, lookup);
+  const led = { destination: { cluster: outboundClusterName({ port, subset: '', host }) }, split };
+  return { ...splitRoute([{ led, weight: 1 }], []), needed: split !== undefined };
+}
+
 type Context = Omit<RuleContext, 'object'>;
 
-function httpOf(layers: readonly Layer[], context: Context, own: ClusterRef): readonly HttpRule<ClusterRef>[] | undefined {
+function httpOf(layers: readonly Layer[], context: Context, { needed, ...own }: OwnRoute): readonly HttpRule<ClusterRef>[] | undefined {
   const rules: HttpRule<ClusterRef>[] = [];
   for (const layer of layers) {
     const found = httpRules(layer, context);
@@ -54,8 +68,8 @@ function httpOf(layers: readonly Layer[], context: Context, own: ClusterRef): re
     if (layer.callers === undefined) return [...rules, ...found];
     rules.push(...onlyFor([...found, unmatched(layer)], layer.callers));
   }
-  if (rules.length === 0) return undefined;
-  const action = { type: 'route' as const, destinations: [{ destination: own, weight: 1 }], mirrors: [] };
+  if (rules.length === 0 && !needed) return undefined;
+  const action = { type: 'route' as const, ...own };
   return [...rules, { name: 'default', matches: [], action }];
 }
 
@@ -68,12 +82,7 @@ function nameOf(layer: Layer): string {
   return layer.objects[0] === undefined ? '' : objectName(layer.objects[0]);
 }
 
-function l4Of(
-  layers: readonly Layer[],
-  family: 'tls' | 'tcp',
-  context: Context,
-  own: ClusterRef,
-): readonly L4Rule<ClusterRef>[] | undefined {
+function l4Of(layers: readonly Layer[], family: 'tls' | 'tcp', context: Context, own: OwnRoute): readonly L4Rule<ClusterRef>[] | undefined {
   const rules: L4Rule<ClusterRef>[] = [];
   for (const layer of layers) {
     const found = l4Rules(layer, family, context);
@@ -86,6 +95,6 @@ function l4Of(
     };
     rules.push(...onlyFor([...found, closed], layer.callers));
   }
-  if (rules.length === 0) return undefined;
-  return [...rules, { name: 'default', matches: [], destinations: [{ destination: own, weight: 1 }] }];
+  if (rules.length === 0 && !own.needed) return undefined;
+  return [...rules, { name: 'default', matches: [], destinations: own.destinations }];
 }

@@ -10,7 +10,7 @@ import { type EntryObject, objectId, objectName, type RouteObject } from './obje
 export type Token = string;
 type WildKind = 'routes' | 'rules' | 'checks';
 
-const ownKinds = new Set(['service', 'entries', 'attached', 'routes', 'rules', 'checks']);
+const ownKinds = new Set(['service', 'entries', 'attached', 'routes', 'rules', 'checks', 'shifts']);
 
 /** The service that asks this of itself whenever it is compiled: that need not be kept for each. */
 export function ownerOf(token: Token): ServiceKey | undefined {
@@ -115,6 +115,8 @@ function placesOf(object: TrafficObject, hostSuffix: string): Places {
       return { tokens: [self, `sidecars@${object.namespace}`], wild: [] };
     case 'Telemetry':
       return { tokens: [self, `telemetries@${object.namespace}`], wild: [] };
+    case 'TrafficShift':
+      return { tokens: [self, `shifts@${object.namespace}/${object.spec.service}`], wild: [] };
     case 'ReferenceGrant':
       return { tokens: [self, `grants@${object.namespace}`], wild: [] };
     default:

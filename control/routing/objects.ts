@@ -9,6 +9,7 @@ import type {
   TelemetrySpec,
   TrafficObject,
   TrafficObjectOf,
+  TrafficShiftSpec,
 } from '../../core/config/index.ts';
 import { compareText } from '../catalog/index.ts';
 import type { Finding } from './contract.ts';
@@ -21,6 +22,7 @@ export type GatewayObject = TrafficObjectOf<'Gateway', GatewaySpec>;
 export type EntryObject = TrafficObjectOf<'ServiceEntry', ServiceEntrySpec>;
 export type SidecarObject = TrafficObjectOf<'Sidecar', SidecarSpec>;
 export type TelemetryObject = TrafficObjectOf<'Telemetry', TelemetrySpec>;
+export type ShiftObject = TrafficObjectOf<'TrafficShift', TrafficShiftSpec>;
 export type GrantObject = TrafficObjectOf<'ReferenceGrant', ReferenceGrantSpec>;
 
 /** Unique among all objects: the Gateway API's Gateway is not Istio's. */

@@ -2,6 +2,7 @@ import { checkSidecar, checkTelemetry } from './check-client-rules.ts';
 import { checkRoute } from './check-route.ts';
 import { checkDestinationRule, checkHealthPolicy } from './check-rule.ts';
 import { checkServiceEntry } from './check-service-entry.ts';
+import { checkShift } from './check-shift.ts';
 import { compileGateway } from './compile-gateway.ts';
 import type { CompiledGateway, Finding, ServiceTraffic } from './contract.ts';
 import type { Lookup } from './lookup.ts';
@@ -49,6 +50,8 @@ export function check(id: string, lookup: Lookup): Made | undefined {
       return { findings: checkTelemetry(object, lookup) };
     case 'HealthCheckPolicy':
       return { findings: checkHealthPolicy(object, lookup) };
+    case 'TrafficShift':
+      return { findings: checkShift(object, lookup) };
     case 'ServiceEntry':
       return { findings: checkServiceEntry(object) };
     default:

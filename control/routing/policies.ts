@@ -3,8 +3,9 @@ import type { DestinationPolicy } from '../../core/config/index.ts';
 import { compareText, type MergedService } from '../catalog/index.ts';
 import type { CallerTraffic, ClusterPolicy, Finding, Subset } from './contract.ts';
 import type { Lookup, Matched } from './lookup.ts';
-import { findingOf, type HealthObject, objectName, type RuleObject } from './objects.ts';
+import { findingOf, type HealthObject, objectName, type RuleObject, type ShiftObject } from './objects.ts';
 import { callersApart, type Effective, effectiveRules } from './rule-path.ts';
+import { shiftSubsets } from './shift.ts';
 
 type PortPolicy = Omit<DestinationPolicy, 'ports'>;
 
@@ -15,7 +16,12 @@ export interface CompiledPolicies extends CallerTraffic {
 
 /** For most callers, and for each namespace that is told otherwise. */
 export function compilePolicies(service: MergedService, lookup: Lookup): CompiledPolicies {
-  const said: Said = { service, checks: lookup.healthChecks(service), names: lookup.subjectAltNames(service) };
+  const said: Said = {
+    service,
+    checks: lookup.healthChecks(service),
+    names: lookup.subjectAltNames(service),
+    shift: lookup.shift(service.key),
+  };
   const general = effectiveRules(service, lookup);
   const shared = compileEffective(said, general);
   const findings = conflicts(service, general.whole);
@@ -34,10 +40,11 @@ interface Said {
   readonly service: MergedService;
   readonly checks: readonly Matched<HealthObject>[];
   readonly names: readonly string[];
+  readonly shift: ShiftObject | undefined;
 }
 
 /** Several rules for one host are one: the oldest that has a policy gives it, and of subsets of one name the oldest counts. */
-function compileEffective({ service, checks, names }: Said, { whole, all }: Effective): CallerTraffic {
+function compileEffective({ service, checks, names, shift }: Said, { whole, all }: Effective): CallerTraffic {
   const policy = policyOf(whole);
   const subsets = new Map<string, Subset>();
   for (const rule of all) {
@@ -53,11 +60,9 @@ function compileEffective({ service, checks, names }: Said, { whole, all }: Effe
       });
     }
   }
-  return {
-    rules: whole.map(objectName),
-    subsets: [...subsets.values()].sort((a, b) => compareText(a.name, b.name)),
-    policies: byPort(service, (port) => withNames(withCheck(merge({}, policy, port), checks, port, ''), names)),
-  };
+  const policies = byPort(service, (port) => withNames(withCheck(merge({}, policy, port), checks, port, ''), names));
+  for (const subset of shift === undefined ? [] : shiftSubsets(shift, policies)) subsets.set(subset.name, subset);
+  return { rules: whole.map(objectName), subsets: [...subsets.values()].sort((a, b) => compareText(a.name, b.name)), policies };
 }
 
 function policyOf(whole: readonly RuleObject[]): DestinationPolicy | undefined {

@@ -1,6 +1,6 @@
 import type { ClusterRef, DestinationRef, HttpAction, HttpMatch, HttpRule, L4Match, L4Rule } from '../../core/traffic/index.ts';
 import { type ExpandedRule, expandRules } from './delegate.ts';
-import { compileDestinations, compileMirrors, type RuleContext } from './destinations.ts';
+import { compileDestinations, compileRoute, type RuleContext } from './destinations.ts';
 import type { Condition } from './match-merge.ts';
 import type { RouteObject } from './objects.ts';
 
@@ -34,7 +34,7 @@ export function gatewayName(name: string, namespace: string): string {
 
 function compileAction(action: HttpAction<DestinationRef>, context: RuleContext): HttpAction<ClusterRef> {
   if (action.type !== 'route') return action;
-  return { ...action, destinations: compileDestinations(action.destinations, context), mirrors: compileMirrors(action.mirrors, context) };
+  return { ...action, ...compileRoute(action, context) };
 }
 
 /** Those of a kind that are for this port, in order. */

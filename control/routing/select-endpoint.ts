@@ -1,10 +1,33 @@
-import type { SelectEndpoint } from './contract.ts';
+import type { MigrationSide } from '../../core/config/index.ts';
+import type { SelectEndpoint, SourceSelector, Subset } from './contract.ts';
 
 type Endpoint = Parameters<SelectEndpoint>[1];
 
 /** What the mesh knows of an endpoint better than its registry, then its own labels, then what its locality says. */
 export const selectEndpoint: SelectEndpoint = (labels, endpoint) =>
   Object.entries(labels).every(([key, value]) => has(endpoint, key, value));
+
+interface Selector extends Pick<Subset, 'labels'> {
+  readonly source?: SourceSelector | undefined;
+}
+
+/** Whether an endpoint belongs to a subset. */
+export function belongsTo({ labels, source }: Selector, endpoint: Endpoint): boolean {
+  if (source === undefined) return selectEndpoint(labels, endpoint);
+  const { of, but } = source;
+  return isKnownTo(of, endpoint) && (but === undefined || !isKnownTo(but, endpoint)) && selectEndpoint(labels, endpoint);
+}
+
+/** Whether that source speaks of it, be it as one of several. */
+export function isKnownTo({ cluster, registry }: MigrationSide, endpoint: Endpoint): boolean {
+  if (endpoint.cluster === cluster && endpoint.source === registry) return true;
+  return endpoint.provenance.some((each) => each.cluster === cluster && each.source === registry);
+}
+
+/** A label's value holds no slash: `consul/dc1` may be written `consul.dc1`. */
+function isNamed(source: string, value: string): boolean {
+  return source === value || source.replaceAll('/', '.') === value;
+}
 
 function has(endpoint: Endpoint, key: string, value: string): boolean {
   switch (key) {
@@ -15,8 +38,7 @@ function has(endpoint: Endpoint, key: string, value: string): boolean {
     case 'isthmus.dev/network':
       return endpoint.network === value;
     case 'isthmus.dev/registry':
-      // A label's value holds no slash: `consul/dc1` may be written `consul.dc1`.
-      return endpoint.source === value || endpoint.source.replaceAll('/', '.') === value;
+      return isNamed(endpoint.source, value) || endpoint.provenance.some(({ source }) => isNamed(source, value));
     default:
       return (Object.hasOwn(endpoint.labels, key) ? endpoint.labels[key] : ofPlace(endpoint, key)) === value;
   }

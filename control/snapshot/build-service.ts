@@ -105,8 +105,11 @@ function forGateway(service: MergedService, context: BuildContext): readonly Res
   const listeners = service.ports.flatMap((port) => originate(service, port, host, traffic, inputs));
   const called = service.ports.flatMap((port) => {
     const own = findGatewayPort(inputs.gatewayPorts, service.key, port.port) !== undefined;
+    const asked = ({ name }: SubsetTarget) => wanted(outboundClusterName({ port: port.port, subset: name, host }));
+    // A shift moves weight between clusters that are there already, be it from nothing or to all of it.
+    const shifted = targets.some((target) => target.source !== undefined && asked(target));
     return targets
-      .filter((target) => (own && target.name === '') || wanted(outboundClusterName({ port: port.port, subset: target.name, host })))
+      .filter((target) => (own && target.name === '') || (shifted && target.source !== undefined) || asked(target))
       .flatMap((target) => outbound(service, port, target, { ...context, place }));
   });
   const terminates = routed.some((r) => r.kind === 'route' && (r.value as RouteIr).mode === 'terminate');

@@ -111,7 +111,7 @@ function gatewayCandidates(group: RemoteGroup, asked: Asked): readonly Candidate
   if (addresses.length === 0) return [];
   const stale = first.state === 'stale';
   const all = behind(asked, first);
-  const subset = all.filter((e) => isMember(e, asked.port, asked.target.labels));
+  const subset = all.filter((e) => isMember(e, asked.port, asked.target));
   return [
     {
       tier: stale || first.cluster === view.cluster ? tiers.ownCluster : tiers.peers,

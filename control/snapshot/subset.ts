@@ -1,13 +1,14 @@
 import type { ServicePort } from '../../core/model/index.ts';
 import type { CatalogEndpoint } from '../catalog/index.ts';
-import type { CallerTraffic, ClusterPolicy, ServiceTraffic } from '../routing/index.ts';
-import { selectEndpoint } from '../routing/index.ts';
+import type { CallerTraffic, ClusterPolicy, ServiceTraffic, Subset } from '../routing/index.ts';
+import { belongsTo } from '../routing/index.ts';
 
 /** What one xDS cluster stands for: a subset of a service's endpoints, or with the name '' all of them. */
 export interface SubsetTarget {
   readonly name: string;
   /** Absent: every endpoint. */
-  readonly labels?: Readonly<Record<string, string>>;
+  readonly labels?: Subset['labels'];
+  readonly source?: Subset['source'];
   /** By service port. */
   readonly policies?: ReadonlyMap<number, ClusterPolicy>;
 }
@@ -27,10 +28,11 @@ export function subsetsOf(traffic: CallerTraffic | undefined): readonly SubsetTa
 }
 
 /** The endpoints that have the port and belong to the subset. */
-export function membersOf(endpoints: readonly CatalogEndpoint[], port: ServicePort, { labels }: SubsetTarget): readonly CatalogEndpoint[] {
-  return endpoints.filter((e) => isMember(e, port, labels));
+export function membersOf(endpoints: readonly CatalogEndpoint[], port: ServicePort, target: SubsetTarget): readonly CatalogEndpoint[] {
+  return endpoints.filter((e) => isMember(e, port, target));
 }
 
-export function isMember(e: CatalogEndpoint, port: ServicePort, labels: SubsetTarget['labels']): boolean {
-  return e.ports[port.name] !== undefined && (labels === undefined || selectEndpoint(labels, e));
+export function isMember(e: CatalogEndpoint, port: ServicePort, { labels, source }: SubsetTarget): boolean {
+  if (e.ports[port.name] === undefined) return false;
+  return labels === undefined || belongsTo({ labels, source }, e);
 }

@@ -1,4 +1,4 @@
-import type { NetworkId } from './ids.ts';
+import type { NetworkId, SourceId } from './ids.ts';
 
 export type Protocol = 'tcp' | 'http' | 'http2' | 'grpc' | 'tls';
 export type Runtime = 'kubernetes' | 'consul' | 'nomad' | 'eureka' | 'vm' | 'file';
@@ -42,6 +42,8 @@ export interface EndpointRecord {
   readonly runtime: Runtime;
   /** Proven by an attestor: wins over a record of the same (network, address, port) that only says so. */
   readonly attested: boolean;
+  /** Of a peer's: its other sources that have a record of the same place. Absent: none, or not told. */
+  readonly otherSources?: readonly SourceId[];
 }
 
 /** One service as one source knows it, already named by its Registry's rules. Immutable. */

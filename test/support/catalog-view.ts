@@ -17,14 +17,16 @@ export interface EndpointSketch extends Partial<Omit<EndpointRecord, 'network'>>
   readonly cluster?: string;
   readonly network?: string;
   readonly state?: 'live' | 'stale';
+  /** Of its cluster, all that speak of it, the winner first. Default file/test. */
+  readonly sources?: readonly string[];
 }
 
 export const httpPort: ServicePort = { name: 'http', port: 8080, protocol: 'http' };
 
 /** One endpoint of a service in cluster east, network a, with a sidecar, unless the sketch says otherwise. */
-function endpointOf(sketch: EndpointSketch): CatalogEndpoint {
+function endpointOf({ sources = [], ...sketch }: EndpointSketch): CatalogEndpoint {
   const cluster = clusterId(sketch.cluster ?? 'east');
-  const source = sourceId('file/test');
+  const source = sourceId(sources[0] ?? 'file/test');
   const record = {
     address: '10.0.0.1',
     ports: { http: 9090 },
@@ -46,7 +48,10 @@ function endpointOf(sketch: EndpointSketch): CatalogEndpoint {
     cluster,
     source,
     key: endpointKey(cluster, source, sketch.instance),
-    provenance: [],
+    provenance: sources.map((each) => {
+      const { instance, attested, health, state, labels } = record;
+      return { cluster, source: sourceId(each), instance, attested, health, state, labels };
+    }),
   };
 }
 

@@ -10,6 +10,7 @@ import type {
   TelemetrySpec,
   TrafficObject,
   TrafficObjectOf,
+  TrafficShiftSpec,
 } from '../../core/config/index.ts';
 import type { DestinationRef, HttpMatch, WeightedDestination } from '../../core/traffic/index.ts';
 
@@ -130,4 +131,18 @@ export function telemetry(
   createdAt = 1,
 ): TrafficObjectOf<'Telemetry', TelemetrySpec> {
   return { ...named('telemetry.istio.io', id), kind: 'Telemetry', spec: { selector, accessLogging, createdAt } };
+}
+
+/** Of the service `NAMESPACE/NAME`, from file/old of cluster east to file/new of it, unless said otherwise. */
+export function trafficShift(
+  id: string,
+  weight: number,
+  spec: Partial<TrafficShiftSpec> = {},
+  name = split(id).name,
+): TrafficObjectOf<'TrafficShift', TrafficShiftSpec> {
+  const { namespace, name: service } = split(id);
+  const side = (registry: string) => ({ cluster: 'east', registry });
+  const defaults = { service, from: side('file/old'), to: side('file/new'), weight, mirrorPercent: 0 };
+  const object = { group: 'isthmus.dev', namespace, name, scope: 'mesh' as const };
+  return { ...object, kind: 'TrafficShift', spec: { ...defaults, ...spec } };
 }

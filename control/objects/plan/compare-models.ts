@@ -58,8 +58,10 @@ function callerTexts(traffic: CallerTraffic, who: string): Map<string, string[]>
   };
   if (traffic.rules.length > 0) texts.set(`${who}DestinationRule`, [...traffic.rules]);
   add('', traffic.policies);
-  for (const { name, labels, policies } of traffic.subsets) {
-    texts.set(`${who}subset ${name}`, [`labels ${JSON.stringify(labels)}`]);
+  for (const { name, labels, source, policies } of traffic.subsets) {
+    texts.set(`${who}subset ${name}`, [
+      source === undefined ? `labels ${JSON.stringify(labels)}` : `endpoints of ${source.of.cluster}/${source.of.registry}`,
+    ]);
     add(`subset ${name}, `, policies);
   }
   return texts;

@@ -1,3 +1,4 @@
+import { shiftSubset } from '../../../core/config/index.ts';
 import { clusterSetHost, meshHost, type SpiffeId, serviceKey, sniName } from '../../../core/model/index.ts';
 import {
   appCluster,
@@ -42,12 +43,16 @@ function inbound(claim: NonNullable<NodeClaims['inbound']>, { find, context }: L
   const services = [...new Map(claim.services.map((s) => [inboundCluster(s, hostSuffix), s])).entries()];
   if (services.length === 0) return [];
   const authz = services.map(([, s]) => find('authz', serviceKey(s.namespace, s.name)));
-  const subsets = services.map(([, s]) => ['', ...(find('inbound', serviceKey(s.namespace, s.name))?.value.subsets ?? [])]);
+  // Callers may hear of a shift before this one does, and of its end after.
+  const always = ['', shiftSubset.from, shiftSubset.to];
+  const subsets = services.map(([, s]) => [
+    ...new Set([...always, ...(find('inbound', serviceKey(s.namespace, s.name))?.value.subsets ?? [])]),
+  ]);
   const deniedSerials = find('bundle', trustDomain)?.value.deniedSerials ?? [];
   const ends = () =>
     services.map(([cluster, s], i) => ({
       serverNames: [meshHost(s, hostSuffix), clusterSetHost(s)].flatMap((host) =>
-        (subsets[i] ?? ['']).map((subset) => sniName({ port: s.port, subset, host })),
+        (subsets[i] ?? always).map((subset) => sniName({ port: s.port, subset, host })),
       ),
       protocol: s.protocol,
       cluster,

@@ -5,7 +5,7 @@ import { decodePeerResource } from '../../../control/peering/decode-peering.ts';
 import { encodeEndpoint, encodeGateway, encodeService } from '../../../control/peering/export-records.ts';
 import { formatInviteToken, parseInviteToken } from '../../../control/peering/invite-token.ts';
 import { joinProof, offerProof, replyProof } from '../../../control/peering/join-proof.ts';
-import { networkId } from '../../../core/model/index.ts';
+import { networkId, sourceId } from '../../../core/model/index.ts';
 import { peering, peeringTypeUrls as urls } from '../../../core/xds/index.ts';
 import { MeshPki } from '../../support/mesh-pki.ts';
 import { exportInputs } from '../../support/peer-site.ts';
@@ -37,6 +37,20 @@ test('what one side encodes the other decodes to the same', () => {
   });
   const { key: _k, cluster: _c, source, state: _s, provenance: _p, ...record } = endpoint;
   assert.deepEqual(e, { ok: true, value: { kind: 'endpoint', service: 'shop/orders', source, value: record } });
+});
+
+test('of an endpoint that several sources speak of, all are told, as a side of a shift may be of any', () => {
+  const { cluster, instance, attested, health, state, labels } = endpoint;
+  const provenance = { cluster, instance, attested, health, state, labels };
+  const spoken = { ...endpoint, provenance: ['consul/dc1', 'vm', 'vm', 'nomad/x'].map((id) => ({ ...provenance, source: sourceId(id) })) };
+  const { name, value } = encodeEndpoint('shop', 'orders', spoken);
+  const decoded = decodePeerResource(urls.endpoint, name, value);
+  assert.ok(decoded.ok && decoded.value.kind === 'endpoint');
+  assert.deepEqual(decoded.value.value.otherSources, ['nomad/x', 'vm']);
+  const wrong = peering.ExportedEndpoint.decode(value);
+  wrong.otherSources = ['a b'];
+  const refused = decodePeerResource(urls.endpoint, name, peering.ExportedEndpoint.encode(wrong).finish());
+  assert.deepEqual(!refused.ok && refused.violations.map((v) => v.path), ['otherSources']);
 });
 
 test('whatever a peer sends, it decodes to a value that its name covers, or to what is wrong with it', () => {

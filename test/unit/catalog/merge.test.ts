@@ -215,6 +215,20 @@ test('one location from several sources is one endpoint: the attested wins, heal
   }
 });
 
+test('what a peer says that its other sources know too is in the provenance, alone and beside our own record', () => {
+  const told = endpoint('a', { attested: true, otherSources: [sourceId('consul/dc1')] });
+  const known = (view: ReturnType<typeof viewOf>) => onlyEndpoint(view).provenance.map((p) => `${p.cluster}/${p.source}`);
+  const alone = viewOf(peer(), says('vm', [service('shop/orders', [told])], west));
+  assert.deepEqual(known(alone), ['west/vm', 'west/consul/dc1']);
+  const both = viewOf(
+    peer(),
+    source('file/x'),
+    says('vm', [service('shop/orders', [told])], west),
+    says('file/x', [service('shop/orders', [endpoint('b')])]),
+  );
+  assert.deepEqual(known(both), ['west/vm', 'west/consul/dc1', 'east/file/x']);
+});
+
 test('one address in two networks is two endpoints', () => {
   const view = viewOf(
     source('consul/dc1'),

@@ -23,3 +23,20 @@ test('a gateway leads to the subsets that it was told of, and to no other', () =
   const rules = new Map([[sni(''), { mode: 'passthrough' as const, clusterName: 'local|80||x' }]]);
   assert.equal(findSniRule(rules, sni('v1')), undefined);
 });
+
+test('a side of a shift that a gateway has not heard of is the whole service, and once it knows either side it is not', () => {
+  const route = (clusterName: string) => ({ mode: 'passthrough' as const, clusterName });
+  const ends = new Map([
+    [sni(''), route('whole')],
+    [sni(gatewaySubset), route('ended')],
+  ]);
+  for (const side of ['isthmus-from', 'isthmus-to']) {
+    assert.deepEqual(findSniRule(ends, sni(side)), ends.get(sni('')));
+    assert.deepEqual(findSniRule(ends, sni(gatewaySubsetOf(side))), ends.get(sni(gatewaySubset)));
+    assert.equal(findSniRule(ends, sni(side, 81)), undefined);
+  }
+  ends.set(sni('isthmus-from'), route('old'));
+  assert.deepEqual(findSniRule(ends, sni('isthmus-from')), route('old'));
+  assert.equal(findSniRule(ends, sni('isthmus-to')), undefined, 'none of the new side is here');
+  assert.deepEqual(findSniRule(ends, sni(gatewaySubsetOf('isthmus-to'))), ends.get(sni(gatewaySubset)), 'ends are told apart');
+});
