@@ -28,7 +28,7 @@ export interface MigrationState {
   readonly phaseAt: number;
   readonly endedAt?: number;
   readonly paused?: { readonly by: string; readonly at: number; readonly reason: string };
-  readonly hold?: { readonly reason: string; readonly at: number };
+  readonly hold?: { readonly kind?: HoldKind; readonly reason: string; readonly at: number };
   readonly rollback?: { readonly reason: string; readonly at: number; readonly fromWeight: number };
   /** Indexes of steps that may begin, with who said so. */
   readonly approvals: readonly { readonly step: number; readonly by: string; readonly at: number }[];
@@ -42,7 +42,12 @@ export interface MigrationState {
   readonly steps: readonly StepRecord[];
   /** At most 500, the oldest after `started` go first. */
   readonly events: readonly MigrationEvent[];
+  /** Done, and the old side had no endpoint any more: no weight is needed. */
+  readonly released?: boolean;
 }
+
+/** Why it does not go on by itself; `old-side`: it should go back and cannot. */
+export type HoldKind = 'old-side' | 'new-side' | 'partition' | 'no-data' | 'freeze' | 'drain';
 
 export interface StepRecord {
   readonly weight: number;
@@ -110,6 +115,8 @@ export type MigrationCommand =
   | { readonly type: 'pause'; readonly by: string; readonly reason: string }
   | { readonly type: 'resume'; readonly by: string }
   | { readonly type: 'rollback'; readonly by: string; readonly reason: string }
+  /** While it drains: somebody answers for the old side, of which not all is known to be safe. */
+  | { readonly type: 'finish'; readonly by: string; readonly reason: string }
   | { readonly type: 'approve'; readonly by: string; readonly step: number };
 
 /** Counts traffic of one service by side, from the reports of proxies. One for each migration that is watched. */

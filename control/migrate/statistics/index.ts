@@ -1,4 +1,5 @@
 export { differenceInterval } from './difference.ts';
+export { deviationsFor } from './normal.ts';
 export { percentileInterval } from './percentile.ts';
 export { percentileRatio } from './ratio.ts';
 export { samplesToProve } from './samples.ts';

@@ -1,0 +1,65 @@
+import type { MigrationState } from '../contract.ts';
+import { ms, some } from '../gates/index.ts';
+import { withEvent } from './events.ts';
+import { withHold } from './hold.ts';
+import { sinceWhen } from './memory.ts';
+import { unheld } from './stepping.ts';
+import { end } from './transitions.ts';
+import { backOrHold, breachOf, type Outcome, type Turn, withFreeze } from './turn.ts';
+
+/**
+ * All traffic is at the new side, and the old one comes to rest. A breach goes back as long as its drain time lasts: beyond it, parts of the old side may be
+ * turned off, and only people know.
+ */
+export function drain(state: MigrationState, turn: Turn): Outcome {
+  const breach = turn.elapsedMs <= state.spec.drain.timeoutMs ? breachOf(turn) : undefined;
+  if (breach !== undefined) return backOrHold(state, 'breach', breach, turn);
+  const { memory, input, actor } = turn;
+  const seen = withDrain(state, input.observation.drain);
+  const gone = isGone(turn);
+  if (gone || (seen.drain.length > 0 && seen.drain.every(({ verdict }) => verdict === 'safe'))) {
+    const { current, stopped } = unheld(seen, turn);
+    if (stopped) return { state: current, memory };
+    const words = gone ? 'the old side has no endpoint any more' : `all ${seen.drain.length} places of the old side are safe to turn off`;
+    return { state: end(withEvent(current, 'safe', words, actor), 'done', words, actor), memory };
+  }
+  if (turn.elapsedMs <= state.spec.drain.timeoutMs) return { state: withFreeze(seen, turn), memory };
+  const reason = `not all of the old side is safe after ${ms(state.spec.drain.timeoutMs)}: ${notSafe(seen)}`;
+  return { state: withHold(seen, { kind: 'drain', reason }, actor), memory };
+}
+
+export function notSafe({ drain }: Pick<MigrationState, 'drain'>): string {
+  const open = drain.filter(({ verdict }) => verdict !== 'safe');
+  if (drain.length === 0) return 'nothing is known of it yet';
+  return some(open.map(({ address, verdict, reason }) => `${address} is ${verdict} (${reason})`));
+}
+
+/** Written when a verdict changes: who calls what now is told by its leader, and not by the store. */
+function withDrain(state: MigrationState, drain: MigrationState['drain'] | undefined): MigrationState {
+  if (drain === undefined) return state;
+  const verdicts = (of: MigrationState['drain']) =>
+    of.map(({ instance, address, verdict }) => `${instance} ${address} ${verdict}`).join('\n');
+  return verdicts(drain) === verdicts(state.drain) ? state : { ...state, drain };
+}
+
+/** Back is where all have heard of it. */
+export function comeBack(state: MigrationState, { input, actor, memory, elapsedMs }: Turn): Outcome {
+  const { proxies, nativeName } = input.observation;
+  // In the look that sent it back nobody can have heard of it.
+  if (elapsedMs <= 0 || proxies.behind.length > 0 || nativeName === 'switched') return { state, memory };
+  return { state: end(state, 'rolled-back', 'all callers send to the old side again', actor), memory };
+}
+
+/** Its shift stays until nothing is left on the old side that it keeps traffic from: looked at twice, as a registry may be caught in the act. */
+export function release(state: MigrationState, turn: Turn): Outcome {
+  const { input } = turn;
+  const gone = isGone(turn);
+  const memory = sinceWhen(turn.memory, 'emptySince', gone, input.monotonic);
+  const again = memory.emptySince !== undefined && memory.emptySince < input.monotonic;
+  return { state: again && state.released !== true ? { ...state, released: true } : state, memory };
+}
+
+function isGone({ input }: Turn): boolean {
+  const { from } = input.observation.places;
+  return from.state === 'live' && from.endpoints === 0;
+}

@@ -1,0 +1,13 @@
+export type { Advanced } from './advance.ts';
+export { advance } from './advance.ts';
+export type { CommandContext } from './command.ts';
+export { command } from './command.ts';
+export { specDigest } from './digest.ts';
+export { newEvents } from './events.ts';
+export type { Live } from './live.ts';
+export type { Memory } from './memory.ts';
+export { isEnd, isRunning } from './phases.ts';
+export { reserve } from './reserve.ts';
+export { inForce, mayReplace, shiftOf } from './shift.ts';
+export { statusOf } from './status.ts';
+export type { AdvanceInput } from './turn.ts';
