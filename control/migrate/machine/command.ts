@@ -103,7 +103,7 @@ function finish(state: MigrationState, { reason }: Of<'finish'>, actor: Actor): 
 }
 
 /** Why traffic cannot go back to the side that it came from. */
-export function noWayBack(state: MigrationState, { endpoints }: SidePlaces): string {
+function noWayBack(state: MigrationState, { endpoints }: SidePlaces): string {
   const rest = endpoints === 0 ? 'has no endpoint any more' : `has no healthy endpoint of ${endpoints}`;
   return `the old side, ${sideText(state.spec.from)}, ${rest}: traffic that went back would fail`;
 }

@@ -45,7 +45,7 @@ export function statusOf(state: MigrationState, live: Live): MigrationStatus {
   };
 }
 
-export function sideName({ cluster, registry }: MigrationSide, owner: string): string {
+function sideName({ cluster, registry }: MigrationSide, owner: string): string {
   return `${cluster === '' ? owner : cluster}/${registry}`;
 }
 
