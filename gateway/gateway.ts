@@ -222,7 +222,7 @@ export class Gateway implements RunningGateway {
         locality,
         version,
       },
-      report: { draining: false, services: [] },
+      report: { draining: false, services: [], sockets: [] },
       clock,
       random,
       log,
@@ -250,7 +250,7 @@ export class Gateway implements RunningGateway {
     try {
       if (this.#registration?.status().state === 'registered') {
         // Callers hear of it from the control plane; until they have, connections are still taken.
-        this.#registration.report({ draining: true, services: [] });
+        this.#registration.report({ draining: true, services: [], sockets: [] });
         await clock.sleep(Math.min(farewellMs, drainMs / 4));
       }
       const left = Math.max(0, deadline - clock.monotonic());

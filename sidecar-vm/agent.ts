@@ -1,5 +1,6 @@
 import { toMeshError } from '../core/errors.ts';
 import type { InstanceRegistration, ObtainedIdentity } from '../core/identity/index.ts';
+import type { agent } from '../core/xds/index.ts';
 import { type InboundService, logGate, proxyBefore, type StateFeed } from '../gateway/index.ts';
 import { type AdminServer, describeAgent, registerAgentMetrics, startAdmin } from './admin/index.ts';
 import type { GrpcSupport } from './certificates/index.ts';
@@ -11,6 +12,7 @@ import { HealthBoard } from './health/index.ts';
 import { inboundServices, NameDiscovery, type OpenedNames, OutboundKeeper, openNames, SettledState, want } from './mesh/index.ts';
 import type { AgentOptions } from './options.ts';
 import { takenByOthers } from './proxy/index.ts';
+import { ProcHolders, readTable, SocketWatcher } from './sockets/index.ts';
 import { openFeed, openGrpc, openIdentity, openTraffic, register, type Traffic } from './start-parts.ts';
 import type { StateLock } from './state-lock.ts';
 import { suspectOf } from './suspicion.ts';
@@ -28,6 +30,7 @@ export class Agent implements RunningAgent {
   readonly #deps: Required<AgentDeps>;
   readonly #lock: StateLock;
   readonly #board: HealthBoard;
+  readonly #sockets: SocketWatcher;
   /** Ends every loop. */
   readonly #stop = new AbortController();
   readonly #tasks: Promise<void>[] = [];
@@ -62,6 +65,9 @@ export class Agent implements RunningAgent {
     this.ended.catch(() => undefined);
     const { clock, log } = this.#deps;
     this.#board = new HealthBoard(options.services, { clock, log, onChange: () => this.#report() });
+    const { services, address } = options;
+    const [pids, onReport] = [() => this.#pids(), () => this.#report()];
+    this.#sockets = new SocketWatcher({ services, address, pids, read: readTable, holders: new ProcHolders(), clock, onReport });
   }
 
   async start(signal: AbortSignal): Promise<this> {
@@ -150,9 +156,10 @@ export class Agent implements RunningAgent {
     if (traffic.envoy !== undefined) this.#run(traffic.envoy.traffic.run(signal));
     // Not before what is on disk is also listened for.
     this.#settled = feed.from() === 'disk';
-    const registration = await register(options, traffic.port.port, identity, this.#board.report(false), deps, signal);
+    const registration = await register(options, traffic.port.port, identity, this.#saying(), deps, signal);
     this.#registration = registration;
     registration.subscribe(() => {
+      this.#sockets.watch(registration.watches());
       this.#settled ||= registration.status().state === 'registered';
     });
     identity.subscribe(() => feed.reconnect('the SVID was renewed'));
@@ -161,6 +168,7 @@ export class Agent implements RunningAgent {
     this.#run(registration.ended);
     this.#run(feed.run());
     this.#run(this.#board.run(signal));
+    this.#run(this.#sockets.run(signal));
   }
 
   /** The services of the mesh, as this machine's programs find them: addresses, ports and names. */
@@ -214,7 +222,17 @@ export class Agent implements RunningAgent {
   }
 
   #report(): void {
-    this.#registration?.report(this.#board.report(this.#finishing !== undefined));
+    this.#registration?.report(this.#saying());
+  }
+
+  #saying(): agent.Report {
+    return { ...this.#board.report(this.#finishing !== undefined), sockets: this.#sockets.report() };
+  }
+
+  /** Whose connections are the mesh's. */
+  #pids(): number[] {
+    const proxy = this.#traffic?.envoy?.proxy.status();
+    return proxy?.kind === 'envoy' && proxy.pid !== undefined ? [process.pid, proxy.pid] : [process.pid];
   }
 
   #onAccess(entry: Readonly<Record<string, unknown>>): void {

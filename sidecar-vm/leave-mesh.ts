@@ -48,7 +48,7 @@ async function leaveAlone(options: AgentOptions, signal: AbortSignal, deps: Agen
   );
   try {
     const identity = await openIdentity(options, all, controller.signal);
-    const report = { draining: true, services: [] };
+    const report = { draining: true, services: [], sockets: [] };
     const registration = await register(options, options.inbound.port, identity, report, all, controller.signal);
     const registered = await isRegistered(registration, controller.signal);
     if (registered) await registration.leave(askMs);

@@ -10,7 +10,7 @@ import type { ResourceSource } from '../../core/xds/index.ts';
 import { Issuance, JoinTokenAttestor, Ledger } from '../ca/index.ts';
 import { parseHostPort } from '../config/index.ts';
 import { GrpcFront, identityServer } from '../grpc/index.ts';
-import { Instances, Liveness, Presence, registrationServer } from '../registration/index.ts';
+import { Instances, Liveness, Presence, registrationServer, SocketReports } from '../registration/index.ts';
 import { loadReportingServer } from '../telemetry/loads/index.ts';
 import { telemetryServer } from '../telemetry/traffic/index.ts';
 import { createXdsServer, type XdsServer } from '../xds/index.ts';
@@ -38,6 +38,8 @@ export interface GrpcServices {
   readonly liveness: Liveness;
   /** Tells other replicas that this one is there. */
   readonly presence: Presence;
+  /** Which connections agents see, for migrations that drain; follows the store in its `run`. */
+  readonly sockets: SocketReports;
 }
 
 export function createGrpcServices(options: GrpcServicesOptions): GrpcServices {
@@ -57,7 +59,8 @@ export function createGrpcServices(options: GrpcServicesOptions): GrpcServices {
   const ttlMs = mesh.catalog.agentTtlMs;
   const presence = new Presence(store, randomUUID());
   const liveness = new Liveness({ instances, presence, ttlMs, clock, log });
-  front.addService(RegistrationService, registrationServer({ instances, liveness, ledger, callerOf, ttlMs, clock, log, signal }));
+  const sockets = new SocketReports({ store, clock, log });
+  front.addService(RegistrationService, registrationServer({ instances, liveness, ledger, callerOf, ttlMs, sockets, clock, log, signal }));
 
   const { cluster } = mesh;
   const counted = { store: traffic.store, reporters: traffic.reporters, mesh: traffic.mesh, cluster };
@@ -67,5 +70,5 @@ export function createGrpcServices(options: GrpcServicesOptions): GrpcServices {
 
   const xds = createXdsServer({ source: resources, cluster, callerOf, clock, log });
   for (const { definition, handlers } of xds.services) front.addService(definition, handlers);
-  return { front, xds, ledger, instances, liveness, presence };
+  return { front, xds, ledger, instances, liveness, presence, sockets };
 }

@@ -6,3 +6,4 @@ export { Liveness } from './liveness.ts';
 export type { RegistrationServerOptions } from './options.ts';
 export { Presence } from './presence.ts';
 export { registrationServer } from './registration-server.ts';
+export { SocketReports } from './socket-reports.ts';

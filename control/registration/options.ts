@@ -4,6 +4,7 @@ import type { Ledger } from '../ca/index.ts';
 import type { Caller, CallLike } from '../grpc/index.ts';
 import type { Instances } from './instances.ts';
 import type { Liveness } from './liveness.ts';
+import type { SocketReports } from './socket-reports.ts';
 
 export interface RegistrationServerOptions {
   readonly instances: Instances;
@@ -12,6 +13,8 @@ export interface RegistrationServerOptions {
   readonly callerOf: (call: CallLike) => Caller | undefined;
   /** MeshSpec.catalog.agentTtlMs; heartbeats are asked for three times as often. */
   readonly ttlMs: number;
+  /** Default: agents are asked for no connections. */
+  readonly sockets?: SocketReports;
   readonly clock: Clock;
   readonly log: Log;
   /** Its abort ends every stream with UNAVAILABLE, so that a drain waits for none of them. Default: none. */

@@ -1,7 +1,8 @@
 import { MeshError } from '../../core/errors.ts';
 import { formatSpiffeId } from '../../core/model/index.ts';
 import { formatViolation } from '../../core/validate.ts';
-import type { Hello, RegisterReply, RegisterRequest } from '../../core/xds/gen/isthmus/agent/v1/agent.ts';
+import type { Hello, RegisterReply, RegisterRequest, SocketWatch } from '../../core/xds/gen/isthmus/agent/v1/agent.ts';
+import type { RegisteredInstance } from '../../registries/vm/index.ts';
 import type { Caller } from '../grpc/index.ts';
 import { checkHello } from './check-hello.ts';
 import type { RegistrationServerOptions } from './options.ts';
@@ -13,7 +14,9 @@ export class RegisterSession {
   readonly #source: string;
   readonly #sessions: Map<string, RegisterSession>;
   readonly #evict: (error: MeshError) => void;
-  #registered: { readonly key: string; readonly generation: number; readonly grant: string } | undefined;
+  #registered:
+    | { readonly key: string; readonly generation: number; readonly grant: string; readonly record: RegisteredInstance }
+    | undefined;
   closed = false;
   left = false;
 
@@ -37,15 +40,16 @@ export class RegisterSession {
     if (body?.$case === 'hello') return this.#hello(body.value);
     const registered = this.#registered;
     if (registered === undefined) throw new MeshError('PROTOCOL_ERROR', 'the first message must be hello');
-    const { instances, liveness, ledger } = this.#options;
-    const { key, generation, grant } = registered;
+    const { instances, liveness, ledger, sockets } = this.#options;
+    const { key, generation, grant, record } = registered;
     switch (body?.$case) {
       case 'report': {
         const current = await ledger.grant(grant);
         if (current === undefined || current.value.revoked) throw new MeshError('PERMISSION_DENIED', 'this identity was revoked');
         await instances.report(key, generation, body.value);
+        if (body.value.sockets.length > 0) await sockets?.take(key, record, body.value.sockets);
         liveness.heard(key);
-        return this.#reply(generation);
+        return this.#reply(generation, sockets?.watchesFor(record));
       }
       case 'leave':
         await instances.remove(key, generation);
@@ -87,9 +91,9 @@ export class RegisterSession {
     liveness.heard(key);
     const { generation } = record.value;
     this.#replace(key, generation);
-    this.#registered = { key, generation, grant: grant.id };
+    this.#registered = { key, generation, grant: grant.id, record: record.value };
     log.info({ registration: key, spiffeId, generation, addresses: record.value.addresses }, 'instance registered');
-    return this.#reply(generation);
+    return this.#reply(generation, this.#options.sockets?.watchesFor(record.value));
   }
 
   /** Ends the stream that this one takes over from: fenced when it is of an older start, gone when it is of the same one. */
@@ -102,7 +106,7 @@ export class RegisterSession {
     old.#evict(new MeshError(fenced ? 'FENCED' : 'CONFLICT', `instance registered again (generation ${generation})`));
   }
 
-  #reply(generation: number): RegisterReply {
-    return { generation, heartbeatMs: Math.max(100, Math.floor(this.#options.ttlMs / 3)), durable: true };
+  #reply(generation: number, watchSockets: SocketWatch[] = []): RegisterReply {
+    return { generation, heartbeatMs: Math.max(100, Math.floor(this.#options.ttlMs / 3)), durable: true, watchSockets };
   }
 }

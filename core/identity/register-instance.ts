@@ -2,7 +2,7 @@ import type { Clock } from '../clock.ts';
 import { MeshError, toMeshError } from '../errors.ts';
 import { childController, exponentialBackoff, isAborted } from '../lifecycle.ts';
 import type { Log } from '../log.ts';
-import type { Hello, RegisterReply, Report } from '../xds/gen/isthmus/agent/v1/agent.ts';
+import type { Hello, RegisterReply, Report, SocketWatch } from '../xds/gen/isthmus/agent/v1/agent.ts';
 import { controlChannel } from './control-channel.ts';
 import { nextGeneration } from './generation.ts';
 import { openRegisterStream, type RegisterStream } from './register-stream.ts';
@@ -35,7 +35,9 @@ export interface InstanceRegistration {
   /** Says something new: sent at once, and repeated as the heartbeat. Latest wins. */
   report(report: Report): void;
   status(): RegistrationStatus;
-  /** Called after each change of status. Returns its undoing. */
+  /** Which connections the control plane last asked to be told of; mostly none. */
+  watches(): readonly SocketWatch[];
+  /** Called after each change of status, and of what is watched. Returns its undoing. */
   subscribe(listener: () => void): () => void;
   /** Deregisters; resolves when that is durable, or the control plane can't be asked within `deadlineMs`: then the instance expires there. */
   leave(deadlineMs: number): Promise<void>;
@@ -62,6 +64,7 @@ class Registration implements InstanceRegistration {
   #status: RegistrationStatus;
   #stream: RegisterStream | undefined;
   #attempt = 0;
+  #watches: readonly SocketWatch[] = [];
 
   constructor(options: RegisterInstanceOptions, generation: number) {
     this.#options = options;
@@ -88,6 +91,10 @@ class Registration implements InstanceRegistration {
 
   status(): RegistrationStatus {
     return this.#status;
+  }
+
+  watches(): readonly SocketWatch[] {
+    return this.#watches;
   }
 
   subscribe(listener: () => void): () => void {
@@ -153,6 +160,7 @@ class Registration implements InstanceRegistration {
       heardAt = clock.monotonic();
       heartbeatMs = Math.min(60_000, Math.max(50, reply.heartbeatMs));
       silenceMs = 3 * Math.max(heartbeatMs, 1_000);
+      this.#watch(reply.watchSockets);
       if (!reply.durable || this.#status.state === 'registered' || this.#status.state === 'left') return;
       onRegistered();
       this.#set('registered');
@@ -188,6 +196,16 @@ class Registration implements InstanceRegistration {
     const { generation } = this.#status;
     if (this.#status.state === state && this.#status.lastError === lastError) return;
     this.#status = lastError === undefined ? { state, generation } : { state, generation, lastError };
+    this.#tell();
+  }
+
+  #watch(watches: readonly SocketWatch[]): void {
+    if (JSON.stringify(watches) === JSON.stringify(this.#watches)) return;
+    this.#watches = watches;
+    this.#tell();
+  }
+
+  #tell(): void {
     for (const listener of [...this.#listeners]) listener();
   }
 }

@@ -72,6 +72,11 @@ export function instanceKey(
   return `${prefix}${record.namespace}/${record.serviceAccount}/${record.instance}`;
 }
 
+/** Of its endpoints: unique within the source, and readable, as no part may hold a tilde. */
+export function instanceIdOf({ namespace, serviceAccount, instance }: Pick<Common, 'namespace' | 'serviceAccount' | 'instance'>): string {
+  return `${namespace}~${serviceAccount}~${instance}`;
+}
+
 export function encodeInstance(record: RegisteredInstance): Uint8Array {
   return Buffer.from(JSON.stringify(record));
 }

@@ -9,7 +9,7 @@ import {
   serviceKey,
   splitServiceKey,
 } from '../../core/model/index.ts';
-import type { RegisteredService, RegisteredWorkload } from './record.ts';
+import { instanceIdOf, type RegisteredService, type RegisteredWorkload } from './record.ts';
 import type { GroupedWorkload } from './with-group.ts';
 
 /** The services that a workload serves. */
@@ -41,17 +41,12 @@ export function translate(key: ServiceKey, workloads: readonly GroupedWorkload[]
 }
 
 function byAge(a: RegisteredWorkload, b: RegisteredWorkload): number {
-  return a.registeredAt - b.registeredAt || (idOf(a) < idOf(b) ? -1 : 1);
-}
-
-/** Unique within the source, and readable: no part may hold a tilde. */
-function idOf(workload: RegisteredWorkload): string {
-  return `${workload.namespace}~${workload.serviceAccount}~${workload.instance}`;
+  return a.registeredAt - b.registeredAt || (instanceIdOf(a) < instanceIdOf(b) ? -1 : 1);
 }
 
 function endpointOf(workload: GroupedWorkload, services: readonly RegisteredService[]): EndpointRecord {
   return {
-    instance: idOf(workload),
+    instance: instanceIdOf(workload),
     network: networkId(workload.network),
     address: workload.addresses[0] ?? '',
     ports: Object.fromEntries(services.map((service) => [service.portName, workload.inboundPort])),

@@ -43,7 +43,7 @@ export class HealthBoard {
   }
 
   /** What the control plane is told. A service that was not checked yet is not mentioned: nothing is known of it. */
-  report(draining: boolean): agent.Report {
+  report(draining: boolean): Omit<agent.Report, 'sockets'> {
     const known = this.verdicts().filter(({ state }) => state.verdict !== 'unknown');
     return {
       draining,

@@ -24,6 +24,7 @@ import {
   Presence,
   type RegisteredGateway,
   registrationServer,
+  SocketReports,
 } from '../../control/registration/index.ts';
 import { openEmbeddedStore } from '../../control/store/index.ts';
 import type { Clock } from '../../core/clock.ts';
@@ -43,6 +44,7 @@ export interface TestControlPlane {
   readonly front: GrpcFront;
   readonly source: SvidSource;
   readonly instances: Instances;
+  readonly sockets: SocketReports;
   readonly gateways: Latest<readonly RegisteredGateway[]>;
   readonly address: string;
   readonly lines: readonly string[];
@@ -113,8 +115,9 @@ export async function startControlPlane(options: TestControlPlaneOptions): Promi
   const ttlMs = options.agentTtlMs ?? 15_000;
   const liveness = new Liveness({ instances, presence, ttlMs, clock, log });
   const callerOf = (call: CallLike) => front.callerOf(call);
-  front.addService(RegistrationService, registrationServer({ instances, liveness, ledger, callerOf, ttlMs, clock, log }));
-  const background = [presence.keep(clock, log, stopping.signal), liveness.run(stopping.signal)];
+  const sockets = new SocketReports({ store, clock, log });
+  front.addService(RegistrationService, registrationServer({ instances, liveness, ledger, callerOf, ttlMs, sockets, clock, log }));
+  const background = [presence.keep(clock, log, stopping.signal), liveness.run(stopping.signal), sockets.run(stopping.signal)];
   const resolve = options.resolve ?? (async () => []);
   const list = new GatewayList({ store, instances, cluster: clusterId(cluster), resolve, resolveEveryMs: 50, clock, log });
   background.push(list.run(stopping.signal), upkeep);
@@ -130,6 +133,7 @@ export async function startControlPlane(options: TestControlPlaneOptions): Promi
     address,
     lines,
     instances,
+    sockets,
     gateways: list.gateways,
     async token(claims = {}, request = {}) {
       const all: Claims = { role: 'workload', namespace: 'shop', serviceAccount: 'orders', services: [], addresses: [], ...claims };

@@ -94,6 +94,7 @@ async function vmHarness(): Promise<RegistryHarness> {
     instances.report(keyOf(service, instance), 1, {
       draining: false,
       services: [{ namespace: 'default', name: service, healthy, reason: '' }],
+      sockets: [],
     });
   return {
     source: () => createVmSource(broken, deps),

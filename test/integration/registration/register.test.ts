@@ -25,6 +25,7 @@ const orders: Partial<Claims> = { services: [{ namespace: 'shop', name: 'orders'
 const healthy = (is: boolean): Report => ({
   draining: false,
   services: [{ namespace: 'shop', name: 'orders', healthy: is, reason: is ? '' : 'HTTP 500' }],
+  sockets: [],
 });
 
 async function control(t: TestContext, options: Partial<TestControlPlaneOptions> = {}): Promise<TestControlPlane> {
@@ -231,7 +232,10 @@ test('gateways are listed with IPs: names are resolved, again and again, and kee
   const claims: Partial<Claims> = { role: 'gateway', namespace: 'isthmus-system', serviceAccount: 'gateway' };
   const vm = await machine(t, plane, await plane.token(claims), 'gw-1');
   const role = { $case: 'gateway' as const, value: { port: 0 } };
-  const registration = await vm.start({ addresses: ['gw.example.com', '198.51.100.9'], role }, { draining: false, services: [] });
+  const registration = await vm.start(
+    { addresses: ['gw.example.com', '198.51.100.9'], role },
+    { draining: false, services: [], sockets: [] },
+  );
   const listed = await until('addresses', () => plane.gateways.current?.find((gateway) => gateway.addresses.length === 2));
   assert.deepEqual(listed, {
     cluster: 'east',
@@ -247,7 +251,7 @@ test('gateways are listed with IPs: names are resolved, again and again, and kee
   answer = async () => ['192.0.2.2'];
   await until('the new address', () => plane.gateways.current?.[0]?.addresses.includes('192.0.2.2'));
   answer = () => Promise.reject(new Error('no DNS'));
-  registration.report({ draining: true, services: [] });
+  registration.report({ draining: true, services: [], sockets: [] });
   await until('draining', () => plane.gateways.current?.[0]?.draining);
   assert.deepEqual(plane.gateways.current?.[0]?.addresses, ['192.0.2.2', '198.51.100.9']);
   await plane.stop();

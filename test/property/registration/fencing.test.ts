@@ -36,7 +36,7 @@ const step = fc.record({
 async function take(instances: Instances, { what, generation }: { what: string; generation: number }): Promise<boolean> {
   try {
     if (what === 'register') await instances.register(record(generation));
-    else if (what === 'report') await instances.report(key, generation, { draining: false, services: [] });
+    else if (what === 'report') await instances.report(key, generation, { draining: false, services: [], sockets: [] });
     else if (what === 'expire') await instances.markExpired(key, generation);
     else await instances.remove(key, generation);
     return true;
