@@ -11,6 +11,10 @@ export const exitCode = {
   refused: 4,
   /** It was looked at, and is not as it should be. */
   differs: 5,
+  /** A migration went back, or was aborted. */
+  wentBack: 6,
+  /** A migration has not ended yet. */
+  running: 7,
 } as const;
 
 export type ExitCode = (typeof exitCode)[keyof typeof exitCode];

@@ -8,10 +8,12 @@ import {
   MigrationPlanRequest,
   MigrationReason,
   MigrationReport,
+  MigrationReportFiles,
   MigrationStatus,
 } from '../../core/admin/index.ts';
 import { MeshError } from '../../core/errors.ts';
 import type { MigrationCommand } from '../migrate/contract.ts';
+import { reportFiles } from '../migrate/report/index.ts';
 import { ApiRefusal } from './api-errors.ts';
 import type { ControlApi } from './control-api.ts';
 import type { MigrationsApi } from './migrations-api.ts';
@@ -82,6 +84,14 @@ const readingRoutes: readonly Route[] = [
     query: none,
     reply: MigrationReport,
     read: (api, { params }) => migrationsOf(api).report(params.namespace, params.name),
+  }),
+  reading({
+    ...ofOne,
+    path: '/v1/migrations/:namespace/:name/report/files',
+    role: 'viewer',
+    query: none,
+    reply: MigrationReportFiles,
+    read: async (api, { params }) => ({ files: [...reportFiles(await migrationsOf(api).report(params.namespace, params.name))] }),
   }),
 ];
 

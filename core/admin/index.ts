@@ -10,6 +10,7 @@ export {
   MigrationPlan,
   MigrationPlanRequest,
   MigrationReason,
+  MigrationReportFiles,
 } from './migration-requests.ts';
 export type { DrainEndpoint, GateStatus, MigrationEvent, MigrationPhase, MigrationSample, SideFigures, SideStatus } from './migrations.ts';
 export { MigrationList, MigrationReport, MigrationStatus } from './migrations.ts';

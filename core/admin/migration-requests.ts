@@ -71,3 +71,7 @@ export type ApproveRequest = Static<typeof ApproveRequest>;
 
 export const MigrationFreeze = Type.Object({ freeze: MigrationList.properties.freeze });
 export type MigrationFreeze = Static<typeof MigrationFreeze>;
+
+/** A report as files: `report.md`, `report.json` and the plots that it shows. */
+export const MigrationReportFiles = Type.Object({ files: list(Type.Object({ name: Type.String(), text: Type.String() })) });
+export type MigrationReportFiles = Static<typeof MigrationReportFiles>;

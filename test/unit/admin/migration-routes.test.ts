@@ -3,8 +3,9 @@ import test, { type TestContext } from 'node:test';
 import { namespacesOf } from '../../../control/objects/index.ts';
 import { MeshError } from '../../../core/errors.ts';
 import { FakeControlApi } from '../../fakes/control-api.ts';
-import { FakeMigrations, sampleMigration, samplePlan } from '../../fakes/migrations.ts';
+import { FakeMigrations } from '../../fakes/migrations.ts';
 import { policy, startAdmin } from '../../support/admin-server.ts';
+import { sampleMigration, samplePlan } from '../../support/migration-samples.ts';
 
 const ann = 'spiffe://mesh.test/ns/ops/sa/ann';
 const path = '/v1/migrations/shop/orders-to-prod';
