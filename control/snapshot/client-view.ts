@@ -119,7 +119,7 @@ export class ClientView implements ResourceView {
       const now = this.#class.current();
       const own = now !== undefined && this.#outdated(now) ? this.#remake(now) : [];
       if (changed === undefined) listener();
-      else listener(own.length === 0 ? changed : [...changed, ...own]);
+      else if (changed.length + own.length > 0) listener([...changed, ...own]);
     });
   }
 

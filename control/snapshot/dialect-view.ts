@@ -57,8 +57,11 @@ export class DialectView {
   }
 
   refresh(): void {
+    const before = this.#now?.snapshot;
     const changed = this.#read();
-    if (changed !== undefined && changed.length === 0) return;
+    // What is made for one client alone may be of what nobody else is told: a routing, at Envoy's sidecars.
+    const personal = this.#dialect.personal !== undefined && this.#now?.snapshot !== before;
+    if (changed !== undefined && changed.length === 0 && !personal) return;
     for (const listener of [...this.#listeners]) listener(changed);
   }
 
