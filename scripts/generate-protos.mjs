@@ -2,7 +2,7 @@
 // Skipped when nothing that goes in has changed, so that every npm script can call it.
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -85,6 +85,15 @@ if (existsSync(stamp) && readFileSync(stamp, 'utf8') === digest) process.exit(0)
 rmSync(out, { recursive: true, force: true });
 mkdirSync(out, { recursive: true });
 const module = (path) => ({ path: relative(root, path) || '.' });
+// A field that Envoy has and the API that comes along does not: who of several clusters takes a request may be told by its hash.
+const api = join(root, 'build/envoy-api');
+rmSync(api, { recursive: true, force: true });
+cpSync(join(deps, 'envoy-api'), api, { recursive: true });
+const routes = join(api, 'envoy/config/route/v3/route_components.proto');
+const known = readFileSync(routes, 'utf8');
+if (!known.includes('use_hash_policy')) {
+  writeFileSync(routes, known.replace('oneof random_value_specifier {', '$&\n    google.protobuf.BoolValue use_hash_policy = 5;'));
+}
 // The validation rules that come along are older than the Envoy API that comes along with them: one field is missing.
 const rules = join(root, 'build/protos');
 mkdirSync(join(rules, 'validate'), { recursive: true });
@@ -95,11 +104,11 @@ const complete = shipped.includes('ignore_empty')
 writeFileSync(join(rules, 'validate/validate.proto'), complete);
 const config = {
   version: 'v2',
-  modules: [ours, rules, ...['envoy-api', 'googleapis', 'xds'].map((d) => join(deps, d))].map(module),
+  modules: [ours, rules, api, ...['googleapis', 'xds'].map((d) => join(deps, d))].map(module),
 };
 const template = { version: 'v2', plugins: [{ local: plugin, out: relative(root, out), opt: options, include_imports: true }] };
 writeFileSync(join(out, 'buf.yaml'), '');
-const paths = [...inputs, ...envoyFiles.map((file) => join(deps, 'envoy-api/envoy', file))].flatMap((p) => ['--path', relative(root, p)]);
+const paths = [...inputs, ...envoyFiles.map((file) => join(api, 'envoy', file))].flatMap((p) => ['--path', relative(root, p)]);
 execFileSync(
   process.execPath,
   [buf, 'generate', '.', '--config', JSON.stringify(config), '--template', JSON.stringify(template), ...paths],

@@ -1,10 +1,10 @@
 import { outboundClusterName, type ServiceKey, splitServiceKey } from '../../core/model/index.ts';
-import type { ClusterRef, DestinationRef, Mirror, RouteAction, WeightedDestination } from '../../core/traffic/index.ts';
+import type { ClusterRef, DestinationRef, L4Rule, Mirror, RouteAction, WeightedDestination } from '../../core/traffic/index.ts';
 import type { MergedService } from '../catalog/index.ts';
 import type { Lookup } from './lookup.ts';
 import type { RouteObject } from './objects.ts';
 import { subsetNames } from './rule-path.ts';
-import { type Led, splitDestinations, splitOf, splitRoute } from './shift.ts';
+import { byHash, type Led, type SplitRoute, splitDestinations, splitOf, splitRoute } from './shift.ts';
 
 /** From where a rule is looked at: its object, and the listener that it is compiled for. */
 export interface RuleContext {
@@ -118,15 +118,13 @@ function allLed(destinations: Destinations, context: RuleContext): Parameters<ty
 }
 
 /** Of connections. */
-export function compileDestinations(destinations: Destinations, context: RuleContext): readonly WeightedDestination<ClusterRef>[] {
-  return splitDestinations(allLed(destinations, context));
+export function compileDestinations(destinations: Destinations, context: RuleContext): Pick<L4Rule<ClusterRef>, 'destinations' | 'byHash'> {
+  const all = allLed(destinations, context);
+  return { destinations: splitDestinations(all), ...byHash(all.map(({ led }) => led)) };
 }
 
 /** Of requests. Copies that lead nowhere are not made. */
-export function compileRoute(
-  action: RouteAction<DestinationRef>,
-  context: RuleContext,
-): Pick<RouteAction<ClusterRef>, 'destinations' | 'mirrors'> {
+export function compileRoute(action: RouteAction<DestinationRef>, context: RuleContext): SplitRoute {
   const mirrors = action.mirrors.map((m): Mirror<Led> => ({ ...m, destination: led(m.destination, context) }));
   const made = mirrors.filter((m) => m.destination.destination.cluster !== '' && m.percent > 0);
   return splitRoute(allLed(action.destinations, context), made);

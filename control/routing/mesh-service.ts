@@ -1,5 +1,5 @@
 import { outboundClusterName, type ServicePort } from '../../core/model/index.ts';
-import type { ClusterRef, HttpRule, L4Rule, RouteAction, Routing } from '../../core/traffic/index.ts';
+import type { ClusterRef, HttpRule, L4Rule, Routing } from '../../core/traffic/index.ts';
 import type { MergedService } from '../catalog/index.ts';
 import type { Finding, ServiceTraffic } from './contract.ts';
 import type { RuleContext } from './destinations.ts';
@@ -8,7 +8,7 @@ import { familyOf, httpRules, type Layer, l4Rules, layersOf } from './mesh-layer
 import { objectName } from './objects.ts';
 import { compilePolicies } from './policies.ts';
 import { onlyFor, withUniqueNames } from './rules.ts';
-import { splitOf, splitRoute } from './shift.ts';
+import { type SplitRoute, splitOf, splitRoute } from './shift.ts';
 
 export interface CompiledService {
   /** Undefined: nothing is said of it. */
@@ -47,7 +47,7 @@ function compilePort(service: MergedService, port: ServicePort, layers: readonly
 }
 
 /** Where everything goes that no rule is about. */
-interface OwnRoute extends Pick<RouteAction<ClusterRef>, 'destinations' | 'mirrors'> {
+interface OwnRoute extends SplitRoute {
   /** There is reason to say so where nobody has a rule. */
   readonly needed: boolean;
 }
@@ -95,6 +95,7 @@ function l4Of(layers: readonly Layer[], family: 'tls' | 'tcp', context: Context,
     };
     rules.push(...onlyFor([...found, closed], layer.callers));
   }
-  if (rules.length === 0 && !own.needed) return undefined;
-  return [...rules, { name: 'default', matches: [], destinations: own.destinations }];
+  const { needed, mirrors: _, ...leads } = own;
+  if (rules.length === 0 && !needed) return undefined;
+  return [...rules, { name: 'default', matches: [], ...leads }];
 }

@@ -41,7 +41,7 @@ function compileAction(action: HttpAction<DestinationRef>, context: RuleContext)
 export function compileL4Rules(object: RouteObject, type: 'tcp' | 'tls', context: RuleContext): readonly L4Rule<ClusterRef>[] {
   return object.spec.l4
     .filter((rule) => rule.type === type && holdsHere({ ports: rule.ports, gateways: rule.gateways ?? [] }, context))
-    .map(({ name, matches, destinations }) => ({ name, matches, destinations: compileDestinations(destinations, context) }));
+    .map(({ name, matches, destinations }) => ({ name, matches, ...compileDestinations(destinations, context) }));
 }
 
 const anyRequest: HttpMatch = { headers: [], query: [], sourceLabels: {} };

@@ -65,13 +65,18 @@ function fitted(parts: readonly WeightedDestination<ClusterRef>[]): readonly Wei
   return parts.map((part) => ({ ...part, weight: part.weight === 0 ? 0 : Math.max(1, Math.floor((part.weight / sum) * most)) }));
 }
 
+export type SplitRoute = Pick<RouteAction<ClusterRef>, 'destinations' | 'mirrors' | 'byHash'>;
+
 /** One rule's action, of where its destinations lead. `mirrors`: those that its author asked for. */
-export function splitRoute(
-  destinations: Parameters<typeof splitDestinations>[0],
-  mirrors: readonly Mirror<Led>[],
-): Pick<RouteAction<ClusterRef>, 'destinations' | 'mirrors'> {
+export function splitRoute(destinations: Parameters<typeof splitDestinations>[0], mirrors: readonly Mirror<Led>[]): SplitRoute {
   const asked = mirrors.map(({ destination, percent }) => ({ destination: copyTo(destination), percent }));
-  return { destinations: splitDestinations(destinations), mirrors: [...asked, ...shiftMirrors(destinations.map(({ led }) => led))] };
+  const all = destinations.map(({ led }) => led);
+  return { destinations: splitDestinations(destinations), mirrors: [...asked, ...shiftMirrors(all)], ...byHash(all) };
+}
+
+/** Sessions keep to their side. */
+export function byHash(all: readonly Led[]): { readonly byHash?: true } {
+  return all.some(({ split }) => split !== undefined) ? { byHash: true } : {};
 }
 
 /** As many copies as were asked for and no more: they stay with the old side until it gets no requests either. */

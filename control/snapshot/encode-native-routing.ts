@@ -74,13 +74,14 @@ function actionMessage(action: HttpAction<ClusterRef>): wire.HttpRule['action'] 
     case 'direct':
       return { $case: 'direct', value: { status: action.status, body: action.body === undefined ? undefined : Buffer.from(action.body) } };
     case 'route': {
-      const { destinations, rewrite, timeoutMs, retries, mirrors } = action;
+      const { destinations, rewrite, timeoutMs, retries, mirrors, byHash } = action;
       const value = {
         destinations: destinations.map(weighted),
         rewrite: rewriteMessage(rewrite),
         timeoutMs,
         retries: retryMessage(retries),
         mirrors: mirrors.map(({ destination, percent }) => ({ destination: { ...destination }, percent })),
+        byHash: byHash === true,
       };
       return { $case: 'route', value };
     }
@@ -129,8 +130,8 @@ function corsMessage(cors: CorsPolicy | undefined): wire.CorsPolicy | undefined 
   };
 }
 
-function l4Rule({ name, matches, destinations }: L4Rule<ClusterRef>): wire.L4Rule {
-  return { name, matches: matches.map(l4Match), destinations: destinations.map(weighted) };
+function l4Rule({ name, matches, destinations, byHash }: L4Rule<ClusterRef>): wire.L4Rule {
+  return { name, matches: matches.map(l4Match), destinations: destinations.map(weighted), byHash: byHash === true };
 }
 
 function l4Match({ destinationSubnets, sniHosts, sourceLabels, sourceNamespace }: L4Match): wire.L4Match {

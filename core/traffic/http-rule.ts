@@ -29,6 +29,11 @@ export interface RouteAction<D> {
   /** Absent: the default, see `defaultRetries`. `attempts: 0`: none at all; the only try has its `perTryTimeoutMs`. */
   readonly retries?: RetryPolicy;
   readonly mirrors: readonly Mirror<D>[];
+  /**
+   * Of several destinations one is told by the request's hash and not by chance, where they are spread by one (the first that is counts)
+   * and the request has what it is of: sessions keep to their destination, and what a rising weight takes it keeps. Default false.
+   */
+  readonly byHash?: true;
 }
 
 export interface WeightedDestination<D> {

@@ -25,6 +25,8 @@ export interface L4Rule<D> {
   /** Any of them; empty: every connection. */
   readonly matches: readonly L4Match[];
   readonly destinations: readonly WeightedDestination<D>[];
+  /** As of a RouteAction, by the source address. */
+  readonly byHash?: true;
 }
 
 /** One port of an ingress gateway. */

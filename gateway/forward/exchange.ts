@@ -3,7 +3,7 @@ import type { ClusterTable, DeliveredConnection } from '../engine/index.ts';
 import { hits } from '../routing/index.ts';
 import type { ForwardParts } from './contract.ts';
 import type { Downstream } from './downstream.ts';
-import { hashOf } from './hash-key.ts';
+import { hashOf, type RequestHash } from './hash-key.ts';
 import { isBodyless, localOriginHeader } from './headers.ts';
 import { hopHeaders } from './hop-headers.ts';
 import {
@@ -25,7 +25,7 @@ import { believed } from './outside.ts';
 import { relayBody } from './relay-body.ts';
 import { ReplayBody } from './replay-body.ts';
 import { RequestRecord } from './request-record.ts';
-import { type Routed, type RoutedTo, routedResponse, routeRequest } from './route-request.ts';
+import { type RouteChoice, type Routed, type RoutedTo, routedResponse, routeRequest } from './route-request.ts';
 import { after } from './timer.ts';
 import { Tries, type TriesEnd } from './tries.ts';
 import { tunnel } from './tunnel.ts';
@@ -40,6 +40,8 @@ export class Exchange extends RequestRecord implements Timed {
   #clusterName = '';
   #tries: Tries | undefined;
   #setCookie: string | undefined;
+  /** By which its destination was chosen. */
+  #session: RequestHash | undefined;
   /** Ends a delay, or the route's timeout. */
   #stopTimer: (() => void) | undefined;
 
@@ -74,13 +76,20 @@ export class Exchange extends RequestRecord implements Timed {
     const headers = hopHeaders(request.headers, this.requestId, this.connection, this.parts.tables().spiffeId);
     if (routing === undefined) return this.#forward(clusterName, request.path, request.authority, headers, undefined);
     const asked = { ...request, headers };
-    const routed = routeRequest(this.parts.router.of(routing), asked, this.parts.random, this.#downstream.upgrade);
+    const routed = routeRequest(this.parts.router.of(routing), asked, this.#choice, this.#downstream.upgrade);
     this.#routed = routed;
     if (routed.cors?.kind === 'preflight') return this.#answer(preflightReply(routed.cors.headers), false);
     if (routed.fault !== undefined && (await this.#injected(routed.fault))) return;
     const { then } = routed;
     if ('reply' in then) return this.#answer(then.reply, false);
+    this.#session = then.session;
     await this.#forward(then.clusterName, then.path, then.authority, then.headers, then.action);
+  }
+
+  get #choice(): RouteChoice {
+    const { random, tables } = this.parts;
+    const session: RouteChoice['session'] = (name, request) => hashOf(tables().clusters.get(name) ?? {}, request, this.connection.source);
+    return { random, session };
   }
 
   /** What should have been the rest of the body cannot be read. */
@@ -148,7 +157,7 @@ export class Exchange extends RequestRecord implements Timed {
   }
 
   #try(cluster: ClusterTable, send: UpstreamRequest, action: RoutedTo['action'] | undefined): Promise<TriesEnd | undefined> {
-    const { hash, setCookie } = hashOf(cluster, send, this.connection.source);
+    const { hash, setCookie } = hashOf(cluster, send, this.connection.source, this.#session);
     this.#setCookie = setCookie;
     const tries = new Tries(this.parts, {
       cluster,

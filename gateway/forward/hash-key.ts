@@ -7,15 +7,22 @@ export interface RequestHash {
   readonly hash?: string;
   /** A session begins: goes with the answer. */
   readonly setCookie?: string;
+  /** Of that cookie. */
+  readonly cookie?: string;
 }
 
 const none: RequestHash = {};
 
 /**
  * What the cluster's hash balancing goes by: `request` as it goes on, after its rule's changes, as in Envoy. A cookie that is to be
- * set is made here, so that its first request goes where the later ones will.
+ * set is made here, so that its first request goes where the later ones will; `before`: what was made of the same request already.
  */
-export function hashOf({ traffic }: ClusterTable, request: RequestHead, source: ConnectionSource): RequestHash {
+export function hashOf(
+  { traffic }: Pick<ClusterTable, 'traffic'>,
+  request: RequestHead,
+  source: ConnectionSource,
+  before: RequestHash = none,
+): RequestHash {
   const balancer = traffic?.loadBalancer;
   if (balancer?.type !== 'hash') return none;
   const { on } = balancer;
@@ -29,10 +36,11 @@ export function hashOf({ traffic }: ClusterTable, request: RequestHead, source: 
     case 'cookie': {
       const value = cookieOf(request, on.name);
       if (value !== undefined || on.ttlMs === undefined) return found(value);
+      if (before.cookie === on.name) return before;
       const made = randomUUID();
       const age = on.ttlMs === 0 ? '' : `; Max-Age=${Math.ceil(on.ttlMs / 1_000)}`;
       const path = on.path === '' ? '' : `; Path=${on.path}`;
-      return { hash: made, setCookie: `${on.name}="${made}"${age}${path}; HttpOnly` };
+      return { hash: made, setCookie: `${on.name}="${made}"${age}${path}; HttpOnly`, cookie: on.name };
     }
   }
 }

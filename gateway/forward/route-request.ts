@@ -1,13 +1,15 @@
-import type { ClusterRef, Fault, HeaderChanges, RouteAction } from '../../core/traffic/index.ts';
+import type { ClusterRef, Fault, HeaderChanges, RouteAction, WeightedDestination } from '../../core/traffic/index.ts';
 import {
   type CompiledRouting,
   type CorsVerdict,
   changeHeaders,
   locationOf,
   pickWeighted,
+  placeOf,
   RequestView,
   type RuleMatch,
 } from '../routing/index.ts';
+import type { RequestHash } from './hash-key.ts';
 import { type LocalReply, missingReply, noRouteReply } from './local-reply.ts';
 import type { RequestHead } from './message.ts';
 
@@ -28,22 +30,32 @@ export interface RoutedTo {
   readonly authority: string;
   readonly headers: readonly string[];
   readonly action: RouteAction<ClusterRef>;
+  /** By which its destination was told; absent: by chance. */
+  readonly session?: RequestHash;
 }
 
-/** `random`: uniform in [0, 1), for weights. `upgrade`: it asks for a WebSocket. Pure. */
-export function routeRequest(routing: CompiledRouting, request: RequestHead, random: () => number, upgrade = false): Routed {
+/** What decides between several destinations. */
+export interface RouteChoice {
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+  /** What the balancing of that xDS cluster knows a request by. */
+  readonly session: (clusterName: string, request: RequestHead) => RequestHash;
+}
+
+/** `upgrade`: it asks for a WebSocket. Pure but for the session that may begin. */
+export function routeRequest(routing: CompiledRouting, request: RequestHead, choice: RouteChoice, upgrade = false): Routed {
   const view = new RequestView(upgrade ? { ...request, upgrade } : request);
   const match = routing.rule(view);
   if (match === undefined) return { name: '', cors: undefined, fault: undefined, then: { reply: noRouteReply }, responseChanges: [] };
   const { rule, cors } = match;
-  const [then, ofDestination] = act(match, request, random);
+  const [then, ofDestination] = act(match, request, choice);
   const responseChanges = [rule.responseHeaders, ofDestination].filter((each) => each !== undefined);
   return { name: rule.name, cors: cors?.(view), fault: rule.fault, then, responseChanges };
 }
 
 type Acted = readonly [then: Routed['then'], responseChanges: HeaderChanges | undefined];
 
-function act(match: RuleMatch, request: RequestHead, random: () => number): Acted {
+function act(match: RuleMatch, request: RequestHead, choice: RouteChoice): Acted {
   const { action } = match.rule;
   switch (action.type) {
     case 'redirect': {
@@ -53,7 +65,7 @@ function act(match: RuleMatch, request: RequestHead, random: () => number): Acte
     case 'direct':
       return [{ reply: directReply(action.status, action.body ?? new Uint8Array(0), []) }, undefined];
     case 'route':
-      return route(match, action, request, random);
+      return route(match, action, request, choice);
   }
 }
 
@@ -61,9 +73,9 @@ function directReply(status: number, body: Uint8Array, headers: readonly string[
   return { status, body, headers, flags: [], detail: 'direct_response' };
 }
 
-function route(match: RuleMatch, action: RouteAction<ClusterRef>, request: RequestHead, random: () => number): Acted {
-  const { destinations, rewrite } = action;
-  const chosen = destinations.length === 1 ? destinations[0] : pickWeighted(destinations, random());
+function route(match: RuleMatch, action: RouteAction<ClusterRef>, request: RequestHead, choice: RouteChoice): Acted {
+  const { rewrite } = action;
+  const { chosen, session } = choose(action, request, choice);
   if (chosen === undefined || chosen.destination.cluster === '') {
     return [{ reply: missingReply(chosen?.destination.missing ?? 503) }, chosen?.responseHeaders];
   }
@@ -75,8 +87,23 @@ function route(match: RuleMatch, action: RouteAction<ClusterRef>, request: Reque
     authority: rewrite?.authority ?? changed.authority ?? byRule.authority ?? request.authority,
     headers: changed.headers,
     action,
+    ...(session === undefined ? {} : { session }),
   };
   return [to, chosen.responseHeaders];
+}
+
+interface Chosen {
+  readonly chosen: WeightedDestination<ClusterRef> | undefined;
+  readonly session?: RequestHash;
+}
+
+function choose({ destinations, byHash }: RouteAction<ClusterRef>, request: RequestHead, { random, session }: RouteChoice): Chosen {
+  if (destinations.length === 1) return { chosen: destinations[0] };
+  for (const { destination } of byHash === true ? destinations : []) {
+    const known = session(destination.cluster, request);
+    if (known.hash !== undefined) return { chosen: pickWeighted(destinations, placeOf(known.hash)), session: known };
+  }
+  return { chosen: pickWeighted(destinations, random()) };
 }
 
 /** The application's or our own answer, as its rule wants it. Pure. */

@@ -14,6 +14,7 @@ export interface ConnectionFacts {
 export interface L4Choice {
   readonly name: string;
   readonly destinations: readonly WeightedDestination<ClusterRef>[];
+  readonly byHash?: true;
 }
 
 type L4Test = (connection: ConnectionFacts) => boolean;

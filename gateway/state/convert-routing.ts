@@ -90,15 +90,20 @@ function actionOf(action: NonNullable<nativeRouting.HttpRule['action']>): HttpAc
       return { type: 'direct', status, ...said({ body: body && new Uint8Array(body) }) };
     }
     case 'route': {
-      const { destinations, rewrite, timeoutMs, retries, mirrors } = action.value;
+      const { destinations, rewrite, timeoutMs, retries, mirrors, byHash } = action.value;
       return {
         type: 'route',
         destinations: destinations.map(destinationOf),
         ...said({ rewrite: rewrite && rewriteOf(rewrite), timeoutMs, retries: retries && retriesOf(retries) }),
         mirrors: mirrors.map(({ destination, percent }) => ({ destination: refOf(destination), percent })),
+        ...hashed(byHash),
       };
     }
   }
+}
+
+function hashed(byHash: boolean): { readonly byHash?: true } {
+  return byHash ? { byHash } : {};
 }
 
 function destinationOf(message: nativeRouting.WeightedDestination): WeightedDestination<ClusterRef> {
@@ -155,8 +160,8 @@ function faultOf({ delay, abort }: nativeRouting.Fault): Fault {
   return said({ delay, abort: abort && said(abort) });
 }
 
-function l4RuleOf({ name, matches, destinations }: nativeRouting.L4Rule): L4Rule<ClusterRef> {
-  return { name, matches: matches.map(l4MatchOf), destinations: destinations.map(destinationOf) };
+function l4RuleOf({ name, matches, destinations, byHash }: nativeRouting.L4Rule): L4Rule<ClusterRef> {
+  return { name, matches: matches.map(l4MatchOf), destinations: destinations.map(destinationOf), ...hashed(byHash) };
 }
 
 function l4MatchOf({ sourceLabels, ...rest }: nativeRouting.L4Match): L4Match {

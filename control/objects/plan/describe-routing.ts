@@ -72,12 +72,15 @@ function redirectText({ status, scheme, authority, port, path }: RedirectAction)
 
 function routeText(action: RouteAction<ClusterRef>): string {
   const parts = [shares(action.destinations)];
+  if (action.byHash === true) parts.push(byHashText);
   if (action.rewrite !== undefined) parts.push(`rewrite ${JSON.stringify(action.rewrite)}`);
   if (action.timeoutMs !== undefined && action.timeoutMs > 0) parts.push(`timeout ${action.timeoutMs} ms`);
   if (action.retries !== undefined) parts.push(retryText(action.retries));
   for (const { destination, percent } of action.mirrors) parts.push(`mirrors ${percent} % to ${clusterText(destination)}`);
   return parts.join('; ');
 }
+
+const byHashText = 'sessions keep to their side';
 
 function retryText(retries: RetryPolicy): string {
   const { attempts, on, statusCodes, perTryTimeoutMs = 0, backoffMs = 25, otherLocalities = false, ignorePreviousHosts = true } = retries;
@@ -116,5 +119,5 @@ function headersText({ requestHeaders, responseHeaders }: WeightedDestination<Cl
 
 function l4Line(rule: L4Rule<ClusterRef>): string {
   const matches = rule.matches.length === 0 ? 'every connection' : rule.matches.map(l4MatchText).join(' or ');
-  return `${matches} -> ${shares(rule.destinations)}`;
+  return `${matches} -> ${shares(rule.destinations)}${rule.byHash === true ? `; ${byHashText}` : ''}`;
 }

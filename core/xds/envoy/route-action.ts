@@ -33,15 +33,16 @@ export function forward(action: RouteAction<ClusterRef>, options: ForwardOptions
   const used = usedBy(action);
   const missing = used.flatMap(({ destination }) => (destination.cluster === '' ? [destination.missing ?? 503] : []));
   if (missing.length === used.length) return directResponse(missing[0] ?? 503, undefined);
+  const keys = used.flatMap(({ destination }) => options.hashOn(destination.cluster) ?? []);
   const value = EnvoyRoute.create({
-    clusterSpecifier: specifier(used, options.headers),
+    clusterSpecifier: specifier(used, options.headers, action.byHash === true && keys.length > 0),
     clusterNotFoundResponseCode: missing.includes(500) ? NotFound.INTERNAL_SERVER_ERROR : NotFound.SERVICE_UNAVAILABLE,
     ...rewriteFields(action.rewrite?.path, options.path),
     ...hostRewrite(action.rewrite, used, options.headers),
     timeout: duration(action.timeoutMs ?? 0),
     retryPolicy: options.retryPolicy,
     requestMirrorPolicies: mirrors(action),
-    hashPolicy: hashPolicies(used.flatMap(({ destination }) => options.hashOn(destination.cluster) ?? [])),
+    hashPolicy: hashPolicies(keys),
   });
   return { $case: 'route', value };
 }
@@ -73,7 +74,11 @@ function headersTo(destination: WeightedDestination<ClusterRef>, rule: RuleHeade
   );
 }
 
-function specifier(destinations: readonly WeightedDestination<ClusterRef>[], rule: RuleHeaders): EnvoyRoute['clusterSpecifier'] {
+function specifier(
+  destinations: readonly WeightedDestination<ClusterRef>[],
+  rule: RuleHeaders,
+  byHash: boolean,
+): EnvoyRoute['clusterSpecifier'] {
   const [only, second] = destinations;
   if (only !== undefined && second === undefined) return { $case: 'cluster', value: only.destination.cluster };
   const own = destinations.some(hasChanges);
@@ -86,7 +91,9 @@ function specifier(destinations: readonly WeightedDestination<ClusterRef>[], rul
       hostRewriteSpecifier: authority === undefined ? undefined : { $case: 'hostRewriteLiteral', value: authority },
     });
   });
-  return { $case: 'weightedClusters', value: { clusters, totalWeight: undefined, runtimeKeyPrefix: '', randomValueSpecifier: undefined } };
+  // A session that begins with this request has no hash yet, and is led by chance this once.
+  const randomValueSpecifier = byHash ? { $case: 'useHashPolicy' as const, value: true } : undefined;
+  return { $case: 'weightedClusters', value: { clusters, totalWeight: undefined, runtimeKeyPrefix: '', randomValueSpecifier } };
 }
 
 /** The rule's before the rewrite, and that before a destination's. */

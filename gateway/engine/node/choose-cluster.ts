@@ -1,6 +1,6 @@
 import type { Protocol } from '../../../core/model/index.ts';
 import type { Routing } from '../../../core/traffic/index.ts';
-import { pickWeighted } from '../../routing/index.ts';
+import { type L4Choice, pickWeighted, placeOf } from '../../routing/index.ts';
 import type { PlainRule } from '../contract.ts';
 import type { Connection } from './connection.ts';
 import type { EngineParts } from './engine-parts.ts';
@@ -42,9 +42,20 @@ export async function chooseCluster(connection: Connection, rule: PlainRule, par
 export function clusterByRules(connection: Connection, routingName: string, routing: Routing, parts: EngineParts): string | undefined {
   const facts = { address: connection.destination.address, sni: connection.sni.toLowerCase() };
   const chosen = parts.router.of(routing).l4(facts);
-  const clusterName = pickWeighted(chosen?.destinations ?? [], parts.options.random())?.destination.cluster ?? '';
+  const place = chosen?.byHash === true ? placeOfSource(chosen, connection, parts) : undefined;
+  const clusterName = pickWeighted(chosen?.destinations ?? [], place ?? parts.options.random())?.destination.cluster ?? '';
   if (clusterName !== '') return clusterName;
   if (chosen === undefined) connection.fault('no-route', `no rule of ${routingName} takes it`, 'NR');
   else connection.fault('no-cluster', `rule ${chosen.name} leads nowhere`, 'NC');
   return undefined;
+}
+
+/** Undefined: nothing that it may lead to is spread by who calls. */
+function placeOfSource({ destinations }: L4Choice, { source }: Connection, parts: EngineParts): number | undefined {
+  const { clusters } = parts.tables();
+  const bySource = destinations.some(({ destination }) => {
+    const balancer = clusters.get(destination.cluster)?.traffic?.loadBalancer;
+    return balancer?.type === 'hash' && balancer.on.type === 'source-address';
+  });
+  return bySource ? placeOf(source.address) : undefined;
 }

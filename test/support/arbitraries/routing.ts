@@ -87,7 +87,7 @@ const action: fc.Arbitrary<HttpAction<ClusterRef>> = fc.oneof(
       destinations,
       mirrors: fc.array(allOf({ destination: clusterRef, percent }), few),
     },
-    { rewrite: someOf({}, { authority: text, path: rewritten }), timeoutMs: ms, retries },
+    { rewrite: someOf({}, { authority: text, path: rewritten }), timeoutMs: ms, retries, byHash: fc.constant(true as const) },
   ),
   someOf(
     {
@@ -131,7 +131,10 @@ const l4Match: fc.Arbitrary<L4Match> = someOf(
   },
   { sourceNamespace: text },
 );
-const l4Rule: fc.Arbitrary<L4Rule<ClusterRef>> = allOf({ name: text, matches: fc.array(l4Match, few), destinations });
+const l4Rule: fc.Arbitrary<L4Rule<ClusterRef>> = someOf(
+  { name: text, matches: fc.array(l4Match, few), destinations },
+  { byHash: fc.constant(true as const) },
+);
 
 export const routings: fc.Arbitrary<Routing> = allOf({
   virtualHosts: fc

@@ -1,14 +1,24 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { callerPolicies } from '../../../control/policy/index.ts';
 import { createTrafficCompiler } from '../../../control/routing/index.ts';
-import { createSnapshotBuilder, type Snapshot, type SnapshotInputs } from '../../../control/snapshot/index.ts';
+import {
+  createSnapshotBuilder,
+  DialectResources,
+  envoyDialect,
+  type Snapshot,
+  type SnapshotInputs,
+} from '../../../control/snapshot/index.ts';
 import type { TrafficObject } from '../../../core/config/index.ts';
 import { networkId, type ServiceKey } from '../../../core/model/index.ts';
+import { noClaims } from '../../../core/xds/index.ts';
 import { gatewayOf, inputsOf, serviceOf, viewOf } from '../../support/catalog-view.ts';
+import { clientOf } from '../../support/client-class.ts';
 import { hostSuffix } from '../../support/traffic-model.ts';
 import { rule, to, trafficShift, virtualService } from '../../support/traffic-objects.ts';
 import { clusterOf } from '../../support/traffic-sketch.ts';
 
+const anybody = callerPolicies({ cluster: 'east', trustDomain: 'mesh.test', exports: [], peers: new Map() });
 const agent = { kind: 'agent', network: networkId('a') } as const;
 const gateway = { kind: 'gateway', network: networkId('a') } as const;
 const farGateway = { kind: 'gateway', network: networkId('b') } as const;
@@ -96,4 +106,25 @@ test('a step changes where the weight is and no xDS cluster or endpoint', () => 
       assert.notEqual(after.version, before.version);
     }
   }
+});
+
+test('a step alone is told to Envoy’s sidecars, whose rules are made for each of them, and to those alone whom it concerns', () => {
+  const compiler = createTrafficCompiler({ hostSuffix });
+  const builder = createSnapshotBuilder();
+  const source = new DialectResources(builder, [envoyDialect]);
+  const at = (weight: number, services?: ReadonlySet<ServiceKey>) => {
+    const traffic = compiler.update([trafficShift('shop/orders', weight)], view, services);
+    builder.update(inputsOf(view, { traffic, policies: anybody }), services);
+    source.publish();
+  };
+  at(1);
+  const listens = (name: string) => ({ namespace: 'shop', name, port: 8080, address: '127.0.0.1', listen: 9000 });
+  const told = ['orders', 'pay'].map((name) => {
+    const names: string[] = [];
+    const client = clientOf({ dialect: 'envoy', network: 'a', claims: { ...noClaims, outbound: [listens(name)] } });
+    source.view(client).subscribe((changed) => names.push(...(changed?.flatMap((c) => c.names) ?? ['everything'])));
+    return names;
+  });
+  at(5, new Set());
+  assert.deepEqual(told, [['8080|orders.shop.mesh.internal'], []]);
 });
