@@ -16,4 +16,4 @@ export type {
   TrafficModel,
   Workload,
 } from './contract.ts';
-export { belongsTo, selectEndpoint } from './select-endpoint.ts';
+export { belongsTo, isKnownTo, selectEndpoint } from './select-endpoint.ts';

@@ -169,7 +169,7 @@ function peerInputs({ exported, peers }: MigrationScene): CatalogInput[] {
 }
 
 function parsed(value: object): ConfigObject {
-  const { located, violations } = parseObject({ file: 'scene.yaml', value, lineOf: () => 1 }, '/');
+  const { located, violations } = parseObject({ file: 'scene.yaml', value, lineOf: () => 1 }, '/', 'control-planes');
   if (located === undefined) throw new Error(violations.map(formatViolation).join('\n'));
   return located.object;
 }

@@ -96,8 +96,12 @@ export interface MigrationFact {
   readonly namespace: string;
   readonly name: string;
   readonly spec: MigrationSpec;
-  /** Absent: nothing has been written of it yet. */
+  /** Of its state, as are the next two. Absent: nothing has been written of it yet. */
   readonly phase?: MigrationPhase;
+  /** Percent to its new side. Absent: 0. */
+  readonly weight?: number;
+  /** It is done, and its shift is no more. */
+  readonly released?: boolean;
 }
 
 export interface ClientFact {
@@ -107,6 +111,8 @@ export interface ClientFact {
   readonly kind: 'agent' | 'gateway' | 'ingress';
   readonly dialect: 'native' | 'envoy' | 'grpc';
   readonly network: string;
+  /** Of proxyless gRPC clients: mesh clusters whose endpoints they can trust. Absent: all. */
+  readonly anchors?: readonly string[];
 }
 
 export interface NativeFact {

@@ -1,11 +1,9 @@
-import type { MigrationPhase } from '../../../core/admin/index.ts';
 import { didYouMean } from '../../../core/yaml/index.ts';
+import { isRunning } from '../machine/index.ts';
 import type { MigrationFact, PreflightCheck } from './contract.ts';
 import type { Scene } from './scene.ts';
 import { fail, type Problem, verdict, warn } from './verdict.ts';
 import { someText } from './words.ts';
-
-const running: readonly MigrationPhase[] = ['baseline', 'mirroring', 'stepping', 'draining', 'rolling-back'];
 
 /** Other migrations: one of each service, in an order that ends, and no more at once than may be. */
 export function checkQueue(scene: Scene): readonly PreflightCheck[] {
@@ -21,30 +19,37 @@ function others({ facts, namespace, name }: Scene): readonly MigrationFact[] {
   return facts.migrations.filter((m) => idOf(m) !== idOf({ namespace, name }));
 }
 
-/** Two would pull at the same weights. One that is over holds its shift too, until it is deleted. */
+/** Two would pull at the same weights. One that is over stands for the service until another begins where it ended. */
 function sameService(scene: Scene): Problem[] {
-  const { namespace, spec, key } = scene;
-  const same = others(scene).filter((m) => m.namespace === namespace && m.spec.service === spec.service);
-  return same.map((m) => {
+  const { namespace, spec, key, from, facts } = scene;
+  const same = others(scene).filter((m) => m.namespace === namespace && m.spec.service === spec.service && m.released !== true);
+  return same.flatMap((m): Problem[] => {
     const phase = m.phase ?? 'reserved';
     const message = `Migration ${idOf(m)} moves ${key} too (${phase})`;
     const remove = `\`isthmus delete Migration ${m.name} -n ${m.namespace}\``;
-    if (phase === 'done' && placesLeft(m, scene) === 0) return warn('spec.service', message, `it is over: ${remove}`);
-    if (running.includes(phase) || phase === 'waiting') {
-      return fail(
-        'spec.service',
-        message,
-        `wait until it is done, or \`isthmus migrate abort ${m.name} -n ${m.namespace}\`, then ${remove}`,
-      );
+    if (isRunning(phase)) {
+      return [
+        fail('spec.service', message, `wait until it is done, or \`isthmus migrate abort ${m.name} -n ${m.namespace}\`, then ${remove}`),
+      ];
     }
-    return fail('spec.service', message, `delete it first, as its weights are still in force: ${remove}`);
+    if (phase === 'reserved') return [fail('spec.service', message, `start that one, or ${remove}`)];
+    const at = whereItEnded(m, facts.view.cluster);
+    if (at === `${from.cluster}/${from.registry}`) return [];
+    const where = at === undefined ? `left ${m.weight} % on one side and the rest on the other` : `left everything on ${at}`;
+    return [
+      fail(
+        'spec.service',
+        `${message}: it ${where}, and this one would begin at ${from.label}`,
+        `delete it first, as its weights are in force: ${remove}`,
+      ),
+    ];
   });
 }
 
-/** Endpoints that its old side still has. */
-function placesLeft({ spec }: MigrationFact, { service, facts }: Scene): number {
-  const cluster = spec.from.cluster === '' ? facts.view.cluster : spec.from.cluster;
-  return (service?.endpoints ?? []).filter((e) => e.cluster === cluster && e.source === spec.from.registry).length;
+/** CLUSTER/SOURCE of all traffic; undefined: at both sides. */
+function whereItEnded({ spec, weight = 0 }: MigrationFact, own: string): string | undefined {
+  const side = weight === 0 ? spec.from : weight === 100 ? spec.to : undefined;
+  return side === undefined ? undefined : `${side.cluster || own}/${side.registry}`;
 }
 
 function sameName({ facts, namespace, name, spec }: Scene): Problem[] {
@@ -54,7 +59,7 @@ function sameName({ facts, namespace, name, spec }: Scene): Problem[] {
     const message = `Migration ${idOf(own)} is there already, of service ${own.spec.service}`;
     return [fail('metadata.name', message, 'give this one another name')];
   }
-  if (own.phase === undefined || !running.includes(own.phase)) return [];
+  if (own.phase === undefined || !isRunning(own.phase)) return [];
   return [warn('metadata.name', `Migration ${idOf(own)} is running (${own.phase})`, 'a change counts from its next start')];
 }
 
@@ -118,7 +123,7 @@ function turns(scene: Scene): Problem[] {
     const message = `all migrations are frozen by ${facts.freeze.by}: ${facts.freeze.reason}`;
     problems.push(warn('', message, 'it can be applied now and begins once they are thawed'));
   }
-  const now = others(scene).filter((m) => m.phase !== undefined && running.includes(m.phase));
+  const now = others(scene).filter((m) => m.phase !== undefined && m.phase !== 'waiting' && isRunning(m.phase));
   if (now.length >= facts.limit) {
     const message = `${now.length} of at most ${facts.limit} migrations run now (${someText(now.map(idOf))}): this one will wait`;
     problems.push(warn('', message, 'wait until one has ended, or raise the limit'));

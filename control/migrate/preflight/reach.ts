@@ -3,7 +3,7 @@ import type { GatewayRecord } from '../../catalog/index.ts';
 import type { PreflightCheck } from './contract.ts';
 import type { Scene, Side } from './scene.ts';
 import { fail, type Problem, verdict, warn } from './verdict.ts';
-import { listText, someText } from './words.ts';
+import { countText, listText, someText } from './words.ts';
 
 /** Callers reach either side: on one network directly, across networks by a healthy gateway of the other. */
 export function checkReach(scene: Scene): readonly PreflightCheck[] {
@@ -84,7 +84,13 @@ function back(scene: Scene, callers: readonly string[]): Problem[] {
 function transport({ facts, to, service, key }: Scene): Problem[] {
   const grpc = facts.clients.filter((c) => c.dialect === 'grpc');
   if (grpc.length === 0 || service?.ports.some((p) => p.protocol === 'grpc') !== true) return [];
-  const message = `${grpc.length} proxyless gRPC client(s) are connected: they follow the weights and report nothing, so gates do not see what they call`;
+  const problems: Problem[] = [];
+  const strangers = grpc.filter((c) => c.anchors?.includes(to.cluster) === false).map((c) => c.id);
+  if (strangers.length > 0) {
+    const message = `proxyless gRPC clients ${someText(strangers)} have no anchor of ${to.cluster}: they could not trust what they are moved to`;
+    problems.push(fail('spec.to.cluster', message, `write their bootstrap anew (\`isthmus grpc bootstrap\`), with ${to.cluster} in it`));
+  }
+  const message = `${countText(grpc.length, 'proxyless gRPC client')} connected: they follow the weights and report nothing, so gates do not see what they call`;
   const fix = `see that enough of the traffic of ${key} to ${to.label} comes from proxies, or gate on the servers' own metrics with type prometheus`;
-  return [warn('spec.gates', message, fix)];
+  return [...problems, warn('spec.gates', message, fix)];
 }

@@ -68,10 +68,13 @@ function ownSubsets({ host, key }: Scene, routings: readonly NamedRouting[]): Pr
   });
 }
 
+/** What is found of these is found here by other checks. */
+const ofMigrations: readonly string[] = ['Migration', 'TrafficShift'];
+
 /** Errors, and what is not in force because of another, of objects that speak of the service. */
 function conflicts(scene: Scene): Problem[] {
   const objects = objectsOf(scene);
-  const about = ({ object }: Finding) => objects.has(`${object.namespace}/${object.name}`);
+  const about = ({ object }: Finding) => !ofMigrations.includes(object.kind) && objects.has(`${object.namespace}/${object.name}`);
   const found = scene.facts.traffic.findings.filter((f) => about(f) && (f.severity === 'error' || f.code === 'conflict'));
   return found.map(({ severity, object, message, path }) => {
     const text = `${object.kind} ${object.namespace}/${object.name}${path === '' ? '' : ` ${path}`}: ${message}`;

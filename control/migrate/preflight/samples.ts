@@ -1,17 +1,11 @@
 import type { MigrationGate, MigrationSpec } from '../../../core/config/index.ts';
-import { samplesToProve } from '../statistics/index.ts';
+import { latencyNeeded, neededFor } from '../gates/index.ts';
 import type { SeenTraffic } from './contract.ts';
 
 /** What a gate of its own counting needs before it says anything; 0: it counts none. */
 export function samplesNeeded(gate: MigrationGate, confidence: number): number {
   if (gate.type === 'error-rate') return neededFor(gate.max, confidence, gate.minSamples);
-  return gate.type === 'latency' ? neededFor(1 - gate.percentile / 100, confidence, gate.minSamples) : 0;
-}
-
-const [fewest, most] = [20, 3_000];
-
-function neededFor(limit: number, confidence: number, minSamples: number | undefined): number {
-  return minSamples ?? Math.min(most, Math.max(fewest, samplesToProve(limit, confidence)));
+  return gate.type === 'latency' ? latencyNeeded(gate, confidence) : 0;
 }
 
 /** A second, of what the gate counts. */

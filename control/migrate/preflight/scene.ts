@@ -1,6 +1,7 @@
 import type { MigrationSide, MigrationSpec } from '../../../core/config/index.ts';
 import { meshHost, type Protocol, type ServiceKey, serviceKey } from '../../../core/model/index.ts';
 import type { CatalogEndpoint, CatalogView, Contribution, MergedService, SourceStatus } from '../../catalog/index.ts';
+import { isKnownTo } from '../../routing/index.ts';
 import type { PreflightFacts, RegistryFact } from './contract.ts';
 
 /** One side as it is known here. */
@@ -56,7 +57,7 @@ function sideOf(
   const cluster = side.cluster === '' ? view.cluster : side.cluster;
   const { registry } = side;
   const local = cluster === view.cluster;
-  const endpoints = among.filter((e) => isKnownTo(cluster, registry, e));
+  const endpoints = among.filter((e) => isKnownTo({ cluster, registry }, e));
   return {
     cluster,
     registry,
@@ -69,12 +70,6 @@ function sideOf(
     endpoints,
     healthy: takingTraffic(endpoints),
   };
-}
-
-/** Whether that source speaks of it, be it as one of several: an agent on a machine adds to what its registry says of it. */
-export function isKnownTo(cluster: string, registry: string, endpoint: CatalogEndpoint): boolean {
-  const named = (each: { readonly cluster: string; readonly source: string }) => each.cluster === cluster && each.source === registry;
-  return named(endpoint) || endpoint.provenance.some(named);
 }
 
 /** As callers choose: those whose health nobody knows count while none is known to be healthy. */

@@ -1,6 +1,7 @@
 import { didYouMean } from '../../../core/yaml/index.ts';
+import { isKnownTo } from '../../routing/index.ts';
 import type { PreflightCheck } from './contract.ts';
-import { isKnownTo, type Scene, type Side } from './scene.ts';
+import type { Scene, Side } from './scene.ts';
 import { fail, type Problem, verdict, warn } from './verdict.ts';
 import { countText, someText } from './words.ts';
 
@@ -72,7 +73,7 @@ function placesProblems(scene: Scene): Problem[] {
 
 /** One location is one endpoint, whoever reports it: it cannot be left and entered. */
 function sharedPlaces({ from, to }: Scene): Problem[] {
-  const both = from.endpoints.filter((e) => isKnownTo(to.cluster, to.registry, e)).map((e) => `${e.instance} (${e.address})`);
+  const both = from.endpoints.filter((e) => isKnownTo(to, e)).map((e) => `${e.instance} (${e.address})`);
   if (both.length === 0) return [];
   const message = `${from.label} and ${to.label} both report ${someText(both)}: one place cannot be moved to itself`;
   return [fail('spec.to.registry', message, 'register the new instances alone in the new registry, at addresses of their own')];

@@ -114,21 +114,22 @@ test('connections are judged as connections', () => {
   assert.deepEqual(violations, []);
 });
 
-test('back to the VMs is a migration too, once the one away from them is deleted', () => {
+test('back to the VMs is a migration too, which takes the place of the one away from them', () => {
   const scene = goodScene();
   const back = { ...request, from: request.to, to: request.from };
   scene.socketAgents = [...scene.socketAgents, { network: 'pods', address: '10.1.0.1' }, { network: 'pods', address: '10.1.0.2' }];
-  assert.deepEqual(
-    preflight(back, factsOf(scene)).checks.filter((c) => c.ok !== 'pass'),
-    [],
+  const away = { namespace: 'shop', name: 'orders-to-kubernetes-prod', spec: migrationOf() };
+  const judged = (end: object) => {
+    scene.migrations = [{ ...away, ...end }];
+    return preflight(back, factsOf(scene)).checks.filter((c) => c.ok !== 'pass');
+  };
+  assert.deepEqual(judged({ phase: 'done', weight: 100 }), []);
+  assert.deepEqual(judged({ phase: 'done', weight: 100, released: true }), []);
+  assert.match(
+    judged({ phase: 'rolled-back', weight: 0 })[0]?.message ?? '',
+    /left everything on east\/consul\/dc1, and this one would begin at kubernetes\/prod$/,
   );
-  scene.migrations = [{ namespace: 'shop', name: 'orders-to-kubernetes-prod', spec: migrationOf(), phase: 'done' }];
-  assert.match(preflight(back, factsOf(scene)).violations[0]?.message ?? '', /moves shop\/orders too \(done\)/);
-  changeOrders(scene, 'consul/dc1', () => ({ endpoints: [] }));
-  assert.deepEqual(
-    preflight(back, factsOf(scene)).checks.flatMap((c) => (c.ok === 'pass' ? [] : [`${c.ok} ${c.name}`])),
-    ['warn service', 'warn other-migrations'],
-  );
+  assert.match(judged({ phase: 'aborted', weight: 25 })[0]?.message ?? '', /left 25 % on one side and the rest on the other/);
 });
 
 test('sessions that are kept by a hash stay kept, which is said', () => {
@@ -154,4 +155,30 @@ test('a Migration that is checked is said back as it was', () => {
   assert.equal(spec, whole);
   assert.deepEqual([name, document.metadata], ['mine', { name: 'mine', namespace: 'shop' }]);
   assert.deepEqual(document.spec['nativeName'], { registry: 'consul/dc1', atWeight: 25 });
+});
+
+test('a Migration that was applied already does not stand in its own way', () => {
+  const scene = goodScene();
+  const sides = { from: { cluster: 'east', registry: 'consul/dc1' }, to: { cluster: 'east', registry: 'kubernetes/prod' } };
+  scene.documents.push(
+    {
+      apiVersion: 'isthmus.dev/v1alpha1',
+      kind: 'TrafficShift',
+      metadata: { name: 'orders-to-kubernetes-prod', namespace: 'shop' },
+      spec: { service: 'orders', ...sides, weight: 0, mirrorPercent: 0 },
+    },
+    {
+      apiVersion: 'networking.istio.io/v1',
+      kind: 'VirtualService',
+      metadata: { name: 'orders', namespace: 'shop' },
+      spec: { hosts: ['orders'], http: [{ timeout: '5s', route: [{ destination: { host: 'orders' } }] }] },
+    },
+  );
+  scene.migrations = [{ namespace: 'shop', name: 'orders-to-kubernetes-prod', spec: migrationOf(), phase: 'reserved', weight: 0 }];
+  const facts = factsOf(scene);
+  assert.ok(facts.traffic.service('shop/orders' as never)?.subsets.some((s) => s.name === 'isthmus-to'));
+  assert.deepEqual(
+    preflight(request, facts).checks.filter((c) => c.ok !== 'pass'),
+    [],
+  );
 });

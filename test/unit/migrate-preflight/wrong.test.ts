@@ -2,9 +2,15 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { preflight } from '../../../control/migrate/preflight/index.ts';
 import { factsOf, goodScene, migrationOf } from '../../support/preflight-scene.ts';
-import { wrongCourses } from './wrong-courses.ts';
+import { wrongCallers } from './wrong-callers.ts';
+import { wrongGates } from './wrong-gates.ts';
+import { wrongIdentities } from './wrong-identities.ts';
+import { wrongOrder } from './wrong-order.ts';
+import { wrongPlaces } from './wrong-places.ts';
 import type { WrongRow } from './wrong-row.ts';
-import { wrongSides } from './wrong-sides.ts';
+import { wrongTimes } from './wrong-times.ts';
+
+const rows: readonly WrongRow[] = [...wrongPlaces, ...wrongIdentities, ...wrongCallers, ...wrongGates, ...wrongTimes, ...wrongOrder];
 
 const request = {
   namespace: 'shop',
@@ -21,7 +27,7 @@ function judged({ scene: change, request: other, migration, spec }: WrongRow) {
   return preflight({ ...request, ...whole, ...other }, factsOf(scene));
 }
 
-for (const row of [...wrongSides, ...wrongCourses]) {
+for (const row of rows) {
   test(`wrong: ${row.title}`, () => {
     const { checks, violations } = judged(row);
     const bad = checks.filter((c) => c.ok !== 'pass');
@@ -42,14 +48,14 @@ for (const row of [...wrongSides, ...wrongCourses]) {
 }
 
 test('the table has more wrong migrations than anybody makes on one day, each another', () => {
-  const titles = [...wrongSides, ...wrongCourses].map((row) => row.title);
+  const titles = rows.map((row) => row.title);
   assert.equal(new Set(titles).size, titles.length);
   assert.ok(titles.length >= 45);
 });
 
 test('everything that is wrong is said at once', () => {
   const scene = goodScene();
-  for (const row of wrongSides.filter((r) => ['a network without a gateway', 'a new side that is too small'].includes(r.title)))
+  for (const row of rows.filter((r) => ['a network without a gateway', 'a new side that is too small'].includes(r.title)))
     row.scene?.(scene);
   scene.freeze = { by: 'anna', reason: 'Black Friday' };
   const { violations } = preflight({ ...request, spec: { ...migrationOf(), steps: [] } }, factsOf(scene));
