@@ -4,6 +4,7 @@ import { openEtcdStore } from '../../control/store/index.ts';
 import type { Store, WatchBatch } from '../../core/store.ts';
 import { systemClock } from '../../core/system-clock.ts';
 import { leadershipContract } from '../contract/leadership/suite.ts';
+import { sightBoardContract } from '../contract/migrate/sight-board-cases.ts';
 import { type OpenHarness, put, shape, write } from '../contract/store/harness.ts';
 import { storeContract } from '../contract/store/suite.ts';
 import { until } from '../support/until.ts';
@@ -45,6 +46,7 @@ const openHarness: OpenHarness = async (t) => {
 
 storeContract('etcd', openHarness);
 leadershipContract('etcd', openHarness);
+sightBoardContract('etcd', openHarness);
 
 async function watching(t: TestContext, store: Store, after: number): Promise<string[]> {
   const seen: WatchBatch[] = [];

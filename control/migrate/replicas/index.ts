@@ -1,0 +1,5 @@
+export type { Pooled } from './pool.ts';
+export { Pool } from './pool.ts';
+export type { Sight, Sights } from './sight.ts';
+export type { SightBoardOptions } from './sight-board.ts';
+export { SightBoard } from './sight-board.ts';
