@@ -66,6 +66,12 @@ export class Leadership {
     }
   }
 
+  /** The replica that leads, as the store has it; undefined: nobody does. Rejects with STORE_UNAVAILABLE. */
+  async leader(): Promise<string | undefined> {
+    const found = await this.#options.store.get(this.#key);
+    return found === undefined ? undefined : Buffer.from(found.value).toString();
+  }
+
   /** Undefined: it went to somebody else. */
   async #campaign(signal: AbortSignal): Promise<Won | undefined> {
     const { store, clock, log, name, replica, ttlMs, sole } = this.#options;

@@ -10,5 +10,12 @@ export type {
   SideCounts,
   SidePlaces,
 } from './contract.ts';
-export type { Advanced, AdvanceInput, Memory } from './machine/index.ts';
-export { advance, command, isRunning, reserve, shiftOf, statusOf } from './machine/index.ts';
+export type {
+  Commanded,
+  MigrationObject,
+  MigrationObjects,
+  MigrationsOptions,
+  NativeNameSwitch,
+  ShiftDocument,
+} from './run/index.ts';
+export { Migrations } from './run/index.ts';

@@ -10,6 +10,8 @@ export interface Live {
   readonly observation?: Observation;
   readonly gates: readonly GateStatus[];
   readonly monotonic: number;
+  /** As its leader said, where this is not the leader. */
+  readonly remainingMs?: number | null;
   readonly blockers: readonly string[];
   /** Replica; empty: nobody leads. */
   readonly leader: string;

@@ -14,7 +14,7 @@ export function statusOf(state: MigrationState, live: Live): MigrationStatus {
   const { memory, observation } = live;
   const measured = memory !== undefined && observation !== undefined && isMemoryOf(memory, state);
   const window = measured ? windowsOf(memory, { observation, monotonic: live.monotonic }).step : undefined;
-  const remainingMs = window === undefined ? null : remaining(state, window.elapsedMs);
+  const remainingMs = window === undefined ? (live.remainingMs ?? null) : remaining(state, window.elapsedMs);
   const { spec, paused, hold, rollback } = state;
   const digest = specDigest(spec);
   return {

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import type { ExternalValue, MigrationCommand } from '../../../control/migrate/contract.ts';
 import { isRunning } from '../../../control/migrate/machine/index.ts';
 import type { MigrationSpec } from '../../../core/config/index.ts';
-import { drainEndpoint, livePlaces, MigrationScene, migrationSpec } from '../../support/migration-scene.ts';
+import { drainEndpoint, livePlaces, MigrationScene, migrationSpec } from '../../support/migration-machine-scene.ts';
 
 type Act = (scene: MigrationScene) => void;
 interface Move {

@@ -4,7 +4,7 @@ import type { ExternalValue } from '../../../control/migrate/contract.ts';
 import { evaluateGates, type GateView, type Window } from '../../../control/migrate/gates/index.ts';
 import type { GateStatus } from '../../../core/admin/index.ts';
 import type { MigrationGate } from '../../../core/config/index.ts';
-import { livePlaces, noCounts, requests } from '../../support/migration-scene.ts';
+import { livePlaces, noCounts, requests } from '../../support/migration-machine-scene.ts';
 
 const nothing: Window = { elapsedMs: 15_000, from: noCounts, to: noCounts };
 

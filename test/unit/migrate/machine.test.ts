@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { MigrationCommand } from '../../../control/migrate/contract.ts';
 import { inForce, reserve, shiftOf, statusOf } from '../../../control/migrate/machine/index.ts';
 import type { MigrationSpec } from '../../../core/config/index.ts';
-import { drainEndpoint, livePlaces, MigrationScene, migrationSpec, noCounts, of } from '../../support/migration-scene.ts';
+import { drainEndpoint, livePlaces, MigrationScene, migrationSpec, noCounts, of } from '../../support/migration-machine-scene.ts';
 
 const by = 'ann';
 const fewer: MigrationSpec['gates'] = [{ name: 'errors', type: 'error-rate', max: 0.01, minSamples: 50 }];
