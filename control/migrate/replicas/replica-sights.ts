@@ -1,0 +1,115 @@
+import type { Clock } from '../../../core/clock.ts';
+import { isAborted } from '../../../core/lifecycle.ts';
+import type { Log } from '../../../core/log.ts';
+import type { Meter, MigrationState, Observation } from '../contract.ts';
+import { isRunning } from '../machine/index.ts';
+import { Pool, type Pooled } from './pool.ts';
+import type { Sight, Sights } from './sight.ts';
+import type { SightBoard } from './sight-board.ts';
+
+export interface ReplicaSightsOptions {
+  readonly board: SightBoard;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** As this replica knows them. */
+  readonly states: () => readonly MigrationState[];
+  /** Of this replica's own clients. */
+  readonly meter: (state: MigrationState) => Meter;
+  readonly proxies: (state: MigrationState) => Sight['proxies'];
+}
+
+interface Measured {
+  readonly run: number;
+  readonly meter: Meter;
+}
+
+/** Where nothing runs, until somebody looks again, ms. */
+const idleMs = 1_000;
+
+/** On every replica: measures what its own clients do while a migration runs, tells the others, and gives its leader what all of them have seen. */
+export class ReplicaSights {
+  readonly #options: ReplicaSightsOptions;
+  readonly #measured = new Map<string, Measured>();
+  #others: ReadonlyMap<string, Sights> = new Map();
+  #told = false;
+
+  constructor(options: ReplicaSightsOptions) {
+    this.#options = options;
+  }
+
+  /** Twice an interval of the fastest that runs, until `signal` aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { board, clock, log } = this.#options;
+    try {
+      while (!signal.aborted) {
+        const running = this.#options.states().filter(({ phase }) => isRunning(phase));
+        await this.#exchange(running).catch((error: unknown) =>
+          log.warn({ error }, 'what replicas measure could not be told to each other'),
+        );
+        await clock.sleep(Math.min(idleMs, ...running.map(({ spec }) => spec.intervalMs / 2)), signal);
+      }
+    } catch (error) {
+      if (!isAborted(error)) throw error;
+    } finally {
+      this.#forget(new Set());
+      await board.close();
+    }
+  }
+
+  /** For the leader of a run: sums over all replicas, since this was called. */
+  meter(state: MigrationState): Meter {
+    const pool = new Pool();
+    const look = () => this.#look(pool, state);
+    look();
+    return { read: look, close: () => undefined };
+  }
+
+  proxies(state: MigrationState): Observation['proxies'] {
+    return this.#look(new Pool(), state).proxies;
+  }
+
+  #look(pool: Pool, state: MigrationState): Pooled {
+    const id = idOf(state);
+    const others = [...this.#others].flatMap(([replica, sights]) => {
+      const sight = sights.get(id);
+      return sight === undefined ? [] : [[replica, sight] as const];
+    });
+    return pool.look(this.#own(state), new Map(others));
+  }
+
+  async #exchange(running: readonly MigrationState[]): Promise<void> {
+    this.#forget(new Set(running.map(idOf)));
+    if (running.length === 0) this.#others = new Map();
+    if (running.length === 0 && !this.#told) return;
+    await this.#options.board.publish(new Map(running.map((state) => [idOf(state), this.#own(state)])));
+    this.#told = running.length > 0;
+    if (running.length > 0) this.#others = await this.#options.board.others();
+  }
+
+  #own(state: MigrationState): Sight {
+    const { from, to, callers } = this.#meterOf(state).read();
+    return { from, to, callers, proxies: this.#options.proxies(state) };
+  }
+
+  #meterOf(state: MigrationState): Meter {
+    const id = idOf(state);
+    const known = this.#measured.get(id);
+    if (known?.run === state.run) return known.meter;
+    known?.meter.close();
+    const meter = this.#options.meter(state);
+    this.#measured.set(id, { run: state.run, meter });
+    return meter;
+  }
+
+  #forget(running: ReadonlySet<string>): void {
+    for (const [id, { meter }] of this.#measured) {
+      if (running.has(id)) continue;
+      meter.close();
+      this.#measured.delete(id);
+    }
+  }
+}
+
+function idOf({ namespace, name }: MigrationState): string {
+  return `${namespace}/${name}`;
+}
