@@ -18,7 +18,7 @@ export interface HealthServerOptions {
   readonly readiness: () => readonly HealthCheck[];
   readonly metrics: Registry;
   /** Brings gauges to what is true now; called at each scrape. */
-  readonly beforeScrape: () => void;
+  readonly beforeScrape: () => void | Promise<void>;
 }
 
 /**
@@ -51,7 +51,7 @@ export class HealthServer implements Service {
       return reply.status(ready ? 200 : 503).send({ ready, checks });
     });
     this.#app.get('/metrics', async (_request, reply) => {
-      beforeScrape();
+      await beforeScrape();
       return reply.type(metrics.contentType).send(await metrics.metrics());
     });
     try {

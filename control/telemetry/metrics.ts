@@ -1,5 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { version } from '../../core/version.ts';
+import { createMigrationMetrics, type MigrationMetrics } from './migration-metrics.ts';
 
 /** What the control plane counts, by the names that dashboards and alert rules use. Served at /metrics of the health listener. */
 export interface ControlMetrics {
@@ -27,6 +28,7 @@ export interface ControlMetrics {
   readonly apiRequests: Counter<'route' | 'code'>;
   readonly auditFailures: Counter;
   readonly configReloads: Counter<'outcome'>;
+  readonly migrations: MigrationMetrics;
 }
 
 /** A registry of its own, so that several control planes can run in one process. */
@@ -62,5 +64,6 @@ export function createMetrics(labels: { readonly cluster: string }): ControlMetr
     apiRequests: counter('isthmus_api_requests_total', 'Calls of the admin API.', ['route', 'code']),
     auditFailures: counter('isthmus_audit_failures_total', 'Changes that could not be written to the audit log.'),
     configReloads: counter('isthmus_config_reloads_total', 'Reloads of the configuration.', ['outcome']),
+    migrations: createMigrationMetrics(registry),
   };
 }

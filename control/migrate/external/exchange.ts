@@ -6,6 +6,8 @@ import { childController } from '../../../core/lifecycle.ts';
 /** One POST, bounded. `product` is what people call the other side in messages. */
 export interface Exchange {
   readonly product: string;
+  /** Whose url, files and timeout these are, in messages. Default `gate`. */
+  readonly owner?: string;
   readonly url: string;
   readonly contentType: string;
   readonly body: string;
@@ -50,14 +52,21 @@ export async function exchange(what: Exchange, clock: Clock, signal: AbortSignal
   } catch (error) {
     if (error instanceof NoAnswer) throw error;
     if (signal.aborted) throw new NoAnswer(`${nameOf(what)} was not waited for: the control plane stopped asking`);
-    throw new NoAnswer(late ? `${nameOf(what)} did not answer within ${what.timeoutMs} ms: ${LATE}` : describe(what, error));
+    throw new NoAnswer(late ? `${nameOf(what)} did not answer within ${what.timeoutMs} ms: ${lateOf(what)}` : describe(what, error));
   } finally {
     timer.abort();
     release();
   }
 }
 
-const LATE = "check whether it hangs or a firewall drops its packets, or raise the gate's timeout";
+/** A timeout that nobody can write is not to be raised. */
+function lateOf({ owner }: Exchange): string {
+  return `check whether it hangs or a firewall drops its packets${owner === undefined ? ", or raise the gate's timeout" : ''}`;
+}
+
+function ownerOf({ owner = 'gate' }: Exchange): string {
+  return `the ${owner}'s`;
+}
 
 /** As in `Prometheus at http://10.0.0.1:9090`. */
 export function nameOf({ product, url }: Pick<Exchange, 'product' | 'url'>): string {
@@ -121,7 +130,9 @@ async function readText(what: Exchange, body: Dispatcher.ResponseData['body']): 
   for await (const chunk of body as AsyncIterable<Buffer>) {
     size += chunk.length;
     if (size > MAX_BODY_BYTES)
-      throw new NoAnswer(`${nameOf(what)} answered more than ${MAX_BODY_BYTES} bytes: check the gate's url and query`);
+      throw new NoAnswer(
+        `${nameOf(what)} answered more than ${MAX_BODY_BYTES} bytes: check ${ownerOf(what)} url${what.owner === undefined ? ' and query' : ''}`,
+      );
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString('utf8');
@@ -132,7 +143,7 @@ function describe(what: Exchange, error: unknown): string {
   const certificate = code !== undefined && /CERT|SIGNATURE|ISSUER/.test(code);
   const tls = certificate || code?.startsWith('ERR_SSL') === true || code?.startsWith('ERR_TLS') === true;
   return `${nameOf(what)} cannot be reached (${code ?? message ?? 'unknown'}): ${
-    tls ? "check the gate's caFile and the name in its certificate" : "check the gate's url and that it runs"
+    tls ? `check ${ownerOf(what)} caFile and the name in its certificate` : `check ${ownerOf(what)} url and that it runs`
   }`;
 }
 
@@ -140,9 +151,9 @@ function describe(what: Exchange, error: unknown): string {
 export function describeStatus(what: Exchange, status: number): string | undefined {
   const said = `${nameOf(what)} answered ${status}`;
   if (status >= 300 && status < 400)
-    return `${said}: redirects are not followed, since the token is for this origin alone: write the place it leads to as the gate's url`;
-  if (status === 401 || status === 403) return `${said}: check the gate's tokenFile and what the token may do`;
-  if (status === 404) return `${said}: check the path of the gate's url`;
+    return `${said}: redirects are not followed, since the token is for this origin alone: write the place it leads to as ${ownerOf(what)} url`;
+  if (status === 401 || status === 403) return `${said}: check ${ownerOf(what)} tokenFile and what the token may do`;
+  if (status === 404) return `${said}: check the path of ${ownerOf(what)} url`;
   if (status === 429) return `${said}: it is asked more often than it allows`;
   return undefined;
 }
