@@ -14,10 +14,17 @@ export function checkDrain(scene: Scene): readonly PreflightCheck[] {
 
 function unseen({ from, facts }: Scene): Problem[] {
   const isSeen = (e: CatalogEndpoint) => facts.socketAgents.some((a) => a.network === e.network && a.address === e.address);
-  const blind = from.endpoints.filter((e) => !isSeen(e)).map((e) => `${e.instance} (${e.address})`);
-  if (blind.length === 0) return [];
-  const message = `no agent reads the sockets of ${someText(blind)}: at the end its verdict will be unknown, never safe`;
-  return [warn('spec.drain', message, 'join those machines (`isthmus vm join TOKEN`), or check by hand before they are turned off')];
+  const blind = from.endpoints.filter((e) => !isSeen(e));
+  return [blind.filter((e) => e.runtime !== 'kubernetes'), blind.filter((e) => e.runtime === 'kubernetes')].flatMap((places, i) => {
+    if (places.length === 0) return [];
+    const who = someText(places.map((e) => `${e.instance} (${e.address})`));
+    const message = `no agent reads the sockets of ${who}: at the end its verdict will be unknown, never safe`;
+    const fix =
+      i === 0
+        ? 'join those machines (`isthmus vm join TOKEN`), or check by hand'
+        : 'pods have none: check by hand, such as by the flows of their CNI,';
+    return [warn('spec.drain', message, `${fix} before they are turned off`)];
+  });
 }
 
 function times({ spec }: Scene): Problem[] {

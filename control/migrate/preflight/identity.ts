@@ -19,7 +19,13 @@ export function identitiesOf(side: Side, namespace: string): readonly Identity[]
   for (const { tlsMode, identityNamespace, serviceAccount } of side.endpoints) {
     if (tlsMode === 'mesh') known.set(`${identityNamespace}/${serviceAccount}`, { namespace: identityNamespace, serviceAccount });
   }
-  if (side.endpoints.length === 0 && side.path === 'spec.to' && side.config?.rules.tlsMode === 'mesh') {
+  // Pods say themselves who they are.
+  if (
+    side.endpoints.length === 0 &&
+    side.path === 'spec.to' &&
+    side.config?.rules.tlsMode === 'mesh' &&
+    side.config.type !== 'kubernetes'
+  ) {
     const { serviceAccount } = side.config.rules;
     known.set(`${namespace}/${serviceAccount}`, { namespace, serviceAccount });
   }

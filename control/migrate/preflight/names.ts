@@ -13,7 +13,9 @@ function namesOf(side: Side, scene: Scene): Problem[] {
   if (side.contribution !== undefined) return [];
   const held = withheldFrom(side, scene);
   if (held !== undefined) return [held];
-  return side.config === undefined ? [] : ruled(side, side.config, scene);
+  // Of a service that nobody has, its name is likely wrong, and not the rules.
+  const nowhere = scene.service === undefined && !scene.facts.view.withheld.has(scene.key);
+  return side.config === undefined || nowhere ? [] : ruled(side, side.config, scene);
 }
 
 function withheldFrom(side: Side, { facts, key }: Scene): Problem | undefined {

@@ -26,11 +26,9 @@ function sameService(scene: Scene): Problem[] {
   return same.flatMap((m): Problem[] => {
     const phase = m.phase ?? 'reserved';
     const message = `Migration ${idOf(m)} moves ${key} too (${phase})`;
-    const remove = `\`isthmus delete Migration ${m.name} -n ${m.namespace}\``;
+    const remove = `\`isthmus delete migration ${idOf(m)}\``;
     if (isRunning(phase)) {
-      return [
-        fail('spec.service', message, `wait until it is done, or \`isthmus migrate abort ${m.name} -n ${m.namespace}\`, then ${remove}`),
-      ];
+      return [fail('spec.service', message, `wait until it is done, or \`isthmus migrate abort ${idOf(m)}\`, then ${remove}`)];
     }
     if (phase === 'reserved') return [fail('spec.service', message, `start that one, or ${remove}`)];
     const at = whereItEnded(m, facts.view.cluster);

@@ -60,9 +60,7 @@ function there(scene: Scene, callers: readonly string[]): Problem[] {
     const why = away.length === 0 ? undefined : closed(scene, network);
     if (why === undefined) return [];
     const message = `${to.label} is on network ${network}, callers are on ${listText(away)}, and ${why}`;
-    return [
-      fail('spec.to', message, `run a gateway on network ${network} that the others can dial: \`isthmus gateway --network ${network}\``),
-    ];
+    return [fail('spec.to', message, `run a gateway on network ${network} that the others can dial`)];
   });
 }
 

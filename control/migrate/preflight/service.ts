@@ -22,7 +22,7 @@ function existence({ facts, key, service, from, spec }: Scene): Problem[] {
     // The check of names says what to do about that one.
     if (withheld !== undefined) return [fail('spec.service', `${key} is not published: ${withheld.message}`, 'see the check of names')];
     const hint = didYouMean(key, [...facts.view.services.keys()]);
-    return [fail('spec.service', `there is no service ${key}${hint}`, 'look it up with `isthmus status --services`, with its namespace')];
+    return [fail('spec.service', `there is no service ${key}${hint}`, 'look it up with `isthmus status`, with its namespace')];
   }
   const sources = service.contributions.map((c) => (c.cluster === facts.view.cluster ? c.source : `${c.cluster}/${c.source}`));
   const hint = didYouMean(from.label, sources);
