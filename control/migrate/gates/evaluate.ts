@@ -26,7 +26,7 @@ export function evaluateGates(gates: readonly MigrationGate[], view: GateView): 
 }
 
 /** It is asked of somebody else, and not counted by proxies. */
-export function isExternal({ type }: Pick<MigrationGate, 'type'>): boolean {
+export function isExternal({ type }: { readonly type: string }): boolean {
   return type === 'prometheus' || type === 'http';
 }
 

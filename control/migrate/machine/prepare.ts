@@ -81,6 +81,6 @@ function missingInMirror({ gates, measured, input }: Turn): string | undefined {
   if (silent.length > 0) return `no report came from ${some(silent)}`;
   if (trialsOf(measured.step.from) === 0) return 'no requests that could be copied';
   const counted = trialsOf(measured.step.to) > 0;
-  const open = gates.find((gate) => gate.verdict !== 'pass' && (counted || isExternal({ type: gate.type as 'http' })));
+  const open = gates.find((gate) => gate.verdict !== 'pass' && (counted || isExternal(gate)));
   return open === undefined ? undefined : `gate ${open.name}: ${open.reason}`;
 }

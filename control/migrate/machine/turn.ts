@@ -1,6 +1,7 @@
 import type { GateStatus } from '../../../core/admin/index.ts';
 import type { HoldKind, MigrationState, Observation } from '../contract.ts';
-import { evaluateGates, type GateView, ms, type Window } from '../gates/index.ts';
+import { trialsOf } from '../figures.ts';
+import { evaluateGates, type GateView, isExternal, ms, type Window } from '../gates/index.ts';
 import type { Actor } from './events.ts';
 import { itself } from './events.ts';
 import { withHold } from './hold.ts';
@@ -48,10 +49,20 @@ export function takeTurn(state: MigrationState, memory: Memory, input: AdvanceIn
   const { places } = input.observation;
   const parted = places.from.state !== 'live' || places.to.state !== 'live';
   const looked = sinceWhen(lookedAgain(memory, interval, input), 'partitionSince', parted, input.monotonic);
-  const gates = evaluateGates(state.spec.gates, viewOf(state, looked, { interval, step }, input));
+  const gates = judgedIn(state, step, evaluateGates(state.spec.gates, viewOf(state, looked, { interval, step }, input)));
   const actor = { now: input.now, by: itself };
   const now = { ...looked, gates };
   return { input, actor, memory: now, interval, measured: { step, gates }, gates, elapsedMs: input.monotonic - memory.beganAt };
+}
+
+/** Before anything is sent to the new side there is nothing to judge, which is not the same as data that are missing. */
+function judgedIn({ phase, step }: MigrationState, window: Window, gates: readonly GateStatus[]): readonly GateStatus[] {
+  const later = (reason: string) => (gate: GateStatus) => ({ ...gate, verdict: 'wait' as const, reason });
+  if (phase === 'mirroring') {
+    const copies = later('copies are no requests, and nobody counts them: it is judged from the first step on');
+    return trialsOf(window.to) > 0 ? gates : gates.map((gate) => (isExternal(gate) ? gate : copies(gate)));
+  }
+  return phase === 'draining' || (phase === 'stepping' && step >= 0) ? gates : gates.map(later('it is judged from the first step on'));
 }
 
 function viewOf(state: MigrationState, memory: Memory, windows: { interval: Window; step: Window }, input: AdvanceInput): GateView {

@@ -14,9 +14,13 @@ export interface MigrationObject {
   readonly createdAt: number;
 }
 
-/** Migrations by NAMESPACE/NAME. Undefined: not all sources have been read yet, so that what is missing may well be there. */
+/** Migrations by NAMESPACE/NAME. */
 export interface MigrationObjects {
-  current(): ReadonlyMap<string, MigrationObject> | undefined;
+  /**
+   * Undefined: not all sources have been read yet, so that what is missing may well be there. A value that is undefined: it is there, and this version
+   * cannot read it; what runs goes on as it was pinned. What is missing was deleted, and goes back.
+   */
+  current(): ReadonlyMap<string, MigrationObject | undefined> | undefined;
   /** Told after each change; returns its undoing. */
   subscribe(listener: () => void): () => void;
 }

@@ -131,7 +131,8 @@ export class Driver {
   async #keep(kept: KeptState, { state, memory, gates }: Advanced, { observation }: Seen, monotonic: number): Promise<void> {
     const { clock, limit } = this.#options;
     const changed = state !== kept.value;
-    if (!changed && !isRunning(state.phase)) return;
+    // What only waits is told by its state.
+    if (!changed && (!isRunning(state.phase) || state.phase === 'waiting')) return;
     const status = statusOf(state, {
       memory,
       observation,

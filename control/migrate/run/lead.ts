@@ -1,11 +1,11 @@
 import { MeshError } from '../../../core/errors.ts';
 import type { Term } from '../../leadership/index.ts';
-import { reserve } from '../machine/index.ts';
 import { Alarm } from './alarm.ts';
 import type { MigrationsOptions } from './contract.ts';
 import { Driver } from './driver.ts';
 import { stateKey } from './keys.ts';
 import type { MigrationRecords } from './records.ts';
+import { reservedOf } from './reserved.ts';
 
 const lookAgainMs = 30_000;
 const retryMs = 1_000;
@@ -58,10 +58,9 @@ export async function lead(options: MigrationsOptions, records: MigrationRecords
 
 /** What was applied and has no state yet. */
 async function reserveAll({ objects, cluster }: MigrationsOptions, records: MigrationRecords, term: Term): Promise<void> {
-  for (const [id, { spec, createdAt }] of objects.current() ?? []) {
-    if (records.state(id) !== undefined) continue;
-    const [namespace = '', name = ''] = id.split('/');
-    const value = reserve(spec, { namespace, name, cluster }, createdAt);
+  for (const [id, object] of objects.current() ?? []) {
+    if (object === undefined || records.state(id) !== undefined) continue;
+    const value = reservedOf(id, object, cluster);
     await records.write([{ key: stateKey(id), before: 0, value }], term.fence);
   }
 }

@@ -1,14 +1,16 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { MigrationList, MigrationReport, MigrationStatus } from '../../../core/admin/index.ts';
 import { MeshError } from '../../../core/errors.ts';
 import { runGroup } from '../../../core/lifecycle.ts';
 import type { MigrationCommand, MigrationState } from '../contract.ts';
-import { command, isRunning, mayReplace, newEvents, reserve, statusOf } from '../machine/index.ts';
+import { command, isRunning, mayReplace, newEvents, statusOf } from '../machine/index.ts';
 import { blockersOf } from './blockers.ts';
 import type { Freeze, MigrationsOptions } from './contract.ts';
 import { freezeKey, stateKey } from './keys.ts';
 import { lead } from './lead.ts';
 import { type KeptState, MigrationRecords } from './records.ts';
 import { reportOf } from './report.ts';
+import { withReserved } from './reserved.ts';
 import { readSamples } from './samples.ts';
 import { type ShiftDocument, shiftDocuments } from './shift-documents.ts';
 
@@ -28,6 +30,9 @@ export class Migrations {
   readonly #options: MigrationsOptions;
   readonly #records: MigrationRecords;
   readonly #listeners = new Set<() => void>();
+  #shifts: readonly ShiftDocument[] | undefined;
+  /** Of which listeners have been told. */
+  #told: readonly ShiftDocument[] | undefined;
 
   constructor(options: MigrationsOptions) {
     this.#options = options;
@@ -44,7 +49,10 @@ export class Migrations {
 
   /** Follows what is written, and leads when it can, until `signal` aborts. */
   async run(signal: AbortSignal): Promise<void> {
-    const undo = this.#options.objects.subscribe(() => this.#changed());
+    // A shift is an object too: that it is there now is no news.
+    const undo = this.#options.objects.subscribe(() => {
+      if (this.shifts() !== this.#told) this.#changed();
+    });
     try {
       await runGroup(signal, [
         (inner) => this.#records.follow(inner),
@@ -55,14 +63,19 @@ export class Migrations {
     }
   }
 
-  /** Undefined: not yet read, which is not none. */
+  /** One for each service that has one, the same object as before where it is the same. Undefined: not yet read, which is not none. */
   shifts(): readonly ShiftDocument[] | undefined {
-    const objects = this.#options.objects.current();
-    if (!this.#records.loaded || objects === undefined) return undefined;
-    return shiftDocuments(this.#states(), objects, this.#options.cluster);
+    if (!this.#records.loaded || this.#options.objects.current() === undefined) return undefined;
+    const before = new Map(this.#shifts?.map((shift) => [idOf(shift), shift]));
+    const now = shiftDocuments(this.states()).map((shift) => {
+      const known = before.get(idOf(shift));
+      return isDeepStrictEqual(known, shift) && known !== undefined ? known : shift;
+    });
+    if (now.length !== this.#shifts?.length || now.some((shift, i) => shift !== this.#shifts?.[i])) this.#shifts = now;
+    return this.#shifts;
   }
 
-  /** Told when the shifts may be others; returns its undoing. */
+  /** Told when states or shifts are others; returns its undoing. */
   subscribe(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
@@ -71,12 +84,8 @@ export class Migrations {
   /** As this replica knows them, by namespace and name: those of objects that nobody has written a state of yet as well. */
   states(): readonly MigrationState[] {
     const { cluster, objects } = this.#options;
-    const known = this.#records.states();
-    const fresh = [...(objects.current() ?? [])].flatMap(([id, object]) => {
-      const [namespace = '', name = ''] = id.split('/');
-      return known.has(id) ? [] : [reserve(object.spec, { namespace, name, cluster }, object.createdAt)];
-    });
-    return [...this.#states(), ...fresh].sort((a, b) => (idOf(a) < idOf(b) ? -1 : 1));
+    const known = new Map([...this.#records.states()].map(([id, { value }]) => [id, value]));
+    return [...withReserved(known, objects.current() ?? new Map(), cluster)].sort((a, b) => (idOf(a) < idOf(b) ? -1 : 1));
   }
 
   async list(): Promise<MigrationList> {
@@ -206,11 +215,12 @@ export class Migrations {
   }
 
   #changed(): void {
+    this.#told = this.shifts();
     for (const listener of [...this.#listeners]) listener();
   }
 }
 
-function idOf({ namespace, name }: MigrationState): string {
+function idOf({ namespace, name }: Pick<MigrationState, 'namespace' | 'name'>): string {
   return `${namespace}/${name}`;
 }
 

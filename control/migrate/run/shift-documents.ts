@@ -1,6 +1,5 @@
 import type { MigrationState } from '../contract.ts';
-import { inForce, reserve, shiftOf } from '../machine/index.ts';
-import type { MigrationObject } from './contract.ts';
+import { inForce, shiftOf } from '../machine/index.ts';
 
 /** A TrafficShift as a document, with the stamp of the Migration that it is of. */
 export interface ShiftDocument {
@@ -11,21 +10,9 @@ export interface ShiftDocument {
   readonly document: Readonly<Record<string, unknown>>;
 }
 
-/**
- * What is in force, one for each service, sorted. A Migration that nobody has written a state of yet is reserved all the same: its new side gets nothing
- * from the moment that it is applied, whoever leads.
- */
-export function shiftDocuments(
-  states: readonly MigrationState[],
-  objects: ReadonlyMap<string, MigrationObject>,
-  cluster: string,
-): readonly ShiftDocument[] {
-  const known = new Set(states.map(({ namespace, name }) => `${namespace}/${name}`));
-  const fresh = [...objects].flatMap(([id, { spec, createdAt }]) => {
-    const [namespace = '', name = ''] = id.split('/');
-    return known.has(id) ? [] : [reserve(spec, { namespace, name, cluster }, createdAt)];
-  });
-  const shifts = inForce([...states, ...fresh]).flatMap((state): ShiftDocument[] => {
+/** What is in force of these states, one for each service, sorted. */
+export function shiftDocuments(states: readonly MigrationState[]): readonly ShiftDocument[] {
+  const shifts = inForce(states).flatMap((state): ShiftDocument[] => {
     const { namespace, name, createdAt } = state;
     const spec = shiftOf(state);
     if (spec === undefined) return [];

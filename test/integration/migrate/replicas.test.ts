@@ -24,13 +24,18 @@ function record(t: TestContext, world: MigrationWorld): MigrationState[] {
   return states;
 }
 
-async function started(t: TestContext): Promise<{ world: MigrationWorld; a: MigrationReplica; states: MigrationState[] }> {
+async function leading(t: TestContext): Promise<{ world: MigrationWorld; a: MigrationReplica; states: MigrationState[] }> {
   const world = await MigrationWorld.open(t);
   const states = record(t, world);
-  world.apply(id, quickSpec());
   const a = MigrationReplica.start(t, world, 'a');
   await until('a leads', () => world.store.get('leaders/migrations'));
   return { world, a, states };
+}
+
+async function started(t: TestContext): ReturnType<typeof leading> {
+  const found = await leading(t);
+  found.world.apply(id, quickSpec());
+  return found;
 }
 
 function checkWhole(states: readonly MigrationState[]): void {
@@ -62,7 +67,7 @@ for (const when of ['before', 'after'] as const) {
   test(`the leader dies at each of its transitions, right ${when} the store has it: the other goes on from there`, async (t) => {
     await Promise.all(
       Array.from({ length: 7 }, async (_, at) => {
-        const { world, a, states } = await started(t);
+        const { world, a, states } = await leading(t);
         let count = 0;
         let killed = false;
         const kill = (txn: Txn) => {
@@ -71,6 +76,7 @@ for (const when of ['before', 'after'] as const) {
           a.store.cut = true;
         };
         a.store.onTxn = when === 'before' ? { before: kill } : { after: kill };
+        world.apply(id, quickSpec());
         await until('it is reserved', () => states.length > 0 || killed);
         const b = MigrationReplica.start(t, world, 'b');
         await until('it is started', async () => {
