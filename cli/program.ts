@@ -23,7 +23,14 @@ import { addMigratePlan } from './commands/migrate-plan.ts';
 import { addMigrateReport } from './commands/migrate-report.ts';
 import { addMigrateStart } from './commands/migrate-start.ts';
 import { addMigrateStatus } from './commands/migrate-status.ts';
-import { addMigrateAbort, addMigrateApprove, addMigratePause, addMigrateResume, addMigrateRollback } from './commands/migrate-steer.ts';
+import {
+  addMigrateAbort,
+  addMigrateApprove,
+  addMigrateFinish,
+  addMigratePause,
+  addMigrateResume,
+  addMigrateRollback,
+} from './commands/migrate-steer.ts';
 import { addPeerInvite } from './commands/peer-invite.ts';
 import { addPeerJoin } from './commands/peer-join.ts';
 import { addPeerList } from './commands/peer-list.ts';
@@ -76,7 +83,7 @@ function programFor(io: Io): Command {
   const migrate = group('migrate', 'move live services between runtimes, by measured steps');
   for (const add of [addMigratePlan, addMigrateStart, addMigrateStatus, addMigrateList, addMigrateReport]) add(migrate, io);
   for (const add of [addMigratePause, addMigrateResume, addMigrateApprove, addMigrateRollback, addMigrateAbort]) add(migrate, io);
-  for (const add of [addMigrateFreeze, addMigrateUnfreeze]) add(migrate, io);
+  for (const add of [addMigrateFinish, addMigrateFreeze, addMigrateUnfreeze]) add(migrate, io);
   addEnvoyBootstrap(group('envoy', 'Envoys that you run yourself'), io);
   addGrpcBootstrap(group('grpc', 'gRPC programs that speak xDS themselves'), io);
   for (const add of [addPlan, addApply, addGet, addDelete, addHistory, addRollback, addConfirm]) add(program, io);

@@ -16,6 +16,8 @@ export interface FollowOptions {
   readonly everyMs: number;
   /** Absent: until it ends. */
   readonly timeoutMs?: number;
+  /** Earlier runs are over: a replica that has not heard of this one yet is asked again. Absent: any. */
+  readonly run?: number;
   /** Redraws the whole status on a terminal; else a line for each change. */
   readonly redraw: boolean;
 }
@@ -35,7 +37,7 @@ export function sayOutcome(status: MigrationStatus): void {
  * again: the migration goes on, or waits, without us.
  */
 export async function followMigration(client: ApiClient, io: Io, options: FollowOptions): Promise<MigrationStatus> {
-  const { path, everyMs, timeoutMs } = options;
+  const { path, everyMs, timeoutMs, run = 0 } = options;
   const started = systemClock.monotonic();
   let last: MigrationStatus | undefined;
   let lost = false;
@@ -46,8 +48,8 @@ export async function followMigration(client: ApiClient, io: Io, options: Follow
       lost = true;
       return undefined;
     });
-    if (status !== undefined) {
-      lost = false;
+    if (status !== undefined) lost = false;
+    if (status !== undefined && status.run >= run) {
       show(io, options, last, status);
       last = status;
       if (hasEnded(status)) return status;

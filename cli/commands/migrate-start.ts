@@ -38,7 +38,7 @@ export function addMigrateStart(group: Command, io: Io): void {
       const status = await client.post<MigrationStatus>(`${path}/start`, {});
       if (wait !== true) return emit(io, output, status, `${migrationHeadline(status)}\nNext: ${status.next}`);
       const timeoutMs = timeout === undefined ? {} : { timeoutMs: timeout };
-      sayOutcome(await followMigration(client, io, { path, output, everyMs: 1000, redraw: false, ...timeoutMs }));
+      sayOutcome(await followMigration(client, io, { path, output, everyMs: 1000, redraw: false, run: status.run, ...timeoutMs }));
     });
 }
 

@@ -45,9 +45,20 @@ export function addMigrateRollback(group: Command, io: Io): void {
 }
 
 export function addMigrateAbort(group: Command, io: Io): void {
-  migrationLeaf(group, 'abort', 'end it: as rollback, and it is not tried again', ['migrate abort shop/orders-to-prod'])
+  migrationLeaf(group, 'abort', 'end it where it stands: both sides keep the traffic that they have; rollback takes it back', [
+    'migrate abort shop/orders-to-prod',
+  ])
     .argument('<name>', nameHelp)
     .action((name: string, options: MigrationOptions) => steer(io, options, name, 'abort', {}));
+}
+
+export function addMigrateFinish(group: Command, io: Io): void {
+  migrationLeaf(group, 'finish', 'end its drain although not every endpoint of the old side is known to be safe, which the report keeps', [
+    'migrate finish shop/orders-to-prod --reason "no agent can run on vm-3; its owner says nobody calls it"',
+  ])
+    .argument('<name>', nameHelp)
+    .requiredOption('--reason <text>', 'how it is known, for the audit log and the report')
+    .action((name: string, options: ReasonOptions) => steer(io, options, name, 'finish', { reason: options.reason }));
 }
 
 function weightFlag(text: string): number {

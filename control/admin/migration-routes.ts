@@ -129,6 +129,7 @@ const commandRoutes: readonly Route[] = [
   commanding('resume', none, ({ by }) => ({ type: 'resume', by })),
   commanding('pause', MigrationReason, ({ body, by }) => ({ type: 'pause', by, reason: reasonOf(body) })),
   commanding('rollback', MigrationReason, ({ body, by }) => ({ type: 'rollback', by, reason: reasonOf(body) })),
+  commanding('finish', MigrationReason, ({ body, by }) => ({ type: 'finish', by, reason: reasonOf(body) })),
   commanding('approve', ApproveRequest, async ({ body, by, status }) => {
     return { type: 'approve', by, step: stepToApprove(await status(), (body as ApproveRequest).weight) };
   }),

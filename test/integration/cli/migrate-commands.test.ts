@@ -163,6 +163,8 @@ test('start --wait stays until it ends', async (t) => {
   assert.match(done.out, /stepping at 25 %\n.*done: all traffic is on east\/kubernetes\/prod\n$/);
   play(migrations, {});
   assert.equal((await run('start', name, '--wait', '--timeout', '10ms')).code, 7);
+  play(migrations, { run: 2, phase: 'waiting' }, { run: 1, phase: 'rolled-back', rollback }, { run: 2, phase: 'done' });
+  assert.equal((await run('start', name, '--wait')).code, 0, 'how the run before ended is not asked for');
 });
 
 test('what people tell a migration reaches it with who and why', async (t) => {
@@ -175,6 +177,7 @@ test('what people tell a migration reaches it with who and why', async (t) => {
     ['approve', name, '--step', '100%'],
     ['rollback', name, '--reason', 'carts are lost'],
     ['abort', name],
+    ['finish', name, '--reason', 'vm-3 is off'],
   ]) {
     const told = await run(...args);
     assert.deepEqual([told.code, told.out.split('\n')[0]], [0, 'shop/orders-to-prod: stepping at 25 %'], told.err);
@@ -189,6 +192,7 @@ test('what people tell a migration reaches it with who and why', async (t) => {
       { type: 'approve', by, step: 4 },
       { type: 'rollback', by, reason: 'carts are lost' },
       { type: 'abort', by },
+      { type: 'finish', by, reason: 'vm-3 is off' },
     ],
   );
   assert.equal((await run('rollback', name)).code, 2, 'going back needs a reason');

@@ -119,7 +119,21 @@ test('plan: what is wrong with its flags or its spec is said, and nothing is wri
 
 test('every command of the group has help with examples', async (t) => {
   const { run } = await migrateScene(t);
-  const verbs = ['plan', 'start', 'status', 'list', 'report', 'pause', 'resume', 'approve', 'rollback', 'abort', 'freeze', 'unfreeze'];
+  const verbs = [
+    'plan',
+    'start',
+    'status',
+    'list',
+    'report',
+    'pause',
+    'resume',
+    'approve',
+    'rollback',
+    'abort',
+    'finish',
+    'freeze',
+    'unfreeze',
+  ];
   const group = await run('--help');
   for (const verb of verbs) {
     assert.match(group.out, new RegExp(`^ +${verb} `, 'm'));

@@ -41,7 +41,7 @@ test('a viewer sees the migrations of their namespaces alone, and commands none'
   for (const of of ['', '/report']) assert.equal((await get(`/v1/migrations/billing/orders-to-prod${of}`)).status, 403);
   assert.equal((await get('/v1/migrations/shop/nothing')).status, 404);
   for (const verb of ['start', 'abort', 'resume', 'approve']) assert.equal((await post(`${path}/${verb}`)).status, 403, verb);
-  for (const verb of ['pause', 'rollback']) assert.equal((await post(`${path}/${verb}`, { reason: 'x' })).status, 403, verb);
+  for (const verb of ['pause', 'rollback', 'finish']) assert.equal((await post(`${path}/${verb}`, { reason: 'x' })).status, 403, verb);
   assert.equal((await post('/v1/migrations/freeze', { reason: 'x' })).status, 403);
   assert.deepEqual(migrations.commands, []);
   assert.deepEqual(new Set((await admin.auditLines()).map((line) => line['result'])), new Set(['refused']));
@@ -57,6 +57,7 @@ test('an operator drives the migrations of their namespace; who and why are in t
   for (const verb of ['start', 'abort', 'resume']) assert.equal((await post(`${path}/${verb}`)).status, 200, verb);
   assert.equal((await post(`${path}/pause`, { reason: 'lunch' })).status, 200);
   assert.equal((await post(`${path}/rollback`, { reason: 'p99 at the shop' })).status, 200);
+  assert.equal((await post(`${path}/finish`, { reason: 'vm-3 is off' })).status, 200);
   assert.deepEqual((await post(`${path}/approve`)).body, sampleMigration());
   assert.equal((await post('/v1/migrations/billing/orders-to-prod/start')).status, 403);
   assert.deepEqual(
@@ -67,15 +68,16 @@ test('an operator drives the migrations of their namespace; who and why are in t
       { type: 'resume', by: ann },
       { type: 'pause', by: ann, reason: 'lunch' },
       { type: 'rollback', by: ann, reason: 'p99 at the shop' },
+      { type: 'finish', by: ann, reason: 'vm-3 is off' },
       { type: 'approve', by: ann, step: 4 },
     ],
   );
   const lines = await admin.auditLines();
   assert.deepEqual(
     lines.map((line) => [line['what'], line['result'], line['who']]),
-    ['start', 'abort', 'resume', 'pause', 'rollback', 'approve', 'start'].map((verb, i) => [
+    ['start', 'abort', 'resume', 'pause', 'rollback', 'finish', 'approve', 'start'].map((verb, i) => [
       `POST /v1/migrations/:namespace/:name/${verb}`,
-      i === 6 ? 'refused' : 'done',
+      i === 7 ? 'refused' : 'done',
       ann,
     ]),
   );
@@ -84,7 +86,7 @@ test('an operator drives the migrations of their namespace; who and why are in t
 
 test('stopping and going back need a reason, and nothing more', async (t) => {
   const { post, migrations } = await scene(t);
-  for (const verb of ['pause', 'rollback'])
+  for (const verb of ['pause', 'rollback', 'finish'])
     for (const body of [{}, { reason: '' }, { reason: 'x'.repeat(1001) }, { reason: 'x', force: true }])
       assert.equal((await post(`${path}/${verb}`, body)).status, 400, `${verb} ${JSON.stringify(body)}`);
   assert.equal((await post(`${path}/start`, { force: true })).status, 400);
