@@ -81,6 +81,7 @@ export class DataPlane {
         caller,
         deliver: (connection) => this.#forwarder.handle(connection),
         onConnection: (report) => this.#onConnection(report),
+        onForward: (report) => this.#context.flows?.opened(report),
         onAttempt: (attempt) => this.#health.record(attempt),
         onDial: (endpoint, socket) => this.#health.opened(endpoint, socket),
         admit: (clusterName, always) => breakers.connect(this.#tables.clusters.get(clusterName), always),

@@ -63,7 +63,8 @@ export function createGrpcServices(options: GrpcServicesOptions): GrpcServices {
   front.addService(RegistrationService, registrationServer({ instances, liveness, ledger, callerOf, ttlMs, sockets, clock, log, signal }));
 
   const { cluster } = mesh;
-  const counted = { store: traffic.store, reporters: traffic.reporters, mesh: traffic.mesh, cluster };
+  const { store: counts, reporters, meters, pace } = traffic;
+  const counted = { store: counts, reporters, meters, pace, mesh: traffic.mesh, cluster };
   front.addService(TelemetryService, telemetryServer({ ...counted, callerOf, clock, log, signal }));
   const { loads } = traffic;
   front.addService(LoadReportingServiceService, loadReportingServer({ loads, cluster, callerOf, clock, log, signal }));

@@ -12,7 +12,9 @@ import {
   type ReportedMesh,
   type ReporterStatus,
   Reporters,
+  ReportPace,
   type TrafficFlow,
+  TrafficMeters,
   TrafficStore,
 } from '../telemetry/traffic/index.ts';
 
@@ -22,6 +24,10 @@ const hourMs = 3_600_000;
 export class TrafficHome implements TrafficSeen {
   readonly store: TrafficStore;
   readonly reporters: Reporters;
+  /** Of services that are shifted, by side. */
+  readonly meters: TrafficMeters;
+  /** How soon proxies report again. */
+  readonly pace = new ReportPace();
   /** What Envoys sent, by their load reports. */
   readonly loads: Loads;
   readonly mesh: ReportedMesh;
@@ -30,6 +36,7 @@ export class TrafficHome implements TrafficSeen {
   constructor(clock: Clock, hostSuffix: string, view: () => CatalogView) {
     this.store = new TrafficStore(clock);
     this.reporters = new Reporters(clock);
+    this.meters = new TrafficMeters(clock);
     this.loads = new Loads(clock);
     this.#clock = clock;
     this.mesh = meshOf(hostSuffix, view);

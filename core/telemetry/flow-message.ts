@@ -24,6 +24,8 @@ export function flowMessage({ key, counts }: Flow): FlowMessage {
     viaGateway: key.group.viaGateway,
     requests: counts.requests,
     connections: counts.connections,
+    opened: counts.opened,
+    failed: counts.failed,
     attempts: counts.attempts,
     bytesReceived: counts.bytesReceived,
     bytesSent: counts.bytesSent,
@@ -52,11 +54,14 @@ export function parseFlow(message: FlowMessage): Flow | undefined {
 }
 
 function parseCounts(message: FlowMessage): FlowCounts | undefined {
-  const { requests, connections, attempts, bytesReceived, bytesSent, latencySumMs, codes, grpcCodes, flags, latency } = message;
+  const { requests, connections, opened, failed, attempts, bytesReceived, bytesSent, latencySumMs, codes, grpcCodes, flags, latency } =
+    message;
   const pairs = [codes, grpcCodes, flags, latency];
   const numbers = [
     requests,
     connections,
+    opened,
+    failed,
     attempts,
     bytesReceived,
     bytesSent,
@@ -64,7 +69,7 @@ function parseCounts(message: FlowMessage): FlowCounts | undefined {
     ...pairs.flatMap((list) => list.map((p) => p.count)),
   ];
   if (pairs.some((list) => list.length > mostPairs) || numbers.some((n) => !Number.isFinite(n) || n < 0)) return undefined;
-  const counts: FlowCounts = { ...noCounts(), requests, connections, attempts, bytesReceived, bytesSent, latencySumMs };
+  const counts: FlowCounts = { ...noCounts(), requests, connections, opened, failed, attempts, bytesReceived, bytesSent, latencySumMs };
   for (const { value, count } of codes) increase(counts.codes, boundedCode(value), count);
   for (const { value, count } of grpcCodes) increase(counts.grpcCodes, boundedCode(value), count);
   for (const { flag, count } of flags) increase(counts.flags, flag.slice(0, 8), count);

@@ -33,6 +33,10 @@ export interface FlowCounts {
   requests: number;
   /** Byte streams, when they end. */
   connections: number;
+  /** Byte streams, when they begin, and those that could not be made. Only of proxies that count them. */
+  opened: number;
+  /** Byte streams that could not be made. */
+  failed: number;
   /** What endpoints were tried for them, counted where the last try went: first tries, retries, and copies for mirrors, which are no requests. */
   attempts: number;
   /** Bytes of bodies and streams, from the caller and to it. */
@@ -48,9 +52,11 @@ export interface FlowCounts {
   latencySumMs: number;
 }
 
-/** One request or byte stream, or a copy of a request, which counts as an attempt alone. */
+/** One request or byte stream, the beginning of a byte stream, or a copy of a request, which counts as an attempt alone. */
 export interface Observation {
-  readonly kind: 'request' | 'connection' | 'copy';
+  readonly kind: 'request' | 'connection' | 'opened' | 'copy';
+  /** Of a connection: it could not be made, so that nothing has told of its beginning. */
+  readonly failed?: boolean;
   readonly attempts: number;
   readonly code?: number;
   readonly grpcCode?: number;
@@ -65,6 +71,8 @@ export function noCounts(): FlowCounts {
   return {
     requests: 0,
     connections: 0,
+    opened: 0,
+    failed: 0,
     attempts: 0,
     bytesReceived: 0,
     bytesSent: 0,
@@ -83,7 +91,13 @@ export function observe(counts: FlowCounts, seen: Observation): void {
     increase(counts.latency, latencyBucket(seen.duration), 1);
     counts.latencySumMs += seen.duration;
     if (seen.grpcCode !== undefined) increase(counts.grpcCodes, boundedCode(seen.grpcCode), 1);
-  } else if (seen.kind === 'connection') counts.connections += 1;
+  } else if (seen.kind === 'opened') counts.opened += 1;
+  else if (seen.kind === 'connection') {
+    const failed = seen.failed === true ? 1 : 0;
+    counts.connections += 1;
+    counts.opened += failed;
+    counts.failed += failed;
+  }
   counts.attempts += seen.attempts;
   counts.bytesReceived += seen.bytesReceived;
   counts.bytesSent += seen.bytesSent;
@@ -94,6 +108,8 @@ export function observe(counts: FlowCounts, seen: Observation): void {
 export function addCounts(sum: FlowCounts, more: FlowCounts): void {
   sum.requests += more.requests;
   sum.connections += more.connections;
+  sum.opened += more.opened;
+  sum.failed += more.failed;
   sum.attempts += more.attempts;
   sum.bytesReceived += more.bytesReceived;
   sum.bytesSent += more.bytesSent;

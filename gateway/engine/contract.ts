@@ -46,6 +46,8 @@ export interface EngineOptions {
   readonly deliver: (connection: DeliveredConnection) => void;
   /** One call for each accepted connection, when it has ended; for delivered ones too. */
   readonly onConnection: (report: ConnectionReport) => void;
+  /** One call for each connection that is carried on to an endpoint, when that begins; `onConnection` tells of its end. */
+  readonly onForward?: (report: ConnectionReport) => void;
   /** One call for each attempt at an endpoint; feeds outlier detection. */
   readonly onAttempt: (attempt: EndpointAttempt) => void;
   /** One call for each TCP connection to an endpoint, when it begins; feeds silence detection, which may destroy it. */

@@ -1,5 +1,8 @@
 export type { Destination, TrafficFlow, TrafficLimits, TrafficStats } from './contract.ts';
+export type { CallerSums, ServiceMeter, SideSums } from './meters.ts';
+export { TrafficMeters } from './meters.ts';
 export type { ReportedMesh, ReportingProxy } from './report-flow.ts';
+export { ReportPace } from './report-pace.ts';
 export type { ReporterStatus } from './reporters.ts';
 export { Reporters } from './reporters.ts';
 export type { CallSeen } from './seen-flows.ts';

@@ -5,7 +5,9 @@ import type { Log } from '../../../core/log.ts';
 import { formatSpiffeId } from '../../../core/model/index.ts';
 import { parseFlow } from '../../../core/telemetry/index.ts';
 import type { ReportReply, ReportRequest, TelemetryServer } from '../../../core/xds/gen/isthmus/telemetry/v1/telemetry.ts';
+import type { TrafficMeters } from './meters.ts';
 import { admitFlow, type ReportedMesh, type ReportingProxy } from './report-flow.ts';
+import type { ReportPace } from './report-pace.ts';
 import type { Reporters } from './reporters.ts';
 import type { TrafficStore } from './traffic-store.ts';
 
@@ -14,6 +16,8 @@ type ReportStream = ServerDuplexStream<ReportRequest, ReportReply>;
 export interface TelemetryServiceOptions {
   readonly store: TrafficStore;
   readonly reporters: Reporters;
+  readonly meters: TrafficMeters;
+  readonly pace: ReportPace;
   readonly mesh: ReportedMesh;
   /** Mesh cluster of this control plane: only its own proxies report here. */
   readonly cluster: string;
@@ -79,18 +83,23 @@ function faultOf({ instance, epoch, sequence, flows }: ReportRequest): string | 
   return flows.length > mostFlows ? `${flows.length} flows in one report: at most ${mostFlows}` : undefined;
 }
 
-function take(request: ReportRequest, proxy: ReportingProxy, { store, reporters, mesh, log }: TelemetryServiceOptions): ReportReply {
-  const { instance, epoch, sequence, ageMs, dropped } = request;
+function take(request: ReportRequest, proxy: ReportingProxy, options: TelemetryServiceOptions): ReportReply {
+  const { store, reporters, meters, mesh, log } = options;
+  const { instance, epoch, sequence, ageMs, dropped, countsOpened } = request;
+  const { nextMs } = options.pace;
   const id = `${formatSpiffeId(proxy.spiffeId)}#${instance}`;
-  if (!reporters.isNew(id, epoch, sequence)) return { sequence, refused: 0 };
+  if (!reporters.isNew(id, epoch, sequence)) return { sequence, refused: 0, nextMs };
   let refused = 0;
   for (const message of request.flows) {
     const flow = parseFlow(message);
     const key = flow === undefined ? undefined : admitFlow(flow, proxy, mesh);
     if (flow === undefined || key === undefined) refused += 1;
-    else store.add(key, flow.counts, id, Math.min(ageMs, oldestMs));
+    else {
+      store.add(key, flow.counts, id, Math.min(ageMs, oldestMs));
+      meters.count({ id, key, cluster: flow.key.cluster, counts: flow.counts, countsOpened });
+    }
   }
   reporters.heard(id, { epoch, sequence, dropped, refused });
   if (refused > 0) log.warn({ proxy: id, refused }, 'flows of a report were left out: they are not for this identity to report');
-  return { sequence, refused };
+  return { sequence, refused, nextMs };
 }

@@ -1,5 +1,6 @@
 import type { AccessLogging } from '../../access-log/index.ts';
-import { AccessLog, AccessLogFilter } from '../gen/envoy/config/accesslog/v3/accesslog.ts';
+import { AccessLog, AccessLogFilter, LogTypeFilter } from '../gen/envoy/config/accesslog/v3/accesslog.ts';
+import { AccessLogType } from '../gen/envoy/data/accesslog/v3/accesslog.ts';
 import { ExpressionFilter } from '../gen/envoy/extensions/access_loggers/filters/cel/v3/cel.ts';
 import { StdoutAccessLog } from '../gen/envoy/extensions/access_loggers/stream/v3/stream.ts';
 import { packed } from './any.ts';
@@ -49,7 +50,12 @@ export interface ListenerLog {
 export type Reporter = 'source' | 'destination';
 
 /** One JSON object a line on stdout, with the names that our own proxies log under. */
-function stdoutLog({ name, logging }: ListenerLog, reporter: Reporter, fields: Readonly<Record<string, string>>): AccessLog[] {
+function stdoutLog(
+  { name, logging }: ListenerLog,
+  reporter: Reporter,
+  fields: Readonly<Record<string, string>>,
+  always: readonly AccessLogFilter[] = [],
+): AccessLog[] {
   const side = logging?.[reporter === 'source' ? 'client' : 'server'];
   if (side?.enabled === false) return [];
   const config = StdoutAccessLog.create({
@@ -59,7 +65,10 @@ function stdoutLog({ name, logging }: ListenerLog, reporter: Reporter, fields: R
     },
   });
   const typed = packed('envoy.extensions.access_loggers.stream.v3.StdoutAccessLog', StdoutAccessLog, config);
-  const filter = side?.filter === undefined ? {} : { filter: expression(side.filter) };
+  const filters = [...always, ...(side?.filter === undefined ? [] : [expression(side.filter)])];
+  const [first, second] = filters;
+  const all = AccessLogFilter.create({ filterSpecifier: { $case: 'andFilter', value: { filters } } });
+  const filter = first === undefined ? {} : { filter: second === undefined ? first : all };
   return [AccessLog.create({ name: 'envoy.access_loggers.stdout', configType: { $case: 'typedConfig', value: typed }, ...filter })];
 }
 
@@ -73,6 +82,14 @@ export function requestLog(log: ListenerLog, reporter: Reporter): AccessLog[] {
   return stdoutLog(log, reporter, { type: 'http', ...http, ...common });
 }
 
+/** Those that tell of a stream's beginning are for counting alone. */
+const atTheEnd = AccessLogFilter.create({
+  filterSpecifier: {
+    $case: 'logTypeFilter',
+    value: LogTypeFilter.create({ types: [AccessLogType.TcpUpstreamConnected], exclude: true }),
+  },
+});
+
 export function connectionLog(log: ListenerLog, reporter: Reporter): AccessLog[] {
-  return stdoutLog(log, reporter, { type: 'tcp', ...common });
+  return stdoutLog(log, reporter, { type: 'tcp', ...common }, [atTheEnd]);
 }

@@ -125,6 +125,8 @@ function tcpProxyConfig({ listener, statPrefix, cluster, traffic = {}, counted }
     ...(maxConnectionDurationMs === undefined ? {} : { maxDownstreamConnectionDuration: duration(maxConnectionDurationMs) }),
     hashPolicy: bySource ? [{ policySpecifier: { $case: 'sourceIp', value: {} } }] : [],
     maxConnectAttempts: proxyLimits.maxAttempts,
+    // A stream may last for days: it is counted when it begins, and what it carried when it ends.
+    ...(counted === undefined ? {} : { accessLogOptions: { flushAccessLogOnConnected: true, accessLogFlushInterval: undefined } }),
     accessLog: [
       ...connectionLog(listener, counted === 'caller' ? 'source' : 'destination'),
       ...(counted === undefined ? [] : [connectionFlows(counted)]),

@@ -1,6 +1,11 @@
 import { clusterSan, localClusterName, parseSniName, parseSpiffeId, principalOf } from '../../model/index.ts';
 import { type EndpointGroup, noGroup, type Observation } from '../../telemetry/index.ts';
-import type { AccessLogCommon, HTTPAccessLogEntry, TCPAccessLogEntry } from '../gen/envoy/data/accesslog/v3/accesslog.ts';
+import {
+  type AccessLogCommon,
+  AccessLogType,
+  type HTTPAccessLogEntry,
+  type TCPAccessLogEntry,
+} from '../gen/envoy/data/accesslog/v3/accesslog.ts';
 import type { StreamAccessLogsMessage } from '../gen/envoy/service/accesslog/v3/als.ts';
 import { flowTags } from './flow-log.ts';
 
@@ -50,18 +55,26 @@ function requestEntry({ commonProperties: common, request, response }: HTTPAcces
 
 function connectionEntry({ commonProperties: common, connectionProperties: bytes }: TCPAccessLogEntry): FlowEntry {
   const tags = common?.customTags ?? {};
+  if (common?.accessLogType === AccessLogType.TcpUpstreamConnected) {
+    return { ...placeOf(common, tags), seen: { kind: 'opened', attempts: 0, flags: [], bytesReceived: 0, bytesSent: 0, duration: 0 } };
+  }
+  const flags = flagsOf(tags);
   return {
     ...placeOf(common, tags),
     seen: {
       kind: 'connection',
+      failed: flags.some((flag) => notConnected.has(flag)),
       attempts: attemptsOf(common),
-      flags: flagsOf(tags),
+      flags,
       bytesReceived: bytes?.receivedBytes ?? 0,
       bytesSent: bytes?.sentBytes ?? 0,
       duration: durationOf(common),
     },
   };
 }
+
+/** Of streams that no endpoint was had for. */
+const notConnected: ReadonlySet<string> = new Set(['UF', 'UH', 'UO', 'NR', 'NC', 'URX']);
 
 function placeOf(common: AccessLogCommon | undefined, tags: Tags): Omit<FlowEntry, 'seen'> {
   const named = common?.upstreamCluster ?? '';

@@ -36,6 +36,7 @@ export async function serveForward(
   if (reached === undefined) return abortStream(downstream);
   connection.outcome = 'forward';
   connection.bytesReceived += preface?.length ?? 0;
+  parts.options.onForward?.(connection.report(clock.monotonic()));
   touch();
   const end = await pump(downstream, reached.socket, abortStream, {
     ...reached,

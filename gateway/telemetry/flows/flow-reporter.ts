@@ -26,6 +26,9 @@ export interface FlowReporterOptions {
 
 const answerMs = 15_000;
 const farewellMs = 1_000;
+/** Whatever a control plane asks for. */
+const soonestMs = 500;
+const latestMs = 60_000;
 
 /**
  * Says to the control plane, every few seconds, what was counted. Traffic never waits for it: while the control plane is away counts
@@ -36,6 +39,8 @@ export class FlowReporter {
   readonly #batches: ReportBatches;
   readonly #epoch = randomUUID();
   #attempt = 0;
+  /** ms, as the control plane asks for it; undefined: as usual. */
+  #wantedMs: number | undefined;
   #onReply: () => void = () => {};
 
   constructor(options: FlowReporterOptions) {
@@ -77,8 +82,9 @@ export class FlowReporter {
     const address = all[this.#attempt++ % Math.max(1, all.length)];
     if (address === undefined) throw new MeshError('PEER_UNREACHABLE', 'no address of a control plane is known', { retryable: true });
     const channel = controlChannel(identity, { cluster: identity.current().cluster, now: () => clock.now() });
-    const stream = openReportStream(address, channel, ({ sequence }) => {
+    const stream = openReportStream(address, channel, ({ sequence, nextMs }) => {
       this.#batches.acknowledged(sequence);
+      this.#wantedMs = nextMs === 0 ? undefined : Math.min(Math.max(nextMs, soonestMs), latestMs);
       onAnswer();
       this.#onReply();
     });
@@ -100,7 +106,7 @@ export class FlowReporter {
     try {
       for (;;) {
         await this.#exchange(stream, answerMs, signal);
-        await clock.sleep(everyMs * (0.9 + random() * 0.2), signal);
+        await clock.sleep((this.#wantedMs ?? everyMs) * (0.9 + random() * 0.2), signal);
       }
     } catch (error) {
       ignoreAbort(error);
@@ -117,7 +123,8 @@ export class FlowReporter {
       if (this.#batches.waiting?.sequence !== sequence) resolve();
     };
     const [epoch, dropped] = [this.#epoch, this.dropped];
-    stream.send({ instance, epoch, sequence, ageMs: Math.round(now - closedAt), dropped, flows: flows.map(flowMessage) });
+    const ageMs = Math.round(now - closedAt);
+    stream.send({ instance, epoch, sequence, ageMs, dropped, flows: flows.map(flowMessage), countsOpened: true });
     const { controller: timer, release } = childController(signal);
     const late = clock.sleep(withinMs, timer.signal).then(() => {
       throw new MeshError('DEADLINE_EXCEEDED', 'the control plane does not acknowledge reports', { retryable: true });

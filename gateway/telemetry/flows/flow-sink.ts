@@ -33,12 +33,20 @@ export class FlowSink {
     this.#recorder.record(key, { kind: 'request', attempts, code: report.status, ...grpc, flags, bytesReceived, bytesSent, duration });
   }
 
+  /** A byte stream begins. */
+  opened({ clusterName, peer, end, upstream }: ConnectionReport): void {
+    const key = this.#keyOf({ peer, inbound: end !== undefined, clusterName, route: '', group: groupOf(upstream) });
+    this.#recorder.record(key, { kind: 'opened', attempts: 0, flags: [], bytesReceived: 0, bytesSent: 0, duration: 0 });
+  }
+
   /** What never came to a service is nobody's traffic; what was delivered is counted by request. */
   connection(report: ConnectionReport): void {
     const { outcome, clusterName, peer, end, upstream, attempts, flags, bytesReceived, bytesSent, durationMs: duration } = report;
     if (outcome === 'deliver' || clusterName === '') return;
     const key = this.#keyOf({ peer, inbound: end !== undefined, clusterName, route: '', group: groupOf(upstream) });
-    this.#recorder.record(key, { kind: 'connection', attempts, flags, bytesReceived, bytesSent, duration });
+    // Who goes away before there is an endpoint has neither had one nor missed one.
+    const failed = outcome === 'refused' && !flags.includes('DC');
+    this.#recorder.record(key, { kind: 'connection', failed, attempts, flags, bytesReceived, bytesSent, duration });
   }
 
   /** What Envoy of this node carried. */

@@ -9,6 +9,7 @@ import type { FlowEntry } from '../../../core/xds/envoy/index.ts';
 import { Node } from '../../../core/xds/gen/envoy/config/core/v3/base.ts';
 import {
   AccessLogCommon,
+  AccessLogType,
   HTTPAccessLogEntry,
   HTTPRequestProperties,
   HTTPResponseProperties,
@@ -72,7 +73,9 @@ test('an Envoy of the node is counted: place, route, group, code, flags, bytes a
   const connectionProperties = { receivedBytes: 5, sentBytes: 9 };
   const passed = AccessLogCommon.create({ upstreamCluster: 'outbound_.80_._.pay.shop.mesh.internal', upstreamRemoteAddress: {} });
   const tcp = TCPAccessLogEntry.create({ commonProperties: passed, connectionProperties });
-  call.write(StreamAccessLogsMessage.create({ logEntries: { $case: 'tcpLogs', value: { logEntry: [tcp] } } }));
+  const began = { ...passed, accessLogType: AccessLogType.TcpUpstreamConnected };
+  const begun = TCPAccessLogEntry.create({ commonProperties: began, connectionProperties });
+  call.write(StreamAccessLogsMessage.create({ logEntries: { $case: 'tcpLogs', value: { logEntry: [tcp, begun] } } }));
   call.end();
   assert.equal(await outcome(), 'ended');
   const none = { cluster: '', locality: '', runtime: '', viaGateway: false };
@@ -90,7 +93,14 @@ test('an Envoy of the node is counted: place, route, group, code, flags, bytes a
       route: '',
       cluster: 'local|80||pay.shop.mesh.internal',
       group: none,
-      seen: { kind: 'connection', attempts: 0, flags: [], bytesReceived: 5, bytesSent: 9, duration: 0 },
+      seen: { kind: 'connection', failed: false, attempts: 0, flags: [], bytesReceived: 5, bytesSent: 9, duration: 0 },
+    },
+    {
+      ...common,
+      route: '',
+      cluster: 'local|80||pay.shop.mesh.internal',
+      group: none,
+      seen: { kind: 'opened', attempts: 0, flags: [], bytesReceived: 0, bytesSent: 0, duration: 0 },
     },
   ]);
 });

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { Reporters, TrafficStore, telemetryServer } from '../../../control/telemetry/traffic/index.ts';
+import { Reporters, ReportPace, TrafficMeters, TrafficStore, telemetryServer } from '../../../control/telemetry/traffic/index.ts';
 import { ensureOwnerOnlyDir, obtainIdentity } from '../../../core/identity/index.ts';
 import { silentLog } from '../../../core/log.ts';
+import type { ServiceKey } from '../../../core/model/index.ts';
 import { systemClock as clock } from '../../../core/system-clock.ts';
 import { type FlowKey, FlowRecorder, noGroup } from '../../../core/telemetry/index.ts';
 import { TelemetryService } from '../../../core/xds/gen/isthmus/telemetry/v1/telemetry.ts';
@@ -19,10 +20,13 @@ function key(reporter: FlowKey['reporter'], more: Partial<FlowKey> = {}): FlowKe
 }
 
 /** A control plane that takes reports, and one proxy's reporter. */
-async function scene(t: TestContext) {
+async function scene(t: TestContext, everyMs = 20, hurryMs?: number) {
   const dir = await temporaryDir(t);
   const store = new TrafficStore(clock);
   const reporters = new Reporters(clock);
+  const meters = new TrafficMeters(clock);
+  const pace = new ReportPace();
+  pace.hurry(hurryMs);
   const ended = new AbortController();
   let port = 0;
   const start = async () => {
@@ -37,7 +41,18 @@ async function scene(t: TestContext) {
           serves: (_: unknown, namespace: string, name: string) => namespace === 'shop' && name === 'orders',
         };
         const callerOf = (call: Parameters<typeof front.callerOf>[0]) => front.callerOf(call);
-        const server = telemetryServer({ store, reporters, mesh, cluster: 'east', callerOf, clock, log, signal: stop.signal });
+        const server = telemetryServer({
+          store,
+          reporters,
+          meters,
+          pace,
+          mesh,
+          cluster: 'east',
+          callerOf,
+          clock,
+          log,
+          signal: stop.signal,
+        });
         front.addService(TelemetryService, server);
       },
     });
@@ -64,14 +79,14 @@ async function scene(t: TestContext) {
   });
   const recorder = new FlowRecorder();
   const addresses = () => [first.plane.address];
-  const options = { recorder, identity, addresses, instance: 'vm-1', clock, random: Math.random, log: silentLog, everyMs: 20 };
+  const options = { recorder, identity, addresses, instance: 'vm-1', clock, random: Math.random, log: silentLog, everyMs };
   const reporter = new FlowReporter(options);
   const running = reporter.run(ended.signal);
   onEnd(t, async () => {
     ended.abort();
     await running;
   });
-  return { store, reporters, recorder, first, start, ended, running };
+  return { store, reporters, meters, pace, recorder, first, start, ended, running };
 }
 
 const seen = { kind: 'request' as const, attempts: 1, code: 200, flags: [], bytesReceived: 3, bytesSent: 5, duration: 2 };
@@ -119,4 +134,27 @@ test('what was counted last is said before the proxy ends', async (t) => {
   ended.abort();
   await running;
   assert.equal(total(store), 1);
+});
+
+test('proxies report as soon as they are asked to, and what a meter counted is what they said, once', async (t) => {
+  const { meters, pace, recorder, reporters, first } = await scene(t, 60_000, 1);
+  onEnd(t, () => first.stop());
+  assert.equal(pace.nextMs, 500, 'never sooner');
+  const meter = meters.meter('shop/pay' as ServiceKey);
+  await until('the first report, which is as soon as there is a connection', () => reporters.status().length === 1);
+  const side = (name: string) => `outbound|80|${name}|pay.shop.mesh.internal`;
+  for (let i = 0; i < 30; i++) recorder.record(key('source', { cluster: side('isthmus-from') }), seen);
+  recorder.record(key('source', { cluster: side('isthmus-to') }), { ...seen, code: 503, flags: ['UF'] });
+  const stream = { attempts: 1, flags: [], bytesReceived: 0, bytesSent: 0, duration: 5 };
+  recorder.record(key('source', { cluster: side('isthmus-to') }), { kind: 'opened', ...stream });
+  recorder.record(key('source', { cluster: side('isthmus-to') }), { kind: 'connection', failed: true, ...stream, flags: ['UF'] });
+  // The next would be a minute later, if nobody asked.
+  await until('they are there', () => meter.read().from.requests === 30, 10_000);
+  const { from, to, callers } = meter.read();
+  assert.deepEqual([from.errors, from.connections, from.latencySumMs], [0, 0, 60]);
+  assert.deepEqual([to.requests, to.errors, to.connections, to.connectionErrors], [1, 1, 2, 1]);
+  assert.deepEqual(callers, [{ source: 'mesh.test/ns/shop/sa/orders', cluster: 'east', from: 30, to: 3 }]);
+  assert.deepEqual(meters.callersOf('shop/pay' as ServiceKey), ['spiffe://mesh.test/ns/shop/sa/orders#vm-1']);
+  pace.hurry(undefined);
+  assert.equal(pace.nextMs, 0);
 });

@@ -9,7 +9,8 @@ import { latencyBucket } from '../../../core/telemetry/latency-histogram.ts';
 import { Flow } from '../../../core/xds/gen/isthmus/telemetry/v1/telemetry.ts';
 
 const observation: fc.Arbitrary<Observation> = fc.record({
-  kind: fc.constantFrom<Observation['kind']>('request', 'connection', 'copy'),
+  kind: fc.constantFrom<Observation['kind']>('request', 'connection', 'opened', 'copy'),
+  failed: fc.boolean(),
   attempts: fc.nat({ max: 5 }),
   code: fc.constantFrom(0, 200, 204, 404, 500, 503, 777, -1),
   grpcCode: fc.integer({ min: 0, max: 16 }),
