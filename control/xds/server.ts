@@ -32,6 +32,11 @@ export interface XdsServer {
   readonly services: readonly GrpcService[];
   /** One entry a client, whatever streams it holds; in no order. */
   clients(): readonly XdsClientStatus[];
+  /**
+   * Clients of this replica (SPIFFE-ID#INSTANCE) that call the service of this host, or carry its calls, and have not acknowledged all
+   * that they are told by now, or refuse what concerns it: they may act by what was in force before. Sorted.
+   */
+  behind(host: string): readonly string[];
   /** Heartbeats and timeouts, until the signal aborts; then every stream ends with UNAVAILABLE, so that clients go elsewhere. */
   run(signal: AbortSignal): Promise<void>;
 }
@@ -42,6 +47,7 @@ export function createXdsServer(options: XdsServerOptions): XdsServer {
   return {
     services: [aggregatedService(streams), ...typeServices(streams)],
     clients: () => clientStatuses(streams.clients()),
+    behind: (host) => streams.behind((name) => name === host || name.endsWith(`|${host}`)),
     run: (signal) => streams.run(signal),
   };
 }

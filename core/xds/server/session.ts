@@ -123,6 +123,13 @@ export class XdsSession<Request extends AnyRequest, Response extends AnyResponse
     };
   }
 
+  /** It holds something that is meant, and not all that there is for it at today's versions, or has refused what is meant. */
+  isBehind(isMeant: (name: string) => boolean): boolean {
+    const types = [...this.#options.state.types()];
+    if (!types.some(({ acked }) => some(acked.keys(), isMeant))) return false;
+    return !this.#caughtUp() || types.some(({ quarantined }) => some(quarantined.keys(), isMeant));
+  }
+
   #changed(changes: readonly ChangedNames[] | undefined): void {
     if (!this.#options.state.changed(changes)) return;
     this.#behindSince ??= this.#options.clock.monotonic();
@@ -180,4 +187,9 @@ export class XdsSession<Request extends AnyRequest, Response extends AnyResponse
     state.changed([{ typeUrl: heartbeatTypeUrl, names: [heartbeatName] }]);
     return true;
   }
+}
+
+function some(names: Iterable<string>, isMeant: (name: string) => boolean): boolean {
+  for (const name of names) if (isMeant(name)) return true;
+  return false;
 }

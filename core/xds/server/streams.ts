@@ -51,7 +51,7 @@ type Variant<Request, Response> = new (order: readonly string[], limits: Request
 type FirstRequest = AnyRequest & { readonly node: Node | undefined };
 
 /** Either variant's. */
-type Session = Pick<XdsSession<never, never>, 'status' | 'tick' | 'fail' | 'close'>;
+type Session = Pick<XdsSession<never, never>, 'status' | 'isBehind' | 'tick' | 'fail' | 'close'>;
 
 interface Member<Client> {
   readonly client: Client;
@@ -89,6 +89,12 @@ export class XdsStreams<Client> {
 
   clients(): (StreamStatus & { readonly client: Client })[] {
     return [...this.#members].map(({ client, session }) => ({ client, ...session.status() }));
+  }
+
+  /** Ids of clients that hold something of such a name, and are not at the newest of all that they are told. Each once, sorted. */
+  behind(isMeant: (name: string) => boolean): readonly string[] {
+    const late = [...this.#members].filter(({ session }) => session.isBehind(isMeant)).map(({ id }) => id);
+    return [...new Set(late)].sort();
   }
 
   /**

@@ -51,6 +51,33 @@ test('updates, removals, refusals with their reason, and what the server then sa
   await until('the server lets go of it', () => plane.xds.clients().length === 0 && plane.source.listeners === 0);
 });
 
+test('who is behind on a service holds something of it, and has not taken all that there is', async () => {
+  const [orders, pay] = ['orders.shop.mesh.internal', 'pay.shop.mesh.internal'];
+  const rules = (version: string) => ({ t: [resource(`80|${orders}`, version), resource(pay, version)] });
+  plane.source.set(rules('1'));
+  const refuses = (names: readonly string[], instance: string) =>
+    meshClient(pki, [`127.0.0.1:${plane.front.port}`], {
+      instance,
+      onUpdate: (update) =>
+        update.changed.filter((r) => r.version === '2' && names.includes(r.name)).map(({ name }) => ({ name, reason: 'no' })),
+    });
+  const [one, other, all] = [refuses([`80|${orders}`], 'one'), refuses([pay], 'other'), refuses([], 'all')];
+  for (const { client } of [one, other, all]) {
+    client.subscribe('t', '*');
+    await heldIs(client, { [`80|${orders}`]: '1', [pay]: '1' });
+  }
+  await until('all have acknowledged', () => plane.xds.clients().every(({ current }) => current));
+  assert.deepEqual(plane.xds.behind(orders), []);
+  plane.source.set(rules('2'));
+  assert.equal(plane.xds.behind(orders).length, 3, 'nobody has it yet');
+  await until('all have answered', () => plane.xds.clients().every(({ current }) => current));
+  const id = (instance: string) => `spiffe://mesh.test/ns/shop/sa/orders#${instance}`;
+  assert.deepEqual(plane.xds.behind(orders), [id('one')]);
+  assert.deepEqual(plane.xds.behind(pay), [id('other')]);
+  assert.deepEqual(plane.xds.behind('orders'), []);
+  await Promise.all([one.stop(), other.stop(), all.stop()]);
+});
+
 test('a connection cut in the middle of a response: the client resumes and ends up with everything', async () => {
   const big = Array.from({ length: 40 }, (_, i) => resource(`r${i}`, '1', 100_000));
   plane.source.set({ t: big });
