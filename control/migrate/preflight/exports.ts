@@ -51,12 +51,13 @@ function exported(scene: Scene): Problem[] {
   return [fail('spec.to', message, `apply ${policyFor(scene, untold.join(', '))}`)];
 }
 
-/** Proxies report to their own control plane. */
+/** Proxies report to their own control plane: what begins and ends in another cluster is not seen here. */
 function measured(scene: Scene): Problem[] {
-  const { facts, key, service } = scene;
+  const { facts, key, service, to } = scene;
   if (service === undefined) return [];
   const audience = facts.peers.map((p) => p.cluster).filter((c) => exportingPolicies(service, clusterId(c), facts.exports).length > 0);
-  const away = [...new Set([...callingClusters(scene), ...audience])].sort();
+  const beside = to.local ? [] : audience.filter((c) => c === to.cluster);
+  const away = [...new Set([...callingClusters(scene), ...beside])].sort();
   if (away.length === 0) return [];
   const message = `callers in ${listText(away)} follow the weights, and what they call is measured here only where a proxy of this cluster serves it`;
   const fix = `see that enough of the traffic of ${key} comes by proxies of ${facts.view.cluster} for its gates, or run the Migration where most callers are`;

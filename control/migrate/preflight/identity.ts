@@ -75,13 +75,16 @@ function tlsProblems(scene: Scene): Problem[] {
     problems.push(warn('spec.to', message, 'give all of them an agent or sidecar, or none'));
   }
   if (!old.includes('mesh') || !now.includes('none')) return problems;
+  const networks = new Set<string>(to.endpoints.map((e) => e.network));
+  const near = scene.facts.clients.some((c) => c.kind !== 'gateway' && networks.has(c.network));
   const guards = guardsOf(scene);
   const message = `${from.label} speaks mTLS and ${to.label} does not (tlsMode none)`;
   const fix = `give the new instances an agent or sidecar (spec.mapping.tlsMode: mesh of Registry ${to.registry})`;
   if (guards.length === 0)
     return [...problems, warn('spec.to', `${message}: on its own network what it is sent would be in the clear`, fix)];
   const unguarded = `${message}: on its own network nothing would enforce ${listText(guards)}, which guards ${key}`;
-  return [...problems, fail('spec.to', unguarded, fix)];
+  // Who comes from elsewhere comes by a gateway, which does enforce it.
+  return [...problems, near ? fail('spec.to', unguarded, fix) : warn('spec.to', unguarded, fix)];
 }
 
 /** Names of the AuthorizationPolicies that select it. */

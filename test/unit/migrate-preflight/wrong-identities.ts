@@ -153,6 +153,7 @@ export const wrongIdentities: readonly WrongRow[] = [
   {
     title: 'a new side in the clear, of a service that a policy guards',
     scene: (s) => {
+      s.clients = [...s.clients, { id: 'pod', principal: 'mesh.test/ns/shop/sa/pod', kind: 'agent', dialect: 'native', network: 'pods' }];
       changeOrders(s, 'kubernetes/prod', (r) => ({ endpoints: r.endpoints.map((e) => ({ ...e, tlsMode: 'none' })) }));
       s.documents.push(allow('orders-callers', {}, ['mesh.test/ns/shop/sa/web', 'mesh.test/ns/shop/sa/orders']));
     },
@@ -160,6 +161,21 @@ export const wrongIdentities: readonly WrongRow[] = [
       [
         'identity',
         'fail',
+        'nothing would enforce AuthorizationPolicy shop/orders-callers',
+        'spec.mapping.tlsMode: mesh of Registry kubernetes/prod',
+      ],
+    ],
+  },
+  {
+    title: 'a new side in the clear, of a service that a policy guards and nobody on its network calls',
+    scene: (s) => {
+      changeOrders(s, 'kubernetes/prod', (r) => ({ endpoints: r.endpoints.map((e) => ({ ...e, tlsMode: 'none' })) }));
+      s.documents.push(allow('orders-callers', {}, ['mesh.test/ns/shop/sa/web', 'mesh.test/ns/shop/sa/orders']));
+    },
+    expect: [
+      [
+        'identity',
+        'warn',
         'nothing would enforce AuthorizationPolicy shop/orders-callers',
         'spec.mapping.tlsMode: mesh of Registry kubernetes/prod',
       ],
