@@ -1,6 +1,6 @@
 import type { RegistryObject } from '../core/config/index.ts';
-import type { AdapterDeps, ObjectWatch, OwningPublisher, RegistrySource, WatchedKind } from '../core/registry/index.ts';
-import { createConsulPublisher, createConsulSource } from './consul/index.ts';
+import type { AdapterDeps, NativeNames, ObjectWatch, OwningPublisher, RegistrySource, WatchedKind } from '../core/registry/index.ts';
+import { createConsulNativeNames, createConsulPublisher, createConsulSource } from './consul/index.ts';
 import { createFileSource } from './file/index.ts';
 import { createKubernetesObjects, createKubernetesPublisher, createKubernetesSource } from './kubernetes/index.ts';
 import { createNomadSource } from './nomad/index.ts';
@@ -36,6 +36,21 @@ export function createPublisher(registry: RegistryObject, deps: AdapterDeps): Ow
       return createKubernetesPublisher({ ...spec, connection: spec.connection }, deps);
     default:
       return undefined;
+  }
+}
+
+/** Who switches native names in a Registry object's system, whether or not it is published to; a text: why nobody can, and what to do instead. */
+export function createNativeNames(registry: RegistryObject, deps: AdapterDeps): NativeNames | string {
+  const { spec } = registry;
+  switch (spec.connection.type) {
+    case 'consul':
+      return createConsulNativeNames({ ...spec, connection: spec.connection }, deps);
+    case 'nomad':
+      return 'Nomad takes no registrations from outside: name the Consul that callers ask, or leave nativeName out';
+    case 'file':
+      return 'a folder is only read: change what its callers read, or leave nativeName out';
+    default:
+      return `names of registries of type ${spec.type} cannot be switched: leave nativeName out`;
   }
 }
 

@@ -58,15 +58,21 @@ function duplicatePeers(all: readonly Located[], own: string | undefined): Viola
   });
 }
 
-/** Where nothing can be registered from outside, `publish` would be a promise that nobody keeps. */
+/** Where nothing can be registered from outside, `publish` would be a promise that nobody keeps; so would `takeover` without it. */
 function publishers(all: readonly Located[]): Violation[] {
   return all.flatMap(({ object, document }) => {
-    if (object.kind !== 'Registry' || !object.spec.publish || (object.spec.type !== 'nomad' && object.spec.type !== 'file')) return [];
+    if (object.kind !== 'Registry') return [];
+    const { publish, takeover = false, type } = object.spec;
     const why =
-      object.spec.type === 'nomad'
+      type === 'nomad'
         ? 'Nomad takes no registrations from outside: publish in the Consul that its tasks ask'
         : 'a folder is only read: publish in a Consul or Kubernetes Registry';
-    return [violation(document, ['spec', 'publish'], why)];
+    if (type === 'nomad' || type === 'file') {
+      return [...(publish ? ['publish'] : []), ...(takeover ? ['takeover'] : [])].map((field) => violation(document, ['spec', field], why));
+    }
+    return takeover && !publish
+      ? [violation(document, ['spec', 'takeover'], 'takes nothing over where nothing is written: set publish: true as well')]
+      : [];
   });
 }
 

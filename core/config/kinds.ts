@@ -125,6 +125,8 @@ export interface RegistrySpec {
   readonly rules: RegistryRules;
   /** Write imported services back as `NAME-mesh`; default off. */
   readonly publish: boolean;
+  /** A migration that switches a service's native name here may take the original instances out of it; default off. */
+  readonly takeover?: boolean;
   /** Type kubernetes: its custom resources are objects of this cluster, as if applied here. Absent: they are not read. */
   readonly objects?: ObjectSelection;
   readonly connection: ConsulConnection | NomadConnection | KubernetesConnection | FileConnection;

@@ -47,3 +47,32 @@ export interface PublishResult {
   /** Names that somebody else holds, each with what to do. */
   readonly conflicts: readonly string[];
 }
+
+/** A service under its own name in one registry, so that callers without a sidecar come by a gateway without being told of another name. */
+export interface NativeNames {
+  /**
+   * Adds the gateways under the service's own name, and where asked takes the originals out of it: then, and only then, what was drained is
+   * marked so in the registry itself. Idempotent: called again it does the same for what has come since. Nothing is drained while no
+   * gateway stands under the name.
+   */
+  switch(service: SwitchedService, signal: AbortSignal): Promise<NativeNameResult>;
+  /** Makes the name what it would be without us, whichever replica switched it: by the marks in the registry. Idempotent. */
+  restore(service: { readonly namespace: string; readonly name: string }, signal: AbortSignal): Promise<NativeNameResult>;
+  /** The same for every service of this owner: what `uninstall` takes back. */
+  restoreAll(signal: AbortSignal): Promise<readonly NativeNameResult[]>;
+}
+
+export interface SwitchedService extends PublishedService {
+  /** Registry spec.takeover. */
+  readonly drainOriginals: boolean;
+}
+
+export interface NativeNameResult {
+  /** `switched`: a gateway stands under the name. */
+  readonly state: 'original' | 'switched';
+  /** Originals that were found under the name, and those of them that are kept out of it by us. */
+  readonly originals: number;
+  readonly drained: number;
+  /** What could not be done, each with what to do; it is tried again with the next call. */
+  readonly problems: readonly string[];
+}

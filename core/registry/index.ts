@@ -5,7 +5,16 @@ export type { BlockingQuery } from './blocking-query.ts';
 export { blockingQuery } from './blocking-query.ts';
 export type { BuiltServices, NativeInstance } from './build-services.ts';
 export { buildServices } from './build-services.ts';
-export type { PublishedService, PublishResult, RegistryEvent, RegistryPublisher, RegistrySource } from './contract.ts';
+export type {
+  NativeNameResult,
+  NativeNames,
+  PublishedService,
+  PublishResult,
+  RegistryEvent,
+  RegistryPublisher,
+  RegistrySource,
+  SwitchedService,
+} from './contract.ts';
 export { deepEqual, diffServices, sameService } from './diff-services.ts';
 export { forEachBounded } from './for-each-bounded.ts';
 export { matchesGlob } from './glob.ts';

@@ -7,6 +7,7 @@ import {
   type CatalogEntry,
   type HealthEntry,
   type NodeServices,
+  parseAgentSelf,
   parseCatalogService,
   parseHealth,
   parseNodeServices,
@@ -65,6 +66,11 @@ export class ConsulClient {
 
   async readCatalogService(name: string, signal: AbortSignal): Promise<CatalogEntry[]> {
     return (await this.#get(`/v1/catalog/service/${encodeURIComponent(name)}`, parseCatalogService, signal)).value;
+  }
+
+  /** Name of the node whose agent the connection leads to. */
+  async readOwnNode(signal: AbortSignal): Promise<string> {
+    return (await this.#get('/v1/agent/self', parseAgentSelf, signal)).value.Config.NodeName;
   }
 
   /** Closes every connection; the next call opens new ones with the certificates as they then are. */

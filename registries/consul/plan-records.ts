@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { deepEqual, ownerMetaKey, type PublishedService, publishedName } from '../../core/registry/index.ts';
+import { isNativeRecord } from './native-marks.ts';
 import type { CatalogEntry, NodeServices } from './schema.ts';
 
 /** One service instance as Isthmus writes it into Consul's catalog. */
@@ -74,7 +75,7 @@ export function planRecords(
   holders: ReadonlyMap<string, readonly CatalogEntry[]>,
   owner: string,
 ): RecordPlan {
-  const owned = Object.values(node?.Services ?? {}).filter((s) => s.Meta?.[ownerMetaKey] === owner);
+  const owned = Object.values(node?.Services ?? {}).filter((s) => s.Meta?.[ownerMetaKey] === owner && !isNativeRecord(s.Meta));
   const conflicts = [...wanted.conflicts];
   const lost = new Set<string>();
   for (const [name, entries] of holders) {
@@ -100,7 +101,8 @@ export function planRecords(
   };
 }
 
-function isWritten(record: ConsulRecord, node: NodeServices): boolean {
+/** Whether the node holds it, field by field. */
+export function isWritten(record: ConsulRecord, node: NodeServices): boolean {
   const there = node?.Services?.[record.id];
   if (there === undefined) return false;
   const { Service, Address, Port, Tags, Meta } = there;

@@ -11,6 +11,7 @@ import {
 } from '../../core/registry/index.ts';
 import { ConsulClient } from './client.ts';
 import { type ConsulSpec, type ConsulTuning, defaultTuning } from './config.ts';
+import { createConsulNativeNames } from './native-names.ts';
 import { buildRecords, planRecords } from './plan-records.ts';
 import type { CatalogEntry, NodeServices } from './schema.ts';
 import { ConsulWriteClient } from './write-client.ts';
@@ -22,11 +23,16 @@ import { ConsulWriteClient } from './write-client.ts';
  */
 export function createConsulPublisher(spec: ConsulSpec, deps: AdapterDeps, tuning: Partial<ConsulTuning> = {}): OwningPublisher {
   const publisher = new ConsulPublisher(spec, deps, { ...defaultTuning, ...tuning });
+  const natives = createConsulNativeNames(spec, deps, tuning);
   return {
     id: deps.id,
     reconcile: (services, signal) => publisher.reconcile(services, signal),
     listOwned: (signal) => publisher.listOwned(signal),
-    removeAll: (signal) => publisher.reconcile([], signal),
+    removeAll: async (signal) => {
+      const restored = await natives.restoreAll(signal);
+      const { written, removed, conflicts } = await publisher.reconcile([], signal);
+      return { written, removed: removed + restored.length, conflicts: [...conflicts, ...restored.flatMap(({ problems }) => problems)] };
+    },
   };
 }
 

@@ -23,7 +23,7 @@ const healthEntry = z.object({
     Locality: place,
     CreateIndex: z.number().nullish(),
   }),
-  Checks: z.array(z.object({ CheckID: z.string(), Status: z.string() })).nullish(),
+  Checks: z.array(z.object({ CheckID: z.string(), Status: z.string(), Notes: z.string().nullish() })).nullish(),
 });
 
 const nodeServices = z
@@ -47,6 +47,8 @@ const nodeServices = z
 
 const catalogEntry = z.object({ Node: z.string(), ServiceID: z.string(), ServiceMeta: strings, CreateIndex: z.number() });
 
+const agentSelf = z.object({ Config: z.object({ NodeName: z.string() }) });
+
 export type HealthEntry = z.infer<typeof healthEntry>;
 export type NodeServices = z.infer<typeof nodeServices>;
 export type CatalogEntry = z.infer<typeof catalogEntry>;
@@ -59,6 +61,9 @@ export const parseHealth = parser('/v1/health/service', z.array(healthEntry));
 export const parseNodeServices = parser('/v1/catalog/node', nodeServices);
 /** /v1/catalog/service/NAME */
 export const parseCatalogService = parser('/v1/catalog/service', z.array(catalogEntry));
+
+/** /v1/agent/self: of the agent that answers. */
+export const parseAgentSelf = parser('/v1/agent/self', agentSelf);
 
 function parser<T>(what: string, schema: z.ZodType<T>): (body: unknown) => T {
   return (body) => {

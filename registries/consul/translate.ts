@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import type { Health, Locality } from '../../core/model/index.ts';
 import { type BuiltServices, buildServices, isMeshOwned, type NativeInstance, type RegistryRules } from '../../core/registry/index.ts';
+import { drainedBy } from './native-marks.ts';
 import type { HealthEntry } from './schema.ts';
 
 /** Ports that Nomad's clients pick unless configured otherwise, for what Nomad registers in Consul. */
@@ -42,7 +43,8 @@ function toInstance(entry: HealthEntry): NativeInstance {
 
 /** As Consul's own DNS decides: any critical check takes an instance out, a warning one keeps it in with its own weight. */
 function healthOf({ Checks }: HealthEntry): { health: Health; warning: boolean } {
-  const checks = Checks ?? [];
+  // What we took out of its name ourselves is as healthy as it was: the mesh still sends it its share.
+  const checks = (Checks ?? []).filter((check) => drainedBy(check) === undefined);
   const isMaintenance = (id: string) => id === '_node_maintenance' || id.startsWith('_service_maintenance:');
   const critical = checks.filter((c) => c.Status !== 'passing' && c.Status !== 'warning');
   const warning = checks.some((c) => c.Status === 'warning');

@@ -63,6 +63,30 @@ export class ConsulWriteClient {
     await this.#call('/v1/catalog/deregister', signal, (call) => this.#consul.catalog.deregister({ ...target, ...call }));
   }
 
+  /** Of one service of the agent that the connection leads to; the agent tells the catalog. */
+  async maintain(id: string, enable: boolean, reason: string, signal: AbortSignal): Promise<void> {
+    await this.#call('/v1/agent/service/maintenance', signal, (call) =>
+      this.#consul.agent.service.maintenance({ id, enable, ...(enable ? { reason } : {}), ...call }),
+    );
+  }
+
+  /** A check that fails, of one instance on a node without an agent; the node itself stays as it is. */
+  async failCheck(
+    node: string,
+    address: string,
+    check: { id: string; service: string; notes: string },
+    signal: AbortSignal,
+  ): Promise<void> {
+    const made = { checkid: check.id, name: 'Taken over', notes: check.notes, serviceid: check.service, status: 'critical' as const };
+    await this.#call('/v1/catalog/register', signal, (call) =>
+      this.#consul.catalog.register({ node, address, skipnodeupdate: true, check: made, ...call }),
+    );
+  }
+
+  async removeCheck(node: string, checkid: string, signal: AbortSignal): Promise<void> {
+    await this.#call('/v1/catalog/deregister', signal, (call) => this.#consul.catalog.deregister({ node, checkid, ...call }));
+  }
+
   close(): void {
     this.#consul.destroy();
   }

@@ -100,10 +100,17 @@ function parseRegistry(raw: unknown, baseDir: string): SpecResult {
   if (!result.success) {
     return { issues: type.success ? result.error.issues : result.error.issues.filter((i) => i.path[0] !== 'connection') };
   }
-  const { type: parsed, mapping, publish, objects, connection } = result.data;
+  const { type: parsed, mapping, publish, takeover, objects, connection } = result.data;
   const namespaceFrom = mapping.namespaceFrom ?? (parsed === 'kubernetes' || parsed === 'file' ? 'native' : undefined);
   const rules = { ...mapping, network: mapping.network ?? '', ...(namespaceFrom === undefined ? {} : { namespaceFrom }) };
   const read = typeof objects === 'object' ? { objects } : {};
-  const value = { type: parsed, rules, publish, ...read, connection: { ...defined(connection), type: parsed } };
+  const value = {
+    type: parsed,
+    rules,
+    publish,
+    ...(takeover ? { takeover } : {}),
+    ...read,
+    connection: { ...defined(connection), type: parsed },
+  };
   return { value: value as RegistryObject['spec'], issues: [] };
 }

@@ -82,6 +82,7 @@ export function registrySchema(baseDir: string, type: (typeof types)[number]) {
     type: registryType,
     mapping: mapping.prefault({}),
     publish: z.boolean().default(false),
+    takeover: z.boolean().default(false),
     objects: type === 'kubernetes' ? objects : noObjects,
     connection: connections(baseDir)[type],
   });

@@ -232,6 +232,14 @@ test('publish where nothing can be registered from outside is a mistake, with wh
   assert.match(lines(mesh() + file).join(), /spec\.publish: a folder is only read/);
 });
 
+test('takeover is off unless it is said, and goes with publish alone', () => {
+  const consul = (more: string) => object('Registry', 'r', `  type: consul\n${more}  connection: {url: "http://127.0.0.1:8500"}\n`);
+  assert.match(lines(mesh() + consul('  takeover: true\n')).join(), /spec\.takeover: takes nothing over .* publish: true/);
+  assert.deepEqual(lines(mesh('  network: net-a\n') + consul('  publish: true\n  takeover: true\n')), []);
+  const nomad = object('Registry', 'r', '  type: nomad\n  takeover: true\n  connection: {url: "http://127.0.0.1:4646"}\n');
+  assert.match(lines(mesh() + nomad).join(), /spec\.takeover: Nomad takes no registrations/);
+});
+
 test('objects of a Registry: all of them, some, or none, and those of Kubernetes alone', () => {
   const registry = (objects: string, type = 'kubernetes', connection = '{}') =>
     object('Registry', 'r', `  type: ${type}\n  connection: ${connection}\n  objects: ${objects}\n`);
