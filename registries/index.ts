@@ -39,9 +39,10 @@ export function createPublisher(registry: RegistryObject, deps: AdapterDeps): Ow
   }
 }
 
-/** Who switches native names in a Registry object's system, whether or not it is published to; a text: why nobody can, and what to do instead. */
+/** Who switches native names in a Registry object's system, where it is published to; a text: why nobody can, and what to do instead. */
 export function createNativeNames(registry: RegistryObject, deps: AdapterDeps): NativeNames | string {
   const { spec } = registry;
+  if (!spec.publish && (spec.type === 'consul' || spec.type === 'kubernetes')) return 'it is only read: set publish: true';
   switch (spec.connection.type) {
     case 'consul':
       return createConsulNativeNames({ ...spec, connection: spec.connection }, deps);

@@ -4,9 +4,18 @@ import type { MeshSpec } from '../../core/config/index.ts';
 import { toMeshError } from '../../core/errors.ts';
 import { childController, isAborted } from '../../core/lifecycle.ts';
 import type { Log } from '../../core/log.ts';
+import { deepEqual, type PublishedService } from '../../core/registry/index.ts';
 import type { Store } from '../../core/store.ts';
 import type { Catalog, CatalogView } from '../catalog/index.ts';
-import { loadPorts, planPublishing, RegistryWriter, type StoredPorts, savePorts } from '../publish/index.ts';
+import {
+  loadPorts,
+  planPublishing,
+  RegistryWriter,
+  type StoredPorts,
+  type SwitchedPlace,
+  savePorts,
+  switchedKey,
+} from '../publish/index.ts';
 import type { GatewayPort } from '../snapshot/index.ts';
 import type { Sources } from './sources.ts';
 
@@ -34,6 +43,8 @@ export class Publishing {
   readonly #writers = new Map<string, RunningWriter>();
   #stored: StoredPorts = { table: new Map(), freed: new Map() };
   #exhausted: readonly string[] = [];
+  #names: readonly Omit<SwitchedPlace, 'network'>[] = [];
+  #switched: ReadonlyMap<string, PublishedService> = new Map();
   #uninstalled = false;
   #following = false;
   /** One after the other: each plan builds on the ports that the one before has stored. */
@@ -66,6 +77,18 @@ export class Publishing {
     if (!this.#following) return;
     this.#applying = this.#applying.then(() => this.#apply(this.#options.catalog.current(), signal));
     await this.#applying;
+  }
+
+  /** From now on; what it comes to is in `switched` once its ports are durable. */
+  async switchNames(names: readonly Omit<SwitchedPlace, 'network'>[], signal: AbortSignal): Promise<void> {
+    if (deepEqual(names, this.#names)) return;
+    this.#names = names;
+    await this.refresh(signal);
+  }
+
+  /** A service with its ports at the gateways of a registry's network; undefined: it has none. */
+  switched(name: Omit<SwitchedPlace, 'network'>): PublishedService | undefined {
+    return this.#switched.get(switchedKey(name));
   }
 
   conflicts(): readonly Conflict[] {
@@ -126,7 +149,11 @@ export class Publishing {
       id: String(publisher.id),
       network: object.spec.rules.network,
     }));
-    const plan = planPublishing({ view, publishers, ...this.#stored, range: mesh.originate.portRange, now: clock.now() });
+    const names = this.#names.flatMap((name) => {
+      const network = sources.registry(name.registry)?.spec.rules.network;
+      return network === undefined ? [] : [{ ...name, network }];
+    });
+    const plan = planPublishing({ view, publishers, names, ...this.#stored, range: mesh.originate.portRange, now: clock.now() });
     const next: StoredPorts = { table: plan.table, freed: plan.freed };
     try {
       await savePorts(store, this.#stored, next);
@@ -136,6 +163,7 @@ export class Publishing {
     }
     this.#stored = next;
     this.#exhausted = plan.exhausted;
+    this.#switched = plan.switched;
     this.#tellPorts();
     if (this.#uninstalled) return;
     this.#matchWriters(signal);

@@ -3,9 +3,9 @@ import type { RegistryObject } from '../../core/config/index.ts';
 import { MeshError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import { type ClusterId, type Runtime, sourceId } from '../../core/model/index.ts';
-import { type AdapterDeps, deepEqual, type OwningPublisher } from '../../core/registry/index.ts';
+import { type AdapterDeps, deepEqual, type NativeNames, type OwningPublisher } from '../../core/registry/index.ts';
 import type { Store } from '../../core/store.ts';
-import { createPublisher, createSource } from '../../registries/index.ts';
+import { createNativeNames, createPublisher, createSource } from '../../registries/index.ts';
 import { createEntriesSource, type EntriesOptions } from '../../registries/objects/index.ts';
 import { createVmSource, type Groups } from '../../registries/vm/index.ts';
 import type { Catalog } from '../catalog/index.ts';
@@ -63,6 +63,18 @@ export class Sources {
 
   get publishers(): readonly { readonly object: RegistryObject; readonly publisher: OwningPublisher }[] {
     return [...this.#publishers.values()];
+  }
+
+  /** By id; undefined: there is none. */
+  registry(id: string): RegistryObject | undefined {
+    return this.#running.get(id);
+  }
+
+  /** Who switches names in a registry; a text: why nobody can. Undefined: there is no such registry. */
+  nativeNames(id: string): NativeNames | string | undefined {
+    const object = this.#running.get(id);
+    if (object === undefined) return undefined;
+    return createNativeNames(object, this.#deps(sourceId(id)));
   }
 
   /** Purging what a removed registry had brought is awaited. */

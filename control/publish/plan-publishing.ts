@@ -25,9 +25,18 @@ export interface PublisherPlace {
   readonly network: string;
 }
 
+export interface SwitchedPlace {
+  readonly service: ServiceKey;
+  readonly registry: string;
+  /** Of that registry. */
+  readonly network: string;
+}
+
 export interface PublishingInput {
   readonly view: CatalogView;
   readonly publishers: readonly PublisherPlace[];
+  /** Services whose own name in a registry leads to gateways, or is to: they have ports whoever else knows them. Default: none. */
+  readonly names?: readonly SwitchedPlace[];
   readonly table: PortTable;
   readonly freed: FreedPorts;
   /** Inclusive. */
@@ -42,6 +51,8 @@ export interface PublishingPlan {
   readonly exhausted: readonly string[];
   /** By publisher id: exactly what its registry should hold. */
   readonly published: ReadonlyMap<string, readonly PublishedService[]>;
+  /** By `switchedKey`: what stands under their own names. Without a port there is none. */
+  readonly switched: ReadonlyMap<string, PublishedService>;
 }
 
 /** A freed gateway port is not given to another service for this long, ms: callers without a sidecar cache addresses. */
@@ -81,16 +92,21 @@ export function planPublishing(input: PublishingInput): PublishingPlan {
     used.add(next);
     table.set(key, { ...candidate, gatewayPort: next });
   }
-  return { table, freed, exhausted, published: publishedBy(input, table) };
+  return { table, freed, exhausted, published: publishedBy(input, table), switched: switchedBy(input, table) };
 }
 
-/** Imported services, and those of other registries of this cluster wherever a registry is published to. */
-function wantedPorts({ view, publishers }: PublishingInput): Map<string, PortRecord> {
+export function switchedKey({ registry, service }: Pick<SwitchedPlace, 'registry' | 'service'>): string {
+  return `${registry} ${service}`;
+}
+
+/** Imported services, those of other registries of this cluster wherever a registry is published to, and those whose own name is switched. */
+function wantedPorts({ view, publishers, names = [] }: PublishingInput): Map<string, PortRecord> {
   const wanted = new Map<string, PortRecord>();
+  const named = new Set(names.map(({ service }) => service));
   for (const service of view.services.values()) {
     const places = publishers.filter((p) => !isNative(service, p.id, view)).map((p) => p.id);
     const imported = service.contributions.some((c) => c.cluster !== view.cluster);
-    if (!imported && places.length === 0) continue;
+    if (!imported && places.length === 0 && !named.has(service.key)) continue;
     for (const { port, name, protocol } of service.ports) {
       wanted.set(`${service.key}:${port}`, { service: service.key, port, name, protocol, gatewayPort: 0, publishers: places });
     }
@@ -103,6 +119,26 @@ function isNative(service: MergedService, publisher: string, view: CatalogView):
   return service.contributions.some((c) => c.cluster === view.cluster && c.source === publisher);
 }
 
+function switchedBy({ view, names = [] }: PublishingInput, table: PortTable): Map<string, PublishedService> {
+  return new Map(
+    names.flatMap((place) => {
+      const records = [...table.values()].filter(({ service }) => service === place.service);
+      if (records.length === 0) return [];
+      const service = asPublished(place.service, records, gatewayAddressesOf(view, place.network));
+      return [[switchedKey(place), service] as const];
+    }),
+  );
+}
+
+function asPublished(key: ServiceKey, records: readonly PortRecord[], gatewayAddresses: readonly string[]): PublishedService {
+  const ports = [...records].sort((a, b) => a.port - b.port);
+  return {
+    ...splitServiceKey(key),
+    ports: ports.map(({ name, port, protocol, gatewayPort }) => ({ name, port, protocol, gatewayPort })),
+    gatewayAddresses,
+  };
+}
+
 function publishedBy({ view, publishers }: PublishingInput, table: PortTable): Map<string, readonly PublishedService[]> {
   return new Map(
     publishers.map(({ id, network }) => {
@@ -111,15 +147,7 @@ function publishedBy({ view, publishers }: PublishingInput, table: PortTable): M
       for (const record of table.values()) {
         if (record.publishers.includes(id)) services.set(record.service, [...(services.get(record.service) ?? []), record]);
       }
-      const list = [...services]
-        .sort(([a], [b]) => (a < b ? -1 : 1))
-        .map(([key, ports]) => ({
-          ...splitServiceKey(key),
-          ports: ports
-            .sort((a, b) => a.port - b.port)
-            .map(({ name, port, protocol, gatewayPort }) => ({ name, port, protocol, gatewayPort })),
-          gatewayAddresses,
-        }));
+      const list = [...services].sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, ports]) => asPublished(key, ports, gatewayAddresses));
       return [id, list];
     }),
   );

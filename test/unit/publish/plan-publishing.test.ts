@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { CatalogView, SourceStatus } from '../../../control/catalog/index.ts';
-import { planPublishing } from '../../../control/publish/index.ts';
+import { planPublishing, switchedKey } from '../../../control/publish/index.ts';
 import { clusterId, type ServicePort, sourceId } from '../../../core/model/index.ts';
 import { gatewayOf, serviceOf, viewOf } from '../../support/catalog-view.ts';
 
@@ -45,6 +45,26 @@ test('imported services get a port each and are published everywhere; a registry
 test('without a publishing registry, imported services alone get ports', () => {
   const plan = planPublishing({ ...start, view: viewOf([local, remote('payments')]), publishers: [] });
   assert.deepEqual([...plan.table.keys()], ['shop/payments:8080']);
+});
+
+test('a service whose own name leads to gateways has ports though its registry knows it, keeps them, and is published under no other name', () => {
+  const view = viewOf([local], [gatewayOf('a', 'east', ['192.0.2.1']), gatewayOf('b', 'east', ['192.0.2.2'])]);
+  const names = [{ service: local.key, registry: 'file/test', network: 'a' }];
+  const plan = planPublishing({ ...start, view, publishers: [consul], names });
+  const ports = [{ name: 'http', port: 8080, protocol: 'http', gatewayPort: 16_000 }];
+  assert.deepEqual(plan.switched.get(switchedKey({ registry: 'file/test', service: local.key })), {
+    namespace: 'shop',
+    name: 'orders',
+    ports,
+    gatewayAddresses: ['192.0.2.1'],
+  });
+  assert.deepEqual(plan.published.get('file/test'), []);
+  const without = planPublishing({ ...start, ...plan, view, publishers: [consul], now: 2_000 });
+  assert.deepEqual([without.table.size, without.switched.size], [0, 0]);
+  const again = planPublishing({ ...start, ...without, view: viewOf([local, remote('a')]), publishers: [], names, now: 3_000 });
+  assert.equal(again.table.get('shop/orders:8080')?.gatewayPort, 16_000, 'callers remember ports');
+  const unknown = planPublishing({ ...start, view: viewOf([]), publishers: [], names });
+  assert.equal(unknown.switched.size, 0);
 });
 
 test('while any source has not spoken since the start, nothing is withdrawn; after that it is, and its port rests 24 h', () => {
