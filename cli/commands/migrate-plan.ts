@@ -64,7 +64,7 @@ function planFlags(command: Command): Command {
     .addOption(namespaceOption())
     .option('--name <name>', 'of the Migration')
     .option('--steps <weights>', 'percent, rising to 100, with commas; `!` behind one that needs an approval', stepsFlag)
-    .option('--bake <duration>', 'how long gates must hold at each step')
+    .option('--bake <duration>', 'how long gates must hold at each step; without --steps at 1,5,25,50,100')
     .option('--mirror <percent>', 'copy so many requests to the new side first, such as 10%')
     .option('--interval <duration>', 'between two looks at the gates')
     .option('--gate <gate>', '[NAME=]TYPE:FIELD=VALUE,...; may be repeated; stands in place of all that would be proposed', collect)

@@ -20,7 +20,7 @@ export interface ProposedSpec {
 export function proposedSpec(flags: ProposedSpec): Readonly<Record<string, unknown>> {
   const { steps, bake, mirror, interval, gate, nativeName, dependsOn, onNoData, onPartition, webhook } = flags;
   return {
-    ...(steps === undefined ? {} : { steps }),
+    ...stepsOf(steps, bake),
     ...(bake === undefined ? {} : { bake }),
     ...(mirror === undefined ? {} : { mirror: { percent: percentOf('--mirror', mirror) } }),
     ...(interval === undefined ? {} : { interval }),
@@ -31,6 +31,12 @@ export function proposedSpec(flags: ProposedSpec): Readonly<Record<string, unkno
     ...(onPartition === undefined ? {} : { onPartition: { action: onPartition } }),
     ...(webhook === undefined ? {} : { webhooks: webhook.map((url) => ({ url })) }),
   };
+}
+
+/** Steps that are proposed have times of their own: a time for all of them is for the weights of everybody who says none. */
+function stepsOf(steps: ProposedSpec['steps'], bake: string | undefined): object {
+  if (steps !== undefined) return { steps };
+  return bake === undefined ? {} : { steps: [1, 5, 25, 50, 100] };
 }
 
 /** `consul/dc1`, or `west/kubernetes/prod`. */

@@ -32,6 +32,8 @@ export interface KindRow {
   readonly namespaceForm?: z.ZodType<string>;
   /** For kinds that are applied, replicated and rolled back: where one holds that says nothing. Absent: the kind has no scope. */
   readonly scope?: Scope;
+  /** It holds there and nowhere else, whatever an annotation says: why, as the end of a sentence. Absent: objects may say otherwise. */
+  readonly fixedScope?: string;
   /** Control planes write it for each other, nobody else may: why, as the end of a sentence. Absent: people write it. */
   readonly derived?: string;
   /** An object without spec is whole. Default false. */

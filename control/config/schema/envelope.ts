@@ -37,10 +37,16 @@ const ofKubernetes = Object.fromEntries(
 
 const noScope = z.undefined({ error: 'means nothing for this kind, which belongs to one control plane' });
 
+function scopeSchema(row: KindRow | undefined): z.ZodType {
+  if (row === undefined) return z.unknown();
+  if (row.scope === undefined) return noScope;
+  if (row.fixedScope === undefined) return oneOf('mesh', 'cluster');
+  return z.literal(row.scope, { error: `must be ${row.scope}: ${row.fixedScope}` });
+}
+
 /** All but the spec. `row`: undefined where the kind is not known, and so nothing that depends on it. */
 export function envelopeSchema(row: KindRow | undefined) {
-  const scope =
-    row === undefined ? z.unknown().optional() : row.scope === undefined ? noScope.optional() : oneOf('mesh', 'cluster').optional();
+  const scope = scopeSchema(row).optional();
   const annotations = annotationsOf(scope);
   const namespace = row?.namespaceForm ?? dnsLabel;
   const spec = z.looseObject({});

@@ -79,6 +79,8 @@ test('plan: flags are fields of the spec, the file is written once, and a failed
       webhooks: [{ url: 'http://hooks/a' }],
     },
   });
+  await run('plan', 'orders', ...sides, '--bake', '1h');
+  assert.deepEqual(migrations.plans.at(-1)?.propose?.spec, { steps: [1, 5, 25, 50, 100], bake: '1h' });
   const written = await document('migration.yaml', 'Migration');
   assert.equal((await run('plan', '-f', written)).code, 0);
   assert.equal(migrations.plans.at(-1)?.files?.length, 1);
