@@ -29,6 +29,7 @@ import { exportsOf, workloadGroupsOf } from './config-objects.ts';
 import type { ControlIdentity } from './control-identity.ts';
 import type { DriftHome } from './drift.ts';
 import { makeJoinToken } from './join-tokens.ts';
+import type { MigrationHome } from './migrations.ts';
 import { objectConflicts } from './object-conflicts.ts';
 import type { ObjectSources } from './object-sources.ts';
 import { objectsApi } from './objects.ts';
@@ -60,6 +61,7 @@ export interface FacadeParts {
   readonly xds: XdsServer;
   readonly instances: Instances;
   readonly drift: DriftHome;
+  readonly migrations: MigrationHome;
   readonly traffic: TrafficHome;
   readonly publishing: Publishing;
   readonly peers: PeerOperations;
@@ -83,6 +85,7 @@ export function createControlApi(parts: FacadeParts): ControlApi {
       peers: () => peers.status().map((p) => p.cluster),
       trafficSeen: parts.traffic,
     }),
+    migrations: parts.migrations.api,
     drift: async (all) => parts.drift.report(all),
     traffic: async (query) => parts.traffic.query(query),
     status: async () => status(parts),

@@ -16,12 +16,14 @@ import { createTrafficCompiler } from '../routing/index.ts';
 import { compiledCheck, noTraffic } from '../snapshot/index.ts';
 import { type ControlMetrics, createMetrics } from '../telemetry/index.ts';
 import { compiledFaults } from './compiled-faults.ts';
-import { accessPoliciesOf, authorizationPoliciesOf, exportsOf, trafficObjectsOf } from './config-objects.ts';
+import { accessPoliciesOf, authorizationPoliciesOf, exportsOf, registriesOf, trafficObjectsOf } from './config-objects.ts';
 import { createControlApi } from './control-facade.ts';
 import { ControlIdentity } from './control-identity.ts';
 import { DriftHome } from './drift.ts';
 import { createGrpcServices, type GrpcServices } from './grpc-services.ts';
 import { recordMetrics } from './metrics.ts';
+import { MigrationEvents } from './migration-events.ts';
+import { MigrationHome } from './migrations.ts';
 import { ObjectSources } from './object-sources.ts';
 import { parserFor } from './objects.ts';
 import { Peers } from './peers.ts';
@@ -60,6 +62,8 @@ export interface ControlParts extends Surroundings {
   readonly publishing: Publishing;
   readonly peers: Peers;
   readonly drift: DriftHome;
+  readonly migrations: MigrationHome;
+  readonly migrationEvents: MigrationEvents;
   readonly gateways: GatewayList;
   readonly audit: AuditLog;
   readonly admin: AdminServer;
@@ -121,6 +125,33 @@ export async function buildParts(around: Surroundings): Promise<ControlParts> {
   const exports = () => exportsOf(config.current, objects.set.current(), cluster);
   const peers = new Peers({ ...around, mesh, identity, catalog, objects, exports, front: services.front, onPeers: applyPolicies });
   const drift = new DriftHome({ cluster, peers, objects, clock });
+  const migrationEvents = new MigrationEvents({ metrics: metrics.migrations, clock, random, log });
+  const migrations = new MigrationHome({
+    ...around,
+    mesh,
+    objects,
+    catalog,
+    traffic,
+    sockets: services.sockets,
+    parse,
+    facts: {
+      mesh,
+      inputs: () => snapshots.inputs,
+      policies: () => policiesOf(objects.set.current()),
+      objects: () => objects.set.current(),
+      exports,
+      peers: () => peers.status(),
+      peerNamespaces: () => peers.namespaces(),
+      registries: () => registriesOf(config.current),
+      traffic,
+      clients: () => services.xds.clients(),
+      instances: services.instances,
+    },
+    publishing,
+    sources,
+    events: migrationEvents,
+    behind: (host) => services.xds.behind(host),
+  });
   const gateways = new GatewayList({ store, instances: services.instances, cluster, resolve: resolveHost, clock, log });
   const audit = await openAuditLog(join(mesh.stateDir, 'audit.jsonl'));
   const inner = {
@@ -138,6 +169,8 @@ export async function buildParts(around: Surroundings): Promise<ControlParts> {
     publishing,
     peers,
     drift,
+    migrations,
+    migrationEvents,
     gateways,
     audit,
     policiesOf,
@@ -164,7 +197,7 @@ function adminOf(parts: InnerParts): AdminServer {
 }
 
 function healthOf(parts: InnerParts): HealthServer {
-  const { mesh, metrics, identity, catalog, snapshots, services, peers, drift } = parts;
+  const { mesh, metrics, identity, catalog, snapshots, services, peers, drift, migrations, migrationEvents } = parts;
   const { authority } = identity;
   const readiness = () => {
     const joined = { name: 'identity', ok: authority.ready, reason: 'not joined yet: run isthmus peer join TOKEN' };
@@ -174,13 +207,15 @@ function healthOf(parts: InnerParts): HealthServer {
     listen: parseHostPort(mesh.health.listen) ?? { host: '127.0.0.1', port: 15_021 },
     readiness,
     metrics: metrics.registry,
-    beforeScrape: () =>
+    beforeScrape: async () => {
+      await migrationEvents.record(() => migrations.api.list());
       recordMetrics(metrics, {
         sources: catalog.status(),
         peers: peers.report(),
         drift: drift.counts(),
         clients: services.xds.clients(),
         trust: authority.bundle(),
-      }),
+      });
+    },
   });
 }

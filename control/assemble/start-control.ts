@@ -16,6 +16,9 @@ import { fileObjects } from './objects.ts';
 import { buildParts, type ControlParts } from './parts.ts';
 import { resolveHost } from './resolve-host.ts';
 
+/** For webhooks that are still to be told. */
+const eventGraceMs = 2_000;
+
 export interface ControlOptions {
   /** Files and folders of isthmus.yaml objects. */
   readonly config: readonly string[];
@@ -92,6 +95,8 @@ async function start(parts: ControlParts, stop: AbortController): Promise<Runnin
     subscribe: (listener) => objects.set.subscribe(listener),
   });
   await objectSources.apply(registriesOf(config.current), signal);
+  // Weights are part of the first snapshot.
+  await parts.migrations.load();
   objects.set.subscribe(() => {
     parts.applyPolicies();
     peers.objectsChanged();
@@ -154,6 +159,7 @@ function runTasks(parts: ControlParts, stop: AbortController): Promise<void> {
     (signal) => objects.run(signal),
     (signal) => objectSources.run(signal),
     (signal) => parts.drift.run(signal),
+    (signal) => parts.migrations.run(signal),
     (signal) => services.presence.keep(clock, log, signal),
     (signal) => services.liveness.run(signal),
     (signal) => keepAuthority({ authority: identity.authority, ledger: services.ledger, clock, log, signal }),
@@ -190,7 +196,7 @@ async function shutDown(parts: ControlParts, stop: AbortController, ended: Promi
   // Streams to clients end with UNAVAILABLE, so that they go to another replica, or on with what they have.
   stop.abort(new MeshError('ABORTED', 'shutting down'));
   await Promise.allSettled([services.front.drain(deadlineMs), admin.drain(deadlineMs)]);
-  await Promise.allSettled([ended, peers.done]);
+  await Promise.allSettled([ended, peers.done, parts.migrationEvents.close(eventGraceMs)]);
   await catalog.flush().catch((error: unknown) => log.error({ error }, 'the catalog could not be written at the end'));
   await health.dispose();
   await audit.close();

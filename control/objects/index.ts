@@ -1,5 +1,5 @@
 export type { ParseDocument } from './candidates.ts';
-export { namespacesOf } from './candidates.ts';
+export { namespacesOf, readCandidates } from './candidates.ts';
 export type { CompiledFaults } from './compiled-faults.ts';
 export type { AppliableObject, ObjectKey, ObjectOwner, ObjectSource, ObjectView, OwnedObject } from './contract.ts';
 export type { FileObject } from './file-source.ts';

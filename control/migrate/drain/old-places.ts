@@ -1,17 +1,12 @@
-import { serviceKey } from '../../../core/model/index.ts';
-import type { CatalogView } from '../../catalog/index.ts';
+import type { CatalogEndpoint } from '../../catalog/index.ts';
 import type { OldPlace, SocketTarget } from './contract.ts';
 
-/** The places of one side of a service, sorted; one for each port that differs. `cluster` is never empty. Pure. */
+/** Where these endpoints of a service answer, sorted; one for each port that differs. Pure. */
 export function oldPlaces(
-  view: CatalogView,
-  service: { readonly namespace: string; readonly name: string },
-  side: { readonly cluster: string; readonly registry: string },
+  endpoints: readonly CatalogEndpoint[],
+  { namespace, name }: { readonly namespace: string; readonly name: string },
 ): readonly OldPlace[] {
-  const { namespace, name } = service;
-  const endpoints = view.services.get(serviceKey(namespace, name))?.endpoints ?? [];
   return endpoints
-    .filter((endpoint) => endpoint.cluster === side.cluster && endpoint.source === side.registry)
     .flatMap(({ cluster, instance, network, address, ports, tlsMode }) => {
       const behind = tlsMode === 'mesh' ? { behindAgent: { namespace, name } } : {};
       return [...new Set(Object.values(ports))].map((port): OldPlace => ({ cluster, instance, network, address, port, ...behind }));
