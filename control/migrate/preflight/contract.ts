@@ -64,8 +64,8 @@ export interface PeerFact {
 export interface RegistryFact extends Pick<RegistrySpec, 'type' | 'publish' | 'rules'> {
   /** Source id. */
   readonly id: string;
-  /** Whether instances that others registered may be taken out of a native name, to be put back. */
-  readonly takeover: boolean;
+  /** Whether instances that others registered may be taken out of a native name, to be put back. Absent: no. */
+  readonly takeover?: boolean | undefined;
 }
 
 /** As telemetry counts it. */

@@ -36,23 +36,24 @@ function unknown({ facts }: Scene, registry: string): Problem {
   );
 }
 
+/** Where nobody can add gateways under a service's own name. */
+const unable: Readonly<Record<Exclude<RegistryFact['type'], 'consul'>, string>> = {
+  kubernetes: "the address of a Service is its cluster's own, and its endpoints are what its selector finds",
+  nomad: 'Nomad takes no registrations from outside',
+  file: 'a folder is only read',
+};
+
 function switchable({ id, type, publish, takeover }: RegistryFact): Problem[] {
   const path = 'spec.nativeName.registry';
-  if (type !== 'consul' && type !== 'kubernetes') {
-    const why = type === 'nomad' ? 'Nomad takes no registrations from outside' : `nothing is written into a registry of type ${type}`;
-    return [
-      fail(
-        path,
-        `the native name cannot be switched in ${id}: ${why}`,
-        'leave nativeName out, and let such callers use the gateway ports or mesh names',
-      ),
-    ];
+  if (type !== 'consul') {
+    const message = `the native name cannot be switched in ${id}: ${unable[type]}`;
+    return [fail(path, message, 'leave nativeName out, and let such callers use the gateway ports or mesh names')];
   }
   const problems: Problem[] = [];
   if (!publish) {
     problems.push(fail(path, `${id} is only read: nothing may be added under its names`, `set spec.publish: true of Registry ${id}`));
   }
-  if (!takeover) {
+  if (takeover !== true) {
     const message = `${id} does not say takeover: true: gateways are added to the name, and the original instances stay in it and keep their share of calls`;
     problems.push(warn(path, message, `set spec.takeover: true of Registry ${id}, or take the originals out yourself`));
   }
