@@ -2,7 +2,12 @@ import type { RegistryObject } from '../core/config/index.ts';
 import type { AdapterDeps, NativeNames, ObjectWatch, OwningPublisher, RegistrySource, WatchedKind } from '../core/registry/index.ts';
 import { createConsulNativeNames, createConsulPublisher, createConsulSource } from './consul/index.ts';
 import { createFileSource } from './file/index.ts';
-import { createKubernetesObjects, createKubernetesPublisher, createKubernetesSource } from './kubernetes/index.ts';
+import {
+  createKubernetesNativeNames,
+  createKubernetesObjects,
+  createKubernetesPublisher,
+  createKubernetesSource,
+} from './kubernetes/index.ts';
 import { createNomadSource } from './nomad/index.ts';
 
 /** The source of a Registry object; undefined for types that no adapter here reads. Opens nothing until it is watched. */
@@ -46,6 +51,8 @@ export function createNativeNames(registry: RegistryObject, deps: AdapterDeps): 
   switch (spec.connection.type) {
     case 'consul':
       return createConsulNativeNames({ ...spec, connection: spec.connection }, deps);
+    case 'kubernetes':
+      return createKubernetesNativeNames({ ...spec, connection: spec.connection }, deps);
     case 'nomad':
       return 'Nomad takes no registrations from outside: name the Consul that callers ask, or leave nativeName out';
     case 'file':

@@ -23,4 +23,5 @@ export function createKubernetesObjects(
   return new KubernetesObjects(connection, kinds, client, deps, limits);
 }
 
+export { createKubernetesNativeNames } from './native-names.ts';
 export { createKubernetesPublisher } from './publish.ts';

@@ -1,3 +1,4 @@
+import { isMeshOwned } from '../../core/registry/index.ts';
 import { type Fields, fieldsIn, fieldsOf, flagIn, listIn, portIn, textIn, textsIn, timeIn } from './fields.ts';
 
 /** The parts of API objects that matter here; the rest is dropped on arrival, as a cluster's pods are large. */
@@ -63,6 +64,10 @@ export interface NodeObject extends ObjectName {
 }
 
 export const serviceNameLabel = 'kubernetes.io/service-name';
+/** On what Isthmus makes while a service's own name is switched; the value is NAMESPACE.NAME in the mesh. */
+export const nativeNameLabel = 'isthmus.dev/native-name';
+/** On the Service that selects what was taken out of another one, and so on its slices; the value is that one's name. */
+export const standsForLabel = 'isthmus.dev/stands-for';
 
 /** Each projection returns undefined for what is not an object of its kind. */
 export function projectService(raw: unknown): ServiceObject | undefined {
@@ -88,10 +93,16 @@ export function projectService(raw: unknown): ServiceObject | undefined {
   };
 }
 
+/** Whose endpoints a slice holds: its Service's, or those that were taken out of one by a migration. Undefined: our own gateways under a name. */
+function ownerOfSlice(labels: Readonly<Record<string, string>>): string | undefined {
+  if (!isMeshOwned(labels) || labels[nativeNameLabel] === undefined) return labels[serviceNameLabel];
+  return labels[standsForLabel];
+}
+
 export function projectSlice(raw: unknown): SliceObject | undefined {
   const fields = fieldsOf(raw);
   const named = nameIn(fields, true);
-  const service = textsIn(fieldsIn(fields, 'metadata'), 'labels')[serviceNameLabel];
+  const service = ownerOfSlice(textsIn(fieldsIn(fields, 'metadata'), 'labels'));
   if (named === undefined || service === undefined || service === '') return undefined;
   const ports = listIn(fields, 'ports').flatMap((item) => {
     const port = fieldsOf(item);

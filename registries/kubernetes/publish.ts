@@ -10,7 +10,9 @@ import {
 import { type ApiAnswer, defaultClientLimits, KubernetesClient, refusal, statusMessage, statusReason } from './client.ts';
 import { KubernetesAccess, type KubernetesSpec } from './config.ts';
 import { listAll } from './list.ts';
-import { type ObjectName, objectKey } from './objects.ts';
+import { createKubernetesNativeNames } from './native-names.ts';
+import { nativeNameLabel, type ObjectName, objectKey } from './objects.ts';
+import { pathOf } from './paths.ts';
 import {
   bodyOf,
   buildObjects,
@@ -29,6 +31,7 @@ import { defaultReflectorLimits } from './reflector.ts';
  */
 export function createKubernetesPublisher(spec: KubernetesSpec, deps: AdapterDeps): OwningPublisher {
   const owner = ownerOf(deps.cluster, deps.id);
+  const natives = createKubernetesNativeNames(spec, deps);
   const during = async <T>(run: (writer: Writer) => Promise<T>, signal: AbortSignal): Promise<T> => {
     const client = new KubernetesClient(new KubernetesAccess(spec.connection), defaultClientLimits);
     try {
@@ -41,7 +44,11 @@ export function createKubernetesPublisher(spec: KubernetesSpec, deps: AdapterDep
     id: deps.id,
     reconcile: (services, signal) => during((writer) => writer.reconcile(services), signal),
     listOwned: (signal) => during((writer) => writer.listOwned(), signal),
-    removeAll: (signal) => during((writer) => writer.reconcile([]), signal),
+    removeAll: async (signal) => {
+      const restored = await natives.restoreAll(signal);
+      const { written, removed, conflicts } = await during((writer) => writer.reconcile([]), signal);
+      return { written, removed: removed + restored.length, conflicts: [...conflicts, ...restored.flatMap(({ problems }) => problems)] };
+    },
   };
 }
 
@@ -62,7 +69,9 @@ class Writer {
   }
 
   async reconcile(services: readonly PublishedService[]): Promise<PublishResult> {
-    const owned = new Map((await this.#readOwned()).map((live) => [keyOf(live), live]));
+    // What stands under services' own names is another matter.
+    const published = (await this.#readOwned()).filter(({ labels }) => labels[nativeNameLabel] === undefined);
+    const owned = new Map(published.map((live) => [keyOf(live), live]));
     const conflicts: string[] = [];
     const kept = new Set<string>();
     for (const service of services) {
@@ -161,9 +170,4 @@ function raise(error: MeshError): never {
 
 function keyOf(object: ObjectName & { readonly kind: PublishedKind }): string {
   return `${object.kind} ${objectKey(object)}`;
-}
-
-function pathOf(kind: PublishedKind, namespace: string): string {
-  const within = namespace === '' ? '' : `/namespaces/${encodeURIComponent(namespace)}`;
-  return kind === 'Service' ? `/api/v1${within}/services` : `/apis/discovery.k8s.io/v1${within}/endpointslices`;
 }

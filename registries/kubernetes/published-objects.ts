@@ -24,7 +24,7 @@ export interface LiveObject extends ObjectName {
 }
 
 /** Who else makes EndpointSlices for a Service: the label keeps the cluster's own controllers away from ours. */
-const sliceManagerLabel = 'endpointslice.kubernetes.io/managed-by';
+export const sliceManagerLabel = 'endpointslice.kubernetes.io/managed-by';
 const dnsLabel = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 
 /**
