@@ -18,6 +18,7 @@ import { systemClock } from '../../core/system-clock.ts';
 import { buildEnvoyBootstrap } from '../../core/xds/envoy/index.ts';
 import { type ClientKind, type Labels, type NodeClaims, noClaims } from '../../core/xds/index.ts';
 import { startLocalServer } from '../../gateway/index.ts';
+import type { FlowSink } from '../../gateway/telemetry/flows/flow-sink.ts';
 import { type RunningEnvoy, startEnvoy } from '../real/servers/index.ts';
 import { temporaryDir } from './control-plane.ts';
 import type { MeshPki } from './mesh-pki.ts';
@@ -87,9 +88,11 @@ export class EnvoyMesh {
       locality?: string;
       labels?: Labels;
       claims?: Partial<NodeClaims>;
+      /** Told of what it carries. */
+      flows?: FlowSink;
     },
   ): Promise<RunningEnvoy> {
-    const { kind = 'agent', namespace = 'shop', network = 'east-net', locality = '', labels = {}, claims = {} } = options;
+    const { kind = 'agent', namespace = 'shop', network = 'east-net', locality = '', labels = {}, claims = {}, flows } = options;
     const svid = this.pki.svid('east', namespace, serviceAccount);
     const agentSocket = join(await temporaryDir(this.#t), 'xds.sock');
     const identity = new SettableSvidSource(svid, this.pki.bundle);
@@ -97,6 +100,7 @@ export class EnvoyMesh {
       socket: agentSocket,
       identity,
       trust: () => this.pki.bundle,
+      ...(flows === undefined ? {} : { flows }),
       clock: systemClock,
       log: silentLog,
     });

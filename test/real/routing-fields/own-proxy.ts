@@ -5,10 +5,13 @@ import { controlChannel, SettableSvidSource } from '../../../core/identity/index
 import { silentLog } from '../../../core/log.ts';
 import { systemClock } from '../../../core/system-clock.ts';
 import { buildNode, type ClientKind, nativeOrder } from '../../../core/xds/index.ts';
+import type { CountedContext } from '../../../gateway/counted-context.ts';
 import { DataPlane } from '../../../gateway/data-plane.ts';
-import { createOutbound, type DataPlaneContext, defaultLimits, type Outbound, StateFeed } from '../../../gateway/index.ts';
+import { originateListeners } from '../../../gateway/inbound/originate-listeners.ts';
+import { createOutbound, defaultLimits, type Outbound, StateFeed } from '../../../gateway/index.ts';
 import { Ingress } from '../../../gateway/ingress/ingress.ts';
 import { gatewayRules } from '../../../gateway/tables.ts';
+import type { FlowSink } from '../../../gateway/telemetry/flows/flow-sink.ts';
 import { temporaryDir } from '../../support/control-plane.ts';
 import type { EnvoyMesh } from '../../support/envoy-mesh.ts';
 import { onEnd } from '../../support/on-end.ts';
@@ -19,6 +22,8 @@ export interface CallerSpec {
   readonly labels: Readonly<Record<string, string>>;
   readonly network: string;
   readonly locality: string;
+  /** Told of what it carries. */
+  readonly flows?: FlowSink;
 }
 
 /** Our own proxy as an agent has it, fed over real ADS. */
@@ -55,20 +60,32 @@ export interface OwnGateway {
   readonly port: number;
   /** Those that it carries now. */
   connections(): number;
+  /** Opens the ports of imported services that it was told of by now, on 127.0.0.1. */
+  originate(): Promise<void>;
 }
 
 /** The same as an east-west gateway of `network` has it. */
-export async function startOwnGateway(t: TestContext, mesh: EnvoyMesh, network: string, instance: string): Promise<OwnGateway> {
+export async function startOwnGateway(
+  t: TestContext,
+  mesh: EnvoyMesh,
+  network: string,
+  instance: string,
+  flows?: FlowSink,
+): Promise<OwnGateway> {
   const spec = { namespace: 'isthmus-system', serviceAccount: 'gateway', labels: {}, network, locality: '' };
-  const { context } = await ownContext(t, mesh, spec, 'gateway', instance);
+  const counted = flows === undefined ? spec : { ...spec, flows };
+  const { context } = await ownContext(t, mesh, counted, 'gateway', instance);
   const plane = new DataPlane(context, () => gatewayRules(context.state.current));
   onEnd(t, () => plane.dispose());
   const { port } = await plane.listen({ name: 'east-west', address: '127.0.0.1', port: 0, kind: 'sni' });
-  return { port, connections: () => plane.openConnections };
+  const originate = async () => {
+    for (const each of originateListeners(context.state.current, '127.0.0.1')) await plane.listen(each);
+  };
+  return { port, connections: () => plane.openConnections, originate };
 }
 
 interface OwnContext {
-  readonly context: DataPlaneContext;
+  readonly context: CountedContext;
   /** Aborts when it is stopped. */
   readonly ended: AbortSignal;
   stop(): Promise<void>;
@@ -93,7 +110,7 @@ async function ownContext(t: TestContext, mesh: EnvoyMesh, spec: CallerSpec, kin
     signal: end.signal,
   });
   const running = feed.run();
-  const context: DataPlaneContext = {
+  const context: CountedContext = {
     state: feed.store,
     identity,
     clock,
@@ -102,6 +119,7 @@ async function ownContext(t: TestContext, mesh: EnvoyMesh, spec: CallerSpec, kin
     metrics: new Registry(),
     accessLog: () => {},
     node: { cluster: 'east', instance, labels },
+    ...(spec.flows === undefined ? {} : { flows: spec.flows }),
   };
   const stop = async () => {
     end.abort();
