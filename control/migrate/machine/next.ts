@@ -16,6 +16,7 @@ export function nextOf(state: MigrationState, live: Live, remainingMs: number | 
     return `nothing: ${number(state.weight)} % stay at the new side until it is rolled back or its Migration is deleted`;
   if (phase === 'rolling-back') return comingBack(live);
   if (paused !== undefined) return `paused by ${paused.by}: it goes on when it is resumed; a breach would still roll it back`;
+  if (hold?.kind === 'drain') return `held: ${hold.reason}; it is done once all of it is safe, or somebody who has looked finishes it`;
   if (hold !== undefined) return `held: ${hold.reason}; it goes on by itself when that is over`;
   const after = remainingMs === null || remainingMs <= 0 ? 'now' : `in ${ms(remainingMs)}`;
   switch (phase) {

@@ -266,6 +266,8 @@ test('an unknown place of the old side is never safe; somebody may answer for it
   for (let n = 0; n < 60; n++) scene.tick();
   assert.equal(scene.state.phase, 'draining');
   assert.match(scene.state.hold?.reason ?? '', /not all of the old side is safe after 600 s: 10\.0\.0\.2:80 is unknown/);
+  const { next } = statusOf(scene.state, { gates: [], monotonic: 0, blockers: [], leader: '' });
+  assert.match(next, /is unknown .*or somebody who has looked finishes it/);
   assert.deepEqual(scene.ask({ type: 'finish', by, reason: 'I looked' }), []);
   assert.equal(scene.state.phase, 'done');
   assert.match(scene.state.events.at(-1)?.message ?? '', /I looked; not known to be safe: 10\.0\.0\.2:80 \(unknown\)/);
