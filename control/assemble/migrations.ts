@@ -134,6 +134,7 @@ export class MigrationHome {
         (inner) => this.#migrations.run(inner),
         (inner) => this.#options.sockets.run(inner),
         (inner) => this.#sights.run(inner),
+        (inner) => this.#names.keep(() => this.#migrations.states(), inner),
       ]);
     } finally {
       undo();

@@ -37,15 +37,14 @@ function unknown({ facts }: Scene, registry: string): Problem {
 }
 
 /** Where nobody can add gateways under a service's own name. */
-const unable: Readonly<Record<Exclude<RegistryFact['type'], 'consul'>, string>> = {
-  kubernetes: "the address of a Service is its cluster's own, and its endpoints are what its selector finds",
+const unable: Readonly<Record<Exclude<RegistryFact['type'], 'consul' | 'kubernetes'>, string>> = {
   nomad: 'Nomad takes no registrations from outside',
   file: 'a folder is only read',
 };
 
 function switchable({ id, type, publish, takeover }: RegistryFact): Problem[] {
   const path = 'spec.nativeName.registry';
-  if (type !== 'consul') {
+  if (type !== 'consul' && type !== 'kubernetes') {
     const message = `the native name cannot be switched in ${id}: ${unable[type]}`;
     return [fail(path, message, 'leave nativeName out, and let such callers use the gateway ports or mesh names')];
   }

@@ -113,13 +113,6 @@ export const wrongTimes: readonly WrongRow[] = [
     ],
   },
   {
-    title: 'a native name in Kubernetes',
-    migration: { bake: '15m', nativeName: { registry: 'kubernetes/prod' } },
-    expect: [
-      ['native-name', 'fail', 'the native name cannot be switched in kubernetes/prod: the address of a Service', 'leave nativeName out'],
-    ],
-  },
-  {
     title: 'a native name in a registry that is only read',
     scene: (s) => {
       const dc1 = s.registries['consul/dc1'];
