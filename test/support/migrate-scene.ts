@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { runCli as runProgram } from '../../cli/program.ts';
+import type { MigrationsApi } from '../../control/admin/index.ts';
 import { namespacesOf } from '../../control/objects/index.ts';
 import type { MigrationStatus } from '../../core/admin/index.ts';
 import { FakeControlApi } from '../fakes/control-api.ts';
@@ -55,6 +56,11 @@ class FakeObjects {
 /** A real admin API over migrations that are what a test makes of them, and `isthmus migrate` for it. */
 export async function migrateScene(t: TestContext, ...statuses: readonly MigrationStatus[]) {
   const migrations = new FakeMigrations(...(statuses.length === 0 ? [sampleMigration()] : statuses));
+  return { ...(await migrateCommands(t, migrations)), migrations };
+}
+
+/** The same over migrations of any kind. */
+export async function migrateCommands(t: TestContext, migrations: MigrationsApi) {
   const objects = new FakeObjects();
   const admin = await startAdmin(t, { api: Object.assign(new FakeControlApi(), { migrations, objects: objects as never }) });
   const [caFile, credentialFile] = ['ca.pem', 'credential'].map((file) => join(admin.dir, file));
@@ -70,5 +76,5 @@ export async function migrateScene(t: TestContext, ...statuses: readonly Migrati
     );
     return path;
   };
-  return { ...admin, migrations, objects, run, document, env };
+  return { ...admin, objects, run, document, env };
 }
