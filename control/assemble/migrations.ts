@@ -24,6 +24,7 @@ import { type FactSources, factsFor } from './migration-facts.ts';
 import { placesOf } from './migration-places.ts';
 import { proxiesOf } from './migration-proxies.ts';
 import { migrationsApi } from './migrations-api.ts';
+import { sharedParserFor } from './objects.ts';
 import type { Publishing } from './publishing.ts';
 import { ShiftSource } from './shift-source.ts';
 import type { Sources } from './sources.ts';
@@ -68,7 +69,7 @@ export class MigrationHome {
   constructor(options: MigrationHomeOptions) {
     const { mesh, store, clock, log, objects, catalog, traffic, parse } = options;
     this.#options = options;
-    this.#shifts = new ShiftSource(mesh.cluster, parse);
+    this.#shifts = new ShiftSource(mesh.cluster, sharedParserFor(mesh.trustDomain));
     this.#drain = new MigrationDrain(catalog, options.sockets, clock);
     const { sources, publishing } = options;
     this.#names = new NativeNameHome({
