@@ -5,7 +5,7 @@ import type { MigrationState, Observation, SidePlaces } from '../migrate/index.t
 import { belongsTo } from '../routing/index.ts';
 
 /** Both sides with their clusters named: an empty one is the owner's. */
-export function sidesOf({ spec, cluster }: Pick<MigrationState, 'spec' | 'cluster'>): {
+function sidesOf({ spec, cluster }: Pick<MigrationState, 'spec' | 'cluster'>): {
   readonly from: MigrationSide;
   readonly to: MigrationSide;
 } {

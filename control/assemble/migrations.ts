@@ -16,7 +16,7 @@ import { isRunning, type MigrationObject, type MigrationState, Migrations } from
 import { NativeNameHome, switchedNames } from '../migrate/native-name/index.ts';
 import { preflight } from '../migrate/preflight/index.ts';
 import { ReplicaSights, SightBoard } from '../migrate/replicas/index.ts';
-import type { Objects, ObjectView, ParseDocument } from '../objects/index.ts';
+import { type Objects, type ObjectView, type ParseDocument, refOfKey } from '../objects/index.ts';
 import type { SocketReports } from '../registration/index.ts';
 import { MigrationDrain } from './migration-drain.ts';
 import type { MigrationEvents } from './migration-events.ts';
@@ -177,19 +177,25 @@ function keyOf({ namespace, spec }: MigrationState): ServiceKey {
   return serviceKey(namespace, spec.service);
 }
 
-const known = new WeakMap<ObjectView, ReadonlyMap<string, MigrationObject>>();
+type MigrationObjectsNow = ReadonlyMap<string, MigrationObject | undefined>;
 
-/** Those of this cluster: a peer's are driven by the peer. */
-function migrationsOf(view: ObjectView, cluster: string): ReadonlyMap<string, MigrationObject> {
-  const found =
-    known.get(view) ??
-    new Map(
-      [...view.objects.values()].flatMap(({ object, owner, createdAt }) =>
-        object.kind === 'Migration' && owner.cluster === cluster
-          ? [[`${object.namespace}/${object.name}`, { spec: object.spec, createdAt }] as const]
-          : [],
-      ),
-    );
+const known = new WeakMap<ObjectView, MigrationObjectsNow>();
+
+/** Those of this cluster: a peer's are driven by the peer. What this version cannot read was not deleted. */
+function migrationsOf(view: ObjectView, cluster: string): MigrationObjectsNow {
+  const before = known.get(view);
+  if (before !== undefined) return before;
+  const found = new Map<string, MigrationObject | undefined>();
+  for (const { key, owner } of view.refused) {
+    const ref = refOfKey(key);
+    if (owner.cluster === cluster && ref.kind === 'Migration') found.set(idOf(ref), undefined);
+  }
+  for (const { object, owner, createdAt } of view.objects.values())
+    if (object.kind === 'Migration' && owner.cluster === cluster) found.set(idOf(object), { spec: object.spec, createdAt });
   known.set(view, found);
   return found;
+}
+
+function idOf({ namespace, name }: { readonly namespace: string; readonly name: string }): string {
+  return `${namespace}/${name}`;
 }
