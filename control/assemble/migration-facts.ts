@@ -55,11 +55,13 @@ export async function factsFor(namespace: string, service: string, sources: Fact
     registries: sources.registries().map(registryFact),
     calls: traffic.flows(),
     seen: seenOf(namespace, service, traffic),
-    migrations: migrations().map(({ namespace: of, name, spec, phase }) => ({
+    migrations: migrations().map(({ namespace: of, name, spec, phase, weight, released = false }) => ({
       namespace: of,
       name,
       spec,
       phase,
+      weight,
+      released,
     })),
     freeze: freeze(),
     limit: mesh.migrations.maxConcurrent,
@@ -75,9 +77,10 @@ function registryFact(object: RegistryObject): RegistryFact {
   return { id: idOf(object), type, publish, rules, takeover: object.spec.takeover ?? false };
 }
 
-function clientFact({ id, identity, kind, dialect, network }: XdsClientStatus): ClientFact {
+function clientFact({ id, identity, kind, dialect, network, anchors }: XdsClientStatus): ClientFact {
   const spiffeId = parseSpiffeId(identity);
-  return { id, principal: spiffeId === undefined ? identity : principalOf(spiffeId), kind, dialect, network };
+  const trusted = dialect === 'grpc' ? { anchors } : {};
+  return { id, principal: spiffeId === undefined ? identity : principalOf(spiffeId), kind, dialect, network, ...trusted };
 }
 
 /** Any agent reads the table of its machine, whatever it serves there. */
