@@ -24,15 +24,20 @@ export interface ControlHost {
   shell(commands: string, env?: Readonly<Record<string, string>>): Promise<string>;
 }
 
-/** `isthmus ca init` (where it holds the root), `control init`, `control`. `config` is isthmus.yaml; `{state}` and `{root}` stand for its folders. */
-export async function startControl(host: Host, config: string, root: string | undefined): Promise<ControlHost> {
+/** `isthmus ca init` (where it holds the root), `control init` with those flags, `control`. `config` is isthmus.yaml; `{state}` and `{root}` stand for its folders. */
+export async function startControl(
+  host: Host,
+  config: string,
+  root: string | undefined,
+  initFlags: readonly string[] = [],
+): Promise<ControlHost> {
   const folder = await makeWorkFolder(`control-${host.site}`);
   const file = join(folder, 'isthmus.yaml');
   await writeFile(file, config.replaceAll('{state}', join(folder, 'state')).replaceAll('{root}', join(folder, 'root')), { mode: 0o600 });
   const env = { ISTHMUS_CONTEXT_FILE: join(folder, 'context.yaml') };
   const run = (...args: string[]) => runCli(host, args, { ...env, HOME: folder });
   if (root !== undefined) await run('ca', 'init', '--dir', join(folder, 'root'), '--trust-domain', root);
-  await run('control', 'init', '-c', file);
+  await run('control', 'init', '-c', file, ...initFlags);
   const process_ = await startServer({
     name: `control-${host.site}`,
     command: process.execPath,

@@ -1,11 +1,13 @@
 import { Agent, request } from 'node:http';
+import { connect } from 'node:net';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { createInterface } from 'node:readline';
 import type { Load, LoadLine, Sample } from './samples.ts';
 
 /*
  * Open loop, for one network namespace: `node load.js URL GETS_PER_SECOND POSTS_PER_SECOND`. Each request has its moment, whatever became of
- * earlier ones, and its time counts from then. Prints what came of each second; when its input ends, every sample.
+ * earlier ones, and its time counts from then. Prints what came of each second; when its input ends, every sample. With tcp://HOST:PORT a
+ * request is a connection, and what the other end says before it closes is the answer.
  */
 
 const timeoutMs = 5_000;
@@ -41,7 +43,7 @@ const pace = setInterval(() => {
   for (const stream of streams) {
     const at = () => began + momentOf(stream.sent, stream.rate);
     for (; stream.rate > 0 && at() <= now(); stream.sent++) {
-      const one = ask(stream.method, at()).finally(() => pending.delete(one));
+      const one = (target.protocol === 'tcp:' ? dial(at()) : ask(stream.method, at())).finally(() => pending.delete(one));
       pending.add(one);
     }
   }
@@ -88,5 +90,27 @@ function ask(method: Sample['method'], at: number): Promise<void> {
       if (!answered) done(false, '', error.message);
     });
     asked.end(method === 'POST' ? 'order' : undefined);
+  });
+}
+
+function dial(at: number): Promise<void> {
+  return new Promise((resolve) => {
+    let body = '';
+    let error = '';
+    const socket = connect(Number(target.port), target.hostname);
+    const timer = setTimeout(() => socket.destroy(new Error(`no answer in ${timeoutMs} ms`)), at + timeoutMs - now());
+    socket.setEncoding('utf8');
+    socket.on('data', (chunk: string) => {
+      body += chunk;
+    });
+    socket.on('error', (problem) => {
+      error = problem.message;
+    });
+    socket.on('close', () => {
+      clearTimeout(timer);
+      const ok = error === '' && body !== '';
+      samples.push({ method: 'GET', at, tookMs: now() - at, ok, site: ok ? body : '', error: ok ? '' : error || 'closed without a word' });
+      resolve();
+    });
   });
 }
