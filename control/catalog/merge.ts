@@ -81,7 +81,7 @@ function explanation(
   cluster: string,
 ): string {
   const who = sources.join(', ');
-  if (reason === 'NotClaimed') return `${who} reports ${key} without a claim to it; add it to spec.rules.claims of that Registry`;
+  if (reason === 'NotClaimed') return `${who} reports ${key} without a claim to it; add it to spec.mapping.claims of that Registry`;
   if (reason === 'NamespaceNotAllowed') return `${cluster} exports ${key}, a namespace that its Peer object does not allow`;
   const holder = claiming.length > 0 ? `${claiming.join(', ')} claims it` : 'nobody claims it';
   return `${who} of ${cluster} reports ${key}, and ${holder}; sources share a name only where both claim it`;
