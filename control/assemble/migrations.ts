@@ -136,6 +136,10 @@ export class MigrationHome {
         (inner) => this.#options.sockets.run(inner),
         (inner) => this.#sights.run(inner),
         (inner) => this.#names.keep(() => this.#migrations.states(), inner),
+        async (inner) => {
+          // The old side changes while it drains.
+          for await (const _ of this.#options.catalog.changes(inner)) this.#drain.watch(this.#migrations.states());
+        },
       ]);
     } finally {
       undo();

@@ -74,6 +74,8 @@ export class SocketReports {
     };
     const known = this.#known.get(prefix + key)?.kept;
     if (known !== undefined && known.generation === kept.generation && known.look === kept.look) return;
+    // Most machines of a network have nothing to do with the service: that they say so over and over is not worth a write.
+    if (saysNothing(kept) && (known === undefined || saysNothing(known))) return;
     await this.#store.txn({ if: [], then: [{ op: 'put', key: prefix + key, value: Buffer.from(JSON.stringify(kept)) }] });
   }
 
@@ -130,6 +132,12 @@ export class SocketReports {
       });
     }
   }
+}
+
+function saysNothing({ reports }: Kept): boolean {
+  return reports.every(
+    ({ inbound, fault, callers, ownConnections }) => !inbound && fault === '' && callers.length === 0 && ownConnections === 0,
+  );
 }
 
 /** Bounded: it comes from a machine, and goes to people. */
