@@ -90,6 +90,7 @@ export class EnvoyMesh {
       claims?: Partial<NodeClaims>;
       /** Told of what it carries. */
       flows?: FlowSink;
+      drainSeconds?: number;
     },
   ): Promise<RunningEnvoy> {
     const { kind = 'agent', namespace = 'shop', network = 'east-net', locality = '', labels = {}, claims = {}, flows } = options;
@@ -120,7 +121,7 @@ export class EnvoyMesh {
       listenersFrom: 'control',
       transport: 'delta',
     });
-    const envoy = await startEnvoy({ bootstrap });
+    const envoy = await startEnvoy({ bootstrap, ...(options.drainSeconds === undefined ? {} : { drainSeconds: options.drainSeconds }) });
     onEnd(this.#t, () => envoy.stop());
     return envoy;
   }

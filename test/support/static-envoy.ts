@@ -17,7 +17,7 @@ export interface StaticMesh {
 }
 
 /** A control plane that serves what the test wrote. */
-export async function startStaticMesh(t: TestContext): Promise<StaticMesh> {
+export async function startStaticMesh(t: TestContext, options: { readonly drainSeconds?: number } = {}): Promise<StaticMesh> {
   const pki = new MeshPki();
   const intermediates = ['east', 'west'].map((cluster) => ({ cluster, certificate: pki.cluster(cluster).certificate.der }));
   const trust = { trustDomain: pki.trustDomain, roots: pki.bundle.roots, intermediates, deniedSerials: [] };
@@ -33,7 +33,7 @@ export async function startStaticMesh(t: TestContext): Promise<StaticMesh> {
     sidecar: async (services) => {
       const listeners = await Promise.all(Object.entries(services).map(async ([name, port]) => ({ name, port, listen: await deadPort() })));
       const outbound = listeners.map((each) => ({ namespace: 'shop', address: '127.0.0.1', ...each }));
-      const envoy = await mesh.envoy('web', { labels: { app: 'web' }, claims: { outbound } });
+      const envoy = await mesh.envoy('web', { labels: { app: 'web' }, claims: { outbound }, ...options });
       await untilListening(
         envoy,
         listeners.map(({ listen }) => `outbound|127.0.0.1|${listen}`),

@@ -16,6 +16,7 @@ import { httpFilters, tcpEndFilters, tcpProxy } from './filters.ts';
 import { type L4Rules, l4Chains } from './l4-chains.ts';
 import { proxyLimits } from './limits.ts';
 import { noContext, plainRules, routeConfiguration } from './routes.ts';
+import { shiftChains } from './shift-chains.ts';
 import { downstreamTls } from './tls.ts';
 
 export interface ListenAt {
@@ -91,6 +92,12 @@ export interface CallerTarget {
 
 /** A local address that stands for one service port. */
 export function outboundListener(name: string, at: ListenAt, target: CallerTarget, logging?: AccessLogging): Listener {
+  const { protocol, routes, traffic } = target;
+  // Nobody is told apart there by who calls or what is asked for: the matcher stands in the place of all that chains say themselves.
+  if (!isHttp(protocol) && routes !== undefined && isL4(routes)) {
+    const shifted = shiftChains(routes, { listener: { name, logging }, statPrefix: 'outbound', traffic });
+    if (shifted !== undefined) return Listener.create({ ...listenerBase(name, at, TrafficDirection.OUTBOUND), ...shifted });
+  }
   return Listener.create({ ...listenerBase(name, at, TrafficDirection.OUTBOUND), ...callerChains({ name, logging }, 'outbound', target) });
 }
 

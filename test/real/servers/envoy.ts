@@ -12,6 +12,8 @@ export interface EnvoyOptions {
   readonly bootstrap: EnvoyBootstrap;
   readonly netns?: string;
   readonly ports?: Partial<Record<'admin', number>>;
+  /** What changes of a listener is let go of after so long. Default: Envoy's, 600. */
+  readonly drainSeconds?: number;
 }
 
 export interface RunningEnvoy extends Running {
@@ -53,10 +55,12 @@ export async function startEnvoy(options: EnvoyOptions): Promise<RunningEnvoy> {
     const admin = { address: { socket_address: { address: '127.0.0.1', port_value: ports.admin } } };
     await writeFile(file, JSON.stringify({ ...options.bootstrap, admin }), { mode: 0o600 });
     const adminUrl = `http://127.0.0.1:${ports.admin}`;
+    const drain =
+      options.drainSeconds === undefined ? [] : ['--drain-time-s', String(options.drainSeconds), '--drain-strategy', 'immediate'];
     const server = await startServer({
       name: 'envoy',
       command: binary,
-      args: ['-c', file, '--disable-hot-restart', '--concurrency', '1', '--log-level', 'warning'],
+      args: ['-c', file, '--disable-hot-restart', '--concurrency', '1', '--log-level', 'warning', ...drain],
       netns: options.netns,
       folder,
       ready: async (reach) => (await reach.request({ url: `${adminUrl}/ready` })).status === 200,
