@@ -17,7 +17,7 @@ interface Name {
 }
 
 /** What an owner's objects of one service carry. */
-export function nativeLabels(service: Name, owner: string): Readonly<Record<string, string>> {
+function nativeLabels(service: Name, owner: string): Readonly<Record<string, string>> {
   return {
     [ownerKey]: owner,
     [nativeNameLabel]: `${service.namespace}.${service.name}`,
