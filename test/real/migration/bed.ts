@@ -187,6 +187,7 @@ metadata: {name: dc1}
 spec:
   type: consul
   publish: true
+  takeover: true
   connection: {url: "${consul.url}"}
   mapping: {namespace: shop, claims: ["shop/*"], exclude: [consul], protocol: http}
 ---
