@@ -49,7 +49,7 @@ export function failuresOf(loads: Loads): readonly Sample[] {
 export function assertNoneFailed(loads: Loads): void {
   const failed = failuresOf(loads);
   const all = [...loads.values()].reduce((sum, { samples }) => sum + samples.length, 0);
-  assert.ok(all > 1_000, `only ${all} requests were sent`);
+  assert.ok(all > 300, `only ${all} requests were sent`);
   assert.deepEqual(failed.slice(0, 3), [], `${failed.length} of ${all} failed`);
 }
 
