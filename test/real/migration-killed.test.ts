@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { describe, type TestContext, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { MigrationReport, MigrationStatus } from '../../core/admin/index.ts';
+import { until } from '../support/until.ts';
+import { type Bed, startBed } from './migration/bed.ts';
+import { type Loads, startLoads } from './migration/callers.ts';
+import { eventsOf, Run } from './migration/follow.ts';
+import { assertNoneFailed, assertWeights } from './migration/judge.ts';
+import type { ControlHost } from './scenario/isthmus-process.ts';
+import { endInReverse } from './servers/index.ts';
+
+const weights = [5, 25, 50, 100];
+
+describe('the control plane is killed while a service moves', { timeout: 420_000 }, () => {
+  test('at every boundary between steps, and in the middle of one: it goes on from where it was', async (t) => {
+    const ending = endInReverse(t);
+    const bed = await startBed(ending, { callers: ['isthmus', 'plain'] });
+    const requests = await startLoads(bed.callers, 'orders', 40);
+    ending(() => requests.kill());
+    const run = await Run.start(bed.control);
+    const boundaries: readonly ((status: MigrationStatus) => boolean)[] = [
+      ({ phase }) => phase === 'baseline',
+      ...weights.map(
+        (weight) =>
+          ({ to }: MigrationStatus) =>
+            to.weight === weight,
+      ),
+      ({ phase }) => phase === 'draining',
+    ];
+    for (const [i, reached] of boundaries.entries()) {
+      const { to, phase } = await run.until(`boundary ${i}`, reached, 90_000);
+      await killAndStart(bed.control);
+      if (to.weight !== 25) continue;
+      await run.until('a leader that measures', ({ leader, gates }) => leader !== '' && gates.some(({ samples }) => samples > 0));
+      assert.equal(phase, 'stepping');
+      await killAndStart(bed.control);
+    }
+    await run.until('the end', ({ phase }) => phase === 'done', 90_000);
+    await assertWhole(t, run, requests, bed, 6);
+  });
+
+  test('the leader of two over etcd: the other goes on', async (t) => {
+    const ending = endInReverse(t);
+    const bed = await startBed(ending, { callers: ['isthmus', 'plain'], replicas: 2 });
+    const requests = await startLoads(bed.callers, 'orders', 40);
+    ending(() => requests.kill());
+    const first = await Run.start(bed.control);
+    await first.weight(25);
+    const leader = await leaderOf(bed);
+    const other = bed.controls.find((each) => each !== leader);
+    assert.ok(other !== undefined);
+    await leader.process.kill9();
+    const run = first.by(other);
+    await run.weight(50);
+    await leader.process.restart();
+    await run.weight(100);
+    await other.process.kill9();
+    const again = run.by(leader);
+    await again.until('the end', ({ phase }) => phase === 'done', 120_000);
+    await assertWhole(t, again, requests, bed, 2);
+  });
+});
+
+/** In the middle of whatever it does; it is back when it answers. */
+async function killAndStart({ process }: ControlHost): Promise<void> {
+  await delay(500 * Math.random());
+  await process.kill9();
+  await process.restart();
+}
+
+async function leaderOf({ controls }: Bed): Promise<ControlHost> {
+  return until('one that leads', async () => {
+    for (const control of controls) {
+      const log = await readFile(control.process.logFile, 'utf8');
+      const last = log.split('\n').findLast((line) => line.includes('"name":"migrations"'));
+      if (last?.includes('this replica leads') === true) return control;
+    }
+    return undefined;
+  });
+}
+
+/** Each step once, in order, with all of its gates passed by enough samples; callers saw nothing but the weights. */
+async function assertWhole(t: TestContext, run: Run, requests: Loads, { pods }: Bed, leaders: number): Promise<void> {
+  const report = await run.report();
+  const loads = await requests.finish();
+  assert.deepEqual(
+    boundariesOf(report),
+    weights.flatMap((weight) => [`step-begun ${weight}`, `step-passed ${weight}`]),
+  );
+  assert.ok(eventsOf(report, 'leader-changed').length >= leaders, JSON.stringify(report.events));
+  for (const { weight, gates } of report.steps) {
+    const judged = gates.map(({ verdict, samples, needed }) => verdict === 'pass' && samples >= needed);
+    assert.ok(judged.length === 2 && judged.every(Boolean), `at ${weight} %: ${JSON.stringify(gates)}`);
+  }
+  const seen = run.seen.map(({ to }) => to.weight);
+  assert.deepEqual(
+    seen,
+    seen.toSorted((a, b) => a - b),
+    'no weight was moved twice',
+  );
+  for (const line of assertWeights(loads, report, pods)) t.diagnostic(line);
+  assertNoneFailed(loads);
+}
+
+function boundariesOf({ events }: MigrationReport): string[] {
+  return events.filter(({ type }) => type === 'step-begun' || type === 'step-passed').map(({ type, weight }) => `${type} ${weight}`);
+}
