@@ -2,8 +2,8 @@ import type { PeerStatus } from '../../core/admin/index.ts';
 import type { ExportPolicyObject, MeshSpec, RegistryObject } from '../../core/config/index.ts';
 import { parseSpiffeId, principalOf } from '../../core/model/index.ts';
 import { addCounts, latencyQuantile, noCounts } from '../../core/telemetry/index.ts';
-import type { MigrationState } from '../migrate/index.ts';
-import type { ClientFact, PreflightFacts, RegistryFact, SeenTraffic } from '../migrate/preflight/index.ts';
+import { isSuperseded, type MigrationState } from '../migrate/index.ts';
+import type { ClientFact, MigrationFact, PreflightFacts, RegistryFact, SeenTraffic } from '../migrate/preflight/index.ts';
 import type { Policy } from '../policy/index.ts';
 import type { Instances } from '../registration/index.ts';
 import type { SnapshotInputs } from '../snapshot/index.ts';
@@ -55,14 +55,7 @@ export async function factsFor(namespace: string, service: string, sources: Fact
     registries: sources.registries().map(registryFact),
     calls: traffic.flows(),
     seen: seenOf(namespace, service, traffic),
-    migrations: migrations().map(({ namespace: of, name, spec, phase, weight, released = false }) => ({
-      namespace: of,
-      name,
-      spec,
-      phase,
-      weight,
-      released,
-    })),
+    migrations: migrations().map(migrationFact),
     freeze: freeze(),
     limit: mesh.migrations.maxConcurrent,
     clients: sources.clients().map(clientFact),
@@ -70,6 +63,11 @@ export async function factsFor(namespace: string, service: string, sources: Fact
     originateSources: mesh.originate.sources.map(({ name }) => name),
     socketAgents: await socketAgents(sources.instances),
   };
+}
+
+function migrationFact(state: MigrationState, _: number, all: readonly MigrationState[]): MigrationFact {
+  const { namespace, name, spec, phase, weight, released = false } = state;
+  return { namespace, name, spec, phase, weight, released: released || isSuperseded(state, all) };
 }
 
 function registryFact(object: RegistryObject): RegistryFact {

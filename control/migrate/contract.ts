@@ -42,8 +42,10 @@ export interface MigrationState {
   readonly steps: readonly StepRecord[];
   /** At most 500, the oldest after `started` go first. */
   readonly events: readonly MigrationEvent[];
-  /** Done, and the old side had no endpoint any more: no weight is needed. */
+  /** Ended, and no weight of it is needed any more: the old side had no endpoint, or another migration has the service since. */
   readonly released?: boolean;
+  /** Among the migrations of its service, the highest of which has its traffic; given when a run begins to measure. Absent: none ever did. */
+  readonly turn?: number;
 }
 
 /** Why it does not go on by itself; `old-side`: it should go back and cannot. */

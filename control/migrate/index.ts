@@ -10,7 +10,7 @@ export type {
   SideCounts,
   SidePlaces,
 } from './contract.ts';
-export { isRunning } from './machine/index.ts';
+export { isRunning, isSuperseded } from './machine/index.ts';
 export type {
   Commanded,
   MigrationObject,

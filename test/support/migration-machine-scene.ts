@@ -76,6 +76,7 @@ export class MigrationScene {
   nativeName: Observation['nativeName'];
   freeze: AdvanceInput['freeze'];
   blockers: readonly string[] = [];
+  turn = 1;
   replica = 'a';
   /** Requests a second to both sides; the rest is in the hand of each test. */
   rate = 100;
@@ -121,13 +122,14 @@ export class MigrationScene {
   }
 
   look(): readonly MigrationEvent[] {
-    const { now, monotonic, memory, replica, freeze, blockers } = this;
+    const { now, monotonic, memory, replica, freeze, blockers, turn } = this;
     const advanced = advance(this.state, {
       observation: this.observation(),
       now,
       monotonic,
       replica,
       blockers,
+      turn,
       ...(memory === undefined ? {} : { memory }),
       ...(freeze === undefined ? {} : { freeze }),
     });

@@ -47,7 +47,7 @@ function start(state: MigrationState, { spec, now }: CommandContext, actor: Acto
     return refuse(`it is done, and all traffic is at ${sideText(state.spec.to)}: a way back is a Migration from there`);
   if (state.phase === 'aborted' && state.weight > 0)
     return refuse(`it was aborted at ${number(state.weight)} %, and a start would move that at once: roll it back first`);
-  const fresh = reserve(spec, state, state.createdAt);
+  const fresh = { ...reserve(spec, state, state.createdAt), ...(state.turn === undefined ? {} : { turn: state.turn }) };
   const run = state.run + 1;
   const waiting: MigrationState = { ...inPhase(fresh, 'waiting', actor), run, startedAt: now };
   const steps = spec.steps.map(({ weight }) => number(weight)).join(', ');

@@ -14,13 +14,16 @@ import { backOrHold, breachOf, type Outcome, type Turn, withFreeze } from './tur
 export function drain(state: MigrationState, turn: Turn): Outcome {
   const breach = turn.elapsedMs <= state.spec.drain.timeoutMs ? breachOf(turn) : undefined;
   if (breach !== undefined) return backOrHold(state, 'breach', breach, turn);
-  const { memory, input, actor } = turn;
+  const { input, actor } = turn;
   const seen = withDrain(state, input.observation.drain);
-  const gone = isGone(turn);
-  if (gone || (seen.drain.length > 0 && seen.drain.every(({ verdict }) => verdict === 'safe'))) {
+  const { gone, memory } = lookWhetherGone(turn);
+  const safe = seen.drain.length > 0 && seen.drain.every(({ verdict }) => verdict === 'safe');
+  if (gone || safe) {
     const { current, stopped } = unheld(seen, turn);
     if (stopped) return { state: current, memory };
-    const words = gone ? 'the old side has no endpoint any more' : `all ${seen.drain.length} places of the old side are safe to turn off`;
+    // What left its registry may still be there, and be called: nobody has seen it safe.
+    if (gone) return { state: end(current, 'done', 'the old side has no endpoint any more', actor), memory };
+    const words = `all ${seen.drain.length} places of the old side are safe to turn off`;
     return { state: end(withEvent(current, 'safe', words, actor), 'done', words, actor), memory };
   }
   if (turn.elapsedMs <= state.spec.drain.timeoutMs) return { state: withFreeze(seen, turn), memory };
@@ -50,16 +53,15 @@ export function comeBack(state: MigrationState, { input, actor, memory, elapsedM
   return { state: end(state, 'rolled-back', 'all callers send to the old side again', actor), memory };
 }
 
-/** Its shift stays until nothing is left on the old side that it keeps traffic from: looked at twice, as a registry may be caught in the act. */
+/** Its shift stays until nothing is left on the old side that it keeps traffic from. */
 export function release(state: MigrationState, turn: Turn): Outcome {
-  const { input } = turn;
-  const gone = isGone(turn);
-  const memory = sinceWhen(turn.memory, 'emptySince', gone, input.monotonic);
-  const again = memory.emptySince !== undefined && memory.emptySince < input.monotonic;
-  return { state: again && state.released !== true ? { ...state, released: true } : state, memory };
+  const { gone, memory } = lookWhetherGone(turn);
+  return { state: gone && state.released !== true ? { ...state, released: true } : state, memory };
 }
 
-function isGone({ input }: Turn): boolean {
+/** No endpoint is left at the old side, looked at twice, as a registry may be caught in the act. */
+function lookWhetherGone({ memory, input }: Turn): { readonly gone: boolean; readonly memory: Outcome['memory'] } {
   const { from } = input.observation.places;
-  return from.state === 'live' && from.endpoints === 0;
+  const seen = sinceWhen(memory, 'emptySince', from.state === 'live' && from.endpoints === 0, input.monotonic);
+  return { gone: seen.emptySince !== undefined && seen.emptySince < input.monotonic, memory: seen };
 }

@@ -8,6 +8,6 @@ export type { Live } from './live.ts';
 export type { Memory } from './memory.ts';
 export { isEnd, isRunning } from './phases.ts';
 export { reserve } from './reserve.ts';
-export { inForce, mayReplace, shiftOf } from './shift.ts';
+export { inForce, isReplaced, isSuperseded, mayReplace, nextTurn, ofSameService, shiftOf } from './shift.ts';
 export { statusOf } from './status.ts';
 export type { AdvanceInput } from './turn.ts';

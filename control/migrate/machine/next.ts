@@ -7,10 +7,8 @@ import type { Live } from './live.ts';
 export function nextOf(state: MigrationState, live: Live, remainingMs: number | null): string {
   const { phase, spec, paused, hold } = state;
   if (phase === 'reserved') return 'nothing, until it is started; the new side gets no traffic';
-  if (phase === 'done')
-    return state.released === true
-      ? 'nothing: the old side is empty'
-      : 'the old side can be turned off; it gets nothing as long as it is there';
+  if (state.released === true) return 'nothing: the old side is empty, or another migration has the service since';
+  if (phase === 'done') return 'the old side can be turned off; it gets nothing as long as it is there';
   if (phase === 'rolled-back') return 'nothing, until it is started again or its Migration is deleted; the new side gets no traffic';
   if (phase === 'aborted')
     return `nothing: ${number(state.weight)} % stay at the new side until it is rolled back or its Migration is deleted`;

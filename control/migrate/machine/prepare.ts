@@ -12,7 +12,8 @@ import { backOrHold, breachOf, judgeMissing, judgePartition, type Outcome, type 
 export function wait(state: MigrationState, turn: Turn): Outcome {
   const { input, actor, memory } = turn;
   const { current, stopped } = unheld(state, turn);
-  return { state: stopped || input.blockers.length > 0 ? current : inPhase(current, 'baseline', actor), memory };
+  if (stopped || input.blockers.length > 0) return { state: current, memory };
+  return { state: { ...inPhase(current, 'baseline', actor), turn: input.turn }, memory };
 }
 
 /** The old side alone: what the steps are compared with. */

@@ -24,6 +24,8 @@ export interface AdvanceInput {
   readonly freeze?: { readonly by: string; readonly reason: string };
   /** Why it may not start yet: what it depends on, how many run already. */
   readonly blockers: readonly string[];
+  /** What it gets when it begins. */
+  readonly turn: number;
 }
 
 /** One look at a state, by the handler of its phase. */

@@ -100,7 +100,7 @@ export interface MigrationFact {
   readonly phase?: MigrationPhase;
   /** Percent to its new side. Absent: 0. */
   readonly weight?: number;
-  /** It is done, and its shift is no more. */
+  /** Its weights are in force no more. */
   readonly released?: boolean;
 }
 

@@ -1,5 +1,5 @@
 import type { MigrationState } from '../contract.ts';
-import { isRunning } from '../machine/index.ts';
+import { inForce, isEnd, isRunning, mayReplace, ofSameService } from '../machine/index.ts';
 
 /** Why a migration that was started may not begin yet. Of several that could, the one that was started first comes first. */
 export function blockersOf(state: MigrationState, all: readonly MigrationState[], limit: number): readonly string[] {
@@ -11,6 +11,10 @@ export function blockersOf(state: MigrationState, all: readonly MigrationState[]
   );
   const same = before.filter((other) => other.namespace === state.namespace && other.spec.service === state.spec.service);
   if (same.length > 0) return same.map((other) => `${idOf(other)} moves the same service`);
+  // It was looked at when this one was started; another may have moved the service since.
+  const [holder] = inForce(ofSameService(state, all).filter(({ phase }) => isEnd(phase)));
+  if (state.phase === 'waiting' && holder !== undefined && !mayReplace(holder, state))
+    return [`${idOf(holder)} holds the traffic of the same service (${holder.phase}): delete it first`];
   return before.length >= limit ? [`${before.length} run already, and no more than ${limit} may`] : [];
 }
 

@@ -3,7 +3,19 @@ import { MeshError } from '../../../core/errors.ts';
 import { isAborted } from '../../../core/lifecycle.ts';
 import type { Term } from '../../leadership/index.ts';
 import type { MigrationState } from '../contract.ts';
-import { type Advanced, advance, isEnd, isRunning, type Memory, newEvents, reserve, specDigest, statusOf } from '../machine/index.ts';
+import {
+  type Advanced,
+  advance,
+  isEnd,
+  isReplaced,
+  isRunning,
+  type Memory,
+  newEvents,
+  nextTurn,
+  reserve,
+  specDigest,
+  statusOf,
+} from '../machine/index.ts';
 import { Alarm } from './alarm.ts';
 import { blockersOf } from './blockers.ts';
 import type { LiveRecord, MigrationsOptions } from './contract.ts';
@@ -52,7 +64,7 @@ export class Driver {
     const gone = this.#objectIsGone();
     if (kept === undefined || kept.modRevision !== this.#written || gone !== (this.#goneSince !== undefined)) this.#alarm.ring();
     // What is only reserved follows its object.
-    else if (kept.value.phase === 'reserved') this.#alarm.ring();
+    else if (kept.value.phase === 'reserved' || this.#isLost(kept.value)) this.#alarm.ring();
   }
 
   /** Until its state is gone or the term is over. Rejects with FENCED where another leads. */
@@ -99,6 +111,9 @@ export class Driver {
       const { value } = kept;
       await this.#write(kept, reserve(object.spec, value, value.createdAt));
     }
+    const { value } = this.#records.state(this.#id) ?? kept;
+    // Durable, so that it never comes back when the one that has the service since is deleted.
+    if (this.#isLost(value)) await this.#write(this.#records.state(this.#id) ?? kept, { ...value, released: true });
     return this.#look(this.#records.state(this.#id) ?? kept);
   }
 
@@ -116,6 +131,7 @@ export class Driver {
       monotonic,
       replica,
       blockers: blockersOf(state, this.#states(), limit),
+      turn: nextTurn(state, this.#states()),
       ...(memory === undefined ? {} : { memory }),
       ...(freeze === undefined ? {} : { freeze }),
     });
@@ -226,6 +242,10 @@ export class Driver {
   #objectIsGone(): boolean {
     const objects = this.#options.objects.current();
     return objects !== undefined && !objects.has(this.#id);
+  }
+
+  #isLost(state: MigrationState): boolean {
+    return state.released !== true && isReplaced(state, this.#states());
   }
 
   #states(): readonly MigrationState[] {

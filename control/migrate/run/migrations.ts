@@ -3,7 +3,7 @@ import type { MigrationList, MigrationReport, MigrationStatus } from '../../../c
 import { MeshError } from '../../../core/errors.ts';
 import { runGroup } from '../../../core/lifecycle.ts';
 import type { MigrationCommand, MigrationState } from '../contract.ts';
-import { command, isRunning, mayReplace, newEvents, statusOf } from '../machine/index.ts';
+import { command, inForce, isEnd, isRunning, isSuperseded, mayReplace, newEvents, ofSameService, statusOf } from '../machine/index.ts';
 import { blockersOf } from './blockers.ts';
 import type { Freeze, MigrationsOptions } from './contract.ts';
 import { freezeKey, stateKey } from './keys.ts';
@@ -123,6 +123,7 @@ export class Migrations {
       const { clock, objects, places } = this.#options;
       const spec = objects.current()?.get(id)?.spec ?? before.spec;
       if (asked.type === 'start') this.#mayTakeOver(before);
+      if (asked.type === 'rollback' && isEnd(before.phase)) this.#mayGoBack(before);
       const checked = command(before, asked, { now: clock.now(), spec, from: places(before).from });
       if (!checked.ok) throw new MeshError('CONFLICT', `${id}: ${checked.violations.map(({ message }) => message).join('; ')}`);
       const after = checked.value;
@@ -167,15 +168,26 @@ export class Migrations {
 
   /** One migration of a service at a time: two would undo each other's weights. */
   #mayTakeOver(state: MigrationState): void {
-    const same = (other: MigrationState) => other.namespace === state.namespace && other.spec.service === state.spec.service;
-    const other = this.states().find(
-      (each) => idOf(each) !== idOf(state) && same(each) && each.phase !== 'reserved' && !mayReplace(each, state),
+    const all = this.states();
+    const other = ofSameService(state, all).find(
+      (each) => each.phase !== 'reserved' && !isSuperseded(each, all) && !mayReplace(each, state),
     );
     if (other === undefined) return;
     const why = isRunning(other.phase)
       ? 'moves the same service now'
       : `holds the traffic of the same service (${other.phase}): delete it first`;
     throw new MeshError('CONFLICT', `${idOf(state)} cannot start: ${idOf(other)} ${why}`);
+  }
+
+  /** What ended may go back only while nobody moved the service since. */
+  #mayGoBack(state: MigrationState): void {
+    const all = this.states();
+    const [other] = inForce(ofSameService(state, all).filter((each) => isRunning(each.phase) || isSuperseded(state, [each])));
+    if (other === undefined) return;
+    throw new MeshError(
+      'CONFLICT',
+      `${idOf(state)} cannot go back: ${idOf(other)} has the service since (${other.phase}): delete that one first`,
+    );
   }
 
   #status(state: MigrationState, leader: string): MigrationStatus {
