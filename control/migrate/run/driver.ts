@@ -1,3 +1,4 @@
+import type { MigrationSpec } from '../../../core/config/index.ts';
 import type { MeshErrorCode } from '../../../core/errors.ts';
 import { MeshError } from '../../../core/errors.ts';
 import { isAborted } from '../../../core/lifecycle.ts';
@@ -45,8 +46,10 @@ export class Driver {
   #book: SampleBook | undefined;
   #looks = 0;
   #goneSince: number | undefined;
-  /** What this driver wrote itself is no news to it. */
-  #written = 0;
+  /** As it was at the last look. */
+  #spec: MigrationSpec | undefined;
+  /** Revision of its state: what this driver has looked at, or wrote itself, is no news to it. */
+  #known = 0;
   #writing = false;
 
   constructor(id: string, options: MigrationsOptions, records: MigrationRecords, term: Term) {
@@ -62,9 +65,9 @@ export class Driver {
     if (this.#writing) return;
     const kept = this.#records.state(this.#id);
     const gone = this.#objectIsGone();
-    if (kept === undefined || kept.modRevision !== this.#written || gone !== (this.#goneSince !== undefined)) this.#alarm.ring();
-    // What is only reserved follows its object.
-    else if (kept.value.phase === 'reserved' || this.#isLost(kept.value)) this.#alarm.ring();
+    if (kept === undefined || kept.modRevision !== this.#known || gone !== (this.#goneSince !== undefined)) this.#alarm.ring();
+    // What is only reserved follows its object, and nothing else: there may be a thousand of them.
+    else if (kept.value.phase === 'reserved' && this.#options.objects.current()?.get(this.#id)?.spec !== this.#spec) this.#alarm.ring();
   }
 
   /** Until its state is gone or the term is over. Rejects with FENCED where another leads. */
@@ -101,6 +104,8 @@ export class Driver {
     const kept = this.#records.state(this.#id);
     if (kept === undefined) return undefined;
     const object = this.#options.objects.current()?.get(this.#id);
+    this.#spec = object?.spec;
+    this.#known = kept.modRevision;
     const gone = this.#objectIsGone();
     this.#goneSince = gone ? (this.#goneSince ?? this.#options.clock.monotonic()) : undefined;
     if (this.#goneSince !== undefined && this.#options.clock.monotonic() - this.#goneSince >= goneMs) {
@@ -209,7 +214,7 @@ export class Driver {
       const revision = await this.#records.write(writes, this.#term.fence);
       if (revision === undefined) throw this.#whyNot(kept);
       const now = this.#records.state(this.#id)?.modRevision ?? 0;
-      this.#written = now;
+      this.#known = now;
       // Somebody was faster than the look at what was written.
       if (now !== kept.modRevision && now !== revision) this.#alarm.ring();
     } finally {
@@ -245,7 +250,7 @@ export class Driver {
   }
 
   #isLost(state: MigrationState): boolean {
-    return state.released !== true && isReplaced(state, this.#states());
+    return isEnd(state.phase) && state.released !== true && isReplaced(state, this.#states());
   }
 
   #states(): readonly MigrationState[] {
@@ -256,7 +261,7 @@ export class Driver {
 /** How often it is looked at; undefined: when something changes. */
 function periodOf({ phase, spec, released }: MigrationState, gone: boolean): number | undefined {
   if (gone || phase === 'waiting' || phase === 'rolling-back') return Math.min(quickMs, spec.intervalMs);
-  if (phase === 'done') return released === true ? undefined : spec.intervalMs;
+  if (isEnd(phase)) return released === true ? undefined : spec.intervalMs;
   return isRunning(phase) ? spec.intervalMs : undefined;
 }
 
