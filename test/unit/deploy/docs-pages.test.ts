@@ -22,6 +22,7 @@ const runners: Readonly<Record<string, string>> = {
   'docs/install.md': 'test/real/docs-install.test.ts',
   'docs/join-a-vm.md': 'test/integration/sidecar-vm/docs.test.ts',
   'docs/join-clusters.md': 'test/integration/peering/join-clusters-docs.test.ts',
+  'docs/migrate-a-service.md': 'test/real/migration-docs.test.ts',
   'docs/proxyless-grpc.md': 'test/integration/sidecar-vm/grpc-support.test.ts',
   'docs/run-envoy.md': 'test/real/envoy-bootstrap.test.ts',
   'docs/traffic-telemetry.md': 'test/integration/docs/traffic-pages.test.ts',
