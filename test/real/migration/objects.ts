@@ -10,6 +10,8 @@ export interface MigrationWritten {
   readonly to?: string;
   /** YAML of a list; absent: an error rate of at most 1 %, and a median of at most twice that of the side that is left. */
   readonly gates?: string;
+  /** YAML; default 5, 25, 50 and 100 %. */
+  readonly steps?: string;
   /** YAML of more fields of the spec. */
   readonly more?: string;
 }
@@ -21,6 +23,7 @@ export function migrationOf({
   from = vmSide,
   to = podSide,
   gates = ownGates,
+  steps = '[5, 25, 50, 100]',
   more = '',
 }: MigrationWritten = {}): string {
   return `apiVersion: isthmus.dev/v1alpha1
@@ -30,7 +33,7 @@ spec:
   service: ${service}
   from: {registry: ${from}}
   to: {registry: ${to}}
-  steps: [5, 25, 50, 100]
+  steps: ${steps}
   bake: 6s
   interval: 2s
   baseline: 5s
