@@ -6,7 +6,7 @@ export { specDigest } from './digest.ts';
 export { newEvents } from './events.ts';
 export type { Live } from './live.ts';
 export type { Memory } from './memory.ts';
-export { isEnd, isRunning } from './phases.ts';
+export { isEnd, isReadable, isRunning } from './phases.ts';
 export { reserve } from './reserve.ts';
 export { inForce, isReplaced, isSuperseded, mayReplace, nextTurn, ofSameService, shiftOf } from './shift.ts';
 export { statusOf } from './status.ts';

@@ -18,9 +18,14 @@ export function inForce(states: readonly MigrationState[]): readonly MigrationSt
   for (const state of [...states].sort(byTurn)) {
     const service = `${state.namespace}/${state.spec.service}`;
     const before = chosen.get(service);
-    if (before === undefined || turnOf(state) > 0 || mayReplace(before, state)) chosen.set(service, state);
+    if (before === undefined || turnOf(state) > 0 || mayFollow(before, state)) chosen.set(service, state);
   }
   return [...chosen.values()];
+}
+
+/** Nobody asked for it yet: where the old side was turned off, one that would send everything there again takes no place. */
+function mayFollow(before: MigrationState, state: MigrationState): boolean {
+  return turnOf(before) > 0 && shiftOf(before) === undefined ? where(before) === where(state) : mayReplace(before, state);
 }
 
 /** Whether the second may stand for the service in place of the first. */

@@ -8,6 +8,7 @@ import {
   type Advanced,
   advance,
   isEnd,
+  isReadable,
   isReplaced,
   isRunning,
   type Memory,
@@ -103,6 +104,14 @@ export class Driver {
   async #once(): Promise<MigrationState | undefined> {
     const kept = this.#records.state(this.#id);
     if (kept === undefined) return undefined;
+    if (!isReadable(kept.value)) {
+      this.#options.log.error(
+        { migration: this.#id },
+        'a newer version wrote this migration: its weight stays, and this one does not drive it',
+      );
+      this.#known = kept.modRevision;
+      return kept.value;
+    }
     const object = this.#options.objects.current()?.get(this.#id);
     this.#spec = object?.spec;
     this.#known = kept.modRevision;
@@ -116,9 +125,12 @@ export class Driver {
       const { value } = kept;
       await this.#write(kept, reserve(object.spec, value, value.createdAt));
     }
-    const { value } = this.#records.state(this.#id) ?? kept;
-    // Durable, so that it never comes back when the one that has the service since is deleted.
-    if (this.#isLost(value)) await this.#write(this.#records.state(this.#id) ?? kept, { ...value, released: true });
+    const now = this.#records.state(this.#id) ?? kept;
+    if (this.#isLost(now.value)) {
+      // Durable, so that it never comes back when the one that has the service since is deleted.
+      const { turn: _, ...rest } = now.value;
+      await this.#write(now, { ...rest, released: true });
+    }
     return this.#look(this.#records.state(this.#id) ?? kept);
   }
 

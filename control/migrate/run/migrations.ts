@@ -3,7 +3,18 @@ import type { MigrationList, MigrationReport, MigrationStatus } from '../../../c
 import { MeshError } from '../../../core/errors.ts';
 import { runGroup } from '../../../core/lifecycle.ts';
 import type { MigrationCommand, MigrationState } from '../contract.ts';
-import { command, inForce, isEnd, isRunning, isSuperseded, mayReplace, newEvents, ofSameService, statusOf } from '../machine/index.ts';
+import {
+  command,
+  inForce,
+  isEnd,
+  isReadable,
+  isRunning,
+  isSuperseded,
+  mayReplace,
+  newEvents,
+  ofSameService,
+  statusOf,
+} from '../machine/index.ts';
 import { blockersOf } from './blockers.ts';
 import type { Freeze, MigrationsOptions } from './contract.ts';
 import { freezeKey, stateKey } from './keys.ts';
@@ -119,6 +130,8 @@ export class Migrations {
     for (let n = 0; n < tries; n++) {
       await this.#records.refresh(stateKey(id));
       const before = this.#find(id);
+      if (!isReadable(before))
+        throw new MeshError('CONFLICT', `${id} was written by a newer version of isthmus: ask a replica of that version`);
       const kept = this.#records.state(id);
       const { clock, objects, places } = this.#options;
       const spec = objects.current()?.get(id)?.spec ?? before.spec;

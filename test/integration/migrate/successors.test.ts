@@ -53,3 +53,26 @@ test('two that are started in the same moment do not take the service from each 
   const weights = a.migrations.shifts()?.map(({ document }) => (document['spec'] as { weight: number }).weight);
   assert.deepEqual(weights, [100]);
 });
+
+test('what a newer version wrote keeps its weight, and is neither driven nor commanded; samples that nobody can read hold nothing up', async (t) => {
+  const world = await MigrationWorld.open(t);
+  const key = `migrations/state/${id}`;
+  world.apply(id, quickSpec({ steps: [10, 100].map((weight) => ({ weight, bakeMs: 50, approval: weight === 100 })) }));
+  await world.store.txn({ if: [], then: [{ op: 'put', key: `migration-samples/${id}`, value: Buffer.from('{') }] });
+  const a = MigrationReplica.start(t, world, 'a');
+  const weight = () => (a.migrations.shifts()?.[0]?.document['spec'] as { weight: number } | undefined)?.weight;
+  await a.migrations.command('shop', 'reviews', { type: 'start', by });
+  await until('the first step', () => weight() === 10);
+  await a.die();
+  const kept = JSON.parse(Buffer.from((await world.store.get(key))?.value ?? '').toString('utf8')) as object;
+  const newer = Buffer.from(JSON.stringify({ ...kept, version: 2, phase: 'shadowing' }));
+  const { revision } = await world.store.txn({ if: [], then: [{ op: 'put', key, value: newer }] });
+  const b = MigrationReplica.start(t, world, 'b');
+  await until('b leads', async () => (await b.migrations.list()).migrations[0]?.leader === 'b');
+  await assert.rejects(b.migrations.command('shop', 'reviews', { type: 'abort', by }), /written by a newer version/);
+  assert.deepEqual(
+    b.migrations.shifts()?.map(({ document }) => (document['spec'] as { weight: number }).weight),
+    [10],
+  );
+  assert.equal((await world.store.get(key))?.modRevision, revision);
+});

@@ -46,6 +46,14 @@ test('what waits or is reserved takes no traffic, however old it says it is', ()
   assert.deepEqual(named([{ ...again, phase: 'waiting', run: 1 }, there, moving]), ['moving']);
 });
 
+test('when the old side was turned off, one that was applied and forgotten does not send everything there', () => {
+  const there: MigrationState = { ...done('there', 1, 1), released: true };
+  const again = reserve(migrationSpec(), { ...of, name: 'again' }, 2);
+  assert.deepEqual(named([there, again]), ['there']);
+  assert.equal(shiftOf(there), undefined);
+  assert.deepEqual(named([there, reserve(wayBack, { ...of, name: 'back' }, 2)]), ['back']);
+});
+
 test('an old side that has no endpoint at one look is not gone, and one that is gone is not called safe', () => {
   const scene = new MigrationScene();
   scene.ask({ type: 'start', by: 'ann' });
