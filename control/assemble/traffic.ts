@@ -1,7 +1,7 @@
 import type { Traffic, TrafficItem } from '../../core/admin/index.ts';
 import type { Clock } from '../../core/clock.ts';
 import { serviceKey } from '../../core/model/index.ts';
-import { latencyQuantile } from '../../core/telemetry/index.ts';
+import { failedRequests, latencyQuantile } from '../../core/telemetry/index.ts';
 import type { TrafficQuery } from '../admin/index.ts';
 import type { CatalogView } from '../catalog/index.ts';
 import type { TrafficSeen } from '../objects/index.ts';
@@ -90,7 +90,7 @@ function meshOf(hostSuffix: string, view: () => CatalogView): ReportedMesh {
 function itemOf({ key, counts, folded, firstAt, lastAt }: TrafficFlow): TrafficItem {
   const { reporter, source, route, destination: to, group } = key;
   const { requests, connections, attempts, bytesReceived, bytesSent, codes, grpcCodes, flags, latency, latencySumMs } = counts;
-  const good = [...codes].reduce((sum, [code, n]) => sum + (code >= 100 && code < 500 ? n : 0), 0);
+  const failed = Math.min(requests, failedRequests(counts));
   const at = (q: number) => latencyQuantile(latency, q) ?? 0;
   return {
     reporter,
@@ -110,7 +110,7 @@ function itemOf({ key, counts, folded, firstAt, lastAt }: TrafficFlow): TrafficI
     codes: Object.fromEntries(codes),
     grpcCodes: Object.fromEntries(grpcCodes),
     flags: Object.fromEntries(flags),
-    success: requests === 0 ? null : good / requests,
+    success: requests === 0 ? null : (requests - failed) / requests,
     latency: requests === 0 ? null : { p50: at(0.5), p90: at(0.9), p99: at(0.99), mean: latencySumMs / requests },
     firstAt: new Date(firstAt).toISOString(),
     lastAt: new Date(lastAt).toISOString(),

@@ -65,7 +65,7 @@ export interface StepRecord {
 /** Sums of one side since its meter was made; they never fall, and differences of two are what happened in between. */
 export interface SideCounts {
   readonly requests: number;
-  /** Requests answered 5xx, or not at all. */
+  /** Requests answered 5xx, or not at all; gRPC calls by their own status. */
   readonly errors: number;
   /** Byte streams that were begun, or tried. */
   readonly connections: number;

@@ -64,7 +64,7 @@ interface GateBase {
 
 /** Judged of the moving side alone, unless it says otherwise. Limits are inclusive. */
 export type MigrationGate =
-  /** Share of requests that failed (5xx, or no answer) or of connections that could not be made. */
+  /** Share of requests that failed (5xx, no answer, or a gRPC status that its server is to blame for) or of connections that could not be made. */
   | (GateBase & {
       readonly type: 'error-rate';
       readonly max: number;

@@ -44,6 +44,7 @@ export interface FlowCounts {
   bytesSent: number;
   /** HTTP status → requests; 0: none was sent. */
   readonly codes: Map<number, number>;
+  /** gRPC status → calls answered 200: what failed as HTTP is told by `codes`, and what its caller gave up has no status. */
   readonly grpcCodes: Map<number, number>;
   /** Envoy's response flag → requests and connections. */
   readonly flags: Map<string, number>;
@@ -90,7 +91,7 @@ export function observe(counts: FlowCounts, seen: Observation): void {
     increase(counts.codes, boundedCode(seen.code ?? 0), 1);
     increase(counts.latency, latencyBucket(seen.duration), 1);
     counts.latencySumMs += seen.duration;
-    if (seen.grpcCode !== undefined) increase(counts.grpcCodes, boundedCode(seen.grpcCode), 1);
+    if (seen.grpcCode !== undefined && hasGrpcStatus(seen)) increase(counts.grpcCodes, boundedCode(seen.grpcCode), 1);
   } else if (seen.kind === 'opened') counts.opened += 1;
   else if (seen.kind === 'connection') {
     const failed = seen.failed === true ? 1 : 0;
@@ -102,6 +103,22 @@ export function observe(counts: FlowCounts, seen: Observation): void {
   counts.bytesReceived += seen.bytesReceived;
   counts.bytesSent += seen.bytesSent;
   for (const flag of seen.flags) increase(counts.flags, flag, 1);
+}
+
+/** Where there is none Envoy makes one of what HTTP says. */
+function hasGrpcStatus({ code = 200, flags }: Observation): boolean {
+  return code === 200 && !flags.includes('DC');
+}
+
+/** Those that servers and what is between are to blame for, as OpenTelemetry's conventions for RPC have them. */
+const grpcFailures: ReadonlySet<number> = new Set([2, 4, 12, 13, 14, 15]);
+
+/** Requests answered 5xx, or not at all, and gRPC calls that failed though HTTP did not. */
+export function failedRequests({ codes, grpcCodes }: Pick<FlowCounts, 'codes' | 'grpcCodes'>): number {
+  let failed = 0;
+  for (const [code, n] of codes) if (code === 0 || code >= 500) failed += n;
+  for (const [code, n] of grpcCodes) if (grpcFailures.has(code)) failed += n;
+  return failed;
 }
 
 /** Adds `more` to `sum`. */

@@ -1,5 +1,5 @@
 export type { EndpointGroup, FlowCounts, FlowKey, Observation, Reporter } from './flow.ts';
-export { addCounts, increase, noCounts, noGroup } from './flow.ts';
+export { addCounts, failedRequests, increase, noCounts, noGroup } from './flow.ts';
 export { flowMessage, parseFlow } from './flow-message.ts';
 export type { Flow } from './flow-recorder.ts';
 export { FlowRecorder } from './flow-recorder.ts';

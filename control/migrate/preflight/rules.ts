@@ -15,6 +15,7 @@ export function checkRules(scene: Scene): readonly PreflightCheck[] {
     ...conflicts(scene),
     ...elsewhere(scene),
     ...timeouts(scene, routings),
+    ...hidingRetries(scene, routings),
     ...localities(scene),
   ];
   return verdict('rules', sessions(scene), problems);
@@ -140,6 +141,31 @@ function timeouts({ spec, host }: Scene, routings: readonly NamedRouting[]): Pro
     const message = `gate ${gate.name} allows ${durationText(gate.maxMs)}, and rule ${shortest.name} ends requests after ${durationText(shortest.ms)}: they count as errors and never as too slow`;
     return [warn(`spec.gates[${i}].max`, message, `set max below ${durationText(shortest.ms)}`)];
   });
+}
+
+/** Of what the new side may well do to each request: who cannot be reached is tried elsewhere in any case. */
+const answers: readonly string[] = [
+  '5xx',
+  'gateway-error',
+  'retriable-status-codes',
+  'reset',
+  'unavailable',
+  'internal',
+  'deadline-exceeded',
+];
+
+/** Gates count a request by what its caller got in the end. */
+function hidingRetries({ spec, host }: Scene, routings: readonly NamedRouting[]): Problem[] {
+  const gate = spec.gates.findIndex(({ type }) => type === 'error-rate');
+  const rules = routings.flatMap(({ routing }) => routing.virtualHosts.flatMap((h) => h.rules));
+  const hiding = rules.filter(({ action }) => {
+    if (action.type !== 'route' || (action.retries?.attempts ?? 0) === 0) return false;
+    const leadsHere = action.destinations.some((d) => subsetOf(d.destination, host) !== undefined);
+    return leadsHere && action.retries?.on.some((condition) => answers.includes(condition)) === true;
+  });
+  if (gate < 0 || hiding.length === 0) return [];
+  const message = `rules ${someText([...new Set(hiding.map(({ name }) => name))])} try requests again that the service failed: a failure of the new side that a retry makes good is no error to the gates, and is seen in latency and load alone`;
+  return [warn(`spec.gates[${gate}]`, message, 'set max well below what the retries can hide, or take them away while it moves')];
 }
 
 function localities({ facts, key }: Scene): Problem[] {

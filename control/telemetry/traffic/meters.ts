@@ -1,13 +1,13 @@
 import type { Clock } from '../../../core/clock.ts';
 import { shiftSubset } from '../../../core/config/index.ts';
 import { type ServiceKey, serviceKey } from '../../../core/model/index.ts';
-import { type FlowCounts, increase, type LatencyHistogram } from '../../../core/telemetry/index.ts';
+import { type FlowCounts, failedRequests, increase, type LatencyHistogram } from '../../../core/telemetry/index.ts';
 import type { TrafficKey } from './contract.ts';
 
 /** Sums of one side since its meter was made; they never fall. */
 export interface SideSums {
   requests: number;
-  /** Answered 5xx, or not at all. */
+  /** Answered 5xx, or not at all; gRPC calls by their own status. */
   errors: number;
   /** Byte streams that have begun, or could not be made. */
   connections: number;
@@ -137,7 +137,7 @@ class OneMeter implements ServiceMeter {
   add(side: 'from' | 'to', source: TrafficKey['source'], counts: FlowCounts, { connections, failed }: Streams): void {
     const sums = side === 'from' ? this.#from : this.#to;
     sums.requests += counts.requests;
-    for (const [code, n] of counts.codes) if (code === 0 || code >= 500) sums.errors += n;
+    sums.errors += failedRequests(counts);
     sums.connections += connections;
     sums.connectionErrors += failed;
     for (const [bucket, n] of counts.latency) increase(sums.latency, bucket, n);

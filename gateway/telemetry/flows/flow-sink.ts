@@ -29,7 +29,8 @@ export class FlowSink {
   request(report: RequestReport): void {
     const { connection, clusterName, routeName: route, upstream, attempts, flags, bytesReceived, bytesSent, durationMs: duration } = report;
     const key = this.#keyOf({ peer: connection.peer, inbound: connection.end !== undefined, clusterName, route, group: groupOf(upstream) });
-    const grpc = report.grpcStatus === undefined ? {} : { grpcCode: Number(report.grpcStatus) };
+    // A call that ends without a status is UNKNOWN to its caller.
+    const grpc = report.grpcStatus === undefined ? {} : { grpcCode: Number(report.grpcStatus || 2) };
     this.#recorder.record(key, { kind: 'request', attempts, code: report.status, ...grpc, flags, bytesReceived, bytesSent, duration });
   }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { preflight } from '../../../control/migrate/preflight/index.ts';
 import { changeOrders, factsOf, goodScene, type MigrationScene, migrationOf } from '../../support/preflight-scene.ts';
+import { routed, to } from './scene-changes.ts';
 
 const request = {
   namespace: 'shop',
@@ -99,6 +100,18 @@ test('so little traffic that no step gets its samples in a day holds for them', 
   assert.deepEqual(violations, []);
   const pace = checks.filter((c) => c.name === 'pace');
   assert.match(pace[0]?.message ?? '', /^gate errors needs 299 samples, which at 100 % of 0.00333\/s take 1d55m.*it would hold there$/);
+});
+
+test('retries of what a service answers hide failures from the gates, and those of who cannot be reached do not', () => {
+  const checks = (retryOn: string) => {
+    const scene = goodScene();
+    scene.documents.push(routed('orders', { route: [to('orders')], retries: { attempts: 2, retryOn } }));
+    return plan(scene).checks.filter(({ name }) => name === 'rules');
+  };
+  const [hidden] = checks('5xx,connect-failure');
+  assert.deepEqual([hidden?.ok, hidden?.path], ['warn', 'spec.gates[0]']);
+  assert.match(hidden?.message ?? '', /try requests again that the service failed/);
+  assert.equal(checks('connect-failure,refused-stream')[0]?.ok, 'pass');
 });
 
 test('connections are judged as connections', () => {

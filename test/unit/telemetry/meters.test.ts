@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { TrafficMeters } from '../../../control/telemetry/traffic/index.ts';
 import { type ServiceKey, serviceKey } from '../../../core/model/index.ts';
+import { observe } from '../../../core/telemetry/flow.ts';
 import { noCounts, noGroup, type Reporter } from '../../../core/telemetry/index.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 
@@ -67,6 +68,21 @@ test('each call is counted once: by the caller’s proxy or by the gateway that 
     { source: 'mesh.test/ns/web/sa/web', cluster: 'east', from: 5, to: 10 },
     { source: 'mesh.test/ns/isthmus-system/sa/gateway', cluster: 'east', from: 0, to: 3 },
   ]);
+});
+
+test('a gRPC call that failed is an error, though HTTP answers 200', () => {
+  const meters = new TrafficMeters(new ManualClock());
+  const meter = meters.meter(orders);
+  const counts = noCounts();
+  const call = (code: number, grpcCode: number, flags: readonly string[] = []) =>
+    observe(counts, { kind: 'request', attempts: 1, code, grpcCode, flags, bytesReceived: 0, bytesSent: 0, duration: 1 });
+  for (const fault of [2, 4, 12, 13, 14, 15]) call(200, fault);
+  for (const fine of [0, 1, 3, 5, 6, 7, 8, 9, 10, 11, 16]) call(200, fine);
+  // What Envoy makes of an answer that is none of gRPC's, and of one that its caller gave up.
+  call(503, 14, ['UF']);
+  call(200, 2, ['DC']);
+  tell(meters, counts);
+  assert.deepEqual([meter.read().to.requests, meter.read().to.errors], [19, 7]);
 });
 
 test('byte streams count when they begin, and when they end where a proxy tells of that alone; what cannot be made is an error', () => {
