@@ -12,7 +12,7 @@ import { defaultClientLimits, KubernetesClient, refusal, statusMessage } from '.
 import { KubernetesAccess, type KubernetesSpec } from './config.ts';
 import { type Fields, fieldsOf, listIn } from './fields.ts';
 import { listAll } from './list.ts';
-import { gatewaySlices, givenBack, selectorOf, standIn, standInName, takenOver, takeoverOf } from './native-objects.ts';
+import { gatewaySlices, givenBack, selectorOf, standIn, standInName, takenOver, takeoverOf, uncoveredPorts } from './native-objects.ts';
 import { nativeNameLabel, objectKey, serviceNameLabel } from './objects.ts';
 import { pathOf } from './paths.ts';
 import { bodyOf, isWritten, type LiveObject, type PublishedKind, projectLive, type WantedObject } from './published-objects.ts';
@@ -77,15 +77,14 @@ class Round {
     if (problem !== undefined) return this.#result(service, natives, [problem]);
     const kept = new Set<string>();
     for (const { native, slices } of wanted) {
+      let stands = slices.length > 0;
       for (const slice of slices) {
         kept.add(objectKey(slice));
-        await this.#put(
-          slice,
-          ours.find((live) => live.kind === 'EndpointSlice' && objectKey(live) === objectKey(slice)),
-        );
+        const live = ours.find((each) => each.kind === 'EndpointSlice' && objectKey(each) === objectKey(slice));
+        stands = (await this.#put(slice, live)) && stands;
       }
-      if (service.drainOriginals) await this.#takeOver(native, service);
-      else await this.#giveBack(native);
+      if (!service.drainOriginals) await this.#giveBack(native);
+      else await this.#takeOver(native, service, stands);
     }
     for (const live of ours) if (live.kind === 'EndpointSlice' && !kept.has(objectKey(live))) await this.#remove(live);
     return this.#result(service, await this.#natives(service), this.#problems);
@@ -147,9 +146,10 @@ class Round {
     return all;
   }
 
-  async #put(wanted: WantedObject, live: LiveObject | undefined): Promise<void> {
-    if (live !== undefined && isWritten(wanted, live)) return;
-    await this.#write(wanted.kind, wanted, bodyOf(wanted, live), live === undefined);
+  /** False: it is not as it should be, which is said. */
+  async #put(wanted: WantedObject, live: LiveObject | undefined): Promise<boolean> {
+    if (live !== undefined && isWritten(wanted, live)) return true;
+    return this.#write(wanted.kind, wanted, bodyOf(wanted, live), live === undefined);
   }
 
   /** False: somebody else was there first, which is said. Rejects for what is refused. */
@@ -164,8 +164,10 @@ class Round {
     return false;
   }
 
-  async #takeOver(native: LiveObject, service: Name): Promise<void> {
+  /** `stands`: the gateways answer by its name, as somebody must. */
+  async #takeOver(native: LiveObject, service: SwitchedService, stands: boolean): Promise<void> {
     const at = `Service ${objectKey(native)}`;
+    const uncovered = uncoveredPorts(native, service);
     const problem = {
       taken: undefined,
       changed: `${at} was given another selector after it was taken over: that stands; remove it, or set takeover: false`,
@@ -176,7 +178,11 @@ class Round {
           : `${at} has no selector: whoever makes its EndpointSlices has to take them away`,
     }[takeoverOf(native, this.#owner)];
     if (problem !== undefined) this.#problems.push(problem);
-    if (problem !== undefined || takeoverOf(native, this.#owner) === 'taken') return;
+    else if (uncovered.length > 0)
+      this.#problems.push(
+        `${at}: nobody would answer at its ports ${uncovered.join(', ')}, which no gateway port leads from: its originals stay`,
+      );
+    if (problem !== undefined || uncovered.length > 0 || !stands || takeoverOf(native, this.#owner) === 'taken') return;
     if (standInName(native.name).length > 63) {
       this.#problems.push(`${at}: its name is too long for a second one beside it: take the originals out yourself`);
       return;

@@ -28,10 +28,8 @@ function nativeLabels(service: Name, owner: string): Readonly<Record<string, str
 /** The gateways as slices of the native Service, one for each address family; ports that the mesh service does not have are left out. Pure. */
 export function gatewaySlices(native: LiveObject, service: SwitchedService, owner: string): readonly WantedObject[] {
   const { namespace, name } = native;
-  const ports = listIn(fieldsIn(native.raw, 'spec'), 'ports').flatMap((item) => {
-    const said = fieldsOf(item);
-    const port = service.ports.find((each) => each.port === portIn(said, 'port'));
-    if (port === undefined || (textIn(said, 'protocol') || 'TCP') !== 'TCP') return [];
+  const ports = portsOf(native, service).flatMap(({ said, port }) => {
+    if (port === undefined) return [];
     return [{ name: textIn(said, 'name'), port: port.gatewayPort, protocol: 'TCP', appProtocol: appProtocolOf(port.protocol) }];
   });
   if (ports.length === 0) return [];
@@ -42,6 +40,23 @@ export function gatewaySlices(native: LiveObject, service: SwitchedService, owne
     const labels = { ...nativeLabels(service, owner), [serviceNameLabel]: name, [sliceManagerLabel]: 'isthmus.dev' };
     const fields = { addressType: `IPv${version}`, ports, endpoints };
     return [{ kind: 'EndpointSlice', namespace, name: `${name}-isthmus-ipv${version}`, labels, fields }];
+  });
+}
+
+/** Where nobody would answer if the gateways alone did: `PORT/PROTOCOL`. Pure. */
+export function uncoveredPorts(native: LiveObject, service: SwitchedService): readonly string[] {
+  return portsOf(native, service).flatMap(({ said, protocol, port }) =>
+    port === undefined ? [`${portIn(said, 'port')}/${protocol}`] : [],
+  );
+}
+
+/** Of a native Service, with those of the mesh service that gateways have. */
+function portsOf(native: LiveObject, service: SwitchedService) {
+  return listIn(fieldsIn(native.raw, 'spec'), 'ports').map((item) => {
+    const said = fieldsOf(item);
+    const protocol = textIn(said, 'protocol') || 'TCP';
+    const port = protocol === 'TCP' ? service.ports.find((each) => each.port === portIn(said, 'port')) : undefined;
+    return { said, protocol, port };
   });
 }
 
