@@ -1,10 +1,13 @@
 import type { DrainEndpoint } from '../../core/admin/index.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { Catalog } from '../catalog/index.ts';
-import { AddressBook, type DrainMemory, judgeDrain, oldPlaces, socketTargets } from '../migrate/drain/index.ts';
+import { AddressBook, type DrainMemory, judgeDrain, type OldPlace, oldPlaces, socketTargets, withGone } from '../migrate/drain/index.ts';
 import type { MigrationState } from '../migrate/index.ts';
 import type { SocketReports } from '../registration/index.ts';
 import { endpointsOf } from './migration-places.ts';
+
+/** Of one migration: beyond it those that left are not followed. */
+const mostPlaces = 5_000;
 
 /** Looks at the side that is left, and asks agents for what they see of it. */
 export class MigrationDrain {
@@ -13,6 +16,8 @@ export class MigrationDrain {
   readonly #clock: Clock;
   /** By migration and run: lost with this process, and then the bake begins again. */
   readonly #memories = new Map<string, { readonly run: number; readonly memory: DrainMemory }>();
+  /** Also those that left their registry since it drains. */
+  readonly #places = new Map<string, { readonly run: number; readonly places: readonly OldPlace[] }>();
 
   constructor(catalog: Catalog, sockets: SocketReports, clock: Clock) {
     this.#catalog = catalog;
@@ -25,7 +30,7 @@ export class MigrationDrain {
     const draining = states.filter(({ phase }) => phase === 'draining');
     this.#sockets.setTargets(draining.flatMap((state) => socketTargets(this.#placesOf(state))));
     const known = new Set(draining.map(keyOf));
-    for (const key of this.#memories.keys()) if (!known.has(key)) this.#memories.delete(key);
+    for (const kept of [this.#memories, this.#places]) for (const key of kept.keys()) if (!known.has(key)) kept.delete(key);
   }
 
   look(state: MigrationState): readonly DrainEndpoint[] {
@@ -44,9 +49,14 @@ export class MigrationDrain {
     return endpoints;
   }
 
-  #placesOf(state: MigrationState) {
-    const { namespace, spec } = state;
-    return oldPlaces(endpointsOf(this.#catalog, state).from, { namespace, name: spec.service });
+  #placesOf(state: MigrationState): readonly OldPlace[] {
+    const { namespace, spec, run } = state;
+    const key = keyOf(state);
+    const before = this.#places.get(key);
+    const now = oldPlaces(endpointsOf(this.#catalog, state).from, { namespace, name: spec.service });
+    const places = withGone(now, before?.run === run ? before.places : []).slice(0, Math.max(now.length, mostPlaces));
+    this.#places.set(key, { run, places });
+    return places;
   }
 }
 

@@ -8,6 +8,8 @@ export interface OldPlace {
   readonly port: number;
   /** Where its own agent takes mTLS for it: what counts then is who calls the program behind, past that agent. */
   readonly behindAgent?: { readonly namespace: string; readonly name: string };
+  /** Its registry names it no more, which says nothing of who is still connected. */
+  readonly gone?: true;
 }
 
 /** What agents are asked to look for; see SocketWatch of the registration API. Structurally what control/registration takes. */
@@ -49,4 +51,7 @@ export interface SocketSighting {
 }
 
 /** Since when each place is quiet, between two looks. Kept by one leader and lost with it: then the bake begins again. */
-export type DrainMemory = ReadonlyMap<string, { readonly quietSince: number; readonly lookedAt: number; readonly seenListening: boolean }>;
+export type DrainMemory = ReadonlyMap<
+  string,
+  { readonly quietSince: number; readonly lookedAt: number; readonly seenListening: boolean; readonly inUse: boolean }
+>;

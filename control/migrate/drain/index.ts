@@ -2,4 +2,4 @@ export type { DrainMemory, OldPlace, SocketSighting, SocketTarget } from './cont
 export type { DrainInput, DrainJudgement } from './judge-drain.ts';
 export { judgeDrain } from './judge-drain.ts';
 export { AddressBook } from './name-callers.ts';
-export { oldPlaces, socketTargets } from './old-places.ts';
+export { oldPlaces, socketTargets, withGone } from './old-places.ts';

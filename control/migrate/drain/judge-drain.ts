@@ -36,14 +36,34 @@ type Remembered = DrainMemory extends ReadonlyMap<string, infer T> ? T : never;
  * outside the mesh was seen, and somebody looked all along; where nobody looks it is `unknown`. Pure.
  */
 export function judgeDrain(input: DrainInput): DrainJudgement {
-  const judged = input.places.map((place) => ({ place, ...judgePlace(place, input) }));
+  const judged = input.places.map((place) => ({ place, ...(place.gone === true ? judgeGone(place, input) : judgePlace(place, input)) }));
   return {
-    endpoints: judged.map(({ endpoint }) => endpoint),
+    endpoints: judged.flatMap(({ endpoint }) => (endpoint === undefined ? [] : [endpoint])),
     memory: new Map(judged.flatMap(({ place, kept }) => (kept === undefined ? [] : [[placeKey(place), kept] as const]))),
   };
 }
 
-function judgePlace(place: OldPlace, input: DrainInput): { readonly endpoint: DrainEndpoint; readonly kept?: Remembered } {
+interface Judged {
+  /** Undefined: it is off. */
+  readonly endpoint?: DrainEndpoint;
+  readonly kept?: Remembered;
+}
+
+/** To take a machine out of its registry is how people begin to turn it off: who is connected stays connected. */
+function judgeGone(place: OldPlace, input: DrainInput): Judged {
+  const judged = judgePlace(place, input);
+  const { verdict } = judged.endpoint;
+  if (verdict !== 'unknown') {
+    const listens = input.sightings.some((each) => concerns(each, place) && isHere(each, place) && each.listening);
+    return listens || verdict === 'in-use' ? judged : {};
+  }
+  const before = input.memory.get(placeKey(place));
+  if (before?.inUse !== true) return {};
+  const reason = `it is not registered any more, and was in use when it was seen last: ${judged.endpoint.reason}`;
+  return { endpoint: { ...judged.endpoint, reason }, kept: before };
+}
+
+function judgePlace(place: OldPlace, input: DrainInput): Judged & { readonly endpoint: DrainEndpoint } {
   const { sightings, book, memory, bakeMs, monotonic, now } = input;
   const all = sightings.filter((sighting) => concerns(sighting, place));
   const here = all.filter((sighting) => isHere(sighting, place));
@@ -65,12 +85,12 @@ function judgePlace(place: OldPlace, input: DrainInput): { readonly endpoint: Dr
   const firstLook = Math.max(...seeing.map(({ ageMs }) => monotonic - ageMs));
   const lastOutside = Math.max(...outside.map(({ lastSeenMs }) => monotonic - lastSeenMs), Number.NEGATIVE_INFINITY);
   const quietSince = Math.max(known?.quietSince ?? firstLook, watchedSince, lastOutside);
-  const lookedAt = monotonic;
+  const kept = { quietSince, lookedAt: monotonic, seenListening, inUse: false };
   const base = { ...named(place), meshStreams: mesh, callers: callersOf(outside, more) };
   const open = outside.reduce((sum, { connections }) => sum + connections, more);
   if (open > 0) {
     const reason = `${open} ${open === 1 ? 'connection' : 'connections'} from outside the mesh`;
-    return { endpoint: { ...base, verdict: 'in-use', since: null, reason }, kept: { quietSince: monotonic, lookedAt, seenListening } };
+    return { endpoint: { ...base, verdict: 'in-use', since: null, reason }, kept: { ...kept, quietSince: monotonic, inUse: true } };
   }
   const quietMs = monotonic - quietSince;
   const verdict = quietMs >= bakeMs ? 'safe' : 'quiet';
@@ -80,7 +100,7 @@ function judgePlace(place: OldPlace, input: DrainInput): { readonly endpoint: Dr
       ? `no connection from outside the mesh for ${seconds(quietMs)} s`
       : `no connection from outside the mesh for ${seconds(quietMs)} s of ${seconds(bakeMs)} s`;
   const since = new Date(now - quietMs).toISOString();
-  return { endpoint: { ...base, verdict, since, reason }, kept: { quietSince, lookedAt, seenListening } };
+  return { endpoint: { ...base, verdict, since, reason }, kept };
 }
 
 function named({ instance, address, port }: OldPlace): Pick<DrainEndpoint, 'instance' | 'address'> {

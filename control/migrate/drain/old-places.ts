@@ -14,6 +14,12 @@ export function oldPlaces(
     .sort((a, b) => (placeKey(a) < placeKey(b) ? -1 : 1));
 }
 
+/** Those that are there now, and those that were and are not any more. Pure. */
+export function withGone(now: readonly OldPlace[], before: readonly OldPlace[]): readonly OldPlace[] {
+  const there = new Set(now.map(placeKey));
+  return [...now, ...before.filter((place) => !there.has(placeKey(place))).map((place) => ({ ...place, gone: true as const }))];
+}
+
 /** What has to be asked of agents to know who calls these places. Pure; every target once. */
 export function socketTargets(places: readonly OldPlace[]): readonly SocketTarget[] {
   const targets = places.map(({ network, instance, address, port, behindAgent }): SocketTarget => {

@@ -16,7 +16,9 @@ export function drain(state: MigrationState, turn: Turn): Outcome {
   if (breach !== undefined) return backOrHold(state, 'breach', breach, turn);
   const { input, actor } = turn;
   const seen = withDrain(state, input.observation.drain);
-  const { gone, memory } = lookWhetherGone(turn);
+  const { gone: left, memory } = lookWhetherGone(turn);
+  // What its registry names no more is still looked at where somebody is connected.
+  const gone = left && seen.drain.length === 0;
   const safe = seen.drain.length > 0 && seen.drain.every(({ verdict }) => verdict === 'safe');
   if (gone || safe) {
     const { current, stopped } = unheld(seen, turn);

@@ -273,6 +273,18 @@ test('an unknown place of the old side is never safe; somebody may answer for it
   assert.match(scene.state.events.at(-1)?.message ?? '', /I looked; not known to be safe: 10\.0\.0\.2:80 \(unknown\)/);
 });
 
+test('a registry that names the old side no more ends nothing as long as one of its places is in use', () => {
+  const scene = atStep(2);
+  scene.tickUntil('draining', ({ phase }) => phase === 'draining');
+  scene.fromPlaces = { ...livePlaces, endpoints: 0, healthy: 0 };
+  scene.drain = [drainEndpoint('in-use')];
+  for (let n = 0; n < 5; n++) scene.tick();
+  assert.equal(scene.state.phase, 'draining');
+  scene.drain = [];
+  scene.tick();
+  assert.equal(scene.state.phase, 'done');
+});
+
 test('it can go back while it drains and when it is done, until the old side is gone', () => {
   const draining = atStep(2);
   draining.tickUntil('draining', ({ phase }) => phase === 'draining');

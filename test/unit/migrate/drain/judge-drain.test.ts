@@ -8,6 +8,7 @@ import {
   oldPlaces,
   type SocketSighting,
   socketTargets,
+  withGone,
 } from '../../../../control/migrate/drain/index.ts';
 import { gatewayOf, serviceOf, viewOf } from '../../../support/catalog-view.ts';
 
@@ -157,4 +158,32 @@ test('callers beyond the bound are counted in one line', () => {
   const [endpoint] = looks([sighting({ callers: many, moreCallers: 5 })]);
   assert.equal(endpoint?.callers.length, 65);
   assert.deepEqual(endpoint?.callers.at(-1)?.name, 'and 11 more');
+});
+
+test('a place that left its registry is followed while its machine listens or is in use, and is forgotten once it is off', () => {
+  const gone = { ...place, gone: true as const };
+  let memory: DrainMemory = new Map();
+  let monotonic = 0;
+  const look = (old: OldPlace, sightings: readonly SocketSighting[]) => {
+    monotonic += 10_000;
+    const judged = judgeDrain({ places: [old], sightings, book, memory, bakeMs: 30_000, monotonic, now: monotonic });
+    memory = judged.memory;
+    return judged.endpoints.map(({ verdict }) => verdict);
+  };
+  const used = [sighting({ callers: [caller('10.0.0.99')] })];
+  assert.deepEqual(look(place, used), ['in-use']);
+  assert.deepEqual(look(gone, used), ['in-use']);
+  assert.deepEqual(look(gone, []), ['unknown'], 'nobody looks, and it was in use');
+  assert.deepEqual(look(gone, []), ['unknown']);
+  assert.deepEqual(look(gone, [sighting({ listening: false, callers: [caller('10.0.0.99')] })]), ['in-use'], 'what was open is open still');
+  const quiet = [sighting()];
+  assert.deepEqual(
+    [...Array(3)].flatMap(() => look(gone, quiet)),
+    ['quiet', 'quiet', 'safe'],
+  );
+  assert.deepEqual(look(gone, [sighting({ listening: false })]), [], 'its program ended');
+  assert.deepEqual(look(gone, quiet), ['quiet']);
+  assert.deepEqual(look(gone, []), [], 'it is off');
+  assert.deepEqual(withGone([], [place]), [gone]);
+  assert.deepEqual(withGone([place], [gone]), [place]);
 });
