@@ -119,7 +119,7 @@ function turns(scene: Scene): Problem[] {
   const problems: Problem[] = [];
   if (facts.freeze !== null) {
     const message = `all migrations are frozen by ${facts.freeze.by}: ${facts.freeze.reason}`;
-    problems.push(warn('', message, 'it can be applied now and begins once they are thawed'));
+    problems.push(warn('', message, 'it can be applied now, and started after isthmus migrate unfreeze'));
   }
   const now = others(scene).filter((m) => m.phase !== undefined && m.phase !== 'waiting' && isRunning(m.phase));
   if (now.length >= facts.limit) {

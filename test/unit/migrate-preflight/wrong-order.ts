@@ -117,7 +117,7 @@ export const wrongOrder: readonly WrongRow[] = [
     scene: (s) => {
       s.freeze = { by: 'anna', reason: 'Black Friday' };
     },
-    expect: [['other-migrations', 'warn', 'all migrations are frozen by anna: Black Friday', 'begins once they are thawed']],
+    expect: [['other-migrations', 'warn', 'all migrations are frozen by anna: Black Friday', 'started after isthmus migrate unfreeze']],
   },
   {
     title: 'more at once than may be',
