@@ -52,7 +52,8 @@ export function comeBack(state: MigrationState, { input, actor, memory, elapsedM
   const { proxies, nativeName } = input.observation;
   // In the look that sent it back nobody can have heard of it.
   if (elapsedMs <= 0 || proxies.behind.length > 0 || nativeName === 'switched') return { state, memory };
-  return { state: end(state, 'rolled-back', 'all callers send to the old side again', actor), memory };
+  const unheard = proxies.silent.length === 0 ? '' : `, but for those that nothing was heard of: ${some(proxies.silent)}`;
+  return { state: end(state, 'rolled-back', `all callers send to the old side again${unheard}`, actor), memory };
 }
 
 /** Its shift stays until nothing is left on the old side that it keeps traffic from. */

@@ -87,6 +87,7 @@ test('a breach goes back within the interval, and says which value broke which l
   scene.proxies = { callers: 3, silent: ['vm-2'], behind: [] };
   scene.tick();
   assert.equal(scene.state.phase, 'rolled-back');
+  assert.match(scene.state.events.at(-1)?.message ?? '', /but for those that nothing was heard of: vm-2$/);
   assert.equal(shiftOf(scene.state)?.weight, 0);
 });
 
