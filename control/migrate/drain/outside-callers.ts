@@ -67,7 +67,8 @@ export function seenCallers(
       mesh += own;
       for (const each of said.programs) outside.push({ ...each, address, name: [each.program, known].filter(Boolean).join(', ') });
       // What neither side's agent accounts for may be of a program that it cannot see.
-      if (said.programs.length === 0 && connections > own) add(known, connections - own);
+      const rest = said.programs.reduce((left, each) => left - each.connections, connections - own);
+      if (rest > 0) add(known, rest);
     }
     more = Math.max(more, moreCallers);
   }

@@ -160,6 +160,13 @@ test('callers beyond the bound are counted in one line', () => {
   assert.deepEqual(endpoint?.callers.at(-1)?.name, 'and 11 more');
 });
 
+test('what neither end accounts for is open, whatever program was there before', () => {
+  const there = sighting({ instance: 'web', addresses: ['10.0.0.20'], inbound: false, callers: [caller('10.0.0.20', 0, 60_000, 'curl')] });
+  const [judged] = looks([sighting({ callers: [caller('10.0.0.20', 3)] }), there]);
+  assert.equal(judged?.verdict, 'in-use');
+  assert.match(judged?.reason ?? '', /^3 connections/);
+});
+
 test('a place that left its registry is followed while its machine listens or is in use, and is forgotten once it is off', () => {
   const gone = { ...place, gone: true as const };
   let memory: DrainMemory = new Map();
