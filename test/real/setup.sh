@@ -17,5 +17,7 @@ if [ "${#missing[@]}" -gt 0 ]; then
   apt-get update -qq
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
 fi
+# Prometheus is unpacked from Debian's package: a fresh image has no list of packages.
+command -v apt-get >/dev/null && { apt-cache show prometheus >/dev/null 2>&1 || apt-get update -qq; }
 command -v go >/dev/null || { echo "go is not on PATH: the real servers are built from their Go modules (Go 1.26 or newer)" >&2; exit 1; }
 command -v python3 >/dev/null || { echo "python3 is not on PATH: Envoy comes in a Python wheel" >&2; exit 1; }
