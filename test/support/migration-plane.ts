@@ -25,6 +25,7 @@ export function quickSpec(changes: Partial<MigrationSpec> = {}): MigrationSpec {
     baselineMs: 50,
     onNoData: { action: 'hold', afterMs: 60_000 },
     onPartition: { action: 'hold', afterMs: 60_000 },
+    drain: { timeoutMs: 600_000, bakeMs: 100 },
     ...changes,
   });
 }

@@ -56,15 +56,19 @@ export function comeBack(state: MigrationState, { input, actor, memory, elapsedM
   return { state: end(state, 'rolled-back', `all callers send to the old side again${unheard}`, actor), memory };
 }
 
-/** Its shift stays until nothing is left on the old side that it keeps traffic from. */
+/**
+ * Its shift stays until nothing is left on the old side that it keeps traffic from, and for the time that makes a place safe: a machine that only starts anew
+ * comes back to what it had, which is nothing.
+ */
 export function release(state: MigrationState, turn: Turn): Outcome {
-  const { gone, memory } = lookWhetherGone(turn);
+  const { gone, memory } = lookWhetherGone(turn, state.spec.drain.bakeMs);
   return { state: gone && state.released !== true ? { ...state, released: true } : state, memory };
 }
 
-/** No endpoint is left at the old side, looked at twice, as a registry may be caught in the act. */
-function lookWhetherGone({ memory, input }: Turn): { readonly gone: boolean; readonly memory: Outcome['memory'] } {
+/** No endpoint is left at the old side, and was not for `forMs`; looked at twice, as a registry may be caught in the act. */
+function lookWhetherGone({ memory, input }: Turn, forMs = 0): { readonly gone: boolean; readonly memory: Outcome['memory'] } {
   const { from } = input.observation.places;
   const seen = sinceWhen(memory, 'emptySince', from.state === 'live' && from.endpoints === 0, input.monotonic);
-  return { gone: seen.emptySince !== undefined && seen.emptySince < input.monotonic, memory: seen };
+  const lasted = seen.emptySince === undefined ? 0 : input.monotonic - seen.emptySince;
+  return { gone: lasted > 0 && lasted >= forMs, memory: seen };
 }

@@ -305,7 +305,7 @@ test('it can go back while it drains and when it is done, until the old side is 
   done.memory = undefined;
   done.tick();
   assert.equal(shiftOf(done.state)?.weight, 100);
-  done.tick();
+  done.tick(done.state.spec.drain.bakeMs);
   assert.equal(shiftOf(done.state), undefined);
   assert.match(done.ask(rollback)[0] ?? '', /has no endpoint any more/);
 });

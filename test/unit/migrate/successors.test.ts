@@ -68,6 +68,29 @@ test('an old side that has no endpoint at one look is not gone, and one that is 
   scene.fromPlaces = { ...livePlaces, endpoints: 0, healthy: 0 };
   scene.tick();
   scene.tick();
+  // Its registry names it no more, and somebody is still looked for.
+  assert.equal(scene.state.phase, 'draining');
+  scene.drain = [];
+  scene.tick();
+  scene.tick();
   assert.equal(scene.state.phase, 'done');
   assert.ok(!scene.types().includes('safe'));
+});
+
+test('once all is done, an old side that only starts anew comes back to nothing; one that stays away as long as makes a place safe lets the shift go', () => {
+  const scene = new MigrationScene();
+  scene.ask({ type: 'start', by: 'ann' });
+  scene.drain = [drainEndpoint('safe')];
+  scene.tickUntil('done', ({ phase }) => phase === 'done');
+  const { bakeMs } = scene.state.spec.drain;
+  const looks = Math.ceil(bakeMs / scene.state.spec.intervalMs);
+  assert.ok(looks > 2);
+  scene.fromPlaces = { ...livePlaces, endpoints: 0, healthy: 0 };
+  for (let n = 0; n < looks - 1; n++) scene.tick();
+  scene.fromPlaces = livePlaces;
+  scene.tick();
+  assert.deepEqual([scene.state.released, shiftOf(scene.state)?.weight], [undefined, 100]);
+  scene.fromPlaces = { ...livePlaces, endpoints: 0, healthy: 0 };
+  for (let n = 0; n <= looks; n++) scene.tick();
+  assert.equal(scene.state.released, true);
 });
