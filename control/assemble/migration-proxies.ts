@@ -2,8 +2,6 @@ import type { ServiceKey } from '../../core/model/index.ts';
 import type { Sight } from '../migrate/replicas/index.ts';
 import type { TrafficHome } from './traffic.ts';
 
-/** As proxies report when nobody asked for more. */
-const usualMs = 5_000;
 /** Reports that may be missed before a caller counts as silent. */
 const missed = 3;
 /** A caller that is neither connected nor heard of for so long has ended: it calls nobody. */
@@ -16,7 +14,7 @@ export function proxiesOf(
   xds: { readonly connected: ReadonlySet<string>; readonly behind: readonly string[] },
 ): Sight['proxies'] {
   const ages = new Map(traffic.status().map(({ id, ageMs }) => [id, ageMs]));
-  const lateMs = missed * Math.max(1_000, traffic.pace.nextMs === 0 ? usualMs : traffic.pace.nextMs);
+  const lateMs = missed * Math.max(1_000, traffic.pace.everyMs);
   const age = (id: string) => ages.get(id) ?? Number.POSITIVE_INFINITY;
   const callers = traffic.meters.callersOf(service).filter((id) => xds.connected.has(id) || age(id) < goneMs);
   return {
