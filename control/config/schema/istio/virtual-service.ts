@@ -68,18 +68,20 @@ function checkDelegate(value: Written, report: Report): void {
 }
 
 function checkHosts(value: Written, report: Report): void {
-  const hosts = listOf(value['hosts']).map(String);
+  // What is no text has been refused as that.
+  const said = listOf(value['hosts']);
+  const hosts = said.filter((name) => typeof name === 'string');
   const gateways = listOf(value['gateways']);
   const inMesh = gateways.length === 0 || gateways.includes('mesh');
-  hosts.forEach((name, i) => {
-    if (hosts.indexOf(name) < i) report(['hosts', i], `is there already, as hosts[${hosts.indexOf(name)}]`);
+  said.forEach((name, i) => {
+    if (typeof name === 'string' && said.indexOf(name) < i) report(['hosts', i], `is there already, as hosts[${said.indexOf(name)}]`);
     if (name === '*' && inMesh) report(['hosts', i], 'must not be * inside the mesh: name the hosts, or bind to a Gateway by gateways');
   });
   listOf(value['tls']).forEach((route, i) => {
     listOf((route as Written | null)?.['match']).forEach((match, j) => {
       listOf((match as Written | null)?.['sniHosts']).forEach((name, k) => {
-        const covered = hosts.some((each) => covers(each, String(name)));
-        if (!covered) report(['tls', i, 'match', j, 'sniHosts', k], `is none of hosts: ${hosts.join(', ')}`);
+        if (typeof name !== 'string' || hosts.some((each) => covers(each, name))) return;
+        report(['tls', i, 'match', j, 'sniHosts', k], `is none of hosts: ${hosts.join(', ')}`);
       });
     });
   });
