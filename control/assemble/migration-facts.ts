@@ -33,6 +33,8 @@ export interface FactSources {
 
 /** Rates of an hour ago say nothing of how long a step has to bake. */
 const recentMs = 5 * 60_000;
+/** What is seen for less has just begun, and its rate is not known: counts are kept in slots of half as long. */
+const shortestMs = 60_000;
 
 /** Everything at one moment. Rejects as the store does. */
 export async function factsFor(namespace: string, service: string, sources: FactSources): Promise<PreflightFacts> {
@@ -89,7 +91,7 @@ async function socketAgents(instances: Instances): Promise<PreflightFacts['socke
   );
 }
 
-/** Undefined: nothing was seen lately. */
+/** Undefined: nothing was seen lately, or not for long enough. */
 function seenOf(namespace: string, service: string, { store }: TrafficHome): SeenTraffic | undefined {
   const flows = countedOnce(store.flows(recentMs, ({ destination: to }) => to.namespace === namespace && to.name === service));
   if (flows.length === 0) return undefined;
@@ -97,7 +99,8 @@ function seenOf(namespace: string, service: string, { store }: TrafficHome): See
   for (const flow of flows) addCounts(counts, flow.counts);
   const firstAt = Math.min(...flows.map((flow) => flow.firstAt));
   const lastAt = Math.max(...flows.map((flow) => flow.lastAt));
-  const seconds = Math.max(1, (lastAt - firstAt) / 1_000);
+  if (lastAt - firstAt < shortestMs) return undefined;
+  const seconds = (lastAt - firstAt) / 1_000;
   const { requests, connections, codes, latency, latencySumMs } = counts;
   const errors = [...codes].reduce((sum, [code, n]) => sum + (code === 0 || code >= 500 ? n : 0), 0);
   const at = (q: number) => latencyQuantile(latency, q) ?? null;

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parse, stringify } from 'yaml';
-import type { MigrationStatus } from '../../core/admin/index.ts';
+import type { MigrationStatus, Traffic } from '../../core/admin/index.ts';
 import { readFences } from '../support/docs-blocks.ts';
 import { until } from '../support/until.ts';
 import { startBed } from './migration/bed.ts';
@@ -72,6 +72,12 @@ test(`${page}: every command, from the first plan to machines that are switched 
   await shell(apply);
   await describePods(bed.kubernetes, pods);
   const deployed = Date.now();
+  // The page plans while the service is called: what proxies have not told yet is no rate to plan by.
+  await until('the load to be seen', async () => {
+    const { flows } = JSON.parse(await control.run('traffic', '--output', 'json')) as Traffic;
+    const seen = flows.filter(({ destination }) => destination === 'shop/orders').reduce((sum, flow) => sum + flow.requests, 0);
+    return seen > 300;
+  });
   await shell(plan);
   const planned = join(folder, 'orders-planned.yaml');
   const document = parse(await readFile(planned, 'utf8')) as { readonly spec: object };
