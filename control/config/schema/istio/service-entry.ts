@@ -87,7 +87,8 @@ function checkPorts(value: Written, report: Report): void {
       if (first < i && each[field] !== undefined) report(['ports', i, field], `is there already, in ports[${first}]`);
     });
   }
-  const names = ports.map((each) => each['name']);
+  // What is no text has been refused as that.
+  const names = ports.map((each) => each['name']).filter((name) => typeof name === 'string');
   listOf(value['endpoints']).forEach((endpoint, i) => {
     for (const name of Object.keys((endpoint as { ports?: object } | null)?.ports ?? {})) {
       if (!names.includes(name))
