@@ -1,3 +1,5 @@
+import type { DrainEndpoint } from './admin/index.ts';
+
 /** 1,524,000. */
 export function count(value: number): string {
   return String(value).replace(/\B(?=(\d{3})+$)/g, ',');
@@ -19,4 +21,23 @@ export function withUnit(value: number | null, unit: string): string {
   if (value === null) return '-';
   if (unit === 'share') return percent(100 * value);
   return `${rounded(value)}${unit === '' ? '' : ` ${unit}`}`;
+}
+
+/** One row an endpoint of an old side: address, instance, verdict, since, streams of the mesh, why. */
+export function drainRows(drain: readonly DrainEndpoint[]): string[][] {
+  return drain.map(({ address, instance, verdict, since, meshStreams, reason }) => [
+    address,
+    instance,
+    verdict,
+    since ?? '-',
+    meshStreams === null ? '-' : count(meshStreams),
+    reason,
+  ]);
+}
+
+/** One row a caller: endpoint, address, name, connections. */
+export function drainCallerRows(drain: readonly DrainEndpoint[]): string[][] {
+  return drain.flatMap(({ address, callers }) =>
+    callers.map((caller) => [address, caller.address, caller.name === '' ? '-' : caller.name, count(caller.connections)]),
+  );
 }

@@ -1,5 +1,5 @@
 import type { DrainEndpoint, GateStatus, MigrationStatus, SideStatus } from '../../core/admin/index.ts';
-import { count, percent, rounded, withUnit } from '../../core/figures.ts';
+import { count, drainCallerRows, drainRows, percent, rounded, withUnit } from '../../core/figures.ts';
 import { hasEnded } from './migration-phase.ts';
 import { age, section, table } from './table.ts';
 
@@ -113,20 +113,10 @@ function gateRow(gate: GateStatus): string[] {
 const drainHeader = ['ENDPOINT', 'INSTANCE', 'VERDICT', 'SINCE', 'MESH STREAMS', 'WHY'];
 
 function drainLines(drain: readonly DrainEndpoint[]): string[] {
-  const rows = drain.map(({ address, instance, verdict, since, meshStreams, reason }) => [
-    address,
-    instance,
-    verdict,
-    since ?? '-',
-    meshStreams === null ? '-' : count(meshStreams),
-    reason,
-  ]);
-  const callers = drain.flatMap(({ address, callers: all }) =>
-    all.map((caller) => [address, caller.address, caller.name === '' ? '-' : caller.name, count(caller.connections)]),
-  );
+  const callers = drainCallerRows(drain);
   const calls =
     callers.length === 0 ? [] : ['', 'Still called from outside the mesh', table(['ENDPOINT', 'CALLER', 'NAME', 'CONNECTIONS'], callers)];
-  return ['Old side', table(drainHeader, rows), ...calls];
+  return ['Old side', table(drainHeader, drainRows(drain)), ...calls];
 }
 
 function nextLines(status: MigrationStatus): string[] {

@@ -33,6 +33,11 @@ export class MigrationDrain {
     for (const kept of [this.#memories, this.#places]) for (const key of kept.keys()) if (!known.has(key)) kept.delete(key);
   }
 
+  /** Something drains, as of the last `watch`. */
+  get active(): boolean {
+    return this.#places.size > 0;
+  }
+
   look(state: MigrationState): readonly DrainEndpoint[] {
     const key = keyOf(state);
     const kept = this.#memories.get(key);

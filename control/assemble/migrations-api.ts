@@ -47,7 +47,7 @@ export function migrationsApi({ migrations, parse, facts }: MigrationsApiParts):
       return { value: { freeze }, diff: [{ subject: 'migrations/freeze', after: freeze }] };
     },
     unfreeze: async () => {
-      const { freeze: before } = await migrations.list();
+      const before = migrations.frozen();
       await migrations.unfreeze();
       return { value: { freeze: null }, diff: [{ subject: 'migrations/freeze', before }] };
     },

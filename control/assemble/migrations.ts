@@ -84,7 +84,7 @@ export class MigrationHome {
     const replica = randomUUID();
     const sole = mesh.store.kind === 'embedded';
     this.#sights = new ReplicaSights({
-      board: new SightBoard({ store, replica, ttlMs: sightTtlMs }),
+      ...(sole ? {} : { board: new SightBoard({ store, replica, ttlMs: sightTtlMs }) }),
       clock,
       log,
       states: () => this.#migrations.states(),
@@ -138,7 +138,7 @@ export class MigrationHome {
         (inner) => this.#names.keep(() => this.#migrations.states(), inner),
         async (inner) => {
           // The old side changes while it drains.
-          for await (const _ of this.#options.catalog.changes(inner)) this.#drain.watch(this.#migrations.states());
+          for await (const _ of this.#options.catalog.changes(inner)) if (this.#drain.active) this.#drain.watch(this.#migrations.states());
         },
       ]);
     } finally {
@@ -171,9 +171,9 @@ export class MigrationHome {
     return violations.length === 0 ? accept(undefined) : reject(violations);
   }
 
-  async #facts(namespace: string, service: string) {
-    const { freeze } = await this.#migrations.list();
-    return factsFor(namespace, service, { ...this.#options.facts, migrations: () => this.#migrations.states(), freeze: () => freeze });
+  #facts(namespace: string, service: string) {
+    const now = { migrations: () => this.#migrations.states(), freeze: () => this.#migrations.frozen() };
+    return factsFor(namespace, service, { ...this.#options.facts, ...now });
   }
 }
 

@@ -46,6 +46,18 @@ export const GateStatus = Type.Object({
 });
 export type GateStatus = Static<typeof GateStatus>;
 
+const figures = {
+  requests: Type.Number(),
+  connections: Type.Number(),
+  errors: Type.Number(),
+  /** ms; null: no requests. */
+  p50: orNull(Type.Number()),
+  p90: orNull(Type.Number()),
+  p99: orNull(Type.Number()),
+  /** Requests at once, on average. */
+  inFlight: orNull(Type.Number()),
+};
+
 const SideStatus = Type.Object({
   /** CLUSTER/SOURCE. */
   side: Type.String(),
@@ -57,15 +69,7 @@ const SideStatus = Type.Object({
   weight: Type.Number(),
   measured: orNull(Type.Number()),
   /** In this step. */
-  requests: Type.Number(),
-  connections: Type.Number(),
-  errors: Type.Number(),
-  /** ms, in this step; null: no requests. */
-  p50: orNull(Type.Number()),
-  p90: orNull(Type.Number()),
-  p99: orNull(Type.Number()),
-  /** Requests at once, on average. */
-  inFlight: orNull(Type.Number()),
+  ...figures,
 });
 export type SideStatus = Static<typeof SideStatus>;
 
@@ -152,15 +156,7 @@ export const MigrationList = Type.Object({
 export type MigrationList = Static<typeof MigrationList>;
 
 /** Figures of one side over one stretch of time. */
-export const SideFigures = Type.Object({
-  requests: Type.Number(),
-  connections: Type.Number(),
-  errors: Type.Number(),
-  p50: orNull(Type.Number()),
-  p90: orNull(Type.Number()),
-  p99: orNull(Type.Number()),
-  inFlight: orNull(Type.Number()),
-});
+export const SideFigures = Type.Object(figures);
 export type SideFigures = Static<typeof SideFigures>;
 
 /** One look at a running migration, for plots. */

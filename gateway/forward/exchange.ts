@@ -32,7 +32,7 @@ import { tunnel } from './tunnel.ts';
 import type { UpstreamRequest } from './upstream.ts';
 
 /** One request: checked, led where its rule says, sent until somebody answers or nobody will, and answered once. */
-export class Exchange extends RequestRecord implements Timed {
+export class Exchange extends RequestRecord implements Timed, RouteChoice {
   readonly #downstream: Downstream;
   deadline = Number.POSITIVE_INFINITY;
   slot: number | undefined;
@@ -76,7 +76,7 @@ export class Exchange extends RequestRecord implements Timed {
     const headers = hopHeaders(request.headers, this.requestId, this.connection, this.parts.tables().spiffeId);
     if (routing === undefined) return this.#forward(clusterName, request.path, request.authority, headers, undefined);
     const asked = { ...request, headers };
-    const routed = routeRequest(this.parts.router.of(routing), asked, this.#choice, this.#downstream.upgrade);
+    const routed = routeRequest(this.parts.router.of(routing), asked, this, this.#downstream.upgrade);
     this.#routed = routed;
     if (routed.cors?.kind === 'preflight') return this.#answer(preflightReply(routed.cors.headers), false);
     if (routed.fault !== undefined && (await this.#injected(routed.fault))) return;
@@ -86,10 +86,12 @@ export class Exchange extends RequestRecord implements Timed {
     await this.#forward(then.clusterName, then.path, then.authority, then.headers, then.action);
   }
 
-  get #choice(): RouteChoice {
-    const { random, tables } = this.parts;
-    const session: RouteChoice['session'] = (name, request) => hashOf(tables().clusters.get(name) ?? {}, request, this.connection.source);
-    return { random, session };
+  random(): number {
+    return this.parts.random();
+  }
+
+  session(clusterName: string, request: Parameters<RouteChoice['session']>[1]): RequestHash {
+    return hashOf(this.parts.tables().clusters.get(clusterName) ?? {}, request, this.connection.source);
   }
 
   /** What should have been the rest of the body cannot be read. */

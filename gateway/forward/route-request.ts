@@ -37,9 +37,9 @@ export interface RoutedTo {
 /** What decides between several destinations. */
 export interface RouteChoice {
   /** Uniform in [0, 1). */
-  readonly random: () => number;
+  random(): number;
   /** What the balancing of that xDS cluster knows a request by. */
-  readonly session: (clusterName: string, request: RequestHead) => RequestHash;
+  session(clusterName: string, request: RequestHead): RequestHash;
 }
 
 /** `upgrade`: it asks for a WebSocket. Pure but for the session that may begin. */
@@ -97,13 +97,13 @@ interface Chosen {
   readonly session?: RequestHash;
 }
 
-function choose({ destinations, byHash }: RouteAction<ClusterRef>, request: RequestHead, { random, session }: RouteChoice): Chosen {
+function choose({ destinations, byHash }: RouteAction<ClusterRef>, request: RequestHead, choice: RouteChoice): Chosen {
   if (destinations.length === 1) return { chosen: destinations[0] };
   for (const { destination } of byHash === true ? destinations : []) {
-    const known = session(destination.cluster, request);
+    const known = choice.session(destination.cluster, request);
     if (known.hash !== undefined) return { chosen: pickWeighted(destinations, placeOf(known.hash)), session: known };
   }
-  return { chosen: pickWeighted(destinations, random()) };
+  return { chosen: pickWeighted(destinations, choice.random()) };
 }
 
 /** The application's or our own answer, as its rule wants it. Pure. */

@@ -8,7 +8,8 @@ import type { Sight, Sights } from './sight.ts';
 import type { SightBoard } from './sight-board.ts';
 
 export interface ReplicaSightsOptions {
-  readonly board: SightBoard;
+  /** Absent: there is one replica. */
+  readonly board?: SightBoard;
   readonly clock: Clock;
   readonly log: Log;
   /** As this replica knows them. */
@@ -52,7 +53,7 @@ export class ReplicaSights {
       if (!isAborted(error)) throw error;
     } finally {
       this.#forget(new Set());
-      await board.close();
+      await board?.close();
     }
   }
 
@@ -80,10 +81,11 @@ export class ReplicaSights {
   async #exchange(running: readonly MigrationState[]): Promise<void> {
     this.#forget(new Set(running.map(idOf)));
     if (running.length === 0) this.#others = new Map();
-    if (running.length === 0 && !this.#told) return;
-    await this.#options.board.publish(new Map(running.map((state) => [idOf(state), this.#own(state)])));
+    const { board } = this.#options;
+    if (board === undefined || (running.length === 0 && !this.#told)) return;
+    await board.publish(new Map(running.map((state) => [idOf(state), this.#own(state)])));
     this.#told = running.length > 0;
-    if (running.length > 0) this.#others = await this.#options.board.others();
+    if (running.length > 0) this.#others = await board.others();
   }
 
   #own(state: MigrationState): Sight {

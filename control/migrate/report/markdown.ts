@@ -1,5 +1,5 @@
 import type { GateStatus, MigrationReport, SideFigures } from '../../../core/admin/index.ts';
-import { count, percent, withUnit } from '../../../core/figures.ts';
+import { count, drainCallerRows, drainRows, percent, withUnit } from '../../../core/figures.ts';
 import { between, errorShare } from './words.ts';
 
 type Rows = readonly (readonly string[])[];
@@ -97,17 +97,7 @@ function callerRows({ callers }: MigrationReport): Rows {
 /** Whether its machines may be switched off, one by one. */
 function oldSide({ status: { drain, phase } }: MigrationReport): string[] {
   if (drain.length === 0) return phase === 'done' ? ['## Old side\n\nIt had no endpoint left to look at.'] : [];
-  const rows = drain.map(({ address, instance, verdict, since, meshStreams, reason }) => [
-    address,
-    instance,
-    verdict,
-    since ?? '-',
-    meshStreams === null ? '-' : count(meshStreams),
-    reason,
-  ]);
-  const callers = drain.flatMap(({ address, callers: all }) =>
-    all.map((caller) => [address, caller.address, caller.name === '' ? '-' : caller.name, count(caller.connections)]),
-  );
+  const callers = drainCallerRows(drain);
   const notSafe = drain.filter((each) => each.verdict !== 'safe').length;
   const verdict =
     notSafe === 0
@@ -115,7 +105,7 @@ function oldSide({ status: { drain, phase } }: MigrationReport): string[] {
       : `${notSafe} of ${drain.length} endpoints must not be switched off on what is known: only \`safe\` says so.`;
   return [
     `## Old side\n\n${verdict}`,
-    table(['endpoint', 'instance', 'verdict', 'since', 'streams of the mesh', 'why'], rows),
+    table(['endpoint', 'instance', 'verdict', 'since', 'streams of the mesh', 'why'], drainRows(drain)),
     section('Who still calls the old side', ['endpoint', 'caller', 'name', 'connections'], callers, 'Nobody was seen.'),
   ];
 }

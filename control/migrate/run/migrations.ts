@@ -101,10 +101,9 @@ export class Migrations {
 
   async list(): Promise<MigrationList> {
     const leader = await this.#leader();
-    const freeze = this.#records.freeze()?.value;
     return {
       migrations: this.states().map((state) => this.#status(state, leader)),
-      freeze: shown(freeze),
+      freeze: this.frozen(),
       limit: this.#options.limit,
     };
   }
@@ -146,6 +145,11 @@ export class Migrations {
       return { before, after, status: this.#status(after, await this.#leader()) };
     }
     throw busy(id);
+  }
+
+  /** Who stopped all, as this replica knows it. */
+  frozen(): MigrationList['freeze'] {
+    return shown(this.#records.freeze()?.value);
   }
 
   async freeze(reason: string, by: string): Promise<MigrationList['freeze']> {
