@@ -1,6 +1,8 @@
 import { writeFile } from 'node:fs/promises';
 import { formatViolation } from '../core/validate.ts';
 import type { BenchCase, BenchRun } from './bench-case.ts';
+import { serveCaControl } from './ca/control-process.ts';
+import { caControlArgument } from './ca/start-control.ts';
 import { benchCases } from './cases/index.ts';
 import { serveGateway } from './data-plane/gateway-process.ts';
 import { gatewayProcessArgument } from './data-plane/start-gateway.ts';
@@ -74,4 +76,5 @@ if (given[0] === gatewayProcessArgument) await serveGateway();
 else if (given[0] === routingProxyArgument) await serveRoutingProxy();
 else if (given[0] === xdsControlArgument) await serveXdsControl();
 else if (given[0] === fullLoadArgument) await serveFullLoad();
+else if (given[0] === caControlArgument) await serveCaControl();
 else process.exitCode = await main(given);

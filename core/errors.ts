@@ -21,6 +21,7 @@ export type MeshErrorCode =
   | 'REGISTRY_UNREACHABLE'
   | 'SNAPSHOT_INCONSISTENT'
   | 'STORE_UNAVAILABLE'
+  | 'UNSUPPORTED' // this operating system, kernel or build cannot do it
   | 'UPSTREAM_UNREACHABLE';
 
 export interface MeshErrorOptions {

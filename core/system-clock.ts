@@ -1,5 +1,6 @@
 import type { Clock } from './clock.ts';
 import { MeshError } from './errors.ts';
+import { childController } from './lifecycle.ts';
 
 /** setTimeout fires at once for more than this many ms. */
 const longestTimeout = 2 ** 31 - 1;
@@ -15,17 +16,19 @@ export const systemClock: Clock = {
     new Promise((resolve, reject) => {
       const aborted = () => new MeshError('ABORTED', 'wait aborted', { cause: signal?.reason });
       if (signal?.aborted === true) return reject(aborted());
+      // However many sleep on one signal, they are one listener to it.
+      const child = signal === undefined ? undefined : childController(signal);
       const onAbort = () => {
         clearTimeout(timer);
         reject(aborted());
       };
       const timer = setTimeout(
         () => {
-          signal?.removeEventListener('abort', onAbort);
+          child?.release();
           resolve();
         },
         Math.min(Math.max(0, ms), longestTimeout),
       );
-      signal?.addEventListener('abort', onAbort, { once: true });
+      child?.controller.signal.addEventListener('abort', onAbort, { once: true });
     }),
 };

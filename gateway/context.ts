@@ -1,7 +1,8 @@
 import type { Registry } from 'prom-client';
 import type { Clock } from '../core/clock.ts';
 import type { SvidSource } from '../core/identity/index.ts';
-import type { EngineLimits } from './engine/contract.ts';
+import type { ListenerKeeper } from '../core/listeners/index.ts';
+import type { EngineLimits, EngineOptions } from './engine/contract.ts';
 import type { DataPlaneState } from './state/types.ts';
 
 /** What every part of a data plane is given; made once by whoever composes it (a gateway's main, a VM agent's main). */
@@ -12,8 +13,12 @@ export interface DataPlaneContext {
   /** Uniform in [0, 1). */
   readonly random: () => number;
   readonly limits: DataPlaneLimits;
+  /** See EngineOptions; asked of connections that come to a port of `capture`. */
+  readonly originalDestination?: EngineOptions['originalDestination'];
   /** Istio's metrics are registered here, once per registry. */
   readonly metrics: Registry;
+  /** Who opens its listening sockets. Default: this process alone. */
+  readonly listeners?: ListenerKeeper;
   /** One JSON-ready object for each request or connection. */
   readonly accessLog: (entry: Readonly<Record<string, unknown>>) => void;
   /** Who this data plane is in metrics: `source_cluster` or `destination_cluster`, `gateway` or `vm`. */

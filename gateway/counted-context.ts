@@ -1,8 +1,11 @@
 import type { DataPlaneContext } from './context.ts';
 import type { FlowSink } from './telemetry/flows/index.ts';
+import type { TunnelHub } from './tunnel/hub.ts';
 
 /** With counting for the control plane. */
 export interface CountedContext extends DataPlaneContext {
   /** Absent: nobody asks. */
   readonly flows?: FlowSink;
+  /** Of a gateway: the tunnels that it holds. */
+  readonly tunnels?: TunnelHub;
 }

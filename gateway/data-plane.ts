@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { formatSpiffeId } from '../core/model/index.ts';
 import { ConnectionBreakers } from './breakers/connection-breakers.ts';
 import type { CountedContext } from './counted-context.ts';
@@ -8,21 +9,25 @@ import {
   type ConnectionReport,
   type DeliveredConnection,
   type DialRequest,
-  denialOf,
   type Engine,
   type EngineListener,
   type EngineListenerSpec,
+  type EngineOptions,
   type EngineTables,
   findSniRule,
+  lookedAt,
   NodeEngine,
   sourceAllowed,
 } from './engine/index.ts';
 import {
   Budgets,
+  deniedReply,
   type ForwardTables,
   Http1Upstream,
   Http2Upstream,
   HttpForwarder,
+  type Judged,
+  type RequestHead,
   type RequestReport,
   SessionPool,
   UpstreamByProtocol,
@@ -31,10 +36,14 @@ import {
 } from './forward/index.ts';
 import { checkPerformer } from './health/active/perform-check.ts';
 import { EndpointHealth } from './health/endpoint-health.ts';
+import { judgeRequest } from './judge-request.ts';
 import { keepRequestsYoung } from './keep-requests-young.ts';
 import { Router } from './routing/index.ts';
 import { type Rules, trustOf } from './tables.ts';
 import { connectionEntry, registerCertificateExpiry, requestEntry, TrafficMetrics } from './telemetry/index.ts';
+import { tunnelKey } from './tunnel/contract.ts';
+
+const undecided: Judged = {};
 
 /** One engine with what decides for it: rules, passive health, HTTP, telemetry. A gateway is one of these; an agent two. */
 export class DataPlane {
@@ -53,8 +62,8 @@ export class DataPlane {
   /** Made of those: asked for several times by each request. */
   #forwardTables: ForwardTables;
 
-  /** `rules`: asked for after each change of state, and after `refresh`. */
-  constructor(context: CountedContext, rules: () => Rules) {
+  /** `rules`: asked for after each change of state, and after `refresh`. `carrier`: see EngineOptions. */
+  constructor(context: CountedContext, rules: () => Rules, carrier?: EngineOptions['carrier']) {
     keepRequestsYoung();
     const { clock, random, limits, identity, state, metrics, node } = context;
     this.#context = context;
@@ -79,11 +88,16 @@ export class DataPlane {
         clock,
         random,
         caller,
-        deliver: (connection) => this.#forwarder.handle(connection),
+        deliver: (connection) => this.#deliver(connection),
+        openTunnel: ({ tunnel }) => (tunnel === undefined ? undefined : this.#context.tunnels?.open(tunnelKey(tunnel))),
         onConnection: (report) => this.#onConnection(report),
         onForward: (report) => this.#context.flows?.opened(report),
+        onPeer: (peer) => identity.roots?.count(peer.root, peer),
         onAttempt: (attempt) => this.#health.record(attempt),
         onDial: (endpoint, socket) => this.#health.opened(endpoint, socket),
+        ...(context.listeners === undefined ? {} : { listeners: context.listeners }),
+        originalDestination: context.originalDestination,
+        ...(carrier === undefined ? {} : { carrier }),
         admit: (clusterName, always) => breakers.connect(this.#tables.clusters.get(clusterName), always),
       },
       this.#tables,
@@ -109,7 +123,7 @@ export class DataPlane {
       upstream: new WatchedUpstream(upstream, this.#health),
       deadlines: new Deadlines(clock),
       tables: () => this.#forwardTables,
-      denied: (connection) => this.#denied(connection),
+      judge: (connection, request, headers) => this.#judge(connection, request, headers),
       routingName: ({ listener, routingName }) => {
         const plain = this.#tables.plain.get(listener);
         return plain === undefined ? routingName : plain.routingName;
@@ -135,6 +149,10 @@ export class DataPlane {
     return this.#engine.listen(spec);
   }
 
+  adopt(spec: EngineListenerSpec, socket: Socket): void {
+    this.#engine.adopt(spec, socket);
+  }
+
   get openConnections(): number {
     return this.#engine.counters().open;
   }
@@ -157,6 +175,13 @@ export class DataPlane {
     await this.#engine.dispose();
   }
 
+  #deliver(connection: DeliveredConnection): void {
+    const { tunnel, socket, peer, source } = connection;
+    if (tunnel === undefined) this.#forwarder.handle(connection);
+    else if (peer === undefined || this.#context.tunnels === undefined) socket.destroy();
+    else void this.#context.tunnels.take({ socket, peer, address: source.address });
+  }
+
   #build(): EngineTables {
     const { identity, state } = this.#context;
     const rules = this.#rules();
@@ -175,11 +200,16 @@ export class DataPlane {
   }
 
   /** Requests are judged by the policy of their moment, byte streams by that of their beginning. */
-  #denied({ sni, peer, denied, listener, source }: DeliveredConnection): string | undefined {
-    const rule = findSniRule(this.#tables.sni, sni);
-    if (peer !== undefined) return rule?.mode === 'terminate' ? denialOf(rule.authz, peer) : denied;
+  #judge(connection: DeliveredConnection, request: RequestHead, headers: readonly string[]): Judged {
+    const { sni, peer, denied, listener, source } = connection;
+    if (peer !== undefined) {
+      const rule = findSniRule(this.#tables.sni, sni);
+      if (rule?.mode === 'terminate') return judgeRequest(rule.authz, connection, request, headers, this.#context.clock.now());
+      return denied === undefined ? undecided : { refused: deniedReply(denied) };
+    }
     const plain = this.#tables.plain.get(listener);
-    return plain === undefined || sourceAllowed(plain.allow, source.address) ? denied : 'source_not_allowed';
+    const why = plain === undefined || sourceAllowed(plain.allow, source.address) ? denied : 'source_not_allowed';
+    return why === undefined ? undecided : { refused: deniedReply(why) };
   }
 
   #spiffeId(): string {
@@ -203,6 +233,7 @@ export class DataPlane {
   }
 
   #onConnection(report: ConnectionReport): void {
+    if (report.reason === lookedAt) return;
     const cluster = this.#tables.clusters.get(report.clusterName);
     const { peer, end, upstream, flags } = report;
     this.#metrics.connection(report, { peer, inbound: end !== undefined, cluster, upstream, protocol: 'tcp', flags });

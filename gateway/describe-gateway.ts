@@ -8,6 +8,7 @@ import type { Ingress } from './ingress/ingress.ts';
 import type { GatewayOptions } from './options.ts';
 import type { OwnProxy } from './own-proxy.ts';
 import type { StateFeed } from './state/index.ts';
+import type { Tunnels } from './tunnel/open-tunnels.ts';
 
 export interface GatewayParts {
   readonly options: GatewayOptions;
@@ -16,6 +17,8 @@ export interface GatewayParts {
   readonly registration: RegistrationStatus | undefined;
   readonly feed: StateFeed | undefined;
   readonly own: OwnProxy | undefined;
+  /** Tunnels that it keeps itself. */
+  readonly kept: Tunnels | undefined;
   readonly proxy: EnvoyProxy | undefined;
   readonly draining: boolean;
 }
@@ -51,10 +54,12 @@ export function describeGateway(parts: GatewayParts): GatewayStatus {
     },
     proxy,
     connections: proxy.kind === 'envoy' ? proxy.connections : (plane?.openConnections ?? 0),
-    routes: plane?.tables.sni.size ?? 0,
+    // Where tunnels are taken is no route.
+    routes: [...(plane?.tables.sni.values() ?? [])].filter((rule) => rule.mode !== 'tunnel').length,
     originate: { open: own?.originate?.ports ?? [], failed: own?.originate?.failed ?? [] },
     ...ingressOf(own?.ingress),
     ejected: [...(plane?.tables.ejected ?? [])],
+    tunnels: { kept: parts.kept?.status() ?? [], held: own?.tunnels?.status() ?? [] },
   };
 }
 

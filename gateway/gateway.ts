@@ -3,14 +3,16 @@ import { Registry } from 'prom-client';
 import { toMeshError } from '../core/errors.ts';
 import {
   controlChannel,
+  followTrust,
   type InstanceRegistration,
   type ObtainedIdentity,
   obtainIdentity,
+  onRenewal,
   registerInstance,
 } from '../core/identity/index.ts';
 import { systemClock } from '../core/system-clock.ts';
 import { version } from '../core/version.ts';
-import { buildNode, nativeOrder, nativeTypeUrls } from '../core/xds/index.ts';
+import { type agent, buildNode, nativeOrder, nativeTypeUrls } from '../core/xds/index.ts';
 import {
   type GatewayStatus,
   healthPages,
@@ -24,11 +26,13 @@ import type { GatewayDeps, RunningGateway } from './contract.ts';
 import { describeGateway } from './describe-gateway.ts';
 import type { EnvoyProxy } from './envoy/envoy-proxy.ts';
 import { openGatewayEnvoy } from './envoy/open-gateway.ts';
+import { gatewayOffer, gatewayReport, openGatewayTunnels } from './gateway-tunnels.ts';
 import { defaultLimits } from './limits.ts';
 import type { GatewayOptions } from './options.ts';
 import { OwnProxy } from './own-proxy.ts';
-import { emptyState, StateFeed } from './state/index.ts';
+import { adsTrust, emptyState, StateFeed } from './state/index.ts';
 import { createAccessLog, createGatewayLog, logGate } from './telemetry/index.ts';
+import type { Tunnels } from './tunnel/open-tunnels.ts';
 
 /** From saying goodbye until callers have heard of it, at most; a quarter of `drainMs` when that is less. */
 const farewellMs = 500;
@@ -50,6 +54,8 @@ export class Gateway implements RunningGateway {
   #proxy: EnvoyProxy | undefined;
   #eastWest: ListenAddress | undefined;
   #registration: InstanceRegistration | undefined;
+  /** That it keeps itself, as peers cannot dial it. */
+  #tunnels: Tunnels | undefined;
   #finishing: Promise<void> | undefined;
   #failure: Error | undefined;
 
@@ -105,6 +111,7 @@ export class Gateway implements RunningGateway {
       registration: this.#registration?.status(),
       feed: this.#feed,
       own: this.#own,
+      kept: this.#tunnels,
       proxy: this.#proxy,
       draining: this.#finishing !== undefined,
     });
@@ -136,11 +143,17 @@ export class Gateway implements RunningGateway {
     const identity = await this.#openIdentity();
     const feed = await this.#openFeed(identity);
     this.#eastWest = this.#options.proxy === 'isthmus' ? await this.#openOwn(identity, feed) : await this.#openEnvoy(identity, feed);
-    identity.subscribe(() => feed.reconnect('the SVID was renewed'));
+    onRenewal(identity, () => feed.reconnect('the SVID was renewed'));
+    followTrust(identity, adsTrust(feed.store, identity.token.trustDomain));
     // Nobody in the mesh dials an ingress gateway, so there is nothing of it to register.
     if (this.#options.kind === 'gateway') {
+      this.#tunnels = await openGatewayTunnels(this.#options, () => this.eastWest, identity, feed, this.#deps);
       this.#registration = await this.#register(identity, this.eastWest.port);
       this.#run(this.#registration.ended);
+      const report = () => this.#registration?.report(this.#report(this.#finishing !== undefined));
+      this.#tunnels?.subscribe(report);
+      this.#own?.tunnels?.subscribe(report);
+      if (this.#tunnels !== undefined) this.#run(this.#tunnels.run(this.#stop.signal));
     }
     this.#run(feed.run());
     const at = this.#eastWest === undefined ? {} : { address: this.#eastWest.address, port: this.#eastWest.port };
@@ -148,12 +161,13 @@ export class Gateway implements RunningGateway {
   }
 
   async #openIdentity(): Promise<ObtainedIdentity> {
-    const { stateDir, token, instance } = this.#options;
+    const { stateDir, token, instance, attest: proof } = this.#options;
     const { clock, random, log } = this.#deps;
     const given = token === undefined ? {} : { token };
     const identity = await obtainIdentity({
       dir: join(stateDir, 'identity'),
       ...given,
+      proof,
       instance,
       clock,
       random,
@@ -206,7 +220,11 @@ export class Gateway implements RunningGateway {
     return eastWest;
   }
 
-  #register(identity: ObtainedIdentity, boundPort: number): Promise<InstanceRegistration> {
+  #report(draining: boolean): agent.Report {
+    return gatewayReport(draining, this.#tunnels, this.#own?.tunnels);
+  }
+
+  async #register(identity: ObtainedIdentity, boundPort: number): Promise<InstanceRegistration> {
     const { stateDir, instance, network, locality, labels, advertise, advertisePort } = this.#options;
     const { clock, random, log } = this.#deps;
     return registerInstance({
@@ -217,12 +235,12 @@ export class Gateway implements RunningGateway {
         instance,
         network,
         addresses: [...advertise],
-        role: { $case: 'gateway', value: { port: advertisePort ?? boundPort } },
+        role: { $case: 'gateway', value: { port: advertisePort ?? boundPort, ...(await gatewayOffer(this.#options)) } },
         labels,
         locality,
         version,
       },
-      report: { draining: false, services: [], sockets: [] },
+      report: this.#report(false),
       clock,
       random,
       log,
@@ -250,10 +268,12 @@ export class Gateway implements RunningGateway {
     try {
       if (this.#registration?.status().state === 'registered') {
         // Callers hear of it from the control plane; until they have, connections are still taken.
-        this.#registration.report({ draining: true, services: [], sockets: [] });
+        this.#registration.report(this.#report(true));
         await clock.sleep(Math.min(farewellMs, drainMs / 4));
       }
       const left = Math.max(0, deadline - clock.monotonic());
+      this.#tunnels?.drain();
+      this.#own?.tunnels?.drain();
       await Promise.all([this.#own?.plane.drain(left), this.#proxy?.drain(left)]);
     } catch (error) {
       log.error({ error: String(error) }, 'the drain was cut short');
@@ -264,6 +284,7 @@ export class Gateway implements RunningGateway {
   async #dispose(): Promise<void> {
     this.#stop.abort();
     await Promise.all(this.#tasks);
+    this.#own?.tunnels?.dispose();
     await Promise.all([this.#own?.plane.dispose(), this.#proxy?.dispose(), this.#health?.close(), this.#metrics?.close()]);
     if (this.#failure === undefined) this.#settle.resolve();
     else this.#settle.reject(this.#failure);

@@ -4,20 +4,31 @@ export type { EngineLimits, PeerIdentity } from './engine/contract.ts';
 export type { EnvoyStatus, ProxyStatus } from './envoy/describe-proxy.ts';
 export { proxyBefore } from './envoy/describe-proxy.ts';
 export type { EnvoyProxy, EnvoyProxyOptions } from './envoy/envoy-proxy.ts';
-export { startEnvoyProxy } from './envoy/envoy-proxy.ts';
-export { freePort } from './envoy/free-port.ts';
 export type { LocalServer, LocalServerOptions, RefusedResource } from './envoy/local-server.ts';
-export { startLocalServer } from './envoy/local-server.ts';
+export { LocalView } from './envoy/local-view.ts';
 export type { EnvoyNode } from './envoy/node-file.ts';
-export { envoyFiles, loadEnvoyNode, saveEnvoyNode } from './envoy/node-file.ts';
 export { bindOwnerSocket } from './envoy/owner-socket.ts';
-export type { Inbound, InboundService, OpenPort, Outbound, OutboundListener } from './inbound/contract.ts';
+export type {
+  CaptureListener,
+  Inbound,
+  InboundService,
+  OpenPort,
+  Outbound,
+  OutboundCallers,
+  OutboundListener,
+} from './inbound/contract.ts';
 export { createInbound } from './inbound/inbound.ts';
 export { createOutbound } from './inbound/outbound.ts';
 export { defaultLimits } from './limits.ts';
 export type { DataPlaneState, Interest, RestoredState, StateFeedOptions } from './state/index.ts';
-export { emptyState, loadState, StateFeed, StateStore, saveState } from './state/index.ts';
+export { adsTrust, emptyState, loadState, StateFeed, StateStore, saveState } from './state/index.ts';
 export { trustOf } from './tables.ts';
 export type { Flows } from './telemetry/flows/index.ts';
 export { openFlows } from './telemetry/flows/index.ts';
 export { createAccessLog, logGate } from './telemetry/index.ts';
+export type { TunnelStatus } from './tunnel/contract.ts';
+export { registerTunnelMetrics } from './tunnel/metrics.ts';
+export type { Tunnels } from './tunnel/open-tunnels.ts';
+export { openTunnels } from './tunnel/open-tunnels.ts';
+export { tunnelReport } from './tunnel/report.ts';
+export { loadTunnelSecret } from './tunnel/secret.ts';

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { proofOptions } from '../core/identity/index.ts';
 import { isDnsLabel, parseLocality } from '../core/model/index.ts';
 import { accept, type Checked, reject } from '../core/validate.ts';
 
@@ -18,6 +19,8 @@ const fields = z.strictObject({
   stateDir: z.string().min(1),
   /** From `isthmus gateway token`. Absent: the one kept in `stateDir`. */
   token: z.string().min(1).optional(),
+  /** What is shown where the token names an attestor. */
+  attest: proofOptions.optional(),
   /** Unique among the gateways of a cluster, the same at every start; letters, digits, `.`, `_`, `-`. */
   instance: z.string().regex(/^[A-Za-z0-9._-]{1,128}$/),
   /** The network whose endpoints it leads to, and no other. */
@@ -33,6 +36,10 @@ const fields = z.strictObject({
   advertise: z.array(host).max(16).default([]),
   /** The port they dial; default: the one it listens on. */
   advertisePort: z.number().int().min(1).max(65_535).optional(),
+  /** Peers cannot dial it: it dials gateways of theirs, and is reached through those connections. Default false. */
+  behindNat: z.boolean().default(false),
+  /** Behind a NAT: to how many gateways of each peer, 1-8. Default 2. */
+  tunnels: z.number().int().min(1).max(8).default(2),
   /** mTLS between networks. Default 0.0.0.0:15443. Port 0: any free one. */
   listen: bind.default({ address: '0.0.0.0', port: 15_443 }),
   /** Where callers without a sidecar connect; the ports come from the control plane. Default 0.0.0.0. */
@@ -53,7 +60,7 @@ const fields = z.strictObject({
 
 const advertised = { path: ['advertise'], when: () => true };
 const schema = fields
-  .refine((o) => o.kind === 'ingress' || o.advertise === undefined || o.advertise.length > 0, {
+  .refine((o) => o.kind === 'ingress' || o.behindNat === true || o.advertise === undefined || o.advertise.length > 0, {
     ...advertised,
     message: 'must name at least one',
   })
@@ -68,12 +75,24 @@ const schema = fields
       'must be isthmus for kind ingress: an Envoy for people outside the mesh has its bootstrap from isthmus envoy bootstrap --kind ingress',
   });
 
-export type GatewayOptions = z.output<typeof schema>;
-export type GatewayOptionsInput = z.input<typeof schema>;
+const checked = schema
+  .refine((o) => o.behindNat !== true || (o.proxy ?? 'isthmus') === 'isthmus', {
+    path: ['behindNat'],
+    when: () => true,
+    message: 'needs proxy isthmus: an Envoy that runs as a gateway can neither begin nor hold tunnels',
+  })
+  .refine((o) => o.behindNat !== true || o.kind !== 'ingress', {
+    path: ['behindNat'],
+    when: () => true,
+    message: 'is of gateways between networks: nobody in the mesh dials an ingress gateway',
+  });
+
+export type GatewayOptions = z.output<typeof checked>;
+export type GatewayOptionsInput = z.input<typeof checked>;
 
 /** Everything that is wrong at once. Messages hold no value of `token`. */
 export function parseGatewayOptions(input: unknown): Checked<GatewayOptions> {
-  const parsed = schema.safeParse(input);
+  const parsed = checked.safeParse(input);
   if (parsed.success) return accept(parsed.data);
   return reject(parsed.error.issues.map((issue) => ({ path: issue.path.join('.'), message: issue.message })));
 }

@@ -9,6 +9,8 @@ import type { GatewayOptions } from './options.ts';
 import type { StateFeed } from './state/index.ts';
 import { gatewayRules } from './tables.ts';
 import { openFlows } from './telemetry/flows/index.ts';
+import { holdTunnels } from './tunnel/hold-tunnels.ts';
+import type { TunnelHub } from './tunnel/hub.ts';
 
 export interface OwnProxyContext {
   readonly options: GatewayOptions;
@@ -30,6 +32,8 @@ export class OwnProxy {
   readonly originate: KeptListeners | undefined;
   /** Of an ingress gateway. */
   readonly ingress: Ingress | undefined;
+  /** Of an east-west gateway: those that it holds. */
+  readonly tunnels: TunnelHub | undefined;
   readonly #context: OwnProxyContext;
 
   constructor(context: OwnProxyContext) {
@@ -41,16 +45,20 @@ export class OwnProxy {
       this.ingress = new Ingress({ address: options.ingressAddress, clock, log, listen, refresh: () => this.plane.refresh() });
     } else {
       this.originate = new KeptListeners({ listen, log });
+      this.tunnels = holdTunnels(feed.store, clock, log, context.signal);
+      context.run(this.tunnels.run(context.signal));
     }
     const node = { cluster: identity.current().cluster, instance: options.instance, labels: options.labels };
     // Of ingress the mesh sees a caller like any other, with an identity of its own.
     const role = options.kind === 'ingress' ? 'agent' : 'gateway';
     const flows = openFlows({ role, identity, instance: options.instance, clock, random: deps.random, log });
     context.run(flows.run(context.signal));
-    this.plane = new DataPlane({ ...deps, state: feed.store, identity, node, flows: flows.sink }, () => {
+    const tunnels = this.tunnels === undefined ? {} : { tunnels: this.tunnels };
+    this.plane = new DataPlane({ ...deps, state: feed.store, identity, node, flows: flows.sink, ...tunnels }, () => {
       const state = feed.store.current;
-      return this.ingress?.rules(state) ?? gatewayRules(state);
+      return this.ingress?.rules(state) ?? gatewayRules(state, (key) => this.tunnels?.has(key) === true);
     });
+    this.tunnels?.subscribe(() => this.plane.refresh());
   }
 
   /** Where other networks come in; undefined of an ingress gateway. */

@@ -1,13 +1,16 @@
 import type { TrustBundle } from '../core/identity/index.ts';
+import { withOthers } from '../core/pki/index.ts';
 import type { Routing } from '../core/traffic/index.ts';
-import type { ClusterTable, IngressRule, PlainRule, SniRule } from './engine/index.ts';
+import type { CaptureRule, ClusterTable, IngressRule, PlainRule, SniRule } from './engine/index.ts';
 import type { AssignmentState, AuthzState, ClusterState, DataPlaneState } from './state/index.ts';
+import { tunnelRule, withHeldTunnels } from './tunnel/tables.ts';
 
 /** The part of an engine's tables that says where connections go. */
 export interface Rules {
   readonly sni: ReadonlyMap<string, SniRule>;
   readonly plain: ReadonlyMap<string, PlainRule>;
   readonly ingress?: ReadonlyMap<string, IngressRule>;
+  readonly captured?: ReadonlyMap<string, CaptureRule>;
   readonly clusters: ReadonlyMap<string, ClusterTable>;
   readonly routings: ReadonlyMap<string, Routing>;
 }
@@ -46,16 +49,25 @@ export function knownRouting(routings: ReadonlyMap<string, Routing>, name: strin
 
 /** Where no Authz resource is known nobody may call: a policy that is late must not be an open door. */
 export function authzOrNobody(state: DataPlaneState, name: string): AuthzState {
-  return state.authz.get(name) ?? { name, rules: [] };
+  return state.authz.get(name) ?? { name, rules: [], unknown: true };
 }
 
-export function trustOf(state: DataPlaneState, issuers: TrustBundle): TrustBundle {
-  return state.bundles.get(issuers.trustDomain) ?? issuers;
+const trusts = new WeakMap<DataPlaneState['bundles'], { readonly issuers: TrustBundle; readonly trust: TrustBundle }>();
+
+/** The same object for the same bundles: TLS contexts and compiled bundles are kept by it. What is not marked as of another domain is not taken for one. */
+export function trustOf({ bundles }: DataPlaneState, issuers: TrustBundle): TrustBundle {
+  const known = trusts.get(bundles);
+  if (known?.issuers === issuers) return known.trust;
+  const own = bundles.get(issuers.trustDomain);
+  const others = [...bundles.values()].filter((bundle) => bundle.federated === true);
+  const trust = withOthers(own === undefined || own.federated === true ? issuers : own, others);
+  trusts.set(bundles, { issuers, trust });
+  return trust;
 }
 
-/** An east-west gateway: SNI routes, and originate listeners by their resource name. Pure. */
-export function gatewayRules(state: DataPlaneState): Rules {
-  const sni = new Map<string, SniRule>();
+/** An east-west gateway: SNI routes, tunnels, and originate listeners by their resource name. Pure. */
+export function gatewayRules(state: DataPlaneState, isHeld: (tunnel: string) => boolean = () => false): Rules {
+  const sni = new Map<string, SniRule>([tunnelRule]);
   for (const route of state.routes.values()) {
     const { name, clusterName, protocol } = route;
     if (route.mode === 'passthrough') {
@@ -72,5 +84,5 @@ export function gatewayRules(state: DataPlaneState): Rules {
     const { name, clusterName, protocol, allowedCidrs: allow, routingName } = listener;
     plain.set(name, { clusterName, protocol, allow, ...knownRouting(state.routings, routingName) });
   }
-  return { sni, plain, clusters: clusterTables(state), routings: state.routings };
+  return { sni, plain, clusters: withHeldTunnels(clusterTables(state), isHeld), routings: state.routings };
 }

@@ -51,6 +51,7 @@ const envoyFiles = [
   'extensions/filters/common/set_filter_state/v3/value.proto',
   'extensions/filters/http/cors/v3/cors.proto',
   'extensions/filters/http/fault/v3/fault.proto',
+  'extensions/filters/http/jwt_authn/v3/config.proto',
   'extensions/filters/http/rbac/v3/rbac.proto',
   'extensions/filters/http/router/v3/router.proto',
   'extensions/filters/listener/tls_inspector/v3/tls_inspector.proto',
@@ -60,9 +61,11 @@ const envoyFiles = [
   'extensions/load_balancing_policies/round_robin/v3/round_robin.proto',
   'extensions/load_balancing_policies/wrr_locality/v3/wrr_locality.proto',
   'extensions/matching/common_inputs/ssl/v3/ssl_inputs.proto',
+  'extensions/matching/input_matchers/ip/v3/ip.proto',
   'extensions/retry/priority/previous_priorities/v3/previous_priorities_config.proto',
   'extensions/transport_sockets/raw_buffer/v3/raw_buffer.proto',
   'extensions/transport_sockets/tls/v3/tls.proto',
+  'extensions/transport_sockets/tls/v3/tls_spiffe_validator_config.proto',
   'extensions/upstreams/http/v3/http_protocol_options.proto',
 ];
 

@@ -1,7 +1,8 @@
-import { toMeshError } from '../core/errors.ts';
-import type { InstanceRegistration, ObtainedIdentity } from '../core/identity/index.ts';
+import { MeshError, toMeshError } from '../core/errors.ts';
+import { followTrust, type InstanceRegistration, type ObtainedIdentity, onRenewal } from '../core/identity/index.ts';
+import { readTable } from '../core/os/index.ts';
 import type { agent } from '../core/xds/index.ts';
-import { type InboundService, logGate, proxyBefore, type StateFeed } from '../gateway/index.ts';
+import { adsTrust, type InboundService, logGate, proxyBefore, type StateFeed } from '../gateway/index.ts';
 import { type AdminServer, describeAgent, registerAgentMetrics, startAdmin } from './admin/index.ts';
 import type { GrpcSupport } from './certificates/index.ts';
 import type { AgentDeps, AgentStatus, ListenAddress, RunningAgent } from './contract.ts';
@@ -9,11 +10,17 @@ import { withDefaults } from './defaults.ts';
 import { type DnsServer, startDnsServer } from './dns/index.ts';
 import { agentFiles, askToLeave, isToLeave, sayLeft } from './files.ts';
 import { HealthBoard } from './health/index.ts';
+import { type OpenIdentity, openIdentities, withAllServices } from './identities/index.ts';
 import { inboundServices, NameDiscovery, type OpenedNames, OutboundKeeper, openNames, SettledState, want } from './mesh/index.ts';
 import type { AgentOptions } from './options.ts';
+import { type Capture, openCapture } from './parts/capture.ts';
+import { registerAll } from './parts/identities.ts';
+import { restAfterStart } from './parts/rest.ts';
+import { tunnelsSaid } from './parts/tunnels.ts';
+import { openWorkloads, type Workloads } from './parts/workload-api.ts';
 import { takenByOthers } from './proxy/index.ts';
-import { ProcHolders, readTable, SocketWatcher } from './sockets/index.ts';
-import { openFeed, openGrpc, openIdentity, openTraffic, register, type Traffic } from './start-parts.ts';
+import { ProcHolders, SocketWatcher } from './sockets/index.ts';
+import { openFeed, openGrpc, openIdentity, openTraffic, type Traffic } from './start-parts.ts';
 import type { StateLock } from './state-lock.ts';
 import { suspectOf } from './suspicion.ts';
 
@@ -45,8 +52,12 @@ export class Agent implements RunningAgent {
   #keeper: OutboundKeeper | undefined;
   /** Absent where everything of the mesh is known. */
   #discovery: NameDiscovery | undefined;
+  #capture: Capture | undefined;
   #traffic: Traffic | undefined;
   #grpc: GrpcSupport | undefined;
+  #workloads: Workloads | undefined;
+  /** Beside the one that it joined with. */
+  #others: readonly OpenIdentity[] = [];
   #served: readonly InboundService[] = [];
   /** Lets go of the signal of the start. */
   #release: () => void = () => {};
@@ -54,8 +65,9 @@ export class Agent implements RunningAgent {
   #finishing: Promise<void> | undefined;
   #failure: Error | undefined;
 
-  constructor(options: AgentOptions, deps: AgentDeps, lock: StateLock) {
-    this.#options = options;
+  constructor(given: AgentOptions, deps: AgentDeps, lock: StateLock) {
+    this.#options = withAllServices(given);
+    const options = this.#options;
     this.#lock = lock;
     this.#deps = withDefaults(options, deps);
     this.#log = logGate(() => this.#feed?.store.current, this.#deps.accessLog);
@@ -106,14 +118,18 @@ export class Agent implements RunningAgent {
       inbound: this.inbound,
       dns: this.dns,
       identity: this.#identity,
+      others: this.#others,
       registration: this.#registration?.status(),
+      reach: this.#registration?.reach(),
       feed: this.#feed,
       interest: this.#discovery?.describe(),
       verdicts: this.#board.verdicts(),
       listeners: this.#keeper?.listeners ?? [],
       taken: [...(this.#keeper?.taken ?? []), ...takenByOthers(this.#traffic?.envoy?.traffic)],
+      capture: this.#capture?.status(),
       proxy: this.#traffic?.envoy?.proxy.status() ?? proxyBefore(this.#options.proxy),
       inboundFault: this.#traffic?.envoy?.traffic.inboundFault(),
+      tunnels: this.#traffic?.tunnels?.status(),
       settled: this.#settled,
       draining: this.#finishing !== undefined,
     });
@@ -122,6 +138,20 @@ export class Agent implements RunningAgent {
   drain(): Promise<void> {
     this.#finishing ??= this.#finish();
     return this.#finishing;
+  }
+
+  async handOver(): Promise<void> {
+    if (this.#traffic?.envoy !== undefined) throw new MeshError('CONFLICT', 'its Envoy holds the ports: restart the agent');
+    if (this.#finishing !== undefined) return;
+    const { drainMs } = this.#options;
+    this.#deps.log.info({ drainMs }, 'another process takes over');
+    const finished = [this.#traffic?.inbound.drain(drainMs), this.#traffic?.outbound.drain(drainMs)];
+    this.#finishing = Promise.all(finished).then(() => this.#dispose());
+    this.#finishing.catch((error: unknown) => this.#deps.log.error({ error: String(error) }, 'the drain was cut short'));
+    this.#stop.abort();
+    await Promise.all(this.#tasks);
+    await Promise.all([this.#grpc?.close(), this.#workloads?.close(), this.#dns?.close(), this.#admin?.close()]);
+    await this.#lock.release();
   }
 
   async leave(): Promise<void> {
@@ -133,18 +163,19 @@ export class Agent implements RunningAgent {
     const options = this.#options;
     const { signal } = this.#stop;
     const deps = { ...this.#deps, accessLog: (entry: Readonly<Record<string, unknown>>) => this.#onAccess(entry) };
-    const { metrics, clock, log } = deps;
+    const { metrics, clock, log, listeners } = deps;
     registerAgentMetrics(metrics, () => this.status());
     const more = async () => (await this.#traffic?.envoy?.proxy.metrics()) ?? '';
     // First, so that whoever asks sees what is waited for.
-    this.#admin = await startAdmin({ ...options.admin, status: () => this.status(), metrics, more });
+    this.#admin = await startAdmin({ ...options.admin, status: () => this.status(), metrics, listeners, more });
     const identity = await openIdentity(options, deps, signal);
     this.#identity = identity;
+    this.#others = await openIdentities(options, deps, signal);
     const opened = await openNames(options, agentFiles(options.stateDir).interest, clock, log);
     const feed = await openFeed(options, identity, opened, deps, signal);
     this.#feed = feed;
     const mesh = new SettledState(feed, clock);
-    const traffic = await openTraffic(options, identity, feed, mesh, deps);
+    const traffic = await openTraffic(options, identity, feed, mesh, deps, this.#others);
     this.#traffic = traffic;
     // Whoever runs Envoy here says what it listens for.
     if (options.proxy !== 'none') {
@@ -156,19 +187,25 @@ export class Agent implements RunningAgent {
     if (traffic.envoy !== undefined) this.#run(traffic.envoy.traffic.run(signal));
     // Not before what is on disk is also listened for.
     this.#settled = feed.from() === 'disk';
-    const registration = await register(options, traffic.port.port, identity, this.#saying(), deps, signal);
+    const registration = await registerAll(options, traffic.port.port, identity, this.#others, this.#saying(), deps, signal);
     this.#registration = registration;
     registration.subscribe(() => {
       this.#sockets.watch(registration.watches());
       this.#settled ||= registration.status().state === 'registered';
     });
-    identity.subscribe(() => feed.reconnect('the SVID was renewed'));
+    onRenewal(identity, () => feed.reconnect('the SVID was renewed'));
+    for (const each of [identity, ...this.#others.map(({ source }) => source)])
+      followTrust(each, adsTrust(feed.store, each.token.trustDomain));
     if (options.grpc) this.#grpc = await openGrpc(options, identity, feed, deps);
+    this.#workloads = await openWorkloads(options, identity, this.#others, feed, deps);
     this.#run(traffic.flows.run(signal));
     this.#run(registration.ended);
+    traffic.tunnels?.subscribe(() => this.#report());
+    if (traffic.tunnels !== undefined) this.#run(traffic.tunnels.run(signal));
     this.#run(feed.run());
     this.#run(this.#board.run(signal));
     this.#run(this.#sockets.run(signal));
+    this.#run(restAfterStart(clock, signal));
   }
 
   /** The services of the mesh, as this machine's programs find them: addresses, ports and names. */
@@ -177,8 +214,11 @@ export class Agent implements RunningAgent {
     const { clock, log } = this.#deps;
     const { signal } = this.#stop;
     const files = agentFiles(options.stateDir);
+    const capture = await openCapture(options, outbound, this.#deps);
+    this.#capture = capture;
     const keeper = new OutboundKeeper({
       options,
+      capture,
       addressFile: files.addresses,
       outbound,
       mesh,
@@ -195,6 +235,7 @@ export class Agent implements RunningAgent {
     this.#keeper = keeper;
     await keeper.load();
     await keeper.apply(false);
+    if (capture !== undefined) this.#run(capture.run(signal));
     if (opened !== undefined) {
       const { names } = opened;
       const [hostOf, place, inUse] = [keeper.hostOf.bind(keeper), keeper.place.bind(keeper), keeper.inUse.bind(keeper)];
@@ -204,6 +245,7 @@ export class Agent implements RunningAgent {
     const discover = options.outbound.loopbackAddresses ? this.#discovery : undefined;
     this.#dns = await startDnsServer({
       ...options.dns,
+      listeners: this.#deps.listeners,
       zones: () => keeper.zones,
       ...(discover === undefined ? {} : { discover: (name) => discover.lookUp(name) }),
     });
@@ -226,7 +268,11 @@ export class Agent implements RunningAgent {
   }
 
   #saying(): agent.Report {
-    return { ...this.#board.report(this.#finishing !== undefined), sockets: this.#sockets.report() };
+    return {
+      ...this.#board.report(this.#finishing !== undefined),
+      sockets: this.#sockets.report(),
+      ...tunnelsSaid(this.#traffic?.tunnels),
+    };
   }
 
   /** Whose connections are the mesh's. */
@@ -250,6 +296,7 @@ export class Agent implements RunningAgent {
     log.info({ drainMs: this.#options.drainMs }, 'draining');
     try {
       await this.#farewell();
+      this.#traffic?.tunnels?.drain();
       await this.#traffic?.inbound.drain(left());
       await this.#traffic?.outbound.drain(left());
     } catch (error) {
@@ -274,7 +321,14 @@ export class Agent implements RunningAgent {
     this.#stop.abort();
     await Promise.all(this.#tasks);
     const { inbound, outbound } = this.#traffic ?? {};
-    await Promise.all([this.#grpc?.close(), this.#dns?.close(), this.#admin?.close(), inbound?.dispose(), outbound?.dispose()]);
+    await Promise.all([
+      this.#grpc?.close(),
+      this.#workloads?.close(),
+      this.#dns?.close(),
+      this.#admin?.close(),
+      inbound?.dispose(),
+      outbound?.dispose(),
+    ]);
     await this.#lock.release();
     this.#release();
     if (this.#failure === undefined) this.#settle.resolve();

@@ -1,7 +1,8 @@
 import type { Registry } from 'prom-client';
 import type { Clock } from '../core/clock.ts';
+import type { ListenerKeeper } from '../core/listeners/index.ts';
 import type { Log } from '../core/log.ts';
-import type { ProxyStatus } from '../gateway/index.ts';
+import type { ProxyStatus, TunnelStatus } from '../gateway/index.ts';
 
 /** What an agent is given besides its options. All of it has a default that a real machine wants. */
 export interface AgentDeps {
@@ -14,6 +15,8 @@ export interface AgentDeps {
   readonly accessLog?: (entry: Readonly<Record<string, unknown>>) => void;
   /** Default: one of its own. Two agents of one process need two. */
   readonly metrics?: Registry;
+  /** Who opens its listening sockets. Default: this process alone, so that they end with it. */
+  readonly listeners?: ListenerKeeper;
 }
 
 export interface ListenAddress {
@@ -32,7 +35,12 @@ export interface RunningAgent {
    * draining, for the next start. Idempotent; aborting the signal of the start does the same.
    */
   drain(): Promise<void>;
-  /** The same, and deregisters: this machine is no longer of the mesh until it joins again. */
+  /**
+   * Lets go for a process that takes over: resolves when the state directory is free. What runs is finished within `drainMs`, new
+   * connections are left to the other; then it ends. MeshError CONFLICT where an Envoy carries the traffic: it goes on as it was.
+   */
+  handOver(): Promise<void>;
+  /** The same as drain, and deregisters: this machine is no longer of the mesh until it joins again. */
   leave(): Promise<void>;
   /** Resolves when everything is closed; rejects with MeshError FENCED when a newer start of this instance has taken over. */
   readonly ended: Promise<void>;
@@ -40,7 +48,7 @@ export interface RunningAgent {
 
 /** How far this machine has come, in the order in which it must come. `reason` says what is missing, or what holds. */
 export interface StageVerdict {
-  readonly stage: 'attested' | 'registered' | 'synced' | 'healthy';
+  readonly stage: 'attested' | 'registered' | 'synced' | 'healthy' | 'reachable';
   readonly ok: boolean;
   readonly reason: string;
 }
@@ -65,6 +73,19 @@ export interface AgentStatus {
     readonly state: 'valid' | 'renewing' | 'expired';
     readonly lastError?: string;
   };
+  /** Beside that one. */
+  readonly identities: readonly {
+    readonly name: string;
+    readonly spiffeId: string;
+    /** RFC 3339. */
+    readonly notAfter: string;
+    readonly state: 'valid' | 'renewing' | 'expired';
+    readonly lastError?: string;
+    /** Whose it is, `uid 1001`; empty: everybody's. */
+    readonly selectors: string;
+    /** `NAMESPACE/NAME`. */
+    readonly services: readonly string[];
+  }[];
   /** What carries the traffic. */
   readonly proxy: ProxyStatus;
   readonly data: {
@@ -95,6 +116,8 @@ export interface AgentStatus {
     readonly health: 'unknown' | 'healthy' | 'unhealthy';
     readonly reason: string;
   }[];
+  /** Of a machine that nobody can dial: the gateways that it serves through. Absent: others dial its address. */
+  readonly tunnels?: readonly TunnelStatus[];
   /** What local programs may dial; `endpoints` of 0 answers nobody. */
   readonly outbound: readonly {
     readonly host: string;
@@ -103,6 +126,8 @@ export interface AgentStatus {
     readonly protocol: string;
     readonly endpoints: number;
   }[];
+  /** Of the packet filter's rules; absent where the agent is not told to expect any. */
+  readonly capture?: { readonly port: number; readonly rules: 'in-place' | 'missing'; readonly reason: string };
   /** PORT_TAKEN: the app wins, and `reason` says how to reach the service all the same. */
   readonly taken: readonly { readonly host: string; readonly port: number; readonly reason: string }[];
 }

@@ -1,4 +1,5 @@
 import { Registry } from 'prom-client';
+import { ownListeners } from '../core/listeners/index.ts';
 import { systemClock } from '../core/system-clock.ts';
 import { createAccessLog } from '../gateway/index.ts';
 import { createAgentLog } from './agent-log.ts';
@@ -11,5 +12,6 @@ export function withDefaults(options: { readonly instance: string }, deps: Agent
     log: deps.log ?? createAgentLog(options.instance),
     accessLog: deps.accessLog ?? createAccessLog(options.instance),
     metrics: deps.metrics ?? new Registry(),
+    listeners: deps.listeners ?? ownListeners,
   };
 }

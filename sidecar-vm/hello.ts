@@ -3,7 +3,7 @@ import type { agent } from '../core/xds/index.ts';
 import type { AgentOptions } from './options.ts';
 
 /** What this machine registers as. `inboundPort`: the one that was bound. Pure. */
-export function helloOf(options: AgentOptions, inboundPort: number): Omit<agent.Hello, 'generation'> {
+export function helloOf(options: AgentOptions, inboundPort: number, tunnel?: agent.TunnelOffer): Omit<agent.Hello, 'generation'> {
   const { instance, network, address, labels, locality } = options;
   const services = options.services.map(({ namespace, name, port, protocol }, index, all) => ({
     namespace,
@@ -16,7 +16,7 @@ export function helloOf(options: AgentOptions, inboundPort: number): Omit<agent.
     instance,
     network,
     addresses: [address],
-    role: { $case: 'workload', value: { services, inboundPort } },
+    role: { $case: 'workload', value: { services, inboundPort, ...(tunnel === undefined ? {} : { tunnel }) } },
     labels,
     locality,
     version,

@@ -4,8 +4,10 @@ import { childController } from '../core/lifecycle.ts';
 import type { AgentDeps } from './contract.ts';
 import { withDefaults } from './defaults.ts';
 import { askToLeave, hasDeregistered, sayLeft } from './files.ts';
+import { openIdentities, withAllServices } from './identities/index.ts';
 import type { AgentOptions } from './options.ts';
-import { openIdentity, register } from './start-parts.ts';
+import { registerAll } from './parts/identities.ts';
+import { openIdentity } from './start-parts.ts';
 import { holderOf, lockStateDir } from './state-lock.ts';
 
 /** `expires`: no control plane could be asked in time, so the registration ends there by its age. */
@@ -49,7 +51,9 @@ async function leaveAlone(options: AgentOptions, signal: AbortSignal, deps: Agen
   try {
     const identity = await openIdentity(options, all, controller.signal);
     const report = { draining: true, services: [], sockets: [] };
-    const registration = await register(options, options.inbound.port, identity, report, all, controller.signal);
+    const others = await openIdentities(options, all, controller.signal);
+    const whole = withAllServices(options);
+    const registration = await registerAll(whole, options.inbound.port, identity, others, report, all, controller.signal);
     const registered = await isRegistered(registration, controller.signal);
     if (registered) await registration.leave(askMs);
     await sayLeft(options.stateDir, registered);

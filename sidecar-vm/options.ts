@@ -1,7 +1,14 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
+import { proofOptions } from '../core/identity/index.ts';
 import { isDnsLabel } from '../core/model/index.ts';
 import { accept, type Checked, reject } from '../core/validate.ts';
+import { captureOptions } from './capture/options.ts';
+import { healthOptions, usualHealth } from './health/options.ts';
+import { identitiesOption } from './identities/options.ts';
+import { svidFilesOption } from './svid-files/options.ts';
+import { tunnelOptions } from './tunnel-options.ts';
+import { workloadApiOption } from './workload-api/options.ts';
 
 /**
  * What one VM agent is told. `isthmus vm join` makes it from its flags and keeps it as agent.json in the state directory
@@ -19,22 +26,6 @@ const upstream = z.string().refine((text) => {
   return isIP(bracketed ?? plain ?? text) !== 0;
 }, 'must be IP or IP:PORT');
 
-const health = z.strictObject({
-  probe: z.discriminatedUnion('kind', [
-    z.strictObject({ kind: z.literal('http'), path: z.string().startsWith('/') }),
-    z.strictObject({ kind: z.literal('tcp') }),
-    z.strictObject({ kind: z.literal('exec'), command: z.tuple([z.string()], z.string()) }),
-  ]),
-  /** Default 1,000. */
-  intervalMs: ms.default(1_000),
-  /** Default 1,000. */
-  timeoutMs: ms.default(1_000),
-  /** Passes in a row, default 1. */
-  healthy: z.number().int().min(1).default(1),
-  /** Failures in a row, default 2. */
-  unhealthy: z.number().int().min(1).default(2),
-});
-
 const service = z.strictObject({
   namespace: label,
   name: label,
@@ -44,15 +35,24 @@ const service = z.strictObject({
   /** Default 127.0.0.1. */
   appAddress: ip.default('127.0.0.1'),
   appPort: port,
+  /** Begin each connection to the app with where its caller is, in that version of the PROXY protocol. Default: nothing is said. */
+  proxyProtocol: z.enum(['v1', 'v2']).optional(),
+  /**
+   * The header x-forwarded-client-cert of requests: `sanitize_set` says who called, `sanitize` nothing. What callers say of it themselves
+   * never gets through. Default sanitize_set.
+   */
+  forwardClientCert: z.enum(['sanitize_set', 'sanitize']).optional(),
   /** Default: tcp on the app's port. */
-  health: health.default({ probe: { kind: 'tcp' }, intervalMs: 1_000, timeoutMs: 1_000, healthy: 1, unhealthy: 2 }),
+  health: healthOptions.default(usualHealth),
 });
 
-const schema = z.strictObject({
+const shape = z.strictObject({
   /** Everything the agent keeps; 0700. */
   stateDir: z.string().min(1),
   /** From `isthmus vm token`. */
   token: z.string().min(1),
+  /** What is shown where the token names an attestor. */
+  attest: proofOptions.optional(),
   /** Unique among the VMs of a cluster, the same at every start; default the host name. */
   instance: z.string().regex(/^[A-Za-z0-9._-]{1,128}$/, 'must be 1-128 letters, digits and . _ -'),
   /** IP that others of its network dial. */
@@ -79,15 +79,29 @@ const schema = z.strictObject({
       .record(z.string().regex(/^[a-z0-9.-]+:[0-9]{1,5}$/i, 'must be HOST:PORT'), port)
       .default({})
       .refine((all) => new Set(Object.values(all)).size === Object.keys(all).length, 'two of them have the same local port'),
+    /** Addresses of this machine, such as a bridge of containers, on which explicit ports are served beside 127.0.0.1: whoever reaches them may call. Default none. */
+    listenAddresses: z
+      .array(
+        ip.refine(
+          (address) => !['0.0.0.0', '::'].includes(address),
+          'must be one address: on all of them the whole network could call as this machine',
+        ),
+      )
+      .max(8)
+      .optional(),
     /** Ports that the agent never binds on loopback addresses, besides those of its own services. */
     reservedPorts: z.array(port).default([]),
   }),
+  /** A packet filter leads connections here. Default: none does. */
+  capture: captureOptions.optional(),
   /** Default 127.0.0.1:15053, forwarding nothing. Port 0: any free one. */
   dns: z.strictObject({ address: ip, port: bindPort, upstreams: z.array(upstream).max(8).default([]) }),
   /** For proxyless gRPC programs of this machine: certificates as files, and a socket with their xDS. Default false. */
   grpc: z.boolean().default(false),
   /** Health, readiness, metrics, status (plaintext). Default 127.0.0.1:15021. Port 0: any free one. */
   admin: z.strictObject({ address: ip, port: bindPort }),
+  /** For a machine that nobody can dial. */
+  tunnel: tunnelOptions,
   /** What carries the traffic: our own proxy, an Envoy that the agent runs, or Envoys that somebody else runs here. */
   proxy: z.enum(['isthmus', 'envoy', 'none']).default('isthmus'),
   /** Default: `envoy` of the search path. */
@@ -99,9 +113,41 @@ const schema = z.strictObject({
   discovery: z.enum(['all', 'on-demand']).optional(),
   /** A service looked up once is let go of when nobody has looked it up or been connected to it for so long. Default 24 h. */
   forgetAfterMs: ms.default(24 * 3_600_000),
+  /** Others than the one that the token is for, and whose each is. */
+  identities: identitiesOption(service),
+  /** The SPIFFE Workload API for programs of this machine. */
+  workloadApi: workloadApiOption,
+  /** SVIDs as files, for programs that know nothing of SPIFFE. */
+  svidFiles: svidFilesOption,
   /** From SIGTERM to the end of the last connection. Default 30 s. */
   drainMs: ms.default(30_000),
 });
+
+const schema = shape
+  .refine(
+    ({ svidFiles, identities }) =>
+      svidFiles.every(({ identity }) => identity === 'default' || identities.some(({ name }) => name === identity)),
+    {
+      path: ['svidFiles'],
+      message: 'one of them is of an identity that is not there',
+    },
+  )
+  .refine(
+    ({ services, identities }) => {
+      const all = [...services, ...identities.flatMap((each) => each.services)].map((s) => `${s.namespace}/${s.name}:${s.port}`);
+      return new Set(all).size === all.length;
+    },
+    { path: ['identities'], message: 'two of them have the same service' },
+  )
+  .refine(
+    ({ proxy, identities }) =>
+      proxy === 'isthmus' || identities.every(({ selectors, services }) => services.length + selectors.uid.length === 0),
+    {
+      path: ['identities'],
+      message:
+        'users and services of several identities need proxy isthmus: an Envoy that the agent runs has one. Your own Envoys get theirs by SDS from workloadApi',
+    },
+  );
 
 export type AgentOptions = z.output<typeof schema>;
 export type AgentOptionsInput = z.input<typeof schema>;

@@ -1,13 +1,7 @@
 import { MeshError } from '../core/errors.ts';
-import {
-  controlChannel,
-  type InstanceRegistration,
-  type ObtainedIdentity,
-  obtainIdentity,
-  registerInstance,
-} from '../core/identity/index.ts';
+import { controlChannel, type ObtainedIdentity, obtainIdentity } from '../core/identity/index.ts';
 import { version } from '../core/version.ts';
-import { type agent, buildNode } from '../core/xds/index.ts';
+import { buildNode } from '../core/xds/index.ts';
 import {
   type CountedContext,
   createInbound,
@@ -20,14 +14,17 @@ import {
   openFlows,
   StateFeed,
   type StateView,
+  type Tunnels,
 } from '../gateway/index.ts';
 import { type GrpcSupport, openGrpcSupport } from './certificates/index.ts';
 import type { AgentDeps, ListenAddress } from './contract.ts';
 import { agentFiles, isToLeave } from './files.ts';
-import { helloOf } from './hello.ts';
+import { type OpenIdentity, outboundCallers, servedByOwner } from './identities/index.ts';
 import { agentInterest, inboundServices, type OpenedNames } from './mesh/index.ts';
 import type { AgentOptions } from './options.ts';
-import { type EnvoyTraffic, openEnvoyTraffic } from './proxy/index.ts';
+import { redirectedFrom } from './parts/capture.ts';
+import { openAgentTunnels } from './parts/tunnels.ts';
+import type { EnvoyTraffic } from './proxy/index.ts';
 
 /** What an agent is made of, one function a part. `signal` ends the part. */
 
@@ -39,6 +36,8 @@ export interface Traffic {
   /** Where Envoy, or somebody else's, is behind the two. */
   readonly envoy?: { readonly proxy: EnvoyProxy; readonly traffic: EnvoyTraffic };
   readonly flows: Flows;
+  /** Of a machine that nobody can dial. */
+  readonly tunnels?: Tunnels;
 }
 
 /** From disk, or by redeeming the token as soon as a control plane answers. MeshErrors as obtainIdentity's. */
@@ -47,13 +46,16 @@ export async function openIdentity(options: AgentOptions, deps: Required<AgentDe
     throw new MeshError('CONFIG_INVALID', 'this machine has left the mesh: isthmus vm join TOKEN brings it back');
   }
   const { clock, random, log } = deps;
-  const { token, instance } = options;
+  const { token, instance, attest: proof } = options;
   try {
-    return await obtainIdentity({ dir: agentFiles(options.stateDir).identity, token, instance, clock, random, log, signal });
+    return await obtainIdentity({ dir: agentFiles(options.stateDir).identity, token, proof, instance, clock, random, log, signal });
   } catch (error) {
     if (!(error instanceof MeshError) || (error.code !== 'IDENTITY_INVALID' && error.code !== 'PERMISSION_DENIED')) throw error;
-    const next = 'make a new one with isthmus vm token, and join with it';
-    throw new MeshError(error.code, `the join token was refused: ${error.message}; ${next}`, { cause: error });
+    const [what, next] =
+      proof === undefined
+        ? ['join token', 'make a new one with isthmus vm token, and join with it']
+        : ['proof', 'the log of the control plane says why; check the proof and the AttestationPolicy'];
+    throw new MeshError(error.code, `the ${what} was refused: ${error.message}; ${next}`, { cause: error });
   }
 }
 
@@ -73,7 +75,7 @@ export function openFeed(
     addresses: identity.token.addresses,
     security: () => controlChannel(identity, { cluster, now: () => clock.now() }),
     node: buildNode({ kind: 'agent', identity: spiffeId, instance, network, locality, labels, version }),
-    interest: (kept) => agentInterest(kept, services, names, clock.monotonic()),
+    interest: (kept) => agentInterest(kept, services, names, clock.monotonic(), options.tunnel !== 'off'),
     clock,
     random,
     log,
@@ -101,13 +103,29 @@ export async function openTraffic(
   feed: StateFeed,
   mesh: StateView,
   deps: Required<AgentDeps>,
+  others: readonly OpenIdentity[],
+): Promise<Traffic> {
+  const opened = await openProxy(options, identity, feed, mesh, deps, others);
+  const tunnels = await openAgentTunnels(options, opened.port, identity, feed, deps);
+  return tunnels === undefined ? opened : { ...opened, tunnels };
+}
+
+async function openProxy(
+  options: AgentOptions,
+  identity: ObtainedIdentity,
+  feed: StateFeed,
+  mesh: StateView,
+  deps: Required<AgentDeps>,
+  others: readonly OpenIdentity[],
 ): Promise<Traffic> {
   if (options.proxy !== 'isthmus') {
+    // Envoy's messages are loaded where there is an Envoy.
+    const { openEnvoyTraffic } = await import('./proxy/open-envoy.ts');
     const { proxy, traffic, port, flows } = await openEnvoyTraffic(options, identity, feed, deps);
     traffic.inbound.serve(inboundServices(options.services, feed.store.current));
     return { inbound: traffic.inbound, outbound: traffic.outbound, port, envoy: { proxy, traffic }, flows };
   }
-  const { clock, random, metrics, accessLog, log } = deps;
+  const { clock, random, metrics, accessLog, log, listeners } = deps;
   const flows = openFlows({ role: 'agent', identity, instance: options.instance, clock, random, log });
   const context: CountedContext = {
     state: feed.store,
@@ -116,12 +134,14 @@ export async function openTraffic(
     random,
     limits: defaultLimits,
     metrics,
+    listeners,
     accessLog,
     flows: flows.sink,
     node: { cluster: identity.current().cluster, instance: options.instance, labels: options.labels },
   };
-  const inbound = createInbound(context);
-  const outbound = createOutbound({ ...context, state: mesh });
+  const inbound = servedByOwner(createInbound(context), others);
+  const calling = { ...context, state: mesh, originalDestination: redirectedFrom };
+  const outbound = createOutbound(calling, outboundCallers(options, others, calling, { metrics, log }));
   try {
     inbound.serve(inboundServices(options.services, feed.store.current));
     const { address, port } = await inbound.listen(options.inbound);
@@ -130,26 +150,4 @@ export async function openTraffic(
     await Promise.all([inbound.dispose(), outbound.dispose()]);
     throw error;
   }
-}
-
-export function register(
-  options: AgentOptions,
-  inboundPort: number,
-  identity: ObtainedIdentity,
-  report: agent.Report,
-  deps: Required<AgentDeps>,
-  signal: AbortSignal,
-): Promise<InstanceRegistration> {
-  const { clock, random, log } = deps;
-  return registerInstance({
-    source: identity,
-    dir: agentFiles(options.stateDir).identity,
-    addresses: () => identity.token.addresses,
-    hello: helloOf(options, inboundPort),
-    report,
-    clock,
-    random,
-    log,
-    signal,
-  });
 }

@@ -1,10 +1,13 @@
 import type { BenchCase } from '../bench-case.ts';
+import { agent } from './agent.ts';
+import { caAgents, caRenew } from './ca.ts';
 import { catalog } from './catalog.ts';
 import { gatewayHttp, gatewayPassthrough } from './gateway.ts';
 import { routing } from './routing.ts';
 import { sign } from './sign.ts';
 import { snapshot } from './snapshot.ts';
 import { store } from './store.ts';
+import { tunnel } from './tunnel.ts';
 import { verify } from './verify.ts';
 import { xdsBytes, xdsChange } from './xds-change.ts';
 import { xdsConverge } from './xds-converge.ts';
@@ -13,13 +16,17 @@ import { xdsReconnect } from './xds-reconnect.ts';
 
 /** In the order in which they run. */
 export const benchCases: readonly BenchCase[] = [
+  agent,
   sign,
+  caRenew,
+  caAgents,
   verify,
   catalog,
   snapshot,
   gatewayHttp,
   gatewayPassthrough,
   ...routing,
+  tunnel,
   store,
   xdsChange,
   xdsBytes,

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { formatViolation } from '../../core/validate.ts';
 import type { AgentOptions } from '../../sidecar-vm/main.ts';
 import { CliError } from '../cli-error.ts';
-import { exitCode } from '../exit-codes.ts';
+import { type ExitCode, exitCode } from '../exit-codes.ts';
 import type { Io } from '../io.ts';
 import { type LeafOptions, leaf } from '../leaf.ts';
 import { envoyPathOption, proxyOption } from '../proxy-flags.ts';
@@ -13,12 +13,14 @@ interface Flags extends LeafOptions {
   readonly proxy?: AgentOptions['proxy'];
   readonly envoyPath?: string;
   readonly grpc?: boolean;
+  readonly supervise?: boolean;
 }
 
 export function addAgent(program: Command, io: Io): void {
   leaf(program, 'agent', 'run the agent of a machine that has joined, as after a reboot', [
     'agent',
     'agent --state-dir /var/lib/isthmus-agent',
+    'agent --supervise   # as the systemd unit has it',
     'agent --proxy envoy --envoy-path /usr/local/bin/envoy',
     'agent --grpc   # and see isthmus grpc bootstrap',
   ])
@@ -26,23 +28,34 @@ export function addAgent(program: Command, io: Io): void {
     .addOption(proxyOption().default(undefined, 'what isthmus vm join was told'))
     .addOption(envoyPathOption())
     .option('--grpc', 'keep certificates and xDS for proxyless gRPC programs of this machine, also where vm join did not say so')
-    .action(async ({ stateDir, proxy, envoyPath, grpc }: Flags) =>
-      serveAgent(
-        {
-          ...(await savedOptions(stateDir)),
-          ...(proxy === undefined ? {} : { proxy }),
-          ...(envoyPath === undefined ? {} : { envoyPath }),
-          ...(grpc === undefined ? {} : { grpc }),
-        },
-        io,
-      ),
-    );
+    .option('--supervise', 'keep its ports open in a process of its own: after SIGHUP the version that is installed then takes over')
+    .action(async ({ stateDir, proxy, envoyPath, grpc, supervise }: Flags) => {
+      if (supervise === true) return superviseWorkers(io);
+      const overrides = {
+        ...(proxy === undefined ? {} : { proxy }),
+        ...(envoyPath === undefined ? {} : { envoyPath }),
+        ...(grpc === undefined ? {} : { grpc }),
+      };
+      return serveAgent({ ...(await savedOptions(stateDir)), ...overrides }, io);
+    });
+}
+
+/** This very command again, as a worker. */
+async function superviseWorkers(io: Io): Promise<void> {
+  const { superviseAgent } = await import('../../sidecar-vm/supervisor/index.ts');
+  const [, program = '', ...given] = process.argv;
+  const args = given.filter((each) => each !== '--supervise');
+  const code = await superviseAgent(program, args, io.signal);
+  if (code !== 0) throw new CliError(code as ExitCode, 'INTERNAL', `the agent ended with exit code ${code}: its log says why`);
 }
 
 /** Runs until the process is told to stop. Its ports go to standard output as one JSON line, before the access log; to people on standard error. */
 export async function serveAgent(options: AgentOptions, io: Io): Promise<void> {
-  const { startAgent } = await import('../../sidecar-vm/main.ts');
-  const agent = await startAgent(options, {}, io.signal);
+  const { startAgent, supervised } = await import('../../sidecar-vm/main.ts');
+  const worker = supervised();
+  await worker?.begin();
+  const agent = await startAgent(options, worker === undefined ? {} : { listeners: worker.listeners }, io.signal);
+  worker?.serve(agent);
   const { inbound, dns, admin } = agent;
   const { instance, identity } = agent.status();
   const ports = { inbound: inbound.port, dns: dns.port, admin: admin.port };

@@ -1,21 +1,34 @@
 import type { Command } from 'commander';
+import type { AuthorityStatus } from '../../core/admin/index.ts';
 import { sha256Hex } from '../../core/pki/index.ts';
 import { systemClock } from '../../core/system-clock.ts';
+import { CliError } from '../cli-error.ts';
+import type { TargetOptions } from '../context/target.ts';
+import { exitCode } from '../exit-codes.ts';
 import { emit, type Io } from '../io.ts';
-import { type LeafOptions, leaf } from '../leaf.ts';
+import { apiLeaf, callAndEmit, type LeafOptions } from '../leaf.ts';
+import { authorityText } from '../text/authority-text.ts';
 
-interface CaStatusFlags extends LeafOptions {
-  readonly dir: string;
-  readonly trustDomain: string;
+interface CaStatusFlags extends LeafOptions, TargetOptions {
+  readonly dir?: string;
+  readonly trustDomain?: string;
 }
 
 export function addCaStatus(ca: Command, io: Io): void {
-  leaf(ca, 'status', 'the root in a folder: whether its key fits, and how long it lives', [
+  apiLeaf(ca, 'status', "the control plane's certificates; with --dir the root in a folder: whether its key fits, and how long it lives", [
+    'ca status',
     'ca status --dir /secure/root --trust-domain mesh.example.org',
   ])
-    .requiredOption('--dir <folder>', 'folder of the root')
-    .requiredOption('--trust-domain <name>', 'of the root')
-    .action(async ({ dir, trustDomain, output }: CaStatusFlags) => {
+    .option('--dir <folder>', 'folder of a root; nothing is asked of a control plane then')
+    .option('--trust-domain <name>', 'of that root')
+    .action(async (flags: CaStatusFlags) => {
+      const { dir, trustDomain, output } = flags;
+      if (dir === undefined) {
+        await callAndEmit(io, flags, (client) => client.get<AuthorityStatus>('/v1/ca'), authorityText);
+        return;
+      }
+      if (trustDomain === undefined)
+        throw new CliError(exitCode.invalid, 'INVALID_INPUT', '--dir needs the --trust-domain of the root there');
       const { loadRoot } = await import('../../control/index.ts');
       const { certificate } = await loadRoot(dir, trustDomain);
       const days = Math.floor((certificate.notAfter - systemClock.now()) / 86_400_000);

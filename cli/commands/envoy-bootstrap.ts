@@ -78,7 +78,7 @@ export function addEnvoyBootstrap(envoy: Command, io: Io): void {
 
 async function bootstrapOf(flags: Flags): Promise<object> {
   const [{ envoyFiles, loadEnvoyNode }, { buildEnvoyBootstrap }] = await Promise.all([
-    import('../../gateway/index.ts'),
+    import('../../gateway/envoy/index.ts'),
     import('../../core/xds/envoy/index.ts'),
   ]);
   const node = await loadEnvoyNode(flags.stateDir);

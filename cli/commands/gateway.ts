@@ -11,16 +11,20 @@ import { exitCode } from '../exit-codes.ts';
 import { gatewayKindOption } from '../gateway-kind.ts';
 import { emitReady, type Io } from '../io.ts';
 import { type LeafOptions, leaf } from '../leaf.ts';
+import { addProofFlags, type ProofFlags, proofOf } from '../proof-flags.ts';
 import { envoyPathOption, proxyOption } from '../proxy-flags.ts';
 import { addGatewayToken } from './gateway-token.ts';
+import { countFlag } from './tunnel-flags.ts';
 import { labelFlag } from './vm-join-flags.ts';
 
-interface GatewayFlags extends LeafOptions {
+interface GatewayFlags extends LeafOptions, ProofFlags {
   readonly kind: 'gateway' | 'ingress';
   readonly stateDir?: string;
   readonly tokenFile?: string;
   readonly advertise?: string[];
   readonly advertisePort?: number;
+  readonly behindNat?: boolean;
+  readonly tunnels?: number;
   readonly listen: { readonly address: string; readonly port: number };
   readonly originateAddress: string;
   readonly ingressAddress: string;
@@ -37,15 +41,19 @@ interface GatewayFlags extends LeafOptions {
 
 /** `isthmus gateway` runs one; `isthmus gateway token` is its child, and so no option here may be mandatory for commander. */
 export function addGateway(program: Command, io: Io): void {
-  const gateway = leaf(program, 'gateway', 'run a gateway: between networks, or for people outside the mesh', [
-    'gateway token > gateway.token',
-    'gateway --token-file gateway.token --state-dir /var/lib/isthmus-gateway --advertise gateway.east.example.org',
-    'gateway --kind ingress --label istio=ingressgateway --token-file ingress.token --state-dir /var/lib/isthmus-ingress',
-  ])
+  const gateway = addProofFlags(
+    leaf(program, 'gateway', 'run a gateway: between networks, or for people outside the mesh', [
+      'gateway token > gateway.token',
+      'gateway --token-file gateway.token --state-dir /var/lib/isthmus-gateway --advertise gateway.east.example.org',
+      'gateway --kind ingress --label istio=ingressgateway --token-file ingress.token --state-dir /var/lib/isthmus-ingress',
+    ]),
+  )
     .enablePositionalOptions()
     .addOption(gatewayKindOption())
     .option('--state-dir <folder>', 'what it keeps: identity, and the last good configuration; owner-only (needed)')
     .option('--advertise <host>', 'IP or host name that other networks dial; may be repeated (needed between networks)', collect)
+    .option('--behind-nat', 'peers cannot dial it: it dials gateways of theirs, and is reached through those connections')
+    .option('--tunnels <number>', 'behind a NAT: to how many gateways of each peer, 1-8 (default: 2)', countFlag)
     .option('--advertise-port <port>', 'port that they dial (default: the one it listens on)', portFlag)
     .option('--token-file <file>', 'join token, from: isthmus gateway token (default: the one it keeps)')
     .option('--listen <address:port>', 'mTLS between networks', bindFlag, { address: '0.0.0.0', port: 15_443 })
@@ -75,9 +83,10 @@ export function addGateway(program: Command, io: Io): void {
 }
 
 async function inputOf(flags: GatewayFlags): Promise<Record<string, unknown>> {
-  const { tokenFile, drain, label: labels, output: _output, ...same } = flags;
-  if (flags.stateDir === undefined || (flags.advertise === undefined && flags.kind === 'gateway')) {
-    const needed = flags.kind === 'gateway' ? '--state-dir FOLDER and --advertise HOST are needed' : '--state-dir FOLDER is needed';
+  const { tokenFile, drain, label: labels, output: _output, proofFile: _file, proofCert: _cert, proofKey: _key, ...same } = flags;
+  if (flags.stateDir === undefined || (flags.advertise === undefined && flags.kind === 'gateway' && flags.behindNat !== true)) {
+    const needed =
+      flags.kind === 'gateway' ? '--state-dir FOLDER and --advertise HOST (or --behind-nat) are needed' : '--state-dir FOLDER is needed';
     throw new CliError(exitCode.invalid, 'USAGE', needed, 'see isthmus gateway --help');
   }
   const token = tokenFile === undefined ? undefined : (await readToken(tokenFile)).trim();
@@ -88,7 +97,15 @@ async function inputOf(flags: GatewayFlags): Promise<Record<string, unknown>> {
   if (network === undefined || network === '') {
     throw new CliError(exitCode.invalid, 'INVALID_INPUT', 'the network is not known', 'give --network NAME, or --token-file FILE');
   }
-  return { ...same, labels, network, drainMs: drain, ...(token === undefined ? {} : { token }) };
+  const attest = await proofOf(flags, parsed?.value);
+  return {
+    ...same,
+    labels,
+    network,
+    drainMs: drain,
+    ...(attest === undefined ? {} : { attest }),
+    ...(token === undefined ? {} : { token }),
+  };
 }
 
 function invalid(violations: readonly Violation[]): CliError {

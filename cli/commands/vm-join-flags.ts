@@ -1,15 +1,13 @@
 import { hostname } from 'node:os';
 import { InvalidArgumentError } from 'commander';
 import type { AgentOptionsInput } from '../../sidecar-vm/main.ts';
+import { workloadApiOf } from './vm-identity-flags.ts';
+import { captureOptionsOf, type JoinCaptureFlags } from './vm-join-capture.ts';
+import { type ServiceFlags, servicesOf } from './vm-join-services.ts';
 
-export interface JoinFlags {
-  readonly service?: string;
-  readonly port?: number;
-  readonly appPort?: number;
-  readonly appAddress: string;
-  readonly protocol: 'tcp' | 'http' | 'http2' | 'grpc' | 'tls';
-  readonly health: Probe;
-  readonly address: string;
+export interface JoinFlags extends JoinCaptureFlags, ServiceFlags {
+  readonly callOnly?: boolean;
+  readonly address?: string;
   readonly network?: string;
   readonly locality: string;
   readonly label: Readonly<Record<string, string>>;
@@ -18,6 +16,7 @@ export interface JoinFlags {
   readonly inbound?: Listen;
   readonly outbound: Readonly<Record<string, number>>;
   readonly reservedPorts: readonly number[];
+  readonly listenAddress: readonly string[];
   readonly loopback: boolean;
   readonly dns: Listen;
   readonly dnsUpstream: readonly string[];
@@ -28,6 +27,7 @@ export interface JoinFlags {
   readonly forgetAfter: number;
   readonly drain: number;
   readonly grpc?: boolean;
+  readonly workloadApi?: string | true;
 }
 
 export interface Listen {
@@ -35,13 +35,14 @@ export interface Listen {
   readonly port: number;
 }
 
-export type Probe = NonNullable<NonNullable<NonNullable<AgentOptionsInput['services']>[number]['health']>['probe']>;
-
 export const usualStateDir = '/var/lib/isthmus-agent';
 export const usualInstance = () => hostname().toLowerCase().split('.')[0] ?? 'vm';
 
 /** What the flags say, for parseAgentOptions to judge. */
-export function agentOptionsOf(token: string, flags: JoinFlags & { readonly network: string }): AgentOptionsInput {
+export function agentOptionsOf(
+  token: string,
+  flags: JoinFlags & { readonly network: string; readonly address: string },
+): AgentOptionsInput {
   const { address, network, locality, instance, stateDir, dns, admin, proxy, envoyPath } = flags;
   return {
     stateDir,
@@ -51,13 +52,15 @@ export function agentOptionsOf(token: string, flags: JoinFlags & { readonly netw
     network,
     locality,
     labels: flags.label,
-    services: serviceOf(flags),
+    services: servicesOf(flags),
     inbound: flags.inbound ?? { address, port: 15_006 },
     outbound: {
       explicit: flags.outbound,
       reservedPorts: [...flags.reservedPorts],
+      ...(flags.listenAddress.length === 0 ? {} : { listenAddresses: [...flags.listenAddress] }),
       ...(flags.loopback ? {} : { loopbackAddresses: false }),
     },
+    ...captureOptionsOf(flags),
     dns: { ...dns, upstreams: [...flags.dnsUpstream] },
     admin,
     proxy,
@@ -66,22 +69,8 @@ export function agentOptionsOf(token: string, flags: JoinFlags & { readonly netw
     forgetAfterMs: flags.forgetAfter,
     drainMs: flags.drain,
     grpc: flags.grpc === true,
+    ...workloadApiOf(flags),
   };
-}
-
-function serviceOf({ service, port, appPort, appAddress, protocol, health }: JoinFlags): AgentOptionsInput['services'] {
-  if (service === undefined || port === undefined) return [];
-  const [namespace = '', name = ''] = service.split('/');
-  return [{ namespace, name, port, protocol, appAddress, appPort: appPort ?? port, health: { probe: health } }];
-}
-
-/** `http:/path`, `tcp` or `exec:COMMAND ARGUMENT...`; a command's parts are separated by spaces, there is no shell. */
-export function probeFlag(text: string): Probe {
-  if (text === 'tcp') return { kind: 'tcp' };
-  if (/^http:\/\S*$/.test(text)) return { kind: 'http', path: text.slice('http:'.length) };
-  const [file, ...rest] = text.startsWith('exec:') ? text.slice('exec:'.length).split(' ').filter(Boolean) : [];
-  if (file === undefined) throw new InvalidArgumentError('It must be http:/PATH, tcp or exec:COMMAND.');
-  return { kind: 'exec', command: [file, ...rest] };
 }
 
 export function listenFlag(text: string): Listen {

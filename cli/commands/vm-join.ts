@@ -1,13 +1,16 @@
 import { type Command, Option } from 'commander';
 import { parseJoinToken } from '../../core/identity/index.ts';
 import { formatViolation, type Violation } from '../../core/validate.ts';
-import { collect, durationFlag, portFlag, serviceArgument } from '../arguments.ts';
+import { collect, durationFlag } from '../arguments.ts';
 import { CliError } from '../cli-error.ts';
 import { exitCode } from '../exit-codes.ts';
 import { emit, type Io } from '../io.ts';
 import { type LeafOptions, leaf } from '../leaf.ts';
+import { addProofFlags, type ProofFlags, proofOf } from '../proof-flags.ts';
 import { envoyPathOption, proxyOption } from '../proxy-flags.ts';
 import { serveAgent } from './agent.ts';
+import { addTunnelFlags, type TunnelFlags, tunnelOf } from './tunnel-flags.ts';
+import { joinCaptureFlags } from './vm-join-capture.ts';
 import {
   agentOptionsOf,
   type JoinFlags,
@@ -15,38 +18,44 @@ import {
   listenFlag,
   outboundFlag,
   portsFlag,
-  probeFlag,
   usualInstance,
   usualStateDir,
 } from './vm-join-flags.ts';
+import { serviceFlags } from './vm-join-services.ts';
+import { addressTowards, tokenServices } from './vm-join-token.ts';
+import { startUnit, unitFits } from './vm-join-unit.ts';
 
-type Flags = JoinFlags & LeafOptions & { readonly saveOnly?: boolean };
+type Flags = JoinFlags &
+  TunnelFlags &
+  LeafOptions &
+  ProofFlags & { readonly saveOnly?: boolean; readonly foreground?: boolean; readonly resetIdentity?: boolean };
 
 export function addVmJoin(vm: Command, io: Io): void {
   const command = leaf(vm, 'join', 'join this machine to the mesh, and run its agent until it is told to stop', [
-    'vm join TOKEN --service shop/orders --port 8080 --address 10.0.0.7',
+    'vm join TOKEN   # serves what the token is for',
     'vm join - --service shop/orders --port 80 --app-port 8080 --health http:/healthz --address 10.0.0.7 < token',
-    'vm join TOKEN --address 10.0.0.7 --outbound payments.shop.mesh.internal:80=18080   # a caller only',
+    'vm join TOKEN --service shop/orders:80:8080 --service shop/ledger:9000:grpc --health shop/ledger=grpc --address 10.0.0.7',
+    'vm join TOKEN --call-only --outbound payments.shop.mesh.internal:80=18080',
+    'vm join TOKEN --address 192.168.1.7 --behind-nat',
+    'vm join TOKEN --proof-file /run/secrets/token --service shop/orders --port 8080 --address 10.0.0.7   # vm token --attestor',
     'vm join TOKEN --service shop/orders --port 8080 --address 10.0.0.7 --save-only && isthmus agent',
   ])
     .argument('<token>', 'what isthmus vm token printed; - reads it from standard input, which keeps it out of the process list')
-    .requiredOption('--address <ip>', 'IP of this machine, as others of its network dial it');
-  service(command);
+    .option('--address <ip>', 'IP of this machine, as others of its network dial it (default: the one towards the control plane)')
+    .option('--call-only', 'nothing runs here for others, whatever the token is for: this machine only calls');
+  serviceFlags(command);
   place(command);
-  listeners(command)
+  addTunnelFlags(command);
+  addProofFlags(joinCaptureFlags(listeners(command)))
+    .option('--workload-api [socket]', 'serve the SPIFFE Workload API and SDS on a socket (default: /run/isthmus/workload.sock)')
     .option('--grpc', 'keep certificates and xDS for proxyless gRPC programs of this machine, see isthmus grpc bootstrap')
+    .option(
+      '--foreground',
+      'run the agent here, also where systemd could (default: where root asks and the package is installed, systemd runs it)',
+    )
+    .option('--reset-identity', 'as somebody new: forget the identity that is here, as on a copy of another machine')
     .option('--save-only', "write the agent's configuration, and do not run it")
     .action((token: string, flags: Flags) => join(io, token, flags));
-}
-
-function service(command: Command): Command {
-  return command
-    .option('--service <service>', 'NAMESPACE/NAME that runs here (default: none; this machine only calls)', serviceArgument)
-    .option('--port <port>', 'port of the service, as callers dial it', portFlag)
-    .option('--app-port <port>', 'port that the app listens on (default: --port)', portFlag)
-    .option('--app-address <ip>', 'where the app listens', '127.0.0.1')
-    .addOption(new Option('--protocol <protocol>', 'what is spoken').choices(['tcp', 'http', 'http2', 'grpc', 'tls']).default('http'))
-    .addOption(new Option('--health <probe>', 'http:/PATH, tcp or exec:COMMAND').argParser(probeFlag).default({ kind: 'tcp' }, 'tcp'));
 }
 
 function place(command: Command): Command {
@@ -63,6 +72,15 @@ function listeners(command: Command): Command {
     .option('--inbound <address:port>', 'mTLS from the mesh (default: --address, port 15006)', listenFlag)
     .addOption(
       flag('--outbound <host:port=local>', 'a port of 127.0.0.1 that leads to a mesh service; may be repeated', outboundFlag, {}, 'none'),
+    )
+    .addOption(
+      flag(
+        '--listen-address <ip>',
+        'serve --outbound ports on this address too, such as a bridge of containers; may be repeated',
+        collect,
+        [],
+        'none',
+      ),
     )
     .addOption(flag('--reserved-ports <ports>', 'ports that the agent leaves to programs of this machine, 80,443', portsFlag, [], 'none'))
     .option('--no-loopback', 'no address of 127.64.0.0/10 for each mesh service: explicit --outbound ports alone')
@@ -93,24 +111,33 @@ function listenOption(flag: string, text: string, usual: { readonly address: str
 }
 
 async function join(io: Io, argument: string, flags: Flags): Promise<void> {
-  if ((flags.service === undefined) !== (flags.port === undefined)) {
-    throw new CliError(
-      exitCode.invalid,
-      'USAGE',
-      '--service and --port belong together',
-      'give both, or none for a machine that only calls',
-    );
-  }
   const text = (argument === '-' ? await io.input() : argument).trim();
   const token = parseJoinToken(text);
   if (!token.ok) throw invalid(token.violations);
   const { parseAgentOptions, prepareJoin } = await import('../../sidecar-vm/main.ts');
-  const options = parseAgentOptions(agentOptionsOf(text, { network: token.value.cluster, ...flags }));
+  const address = flags.address ?? (await addressTowards(token.value));
+  const service = flags.service.length > 0 || flags.callOnly === true ? flags.service : tokenServices(token.value);
+  const network = flags.network ?? (token.value.network || token.value.cluster);
+  const attest = await proofOf(flags, token.value);
+  const shown = attest === undefined ? {} : { attest };
+  const said = agentOptionsOf(text, { ...flags, service, network, address });
+  const options = parseAgentOptions({ ...said, ...tunnelOf(flags), ...shown });
   if (!options.ok) throw invalid(options.violations);
-  await prepareJoin(options.value);
-  if (flags.saveOnly !== true) return serveAgent(options.value, io);
+  await prepareJoin(options.value, { resetIdentity: flags.resetIdentity === true });
   const { stateDir, instance } = options.value;
-  emit(io, flags.output, { stateDir, instance }, `Saved in ${stateDir}. Next: isthmus agent --state-dir ${stateDir}`);
+  if (flags.saveOnly === true) {
+    emit(io, flags.output, { stateDir, instance }, `Saved in ${stateDir}. Next: isthmus agent --state-dir ${stateDir}`);
+  } else if (flags.foreground === true || !(await unitFits(options.value))) {
+    await serveAgent(options.value, io);
+  } else {
+    await startUnit(options.value, io);
+    emit(
+      io,
+      flags.output,
+      { stateDir, instance, unit: true },
+      `${instance} is in the mesh, and will be after a reboot. See isthmus vm status`,
+    );
+  }
 }
 
 function invalid(violations: readonly Violation[]): CliError {

@@ -47,6 +47,7 @@ function statusText(status: AgentStatus): string {
     identity === undefined ? 'no identity yet' : `${identity.spiffeId} of cluster ${identity.cluster}, until ${identity.notAfter}`,
     `inbound ${at(status.inbound)}, DNS ${at(status.dns)}, control plane ${data.controlPlane || 'none yet'}`,
     proxyText(status.proxy),
+    ...(status.capture === undefined ? [] : [`capture ${status.capture.rules}: ${status.capture.reason}`]),
     dataText(data),
     '',
     table(
@@ -54,8 +55,22 @@ function statusText(status: AgentStatus): string {
       status.stages.map(({ stage, ok, reason }) => [stage, ok ? 'yes' : 'no', reason]),
     ),
     ...section(
+      ['IDENTITY', 'SPIFFE ID', 'STATE', 'OF', 'SERVICES'],
+      status.identities.map((i) => [i.name, i.spiffeId, i.state, i.selectors || 'everybody', i.services.join(', ')]),
+    ),
+    ...section(
       ['SERVICE', 'HEALTH', 'WHY'],
       services.map((s) => [`${s.namespace}/${s.name}`, s.health, s.reason]),
+    ),
+    ...section(
+      ['TUNNEL TO', 'STATE', 'SINCE', 'STREAMS', 'WHY'],
+      (status.tunnels ?? []).map((t) => [
+        t.address === '' ? t.peer : `${t.peer} (${t.address})`,
+        t.state,
+        t.since === undefined ? '' : new Date(t.since).toISOString(),
+        String(t.streams),
+        t.lastError ?? '',
+      ]),
     ),
     ...section(
       ['CALL', 'ON', 'PROTOCOL', 'ENDPOINTS'],

@@ -16,6 +16,7 @@ import { MeshError } from '../../core/errors.ts';
 import type { Checked } from '../../core/validate.ts';
 import type { Grants } from './access.ts';
 import { ApiRefusal } from './api-errors.ts';
+import { roleForDocuments, roleForKinds } from './attestation-rights.ts';
 import type { ControlApi } from './control-api.ts';
 import type { ObjectsApi } from './objects-api.ts';
 import { asking, changing, type Route, reading } from './route.ts';
@@ -59,6 +60,7 @@ export const objectRoutes: readonly Route[] = [
     bodyBytes: applyBytes,
     auditBody: withoutText,
     scope: ({ body }, api) => objectsOf(api).namespacesOf(body.files, body.namespace),
+    stronger: ({ body }) => roleForDocuments(body.files),
     change: async (api, { body, caller }) => accepted(await objectsOf(api).apply(body, caller.subject)),
   }),
   changing({
@@ -71,6 +73,7 @@ export const objectRoutes: readonly Route[] = [
     reply: ChangeResult,
     bodyBytes: applyBytes,
     scope: ({ body }) => [...new Set(body.objects.map((o) => o.namespace))],
+    stronger: ({ body }) => roleForKinds(body.objects.map((o) => o.kind)),
     change: async (api, { body, caller }) => accepted(await objectsOf(api).delete(body, caller.subject)),
   }),
   changing({
@@ -82,6 +85,7 @@ export const objectRoutes: readonly Route[] = [
     body: RollbackRequest,
     reply: ChangeResult,
     scope: ({ body }, api) => objectsOf(api).namespacesSince(body.revision),
+    stronger: async ({ body }, api) => roleForKinds((await objectsOf(api).kindsSince?.(body.revision)) ?? []),
     change: async (api, { body, caller }) => accepted(await objectsOf(api).rollback(body, caller.subject)),
   }),
   changing({

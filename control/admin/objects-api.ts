@@ -27,6 +27,8 @@ export interface ObjectsApi {
   namespacesOf(files: ApplyRequest['files'], namespace: string | undefined): readonly string[];
   /** That going back to this revision touches. NOT_FOUND when it is not kept. */
   namespacesSince(revision: number): Promise<readonly string[]>;
+  /** Kinds of the objects that going back to this revision touches. NOT_FOUND when it is not kept. */
+  kindsSince?(revision: number): Promise<readonly string[]>;
   /** Of the revision that waits to be confirmed. */
   namespacesWaiting(): Promise<readonly string[]>;
   apply(request: ApplyRequest, by: string): Promise<Checked<Changed<ChangeResult>>>;

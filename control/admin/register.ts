@@ -90,10 +90,11 @@ function refuseOpenRoutes(route: RouteOptions): void {
 
 async function handle(gate: Gate, route: Route, request: FastifyRequest, { caller, grants }: Admitted): Promise<unknown> {
   const call: Call<unknown, unknown, unknown> = { query: request.query, params: request.params, body: request.body, caller, grants };
+  const role = (await route.stronger?.(call, gate.api)) ?? route.role;
   for (const namespace of await namespacesOf(gate, route, call)) {
-    if (grants.has(route.role, namespace)) continue;
+    if (grants.has(role, namespace)) continue;
     await auditRefusal(gate, request, caller, route);
-    throw needs(caller, route.role, namespace === '*' ? 'the whole mesh (a policy on *)' : `namespace ${namespace}`);
+    throw needs(caller, role, namespace === '*' ? 'the whole mesh (a policy on *)' : `namespace ${namespace}`);
   }
   if (!route.changes) return route.run(gate.api, call);
   await gate.audit.ready();

@@ -41,6 +41,8 @@ export interface ChangingRoute<Q extends TObject, P extends TObject, B extends T
   /** What of the body the audit log may have; default: all of it, redacted. */
   readonly auditBody?: (body: unknown) => unknown;
   readonly scope: Scope<Static<Q>, Static<P>, Static<B>>;
+  /** The role that this call needs in place of the route's, where what it holds asks for more; undefined: the route's. */
+  readonly stronger?: (call: Call<Static<Q>, Static<P>, Static<B>>, api: ControlApi) => Role | undefined | Promise<Role | undefined>;
   change(api: ControlApi, call: Call<Static<Q>, Static<P>, Static<B>>): Promise<Changed<Static<R>>>;
 }
 
@@ -56,6 +58,7 @@ export interface Route {
   readonly bodyBytes?: number;
   readonly auditBody?: (body: unknown) => unknown;
   readonly scope: Scope<unknown, unknown, unknown>;
+  readonly stronger?: (call: Call<unknown, unknown, unknown>, api: ControlApi) => Role | undefined | Promise<Role | undefined>;
   readonly run: (api: ControlApi, call: Call<unknown, unknown, unknown>) => Promise<unknown>;
   /** The call is audited, and `run` resolves with a Changed. */
   readonly changes: boolean;

@@ -1,6 +1,5 @@
 import { Type } from 'typebox';
 import {
-  CreatedJoinToken,
   Drift,
   Explanation,
   InstanceList,
@@ -8,12 +7,10 @@ import {
   InviteRequest,
   JoinedPeer,
   JoinPeerRequest,
-  JoinTokenRequest,
   label,
   list,
   PeerList,
   RemovedPeer,
-  Revoked,
   ServiceStatus,
   SignedIntermediate,
   SignRequest,
@@ -23,12 +20,15 @@ import {
   UninstallResult,
 } from '../../core/admin/index.ts';
 import { MeshError } from '../../core/errors.ts';
-import { systemNamespace } from '../../core/model/index.ts';
-import { ApiRefusal } from './api-errors.ts';
+import { authorityRoutes } from './authority-routes.ts';
 import type { ControlApi } from './control-api.ts';
+import { explainedRequest } from './explained-request.ts';
+import { federationRoutes } from './federation-routes.ts';
 import { migrationRoutes } from './migration-routes.ts';
 import { objectRoutes } from './object-routes.ts';
+import { revocationRoutes } from './revocation-routes.ts';
 import { changing, type Route, reading } from './route.ts';
+import { tokenRoutes } from './token-routes.ts';
 import { trafficRoute } from './traffic-route.ts';
 import { visibleDrift, visibleInstances, visibleServices, visibleStatus } from './visible.ts';
 
@@ -41,9 +41,11 @@ export function routesOf(api: ControlApi): readonly Route[] {
   const always = [...readingRoutes, ...tokenRoutes, ...peerRoutes, ...operationRoutes];
   return [
     ...always,
-    ...(api.revokeInstance === undefined ? [] : [revokeRoute]),
+    ...(api.revocations === undefined ? [] : revocationRoutes),
     ...(api.objects === undefined ? [] : objectRoutes),
+    ...(api.federation === undefined ? [] : federationRoutes),
     ...(api.migrations === undefined ? [] : migrationRoutes),
+    ...(api.authority === undefined ? [] : authorityRoutes),
   ];
 }
 
@@ -71,10 +73,13 @@ const readingRoutes: readonly Route[] = [
     path: '/v1/explain',
     role: 'viewer',
     scope: 'mesh',
-    query: Type.Object({ src: party, dst: party }, { additionalProperties: false }),
+    query: Type.Object(
+      { src: party, dst: party, request: Type.Optional(Type.String({ maxLength: 16_384 })) },
+      { additionalProperties: false },
+    ),
     params: none,
     reply: Explanation,
-    read: (api, { query }) => api.explain(query.src, query.dst),
+    read: (api, { query }) => api.explain(query.src, query.dst, explainedRequest(query.request)),
   }),
   trafficRoute,
   reading({
@@ -112,26 +117,6 @@ const readingRoutes: readonly Route[] = [
     params: none,
     reply: UninstallPlan,
     read: (api) => api.uninstallPlan(),
-  }),
-];
-
-const tokenRoutes: readonly Route[] = [
-  changing({
-    method: 'POST',
-    path: '/v1/tokens',
-    role: 'operator',
-    query: none,
-    params: none,
-    body: JoinTokenRequest,
-    reply: CreatedJoinToken,
-    // A gateway speaks for services of every namespace.
-    scope: ({ body }) => (body.role === 'workload' ? (body.service?.split('/')[0] ?? systemNamespace) : undefined),
-    change: (api, { body }) => {
-      if (body.role === 'workload' && (body.service === undefined || body.port === undefined)) {
-        throw new ApiRefusal(400, 'INVALID_INPUT', 'a token for a workload needs its service (NAMESPACE/NAME) and port');
-      }
-      return api.createToken(body);
-    },
   }),
 ];
 
@@ -204,18 +189,3 @@ const operationRoutes: readonly Route[] = [
     },
   }),
 ];
-
-const revokeRoute: Route = changing({
-  method: 'POST',
-  path: '/v1/instances/:id/revoke',
-  role: 'operator',
-  query: none,
-  body: none,
-  reply: Revoked,
-  params: Type.Object({ id: Type.String({ minLength: 1, maxLength: 256 }) }, { additionalProperties: false }),
-  scope: async ({ params }, api) => (await api.instances()).find((i) => i.id === params.id)?.namespace,
-  change: (api, { params }) => {
-    if (api.revokeInstance === undefined) throw new MeshError('NOT_FOUND', 'this control plane cannot revoke instances');
-    return api.revokeInstance(params.id);
-  },
-});

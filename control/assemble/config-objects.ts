@@ -2,13 +2,15 @@ import type {
   AccessPolicyObject,
   AuthorizationPolicyObject,
   ExportPolicyObject,
+  FederatedTrustDomainObject,
   PeerObject,
   RegistryObject,
+  RequestAuthenticationObject,
   TrafficObject,
   WorkloadGroupSpec,
 } from '../../core/config/index.ts';
 import type { LoadedConfig } from '../config/index.ts';
-import type { ObjectView } from '../objects/index.ts';
+import { isTrafficObject, type ObjectView } from '../objects/index.ts';
 
 export function registriesOf(config: LoadedConfig): readonly RegistryObject[] {
   return config.objects.filter((o): o is RegistryObject => o.kind === 'Registry');
@@ -32,6 +34,10 @@ export function peersOf(config: LoadedConfig): readonly PeerObject[] {
   return config.objects.filter((o): o is PeerObject => o.kind === 'Peer');
 }
 
+export function federatedOf(config: LoadedConfig): readonly FederatedTrustDomainObject[] {
+  return config.objects.filter((o): o is FederatedTrustDomainObject => o.kind === 'FederatedTrustDomain');
+}
+
 export function accessPoliciesOf(config: LoadedConfig): readonly AccessPolicyObject[] {
   return config.objects.filter((o): o is AccessPolicyObject => o.kind === 'AccessPolicy');
 }
@@ -41,12 +47,16 @@ export function authorizationPoliciesOf({ objects }: ObjectView): readonly Autho
   return [...objects.values()].map((o) => o.object).filter((o): o is AuthorizationPolicyObject => o.kind === 'AuthorizationPolicy');
 }
 
+export function requestAuthenticationsOf({ objects }: ObjectView): readonly RequestAuthenticationObject[] {
+  return [...objects.values()].map((o) => o.object).filter((o): o is RequestAuthenticationObject => o.kind === 'RequestAuthentication');
+}
+
 const traffic = new WeakMap<ObjectView, readonly TrafficObject[]>();
 
 /** The same list each time it is asked for of one view: what compiles it looks at a list once. */
 export function trafficObjectsOf(view: ObjectView): readonly TrafficObject[] {
   const all = () => [...view.objects.values()].map((o) => o.object);
-  const known = traffic.get(view) ?? all().filter((o): o is TrafficObject => o.kind !== 'AuthorizationPolicy');
+  const known = traffic.get(view) ?? all().filter(isTrafficObject);
   traffic.set(view, known);
   return known;
 }

@@ -11,13 +11,11 @@ import type {
 import type { Clock } from '../../core/clock.ts';
 import type { MeshSpec } from '../../core/config/index.ts';
 import { MeshError } from '../../core/errors.ts';
-import { formatSpiffeId } from '../../core/model/index.ts';
 import { certificatesToPem, pemBlocks } from '../../core/pki/index.ts';
 import type { Store } from '../../core/store.ts';
 import { formatViolation } from '../../core/validate.ts';
-import type { RegisteredInstance } from '../../registries/vm/index.ts';
 import type { ControlApi } from '../admin/index.ts';
-import { loadRoot, signIntermediate } from '../ca/index.ts';
+import { type Ledger, signIntermediate } from '../ca/index.ts';
 import type { Catalog } from '../catalog/index.ts';
 import type { LiveConfig } from '../config/index.ts';
 import type { Objects, ObjectView } from '../objects/index.ts';
@@ -25,15 +23,19 @@ import type { Policy } from '../policy/index.ts';
 import type { Instances } from '../registration/index.ts';
 import { explain } from '../snapshot/index.ts';
 import type { XdsServer } from '../xds/index.ts';
-import { exportsOf, workloadGroupsOf } from './config-objects.ts';
+import { exportsOf } from './config-objects.ts';
 import type { ControlIdentity } from './control-identity.ts';
 import type { DriftHome } from './drift.ts';
-import { makeJoinToken } from './join-tokens.ts';
+import type { FederationHome } from './federation.ts';
+import { listInstances } from './instances.ts';
+import { makeAttestorToken, makeJoinToken } from './join-tokens.ts';
 import type { MigrationHome } from './migrations.ts';
 import { objectConflicts } from './object-conflicts.ts';
 import type { ObjectSources } from './object-sources.ts';
 import { objectsApi } from './objects.ts';
 import type { Publishing } from './publishing.ts';
+import { createRevocationsApi } from './revocations.ts';
+import type { RotationHome } from './rotation.ts';
 import type { Snapshots } from './snapshots.ts';
 import { buildStatus } from './status.ts';
 import type { TrafficHome } from './traffic.ts';
@@ -60,8 +62,13 @@ export interface FacadeParts {
   readonly snapshots: Snapshots;
   readonly xds: XdsServer;
   readonly instances: Instances;
+  readonly ledger: Ledger;
+  /** Of this control plane. */
+  readonly replica: string;
   readonly drift: DriftHome;
   readonly migrations: MigrationHome;
+  readonly rotation: RotationHome;
+  readonly federation: FederationHome;
   readonly traffic: TrafficHome;
   readonly publishing: Publishing;
   readonly peers: PeerOperations;
@@ -72,9 +79,17 @@ export interface FacadeParts {
 
 /** The control plane as the API sees it. */
 export function createControlApi(parts: FacadeParts): ControlApi {
-  const { mesh, identity, store, catalog, snapshots, publishing, peers, instances, clock } = parts;
+  const { mesh, identity, store, catalog, snapshots, publishing, peers, clock } = parts;
   const signing: Pick<ControlApi, 'signIntermediate'> =
     mesh.identity.rootDir === undefined ? {} : { signIntermediate: (request) => sign(parts, request.cluster, request.csr) };
+  const joinContext = () => ({
+    store,
+    mesh,
+    trust: identity.authority.bundle(),
+    addresses: parts.addresses(),
+    objects: parts.objects.set.current(),
+    now: clock.now(),
+  });
   return {
     ...signing,
     objects: objectsApi(parts.objects, {
@@ -85,23 +100,19 @@ export function createControlApi(parts: FacadeParts): ControlApi {
       peers: () => peers.status().map((p) => p.cluster),
       trafficSeen: parts.traffic,
     }),
+    authority: parts.rotation.api,
+    revocations: createRevocationsApi(parts),
     migrations: parts.migrations.api,
+    federation: parts.federation.api,
     drift: async (all) => parts.drift.report(all),
     traffic: async (query) => parts.traffic.query(query),
     status: async () => status(parts),
-    explain: async (src, dst): Promise<Explanation> => explain(snapshots.inputs, src, dst),
-    instances: async () => (await instances.list()).map(({ record }) => instanceStatus(record, mesh.trustDomain, clock.now())),
+    explain: async (src, dst, request): Promise<Explanation> => explain(snapshots.inputs, src, dst, request),
+    instances: () => instancesNow(parts),
     peers: async () => peers.status(),
     uninstallPlan: () => publishing.plan(),
-    createToken: (request) =>
-      makeJoinToken(request, {
-        store,
-        mesh,
-        trust: identity.authority.bundle(),
-        addresses: parts.addresses(),
-        groupOf: (name) => workloadGroupsOf(parts.objects.set.current()).get(name),
-        now: clock.now(),
-      }),
+    createToken: (request) => makeJoinToken(request, joinContext()),
+    attestorToken: async (policy, network) => makeAttestorToken(policy, network, joinContext()),
     invitePeer: async (ttlMs, dial) => {
       const value = await peers.invite(ttlMs, dial);
       return { value, diff: [{ subject: `invite/${value.id}`, after: { expiresAt: value.expiresAt } }] };
@@ -120,6 +131,26 @@ export function createControlApi(parts: FacadeParts): ControlApi {
       return { value, diff: [{ subject: 'published', before: { records: value.removed } }] };
     },
   };
+}
+
+/** Everybody who attested, and how far each has come. */
+export async function instancesNow({
+  mesh,
+  catalog,
+  instances,
+  ledger,
+  clock,
+}: Pick<FacadeParts, 'mesh' | 'catalog' | 'instances' | 'ledger' | 'clock'>): Promise<Instance[]> {
+  const [records, starts, grants] = await Promise.all([instances.list(), instances.starts(), ledger.grants()]);
+  const view = catalog.current();
+  return listInstances({
+    records: records.map(({ record }) => record),
+    starts,
+    grants,
+    view,
+    trustDomain: mesh.trustDomain,
+    now: clock.now(),
+  });
 }
 
 function status(parts: FacadeParts): Status {
@@ -149,33 +180,6 @@ function status(parts: FacadeParts): Status {
   });
 }
 
-function instanceStatus(record: RegisteredInstance, trustDomain: string, now: number): Instance {
-  const services = record.role === 'workload' ? record.services : [];
-  const sick = services.find((s) => s.healthy !== true);
-  const healthy = sick === undefined && !record.draining;
-  const reason = record.expired
-    ? 'its agent is silent'
-    : record.draining
-      ? 'draining'
-      : sick === undefined
-        ? undefined
-        : (sick.reason ?? 'not reported yet');
-  return {
-    id: record.instance,
-    role: record.role,
-    namespace: record.namespace,
-    spiffeId: formatSpiffeId({ trustDomain, namespace: record.namespace, serviceAccount: record.serviceAccount }),
-    network: record.network,
-    addresses: [...record.addresses],
-    services: services.map((s) => `${s.namespace}/${s.name}`),
-    ...(record.role === 'workload' && record.group !== undefined ? { group: record.group } : {}),
-    generation: record.generation,
-    stage: record.expired ? 'expired' : healthy ? 'healthy' : 'registered',
-    ageMs: Math.max(0, now - record.registeredAt),
-    ...(reason === undefined ? {} : { reason }),
-  };
-}
-
 function countsOf(catalog: Catalog, cluster: string): { services: number; endpoints: number } {
   const of = catalog.status().filter((s) => s.cluster === cluster);
   return { services: of.reduce((n, s) => n + s.services, 0), endpoints: of.reduce((n, s) => n + s.endpoints, 0) };
@@ -186,11 +190,11 @@ async function sign(
   cluster: string,
   csrPem: string,
 ): Promise<{ value: SignedIntermediate; diff: { subject: string; after: unknown }[] }> {
-  const { mesh, clock } = parts;
+  const { mesh, clock, identity } = parts;
+  const root = identity.authority.signer;
   const [csr] = pemBlocks(csrPem, 'CERTIFICATE REQUEST');
-  if (csr === undefined || mesh.identity.rootDir === undefined)
-    throw new MeshError('CONFIG_INVALID', 'csr holds no certificate request in PEM');
-  const root = await loadRoot(mesh.identity.rootDir, mesh.trustDomain);
+  if (csr === undefined) throw new MeshError('CONFIG_INVALID', 'csr holds no certificate request in PEM');
+  if (root === undefined) throw new MeshError('NOT_FOUND', 'the root that signs is not online here: run isthmus ca sign where it is kept');
   const signed = signIntermediate(root, csr, cluster, clock.now(), mesh.identity.intermediateTtlMs);
   const notAfter = new Date(signed.notAfter).toISOString();
   const value = { certificate: certificatesToPem([signed.der]), roots: [certificatesToPem([root.certificate.der])], notAfter };

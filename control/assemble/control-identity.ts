@@ -3,12 +3,22 @@ import { join } from 'node:path';
 import type { SecureContextOptions } from 'node:tls';
 import type { Clock } from '../../core/clock.ts';
 import type { MeshSpec } from '../../core/config/index.ts';
+import { MeshError } from '../../core/errors.ts';
 import { readIfThere, type SettableSvidSource, writeOwnerOnly } from '../../core/identity/index.ts';
 import type { Log } from '../../core/log.ts';
 import { clusterSan } from '../../core/model/index.ts';
-import { certificatesToPem, generateKey, issueBootstrap, keyToPem, parseCertificate, pemBlocks } from '../../core/pki/index.ts';
+import {
+  type Certificate,
+  certificatesToPem,
+  generateKey,
+  issueBootstrap,
+  keyToPem,
+  parseCertificate,
+  pemBlocks,
+  rootFault,
+} from '../../core/pki/index.ts';
 import { type AdminTls, adminTlsOf, apiTrustFile } from '../admin/index.ts';
-import { Authority, loadRoot, ownSvidSource } from '../ca/index.ts';
+import { Authority, loadRoots, ownSvidSource } from '../ca/index.ts';
 import type { FrontIdentity } from '../grpc/index.ts';
 
 const day = 86_400_000;
@@ -45,10 +55,20 @@ export class ControlIdentity {
   static async open(options: ControlIdentityOptions): Promise<ControlIdentity> {
     const { mesh, clock, log } = options;
     const { cluster, trustDomain, identity } = mesh;
-    const root = identity.rootDir === undefined ? {} : { root: await loadRoot(identity.rootDir, trustDomain) };
+    const online = identity.rootDir === undefined ? [] : await loadRoots(identity.rootDir, trustDomain);
     const dir = join(mesh.stateDir, 'ca');
     const intermediateTtlMs = identity.intermediateTtlMs;
-    const authority = await Authority.open({ dir, cluster, trustDomain, ...root, intermediateTtlMs, clock, log });
+    const authority = await Authority.open({
+      dir,
+      cluster,
+      trustDomain,
+      online,
+      ...(await pinned(identity)),
+      announceFirst: true,
+      intermediateTtlMs,
+      clock,
+      log,
+    });
     const bootstrap = await openBootstrap(join(mesh.stateDir, 'bootstrap.pem'), clusterSan(cluster, trustDomain), clock.now());
     const opened = new ControlIdentity(authority, bootstrap, options);
     await opened.#writeTrust();
@@ -102,6 +122,16 @@ export class ControlIdentity {
     const { roots } = this.authority.bundle();
     await writeOwnerOnly(apiTrustFile(this.#options.mesh.stateDir), certificatesToPem([...roots, this.bootstrap.certificate]));
   }
+}
+
+/** The root of an external signer: what an operator has put there, never what the signer says. */
+async function pinned({ signer }: MeshSpec['identity']): Promise<{ readonly pinned?: readonly Certificate[] }> {
+  if (signer === undefined) return {};
+  const roots = pemBlocks((await readIfThere(signer.rootFile)) ?? '', 'CERTIFICATE').map((der) => parseCertificate(der));
+  const good = roots.flatMap((root) => (root.ok && rootFault(root.value) === undefined ? [root.value] : []));
+  if (good.length === 0)
+    throw new MeshError('CONFIG_INVALID', `identity.signer.rootFile: ${signer.rootFile} holds no root certificate in PEM`);
+  return { pinned: good };
 }
 
 async function openBootstrap(path: string, dnsName: string, now: number): Promise<Bootstrap> {

@@ -7,14 +7,18 @@ import { LoadReportingServiceService } from '../../core/xds/gen/envoy/service/lo
 import { IdentityService, RegistrationService } from '../../core/xds/gen/isthmus/agent/v1/agent.ts';
 import { TelemetryService } from '../../core/xds/gen/isthmus/telemetry/v1/telemetry.ts';
 import type { ResourceSource } from '../../core/xds/index.ts';
-import { Issuance, JoinTokenAttestor, Ledger } from '../ca/index.ts';
+import { Issuance, Ledger, RootReports } from '../ca/index.ts';
+import type { CatalogView } from '../catalog/index.ts';
 import { parseHostPort } from '../config/index.ts';
 import { GrpcFront, identityServer } from '../grpc/index.ts';
-import { Instances, Liveness, Presence, registrationServer, SocketReports } from '../registration/index.ts';
+import { Instances, Liveness, Presence, type ReachWatch, registrationServer, SocketReports, Takeovers } from '../registration/index.ts';
+import type { Refusals } from '../telemetry/index.ts';
 import { loadReportingServer } from '../telemetry/loads/index.ts';
 import { telemetryServer } from '../telemetry/traffic/index.ts';
 import { createXdsServer, type XdsServer } from '../xds/index.ts';
+import { Attestors } from './attestors.ts';
 import type { ControlIdentity } from './control-identity.ts';
+import { createReachWatch } from './reach.ts';
 import type { TrafficHome } from './traffic.ts';
 
 export interface GrpcServicesOptions {
@@ -23,8 +27,13 @@ export interface GrpcServicesOptions {
   readonly store: Store;
   readonly resources: ResourceSource;
   readonly traffic: TrafficHome;
+  /** The mesh as it is known, for the ways to other networks. */
+  readonly view: () => CatalogView;
   readonly clock: Clock;
+  /** [0, 1). */
+  readonly random: () => number;
   readonly log: Log;
+  readonly refusals: Refusals;
   /** The control plane's own end. */
   readonly signal: AbortSignal;
 }
@@ -34,33 +43,43 @@ export interface GrpcServices {
   readonly front: GrpcFront;
   readonly xds: XdsServer;
   readonly ledger: Ledger;
+  /** Follow the AttestationPolicies that `apply` is given. */
+  readonly attestors: Attestors;
   readonly instances: Instances;
   readonly liveness: Liveness;
   /** Tells other replicas that this one is there. */
   readonly presence: Presence;
   /** Which connections agents see, for migrations that drain; follows the store in its `run`. */
   readonly sockets: SocketReports;
+  /** Connects back to what registers, in its `run`. */
+  readonly reach: ReachWatch;
+  /** Which roots agents and gateways lean on. */
+  readonly roots: RootReports;
 }
 
 export function createGrpcServices(options: GrpcServicesOptions): GrpcServices {
-  const { mesh, identity, store, resources, traffic, clock, log, signal } = options;
+  const { mesh, identity, store, resources, traffic, view, clock, random, log, refusals, signal } = options;
   const { authority } = identity;
   const listen = parseHostPort(mesh.grpc.listen) ?? { host: '0.0.0.0', port: 15_012 };
-  const front = new GrpcFront({ ...listen, identity: identity.front(), clock, log });
+  const front = new GrpcFront({ ...listen, identity: identity.front(), clock, log, refusals });
   identity.subscribe(() => front.useIdentity(identity.front()));
   const callerOf = front.callerOf.bind(front);
 
   const ledger = new Ledger(store);
-  const attestors = [new JoinTokenAttestor(store, mesh.cluster, mesh.trustDomain)];
-  const issuance = new Issuance({ authority, ledger, attestors, svidTtlMs: mesh.identity.svidTtlMs, clock, log });
-  front.addService(IdentityService, identityServer({ issuance, authority, callerOf, clock, log }));
+  const attestors = new Attestors({ mesh, store, clock, log });
+  const issuance = new Issuance({ authority, ledger, attestors, svidTtlMs: mesh.identity.svidTtlMs, clock, log, refusals });
+  front.addService(IdentityService, identityServer({ issuance, authority, callerOf, clock, log, refusals }));
 
   const instances = new Instances(store);
   const ttlMs = mesh.catalog.agentTtlMs;
   const presence = new Presence(store, randomUUID());
   const liveness = new Liveness({ instances, presence, ttlMs, clock, log });
   const sockets = new SocketReports({ store, clock, log });
-  front.addService(RegistrationService, registrationServer({ instances, liveness, ledger, callerOf, ttlMs, sockets, clock, log, signal }));
+  const reach = createReachWatch({ mesh, identity, instances, ledger, view, clock, random, log });
+  const takeovers = new Takeovers({ instances, clock, log });
+  const roots = new RootReports(clock);
+  const registration = { instances, liveness, ledger, callerOf, ttlMs, sockets, reach, takeovers, roots, clock, log, signal };
+  front.addService(RegistrationService, registrationServer(registration));
 
   const { cluster } = mesh;
   const { store: counts, reporters, meters, pace } = traffic;
@@ -71,5 +90,5 @@ export function createGrpcServices(options: GrpcServicesOptions): GrpcServices {
 
   const xds = createXdsServer({ source: resources, cluster, callerOf, clock, log });
   for (const { definition, handlers } of xds.services) front.addService(definition, handlers);
-  return { front, xds, ledger, instances, liveness, presence, sockets };
+  return { front, xds, ledger, attestors, instances, liveness, presence, sockets, reach, roots };
 }

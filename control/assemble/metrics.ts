@@ -1,3 +1,4 @@
+import type { Instance } from '../../core/admin/index.ts';
 import type { TrustBundle } from '../../core/pki/index.ts';
 import { parseCertificate } from '../../core/pki/index.ts';
 import type { SourceReport } from '../catalog/index.ts';
@@ -13,6 +14,7 @@ export interface MetricsInput {
   readonly clients: readonly XdsClientStatus[];
   readonly trust: TrustBundle;
   readonly drift: readonly DriftCount[];
+  readonly instances: readonly Instance[];
 }
 
 /** Of an owner's shared objects, at one cluster. */
@@ -34,6 +36,8 @@ export function recordMetrics(metrics: ControlMetrics, input: MetricsInput): voi
     metrics.xdsClients,
     metrics.xdsRefused,
     metrics.sharedObjects,
+    metrics.instances,
+    metrics.instanceStage,
   ])
     gauge.reset();
   for (const source of input.sources) {
@@ -51,6 +55,7 @@ export function recordMetrics(metrics: ControlMetrics, input: MetricsInput): voi
   for (const { typeUrl: type, refused } of input.clients.flatMap((c) => c.types)) {
     for (const { unsent } of refused) metrics.xdsRefused.inc({ type, cause: unsent === true ? 'encoding' : 'client' });
   }
+  recordInstances(metrics, input.instances);
   const { roots, intermediates, trustDomain } = input.trust;
   for (const der of roots) recordExpiry(metrics, trustDomain, 'root', der);
   for (const { cluster, certificate } of intermediates) recordExpiry(metrics, cluster, 'intermediate', certificate);
@@ -59,4 +64,15 @@ export function recordMetrics(metrics: ControlMetrics, input: MetricsInput): voi
 function recordExpiry(metrics: ControlMetrics, name: string, kind: string, der: Uint8Array): void {
   const parsed = parseCertificate(der);
   if (parsed.ok) metrics.certificateExpiry.set({ name, kind }, parsed.value.notAfter / 1000);
+}
+
+/** From not serving at all to all that there is. */
+const stages = ['revoked', 'expired', 'attested', 'registered', 'healthy', 'selectable', 'reachable'] as const;
+const instancesShown = 500;
+
+function recordInstances(metrics: ControlMetrics, instances: readonly Instance[]): void {
+  for (const stage of stages) metrics.instances.set({ stage }, instances.filter((each) => each.stage === stage).length);
+  metrics.clonesSuspected.set(instances.filter((each) => each.cloneSuspected !== undefined).length);
+  const worst = stages.flatMap((stage) => instances.filter((each) => each.stage === stage)).slice(0, instancesShown);
+  for (const { id: instance, namespace, stage } of worst) metrics.instanceStage.set({ namespace, instance, stage }, 1);
 }

@@ -29,17 +29,24 @@ function isAppliable(object: ConfigObject): object is AppliableObject {
 }
 
 /** As the configuration files are parsed, but for the kinds that belong to one control plane. */
-export const parserFor = (trustDomain: string): ParseDocument => parser(trustDomain, 'people');
+export const parserFor = (trustDomain: string, federated: () => readonly string[] = () => []): ParseDocument =>
+  parser(trustDomain, 'people', federated);
+
+/**
+ * For what was accepted once, or is written elsewhere: it may name trust domains with which nobody here is federated any more. A policy
+ * that is refused for that would no longer guard anything.
+ */
+export const storedParserFor = (trustDomain: string): ParseDocument => parser(trustDomain, 'people', () => 'any');
 
 /** For what control planes write: with the kinds that no people write. */
-export const sharedParserFor = (trustDomain: string): ParseDocument => parser(trustDomain, 'control-planes');
+export const sharedParserFor = (trustDomain: string): ParseDocument => parser(trustDomain, 'control-planes', () => 'any');
 
 const parser =
-  (trustDomain: string, by: 'people' | 'control-planes'): ParseDocument =>
+  (trustDomain: string, by: 'people' | 'control-planes', federated: () => readonly string[] | 'any'): ParseDocument =>
   (document) => {
     const { located, violations } = parseObject(document, '/', by);
     if (located === undefined) return reject(violations);
-    const foreign = foreignPrincipals([located], trustDomain);
+    const foreign = foreignPrincipals([located], trustDomain, federated());
     return foreign.length > 0 ? reject(foreign) : appliable(located);
   };
 
@@ -80,6 +87,10 @@ export function objectsApi(objects: Objects, around: ObjectSurroundings): Object
     namespacesSince: async (revision) => {
       const state = await applied.refresh();
       return namesOf((await applied.stepBack(state, revision)).map((c) => c.key));
+    },
+    kindsSince: async (revision) => {
+      const state = await applied.refresh();
+      return (await applied.stepBack(state, revision)).map((c) => c.key.split('/')[1] ?? '');
     },
     namespacesWaiting: async () => {
       const { tentative } = (await applied.refresh()).head;

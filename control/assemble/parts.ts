@@ -10,25 +10,36 @@ import { type Catalog, createCatalog } from '../catalog/index.ts';
 import { type LiveConfig, parseHostPort } from '../config/index.ts';
 import { Leadership } from '../leadership/index.ts';
 import { Objects, type ObjectView } from '../objects/index.ts';
-import { authorizationPolicies, callerPolicies, type Policy } from '../policy/index.ts';
+import { authorizationPolicies, callerPolicies, type Policy, requestAuthentications } from '../policy/index.ts';
 import { GatewayList } from '../registration/index.ts';
 import { createTrafficCompiler } from '../routing/index.ts';
 import { compiledCheck, noTraffic } from '../snapshot/index.ts';
-import { type ControlMetrics, createMetrics } from '../telemetry/index.ts';
+import { type ControlMetrics, createMetrics, createRefusals, type Refusals } from '../telemetry/index.ts';
 import { compiledFaults } from './compiled-faults.ts';
-import { accessPoliciesOf, authorizationPoliciesOf, exportsOf, registriesOf, trafficObjectsOf } from './config-objects.ts';
-import { createControlApi } from './control-facade.ts';
+import {
+  accessPoliciesOf,
+  authorizationPoliciesOf,
+  exportsOf,
+  federatedOf,
+  registriesOf,
+  requestAuthenticationsOf,
+  trafficObjectsOf,
+} from './config-objects.ts';
+import { createControlApi, instancesNow } from './control-facade.ts';
 import { ControlIdentity } from './control-identity.ts';
 import { DriftHome } from './drift.ts';
+import { FederationHome } from './federation.ts';
 import { createGrpcServices, type GrpcServices } from './grpc-services.ts';
+import { keySources, openIssuerKeys } from './issuer-keys.ts';
 import { recordMetrics } from './metrics.ts';
 import { MigrationEvents } from './migration-events.ts';
 import { MigrationHome } from './migrations.ts';
 import { ObjectSources } from './object-sources.ts';
-import { parserFor } from './objects.ts';
+import { parserFor, storedParserFor } from './objects.ts';
 import { Peers } from './peers.ts';
 import { Publishing } from './publishing.ts';
 import { resolveHost } from './resolve-host.ts';
+import { RotationHome } from './rotation.ts';
 import { Snapshots, type TrafficOf } from './snapshots.ts';
 import { Sources } from './sources.ts';
 import { TrafficHome } from './traffic.ts';
@@ -51,6 +62,7 @@ export interface Surroundings {
 export interface ControlParts extends Surroundings {
   readonly mesh: MeshSpec;
   readonly metrics: ControlMetrics;
+  readonly refusals: Refusals;
   readonly identity: ControlIdentity;
   readonly catalog: Catalog;
   readonly objects: Objects;
@@ -61,7 +73,9 @@ export interface ControlParts extends Surroundings {
   readonly sources: Sources;
   readonly publishing: Publishing;
   readonly peers: Peers;
+  readonly rotation: RotationHome;
   readonly drift: DriftHome;
+  readonly federation: FederationHome;
   readonly migrations: MigrationHome;
   readonly migrationEvents: MigrationEvents;
   readonly gateways: GatewayList;
@@ -80,11 +94,14 @@ export async function buildParts(around: Surroundings): Promise<ControlParts> {
   const mesh = config.current.mesh.spec;
   const cluster = clusterId(mesh.cluster);
   const metrics = createMetrics({ cluster });
+  const refusals = createRefusals(log, metrics.refusals);
   const identity = await ControlIdentity.open({ mesh, clock, log, signal });
   const onProblem = (message: string) => log.error({}, message);
   const catalog = createCatalog({ cluster, store, clock, expireAfterMs: mesh.catalog.expireAfterMs, onProblem });
   await catalog.start(signal);
-  const parse = parserFor(mesh.trustDomain);
+  const federatedWith = () => federatedOf(config.current).map(({ spec }) => spec);
+  const parse = parserFor(mesh.trustDomain, () => federatedWith().map((each) => each.trustDomain));
+  const parseStored = storedParserFor(mesh.trustDomain);
   const leadership = new Leadership({
     store,
     clock,
@@ -96,8 +113,8 @@ export async function buildParts(around: Surroundings): Promise<ControlParts> {
     sole: mesh.store.kind === 'embedded',
   });
   const faults = compiledFaults(mesh.hostSuffix, () => snapshots.inputs);
-  const objects = new Objects({ store, leadership, clock, log, cluster, parse, faults });
-  const objectSources = new ObjectSources({ set: objects.set, store, cluster, parse, clock, random, log });
+  const objects = new Objects({ store, leadership, clock, log, cluster, parse, parseStored, faults });
+  const objectSources = new ObjectSources({ set: objects.set, store, cluster, parse: parseStored, clock, random, log });
   const compiler = createTrafficCompiler({ hostSuffix: mesh.hostSuffix, check: compiledCheck });
   const trafficOf: TrafficOf = (view, services) => compiler.update(trafficObjectsOf(objects.set.current()), view, services);
   const first = {
@@ -110,20 +127,45 @@ export async function buildParts(around: Surroundings): Promise<ControlParts> {
     originateCidrs: mesh.originate.sources.flatMap((s) => s.cidrs),
   };
   const snapshots = new Snapshots(first, trafficOf);
-  identity.authority.subscribe(() => snapshots.set({ trust: identity.authority.bundle() }));
+  const federation = new FederationHome({ ...around, mesh, identity, refusals, registry: metrics.registry });
+  for (const changing of [identity.authority, federation.domains]) changing.subscribe(() => snapshots.set({ trust: federation.trust() }));
   const traffic = new TrafficHome(clock, mesh.hostSuffix, () => catalog.current());
-  const services = createGrpcServices({ mesh, identity, store, resources: snapshots.resources, traffic, clock, log, signal });
+  const services = createGrpcServices({
+    ...around,
+    mesh,
+    identity,
+    resources: snapshots.resources,
+    traffic,
+    refusals,
+    view: () => catalog.current(),
+  });
   const sources = new Sources({ catalog, cluster, store, clock, random, log });
   const onPorts: ConstructorParameters<typeof Publishing>[0]['onPorts'] = (gatewayPorts) => snapshots.set({ gatewayPorts });
   const publishing = new Publishing({ mesh, catalog, sources, store, clock, random, log, onPorts });
   const policiesOf = (view: ObjectView) => {
     const { trustDomain } = mesh;
     const base = callerPolicies({ cluster, trustDomain, exports: exportsOf(config.current, view, cluster), peers: peers.namespaces() });
-    return [...base, authorizationPolicies(authorizationPoliciesOf(view))];
+    const tokens = requestAuthentications(requestAuthenticationsOf(view), (uri) => issuerKeys.current(uri));
+    return [...base, authorizationPolicies(authorizationPoliciesOf(view), federatedWith()), tokens];
   };
-  const applyPolicies = () => snapshots.set({ policies: policiesOf(objects.set.current()) });
+  const applyPolicies = () => {
+    issuerKeys.want(keySources(requestAuthenticationsOf(objects.set.current())));
+    snapshots.set({ policies: policiesOf(objects.set.current()) });
+  };
+  const issuerKeys = await openIssuerKeys(around, () => applyPolicies());
   const exports = () => exportsOf(config.current, objects.set.current(), cluster);
-  const peers = new Peers({ ...around, mesh, identity, catalog, objects, exports, front: services.front, onPeers: applyPolicies });
+  const rotation: RotationHome = new RotationHome({ ...around, mesh, authority: identity.authority, services, peers: () => peers });
+  const peers: Peers = new Peers({
+    ...around,
+    mesh,
+    identity,
+    catalog,
+    objects,
+    exports,
+    rotation,
+    front: services.front,
+    onPeers: applyPolicies,
+  });
   const drift = new DriftHome({ cluster, peers, objects, clock });
   const migrationEvents = new MigrationEvents({ metrics: metrics.migrations, clock, random, log });
   const migrations = new MigrationHome({
@@ -152,12 +194,21 @@ export async function buildParts(around: Surroundings): Promise<ControlParts> {
     events: migrationEvents,
     behind: (host) => services.xds.behind(host),
   });
-  const gateways = new GatewayList({ store, instances: services.instances, cluster, resolve: resolveHost, clock, log });
+  const gateways = new GatewayList({
+    store,
+    instances: services.instances,
+    cluster,
+    trustDomain: mesh.trustDomain,
+    resolve: resolveHost,
+    clock,
+    log,
+  });
   const audit = await openAuditLog(join(mesh.stateDir, 'audit.jsonl'));
   const inner = {
     ...around,
     mesh,
     metrics,
+    refusals,
     identity,
     catalog,
     objects,
@@ -168,7 +219,9 @@ export async function buildParts(around: Surroundings): Promise<ControlParts> {
     sources,
     publishing,
     peers,
+    rotation,
     drift,
+    federation,
     migrations,
     migrationEvents,
     gateways,
@@ -183,8 +236,9 @@ type InnerParts = Omit<ControlParts, 'admin' | 'health'>;
 
 function adminOf(parts: InnerParts): AdminServer {
   const { mesh, config, identity, services, peers, clock } = parts;
-  const { instances, xds } = services;
-  const api = createControlApi({ ...parts, instances, xds, addresses: () => peers.addresses() });
+  const { instances, ledger, xds, liveness } = services;
+  const { replica } = liveness;
+  const api = createControlApi({ ...parts, instances, ledger, xds, replica, addresses: () => peers.addresses() });
   return new AdminServer({
     ...parts,
     listen: parseHostPort(mesh.api.listen) ?? { host: '0.0.0.0', port: 15_014 },
@@ -197,7 +251,7 @@ function adminOf(parts: InnerParts): AdminServer {
 }
 
 function healthOf(parts: InnerParts): HealthServer {
-  const { mesh, metrics, identity, catalog, snapshots, services, peers, drift, migrations, migrationEvents } = parts;
+  const { mesh, metrics, identity, catalog, snapshots, services, peers, drift, federation, migrations, migrationEvents } = parts;
   const { authority } = identity;
   const readiness = () => {
     const joined = { name: 'identity', ok: authority.ready, reason: 'not joined yet: run isthmus peer join TOKEN' };
@@ -209,12 +263,14 @@ function healthOf(parts: InnerParts): HealthServer {
     metrics: metrics.registry,
     beforeScrape: async () => {
       await migrationEvents.record(() => migrations.api.list());
+      federation.record();
       recordMetrics(metrics, {
         sources: catalog.status(),
         peers: peers.report(),
         drift: drift.counts(),
         clients: services.xds.clients(),
         trust: authority.bundle(),
+        instances: await instancesNow({ mesh, catalog, instances: services.instances, ledger: services.ledger, clock: parts.clock }),
       });
     },
   });

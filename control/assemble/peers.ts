@@ -9,7 +9,7 @@ import { clusterId } from '../../core/model/index.ts';
 import type { Store } from '../../core/store.ts';
 import { version } from '../../core/version.ts';
 import { peering } from '../../core/xds/index.ts';
-import { loadRoot, signIntermediate } from '../ca/index.ts';
+import { signIntermediate } from '../ca/index.ts';
 import { type Catalog, exportService, type ServiceExport } from '../catalog/index.ts';
 import { type LiveConfig, parseHostPort } from '../config/index.ts';
 import type { GrpcFront } from '../grpc/index.ts';
@@ -22,6 +22,7 @@ import {
   type Peering,
   type PeerObjectsReport,
   type PeerReport,
+  type RotationWords,
   SharedObjects,
   type SharedSet,
 } from '../peering/index.ts';
@@ -40,6 +41,7 @@ export interface PeersOptions {
   readonly objects: Objects;
   readonly store: Store;
   readonly front: GrpcFront;
+  readonly rotation: { words(): RotationWords; heard(cluster: string, trust: peering.PeerTrust | undefined): void };
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: Log;
@@ -72,6 +74,7 @@ export class Peers implements PeerOperations {
       store,
       sink: catalog,
       anchors: identity.authority,
+      onTrust: (cluster, trust) => options.rotation.heard(cluster, trust),
       objects: options.objects.set,
       parse: sharedParserFor(mesh.trustDomain),
       security: (cluster) => this.#security(cluster),
@@ -140,6 +143,11 @@ export class Peers implements PeerOperations {
     this.#export(undefined);
   }
 
+  /** What is to be told of the rotation of roots has changed. */
+  trustChanged(): void {
+    if (this.#exporting) this.#export(new Set());
+  }
+
   /** Objects have changed: some may be shared, some may be ServiceExports. */
   objectsChanged(): void {
     if (this.#exporting) this.#export(isDeepStrictEqual(this.#options.exports(), this.#exported) ? new Set() : undefined);
@@ -189,11 +197,12 @@ export class Peers implements PeerOperations {
     const policies = this.#options.exports();
     this.#exported = policies;
     const { roots, intermediates, trustDomain } = identity.authority.bundle();
+    const own = intermediates.filter((i) => i.cluster === mesh.cluster).map((i) => i.certificate);
     this.#peering.updateExports(
       {
         view,
         exportOf: (key, peer): ServiceExport | undefined => exportService(key, peer, view, policies),
-        trust: { trustDomain, roots, intermediates: intermediates.filter((i) => i.cluster === mesh.cluster).map((i) => i.certificate) },
+        trust: { trustDomain, roots, intermediates: own, denied: identity.authority.denied, rotation: this.#options.rotation.words() },
         sources: catalog.status(),
         objects: this.#shared.update(objects.set.sourcesOf(mesh.cluster)),
       },
@@ -204,8 +213,8 @@ export class Peers implements PeerOperations {
   /** Undefined where the root is not online: the joiner waits for `isthmus ca sign`. */
   async #sign(csr: Uint8Array, joiner: string): Promise<Uint8Array | undefined> {
     const { mesh, clock } = this.#options;
-    if (mesh.identity.rootDir === undefined) return undefined;
-    const root = await loadRoot(mesh.identity.rootDir, mesh.trustDomain);
+    const root = this.#options.identity.authority.signer;
+    if (root === undefined) return undefined;
     return signIntermediate(root, csr, joiner, clock.now(), mesh.identity.intermediateTtlMs).der;
   }
 

@@ -11,7 +11,7 @@ import { openLiveConfig } from '../config/index.ts';
 import type { RegisteredGateway } from '../registration/index.ts';
 import { openStore } from '../store/index.ts';
 import { createLogger } from '../telemetry/index.ts';
-import { peersOf, registriesOf, trafficObjectsOf, workloadGroupsOf } from './config-objects.ts';
+import { federatedOf, peersOf, registriesOf, trafficObjectsOf, workloadGroupsOf } from './config-objects.ts';
 import { fileObjects } from './objects.ts';
 import { buildParts, type ControlParts } from './parts.ts';
 import { resolveHost } from './resolve-host.ts';
@@ -32,7 +32,7 @@ export interface ControlOptions {
 export interface RunningControl {
   readonly cluster: string;
   /** Ports that it listens on, whatever the configuration said. */
-  readonly ports: { readonly grpc: number; readonly api: number; readonly health: number };
+  readonly ports: { readonly grpc: number; readonly api: number; readonly health: number; readonly federation?: number };
   /** Reads the configuration again; the last good one stays when the new one is refused. */
   reload(): Promise<void>;
   /** Stops accepting, finishes what runs, and after `deadlineMs` forces the rest. Idempotent. */
@@ -87,6 +87,7 @@ async function start(parts: ControlParts, stop: AbortController): Promise<Runnin
   await sources.apply(registriesOf(config.current));
   await publishing.load();
   await peers.start(signal);
+  await parts.federation.configure(federatedOf(config.current), signal);
   await objects.setFiles(fileObjects(config.current));
   await objects.load();
   // After the objects: without its group a workload would be less than it is known to be.
@@ -97,7 +98,9 @@ async function start(parts: ControlParts, stop: AbortController): Promise<Runnin
   await objectSources.apply(registriesOf(config.current), signal);
   // Weights are part of the first snapshot.
   await parts.migrations.load();
+  services.attestors.apply(objects.set.current());
   objects.set.subscribe(() => {
+    services.attestors.apply(objects.set.current());
     parts.applyPolicies();
     peers.objectsChanged();
     snapshots.setTraffic();
@@ -120,12 +123,19 @@ async function start(parts: ControlParts, stop: AbortController): Promise<Runnin
     await services.front.start(signal);
     await admin.start();
     await health.start();
+    await parts.federation.start();
   } catch (error) {
     stop.abort();
-    await Promise.allSettled([ended, services.front.dispose(), admin.dispose(), health.dispose()]);
+    await Promise.allSettled([ended, services.front.dispose(), admin.dispose(), health.dispose(), parts.federation.dispose()]);
     throw error;
   }
-  const ports = { grpc: services.front.port, api: admin.address.port, health: health.address.port };
+  const { port: federation } = parts.federation;
+  const ports = {
+    grpc: services.front.port,
+    api: admin.address.port,
+    health: health.address.port,
+    ...(federation === undefined ? {} : { federation }),
+  };
   log.info({ ports, stateDir: mesh.stateDir }, 'control plane is up');
   let stopped: Promise<void> | undefined;
   return {
@@ -158,11 +168,13 @@ function runTasks(parts: ControlParts, stop: AbortController): Promise<void> {
     (signal) => services.xds.run(signal),
     (signal) => objects.run(signal),
     (signal) => objectSources.run(signal),
+    (signal) => parts.rotation.run(signal),
     (signal) => parts.drift.run(signal),
     (signal) => parts.migrations.run(signal),
     (signal) => services.presence.keep(clock, log, signal),
     (signal) => services.liveness.run(signal),
-    (signal) => keepAuthority({ authority: identity.authority, ledger: services.ledger, clock, log, signal }),
+    (signal) => services.reach.run(signal),
+    (signal) => keepAuthority({ authority: identity.authority, ledger: services.ledger, store: parts.store, clock, log, signal }),
     async (signal) => {
       for await (const next of config.changes) {
         if (!deepEqual(next.mesh.spec, mesh)) log.warn({}, 'the Mesh has changed: that counts from the next start of this control plane');
@@ -170,6 +182,7 @@ function runTasks(parts: ControlParts, stop: AbortController): Promise<void> {
         await objectSources.change(registriesOf(next), signal);
         await publishing.refresh(signal);
         peers.configure(peersOf(next));
+        await parts.federation.configure(federatedOf(next), signal);
         await objects.setFiles(fileObjects(next));
         parts.applyPolicies();
       }
@@ -196,7 +209,13 @@ async function shutDown(parts: ControlParts, stop: AbortController, ended: Promi
   // Streams to clients end with UNAVAILABLE, so that they go to another replica, or on with what they have.
   stop.abort(new MeshError('ABORTED', 'shutting down'));
   await Promise.allSettled([services.front.drain(deadlineMs), admin.drain(deadlineMs)]);
-  await Promise.allSettled([ended, peers.done, parts.migrationEvents.close(eventGraceMs)]);
+  await Promise.allSettled([
+    ended,
+    peers.done,
+    parts.federation.dispose(),
+    parts.migrationEvents.close(eventGraceMs),
+    services.attestors.close(),
+  ]);
   await catalog.flush().catch((error: unknown) => log.error({ error }, 'the catalog could not be written at the end'));
   await health.dispose();
   await audit.close();

@@ -1,85 +1,80 @@
-import type { Clock } from '../../core/clock.ts';
 import { MeshError } from '../../core/errors.ts';
-import type { Log } from '../../core/log.ts';
 import { clusterSan, type SpiffeId } from '../../core/model/index.ts';
 import {
   type Certificate,
   createCsr,
+  fingerprintOf,
   generateKey,
   type Issuer,
   issueIntermediate,
-  issueLeaf,
-  issuerFault,
-  parseCertificate,
-  signedBy,
   spkiOf,
   type TrustBundle,
 } from '../../core/pki/index.ts';
-import { KeyFiles } from './key-files.ts';
-import { checkSvidTtl } from './lifetime.ts';
+import type { peering } from '../../core/xds/index.ts';
+import { assembleBundle } from './assemble-bundle.ts';
+import type { AuthorityOptions, IssuedChain, PeerAnchors } from './authority-options.ts';
+import { Denials } from './denials.ts';
+import { issueChain } from './issue-chain.ts';
+import { KeyFiles, type LoadedKeys } from './key-files.ts';
+import { readOffered } from './offered-intermediate.ts';
+import { intermediateFault, PeerIntermediates } from './peer-intermediates.ts';
 import type { Root } from './root.ts';
-
-export interface AuthorityOptions {
-  /** stateDir/ca. */
-  readonly dir: string;
-  readonly cluster: string;
-  readonly trustDomain: string;
-  /** Absent: this cluster can't sign intermediates; it joins another, or waits for `isthmus ca sign`. */
-  readonly root?: Root;
-  readonly intermediateTtlMs: number;
-  readonly clock: Clock;
-  readonly log: Log;
-}
-
-/** What peers say of their trust. */
-export interface PeerAnchors {
-  readonly intermediates: readonly Uint8Array[];
-}
+import { rootOver } from './rotation/statement.ts';
+import { TrustedRoots } from './rotation/trusted-roots.ts';
 
 /**
  * The certificate authority of one cluster: holds its intermediate, issues SVIDs, and assembles what the cluster trusts. Everything that
- * changes its keys is durable before it is used. `open` resolves without an intermediate where there is no root yet: then `ready` is
+ * changes its keys or its roots is durable before it is used. `open` resolves without an intermediate where there is no root yet: then `ready` is
  * false and it issues nothing.
  */
 export class Authority {
   readonly cluster: string;
   readonly trustDomain: string;
+  /** The roots that count; `believe` and `dropRoots` change them. */
+  readonly trust: TrustedRoots;
   readonly #options: AuthorityOptions;
   readonly #files: KeyFiles;
   readonly #listeners = new Set<() => void>();
-  readonly #peers = new Map<string, readonly Certificate[]>();
+  readonly #peers: PeerIntermediates;
+  #online: readonly Root[];
   #intermediate: Issuer | undefined;
-  #previous: readonly Certificate[] = [];
-  #roots: readonly Certificate[] = [];
-  #denied: readonly string[] = [];
+  #staged: Issuer | undefined;
+  #previous: readonly Certificate[];
+  readonly #denials = new Denials();
   #bundle: TrustBundle | undefined;
+  #turn: Promise<unknown> = Promise.resolve();
 
-  private constructor(options: AuthorityOptions) {
+  private constructor(options: AuthorityOptions, files: KeyFiles, loaded: LoadedKeys) {
     this.cluster = options.cluster;
     this.trustDomain = options.trustDomain;
     this.#options = options;
-    this.#files = new KeyFiles(options.dir);
+    this.#files = files;
+    this.#online = options.online ?? (options.root === undefined ? [] : [options.root]);
+    this.trust = new TrustedRoots(options.trustDomain, files, loaded.trust);
+    this.#peers = new PeerIntermediates(options.cluster, options.trustDomain);
+    this.#intermediate = loaded.intermediate;
+    this.#staged = loaded.staged;
+    this.#previous = loaded.previous;
   }
 
   /** MeshError IDENTITY_INVALID when what lies in `dir` is of another cluster or trust domain, CONFLICT when it is of another root. */
   static async open(options: AuthorityOptions): Promise<Authority> {
-    const authority = new Authority(options);
-    const { intermediate, previous, roots } = await authority.#files.load();
-    const { root } = options;
-    if (root !== undefined && roots.length > 0 && !roots.some((known) => known.der.equals(root.certificate.der))) {
+    const files = new KeyFiles(options.dir);
+    const authority = new Authority(options, files, await files.load());
+    const { trust } = authority;
+    const online = authority.#online.map((root) => root.certificate);
+    if (online.length > 0 && trust.roots.length > 0 && !online.some((root) => trust.roots.some((known) => known.der.equals(root.der)))) {
       throw new MeshError(
         'CONFLICT',
         `the root that is online is not the one in ${options.dir}/roots.pem, which this cluster's peers trust`,
       );
     }
-    authority.#roots = mergeCertificates(roots, root === undefined ? [] : [root.certificate]);
-    authority.#previous = previous;
-    if (intermediate !== undefined) {
-      const fault = authority.#fault(intermediate.certificate, authority.#roots);
-      if (fault !== undefined) throw new MeshError('IDENTITY_INVALID', `${options.dir}/intermediate.pem: ${fault}`);
-      authority.#intermediate = intermediate;
-    }
-    if (authority.#needsRotation()) await authority.rotate();
+    if (trust.roots.length === 0) trust.adopt(options.pinned ?? online.slice(0, 1));
+    const { certificate } = authority.#intermediate ?? {};
+    const fault = certificate === undefined ? undefined : authority.#fault(certificate);
+    if (fault !== undefined) throw new MeshError('IDENTITY_INVALID', `${options.dir}/intermediate.pem: ${fault}`);
+    if (authority.#staged !== undefined && authority.#fault(authority.#staged.certificate) !== undefined) authority.#staged = undefined;
+    if (authority.#online.length > 0) await authority.rotateIfDue();
     return authority;
   }
 
@@ -93,24 +88,47 @@ export class Authority {
     return this.#intermediate?.certificate;
   }
 
+  /** The next one, announced and not signing yet. */
+  get staged(): Certificate | undefined {
+    return this.#staged?.certificate;
+  }
+
+  /** Roots whose keys are here. */
+  get online(): readonly Root[] {
+    return this.#online;
+  }
+
+  /** The root that signs in this trust domain, by its fingerprint; undefined: nobody has said, and any that counts will do. */
+  get signingRoot(): string | undefined {
+    return this.trust.latest?.signing;
+  }
+
+  /** The one that signs, where its key is here. */
+  get signer(): Root | undefined {
+    const { signingRoot } = this;
+    const counts = (root: Root) => this.trust.roots.some((known) => known.der.equals(root.certificate.der));
+    return this.#online.find((root) => counts(root) && (signingRoot === undefined || fingerprintOf(root.certificate) === signingRoot));
+  }
+
+  useOnline(roots: readonly Root[]): void {
+    this.#online = roots;
+  }
+
   /**
    * A chain (leaf, intermediate) for a key that has proven its possession. Lives `ttlMs`, never longer than the intermediate. MeshError
    * CONFIG_INVALID for a lifetime out of bounds, IDENTITY_INVALID when it can't issue (yet).
    */
-  issueSvid(spki: Uint8Array, id: SpiffeId, ttlMs: number): { readonly chain: readonly Buffer[]; readonly leaf: Certificate } {
-    const ttl = checkSvidTtl(ttlMs, this.trustDomain);
-    if (!ttl.ok) throw new MeshError('CONFIG_INVALID', ttl.violations[0]?.message ?? 'lifetime');
-    if (id.trustDomain !== this.trustDomain) throw new MeshError('PERMISSION_DENIED', `no identity of ${id.trustDomain} is issued here`);
-    const now = this.#options.clock.now();
-    const issuer = this.#intermediate;
-    if (issuer === undefined)
-      throw new MeshError('IDENTITY_INVALID', 'this cluster has no signing certificate yet: join a peer, or run isthmus ca sign', {
-        retryable: true,
-      });
-    if (issuer.certificate.notAfter <= now)
-      throw new MeshError('IDENTITY_INVALID', 'the signing certificate of this cluster has expired: run isthmus ca sign');
-    const leaf = issueLeaf(issuer, spki, id, this.cluster, now, ttl.value);
-    return { chain: [leaf.der, issuer.certificate.der], leaf };
+  issueSvid(spki: Uint8Array, id: SpiffeId, ttlMs: number): IssuedChain {
+    return issueChain(this.#intermediate, this.cluster, this.trustDomain, { spki, id, ttlMs, now: this.#options.clock.now() });
+  }
+
+  /** Whether its signing certificate is missing, past half of its life, or under a root that does not sign any more. */
+  get due(): boolean {
+    const certificate = (this.#staged ?? this.#intermediate)?.certificate;
+    if (certificate === undefined) return true;
+    const { signingRoot } = this;
+    if (signingRoot !== undefined && rootOver(certificate, this.trust.roots) !== signingRoot) return true;
+    return this.#options.clock.now() > (certificate.notBefore + certificate.notAfter) / 2;
   }
 
   /** A request for this cluster's next intermediate. The same key until one is installed. */
@@ -119,40 +137,43 @@ export class Authority {
   }
 
   /**
-   * Takes what a root signed for `intermediateCsr`'s key. Durable, then in use. MeshError IDENTITY_INVALID, and nothing changed, when it is for
-   * another key, cluster or trust domain, or chains to none of `roots`; CONFLICT when this cluster has a root that is not among them.
+   * Takes what a root signed for `intermediateCsr`'s key; `roots` count from now on where none did. Durable, then in use. MeshError IDENTITY_INVALID,
+   * and nothing changed, when it is for another key, cluster or trust domain, or chains to none that counts; CONFLICT when this cluster has a
+   * root that is not among `roots`.
    */
   async installIntermediate(certificate: Uint8Array, roots: readonly Uint8Array[]): Promise<void> {
-    const parsed = parseCertificate(certificate);
-    if (!parsed.ok) throw new MeshError('IDENTITY_INVALID', parsed.violations[0]?.message ?? 'not a certificate');
-    const offered = parseAll(roots);
-    if (this.#roots.length > 0 && !offered.some((root) => this.#roots.some((own) => own.der.equals(root.der)))) {
-      throw new MeshError('CONFLICT', 'this cluster has a root of its own: trust domains are federated, not merged');
-    }
-    const anchors = mergeCertificates(this.#roots, offered);
-    const fault = this.#fault(parsed.value, anchors);
-    if (fault !== undefined) throw new MeshError('IDENTITY_INVALID', `the signing certificate is refused: ${fault}`);
+    const san = clusterSan(this.cluster, this.trustDomain);
+    const offered = readOffered(certificate, roots, this.trust.roots, san, this.#options.clock.now());
     const key = await this.#files.pendingKey();
-    if (!spkiOf(key).equals(parsed.value.spki))
+    if (!spkiOf(key).equals(offered.certificate.spki))
       throw new MeshError('IDENTITY_INVALID', 'the signing certificate is for another key than the one requested');
-    await this.#install({ key, certificate: parsed.value }, anchors);
+    this.trust.adopt(offered.roots);
+    await this.#take({ key, certificate: offered.certificate });
   }
 
   /** A new intermediate from the root that is online here. The old one stays trusted until it expires. */
   async rotate(): Promise<void> {
-    const { root, intermediateTtlMs, clock } = this.#options;
+    const root = this.signer;
+    const { intermediateTtlMs, clock } = this.#options;
     if (root === undefined) throw new MeshError('IDENTITY_INVALID', 'the root is not online here: sign the request with isthmus ca sign');
     const key = generateKey();
     const certificate = issueIntermediate(root, spkiOf(key), this.cluster, this.trustDomain, clock.now(), intermediateTtlMs);
-    await this.#install({ key, certificate }, this.#roots);
+    await this.#take({ key, certificate });
   }
 
-  /** To be called now and then (hourly): rotates at half-life where the root is online, warns at the last third where it is not. */
+  /** What was announced signs from now on. Durable, then in use; nothing where nothing is. */
+  async activate(): Promise<void> {
+    await this.#inTurn(async () => {
+      if (this.#staged !== undefined) await this.#install(this.#staged);
+    });
+  }
+
+  /** To be called now and then: rotates at half-life, or to another root, where the root is online; warns at the last third where it is not. */
   async maintain(): Promise<void> {
-    if (this.#needsRotation()) return this.rotate();
-    const { clock, log, root } = this.#options;
+    if (await this.rotateIfDue()) return;
+    const { clock, log } = this.#options;
     const certificate = this.#intermediate?.certificate;
-    if (root !== undefined || certificate === undefined) return;
+    if (this.signer !== undefined || certificate === undefined) return;
     const left = (certificate.notAfter - clock.now()) / (certificate.notAfter - certificate.notBefore);
     if (left < 1 / 3)
       log.error(
@@ -161,18 +182,33 @@ export class Authority {
       );
   }
 
+  /** At half-life, or to another root, where the root is online; resolves with whether it was due. */
+  rotateIfDue(): Promise<boolean> {
+    return this.#inTurn(async () => {
+      if (this.signer === undefined || !this.due) return false;
+      await this.rotate();
+      return true;
+    });
+  }
+
+  /** Takes statements of the trust domain's roots that are to be believed; durable when it resolves. Returns why newer ones are not. */
+  async believe(statements: readonly peering.TrustStatement[]): Promise<readonly string[]> {
+    const { changed, faults } = await this.trust.admit(statements, this.#options.clock.now());
+    if (changed) this.#rootsChanged();
+    return faults;
+  }
+
+  /** Lets go of roots that the last statement leaves out, and of what is under them. */
+  async dropRoots(fingerprints: readonly string[]): Promise<void> {
+    if (!(await this.trust.drop(fingerprints))) return;
+    this.#previous = this.#previous.filter((each) => this.#fault(each) === undefined);
+    await this.#files.savePrevious(this.#previous);
+    this.#rootsChanged();
+  }
+
   /** What this cluster trusts; the same object until something changes. */
   bundle(): TrustBundle {
-    const own = [...(this.#intermediate === undefined ? [] : [this.#intermediate.certificate]), ...this.#previous];
-    this.#bundle ??= {
-      trustDomain: this.trustDomain,
-      roots: this.#roots.map((root) => root.der),
-      intermediates: [
-        ...own.map((certificate) => ({ cluster: this.cluster, certificate: certificate.der })),
-        ...[...this.#peers].flatMap(([cluster, list]) => list.map((certificate) => ({ cluster, certificate: certificate.der }))),
-      ],
-      deniedSerials: this.#denied,
-    };
+    this.#bundle ??= this.#assemble();
     return this.#bundle;
   }
 
@@ -185,67 +221,80 @@ export class Authority {
 
   /** Replaces what a peer signs with; returns why entries were refused. Undefined anchors: the peer is gone. */
   setPeer(cluster: string, anchors: PeerAnchors | undefined): readonly string[] {
-    const san = clusterSan(cluster, this.trustDomain);
-    const faults: string[] = [];
-    const good = parseAll(anchors?.intermediates ?? []).filter((certificate) => {
-      const fault = cluster === this.cluster ? 'a peer cannot speak for this cluster' : this.#chainFault(certificate, this.#roots, san);
-      if (fault !== undefined) faults.push(fault);
-      return fault === undefined;
-    });
-    if (good.length === 0) this.#peers.delete(cluster);
-    else this.#peers.set(cluster, good);
+    const faults = [
+      ...this.#peers.set(cluster, anchors?.intermediates, this.trust.roots),
+      ...this.#denials.setPeer(cluster, anchors?.denied ?? []),
+    ];
     this.#changed();
     return faults;
   }
 
+  /** What this cluster has taken back of what it issued. */
+  get denied(): readonly string[] {
+    return this.#denials.own;
+  }
+
   setDenied(serials: readonly string[]): void {
-    this.#denied = [...serials].sort();
+    const sorted = [...serials].sort();
+    if (sorted.join() === this.#denials.own.join()) return;
+    this.#denials.own = sorted;
+    this.#files
+      .saveDenied(sorted)
+      .catch((error: unknown) => this.#options.log.error({ error }, 'denied serials could not be written for backups'));
     this.#changed();
   }
 
-  #needsRotation(): boolean {
-    if (this.#options.root === undefined) return false;
-    const certificate = this.#intermediate?.certificate;
-    return certificate === undefined || this.#options.clock.now() > (certificate.notBefore + certificate.notAfter) / 2;
+  #assemble(): TrustBundle {
+    const current = [this.#intermediate, this.#staged].flatMap((issuer) => issuer?.certificate ?? []);
+    return assembleBundle({
+      trustDomain: this.trustDomain,
+      cluster: this.cluster,
+      roots: this.trust.roots,
+      own: [...current, ...this.#previous],
+      peers: this.#peers.taken,
+      denied: this.#denials.all(),
+      rotated: this.signingRoot !== undefined,
+    });
   }
 
-  async #install(intermediate: Issuer, roots: readonly Certificate[]): Promise<void> {
+  async #take(issuer: Issuer): Promise<void> {
+    if (this.#options.announceFirst !== true || !this.ready) return this.#install(issuer);
+    await this.#files.stage(issuer, this.trust.stored);
+    this.#staged = issuer;
+    this.#options.log.info({ serial: issuer.certificate.serial }, 'the next signing certificate is announced');
+    this.#changed();
+  }
+
+  async #install(intermediate: Issuer): Promise<void> {
     const now = this.#options.clock.now();
     const old = this.#intermediate === undefined ? [] : [this.#intermediate.certificate];
-    const previous = [...old, ...this.#previous].filter((certificate) => certificate.notAfter > now);
-    await this.#files.install(intermediate, previous, roots);
+    const previous = [...old, ...this.#previous].filter((each) => each.notAfter > now && this.#fault(each) === undefined);
+    await this.#files.install(intermediate, previous, this.trust.stored);
     this.#previous = previous;
-    this.#roots = roots;
     this.#intermediate = intermediate;
-    this.#options.log.info(
-      { serial: intermediate.certificate.serial, notAfter: intermediate.certificate.notAfter },
-      'signing certificate installed',
-    );
+    this.#staged = undefined;
+    const { serial, notAfter } = intermediate.certificate;
+    this.#options.log.info({ serial, notAfter }, 'signing certificate installed');
     this.#changed();
   }
 
-  #fault(certificate: Certificate, roots: readonly Certificate[]): string | undefined {
-    return this.#chainFault(certificate, roots, clusterSan(this.cluster, this.trustDomain));
+  #fault(certificate: Certificate, roots = this.trust.roots): string | undefined {
+    return intermediateFault(certificate, roots, clusterSan(this.cluster, this.trustDomain));
   }
 
-  #chainFault(certificate: Certificate, roots: readonly Certificate[], san: string): string | undefined {
-    if (!roots.some((root) => signedBy(certificate, root))) return 'it does not chain to a root of this trust domain';
-    return issuerFault(certificate, san);
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(work);
+    this.#turn = turn.catch(() => undefined);
+    return turn;
+  }
+
+  #rootsChanged(): void {
+    this.#peers.judge(this.trust.roots);
+    this.#changed();
   }
 
   #changed(): void {
     this.#bundle = undefined;
     for (const listener of [...this.#listeners]) listener();
   }
-}
-
-function parseAll(ders: readonly Uint8Array[]): Certificate[] {
-  return ders.flatMap((der) => {
-    const parsed = parseCertificate(der);
-    return parsed.ok ? [parsed.value] : [];
-  });
-}
-
-function mergeCertificates(a: readonly Certificate[], b: readonly Certificate[]): Certificate[] {
-  return [...a, ...b.filter((each) => !a.some((known) => known.der.equals(each.der)))];
 }

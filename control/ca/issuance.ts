@@ -1,19 +1,23 @@
 import type { Clock } from '../../core/clock.ts';
 import { MeshError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
-import { clusterSan, formatSpiffeId, type SpiffeId } from '../../core/model/index.ts';
+import { clusterSan, controlServiceAccount, formatSpiffeId, type SpiffeId, systemNamespace } from '../../core/model/index.ts';
 import { parseCsr } from '../../core/pki/index.ts';
-import type { Attestor, Grant } from './attestor/contract.ts';
+import { createRefusals, type RefusalReason, type Refusals } from '../telemetry/index.ts';
+import type { AttestationVerdict, Attestor, Grant } from './attestor/contract.ts';
 import type { Authority } from './authority.ts';
 import type { Ledger } from './ledger.ts';
 
 export interface IssuanceOptions {
   readonly authority: Authority;
   readonly ledger: Ledger;
-  readonly attestors: readonly Attestor[];
+  /** Gone through anew at each request, so that they may change. */
+  readonly attestors: Iterable<Attestor>;
   readonly svidTtlMs: number;
   readonly clock: Clock;
   readonly log: Log;
+  /** Default: logged alone. */
+  readonly refusals?: Refusals;
 }
 
 export interface IssuedSvid {
@@ -40,52 +44,80 @@ const instanceForm = /^[a-zA-Z0-9]([a-zA-Z0-9._-]{0,126}[a-zA-Z0-9])?$/;
  */
 export class Issuance {
   readonly #options: IssuanceOptions;
+  readonly #refusals: Refusals;
 
   constructor(options: IssuanceOptions) {
     this.#options = options;
+    this.#refusals = options.refusals ?? createRefusals(options.log);
   }
 
   async attest(input: AttestInput): Promise<IssuedSvid> {
-    const { attestors, clock, log } = this.#options;
-    const request = this.#request(input.csr);
-    if (!instanceForm.test(input.instance))
-      throw new MeshError('CONFIG_INVALID', 'instance must be 1-128 letters, digits, dots, dashes and underscores');
-    const attestor = attestors.find((each) => each.name === input.attestor);
-    if (attestor === undefined) throw new MeshError('IDENTITY_INVALID', 'no such attestor');
     const { proof, instance, source } = input;
-    const { spki, requestedUris, requestedDns } = request;
-    const verdict = await attestor.attest({ proof, spki, instance, source, requestedUris, requestedDns }, clock.now());
-    if (verdict.ok) return this.#issue(verdict.grant, request.spki);
-    log.warn({ attestor: attestor.name, source, instance: input.instance, reason: verdict.reason }, 'attestation refused');
-    if (verdict.kind === 'limited') throw new MeshError('LIMIT_EXCEEDED', 'too many at once: try again', { retryable: true });
-    if (verdict.kind === 'forbidden') throw new MeshError('PERMISSION_DENIED', 'the proof is not for this identity, instance or address');
-    throw new MeshError('IDENTITY_INVALID', 'the proof does not hold: it may be expired, used, revoked or wrong');
+    const about = { attestor: input.attestor.slice(0, 128), source, instance: input.instance.slice(0, 128) };
+    const refuse = (reason: RefusalReason, detail: string) => this.#refusals.refuse('attestation', reason, detail, about);
+    const { spki, requestedUris, requestedDns } = this.#request(input.csr, (detail) => refuse('bad-csr', detail));
+    if (!instanceForm.test(instance)) {
+      refuse('malformed', 'the name of the instance is none');
+      throw new MeshError('CONFIG_INVALID', 'instance must be 1-128 letters, digits, dots, dashes and underscores');
+    }
+    const attestor = [...this.#options.attestors].find((each) => each.name === input.attestor);
+    if (attestor === undefined) {
+      refuse('unknown-attestor', 'no attestor of that name is configured');
+      throw new MeshError('IDENTITY_INVALID', 'no such attestor');
+    }
+    const request = { proof, spki, instance, source, requestedUris, requestedDns };
+    const verdict = await attestor.attest(request, this.#options.clock.now());
+    if (!verdict.ok) {
+      refuse(verdict.why, verdict.reason);
+      throw refusalOf(verdict);
+    }
+    const { claims } = verdict.grant;
+    if (claims.namespace === systemNamespace && claims.serviceAccount === controlServiceAccount) {
+      refuse('bad-grant', 'what it grants is the identity of control planes');
+      throw new MeshError('PERMISSION_DENIED', 'the proof is not for this identity, instance or address');
+    }
+    return this.#issue(verdict.grant, spki);
   }
 
   /** The same identity for the key in `csr`. `serial` is of the SVID that the caller proved to hold. */
   async renew(caller: { readonly spiffeId: SpiffeId; readonly serial: string }, csr: Uint8Array): Promise<IssuedSvid> {
-    const request = this.#request(csr);
-    const grant = await this.#options.ledger.grantOfSerial(caller.serial);
     const own = formatSpiffeId(caller.spiffeId);
+    const about = { spiffeId: own, serial: caller.serial };
+    const refuse = (reason: RefusalReason, detail: string, more = {}) =>
+      this.#refusals.refuse('renewal', reason, detail, { ...about, ...more });
+    const request = this.#request(csr, (detail) => refuse('bad-csr', detail));
+    const grant = await this.#options.ledger.grantOfSerial(caller.serial);
     if (grant === undefined || formatSpiffeId(this.#idOf(grant)) !== own) {
-      this.#options.log.warn({ spiffeId: own, serial: caller.serial }, 'renewal refused: not issued here, or revoked');
+      refuse('not-issued-here', 'not issued here, or revoked');
       throw new MeshError('IDENTITY_INVALID', 'this SVID cannot be renewed: attest again');
     }
-    const { authority } = this.#options;
+    const { authority, attestors } = this.#options;
+    const attestor = [...attestors].find((each) => each.name === grant.attestor);
+    if (attestor === undefined) {
+      refuse('unknown-attestor', `the grant is of ${grant.attestor}, which is not configured any more`);
+      throw new MeshError('IDENTITY_INVALID', 'this SVID cannot be renewed: attest again');
+    }
+    const again = (await attestor.judgeAgain?.(grant)) ?? { ok: true, grant };
+    if (!again.ok) {
+      refuse(again.why, again.reason);
+      throw refusalOf(again);
+    }
     const foreign =
       request.requestedUris.find((uri) => uri !== own) ??
       request.requestedDns.find((dns) => dns !== clusterSan(authority.cluster, authority.trustDomain));
     if (foreign !== undefined) {
-      this.#options.log.warn({ spiffeId: own, asked: foreign }, 'renewal refused: asks for another identity');
+      refuse('wrong-name', 'asks for another identity', { asked: foreign.slice(0, 256) });
       throw new MeshError('PERMISSION_DENIED', 'the request asks for another identity than the one held');
     }
-    return this.#issue(grant, request.spki);
+    return this.#issue(again.grant, request.spki);
   }
 
-  #request(csr: Uint8Array) {
+  #request(csr: Uint8Array, refused: (detail: string) => void) {
     const request = parseCsr(csr);
     if (request.ok) return request.value;
-    throw new MeshError('CONFIG_INVALID', request.violations[0]?.message ?? 'bad request');
+    const message = request.violations[0]?.message ?? 'bad request';
+    refused(message);
+    throw new MeshError('CONFIG_INVALID', message);
   }
 
   #idOf(grant: Grant): SpiffeId {
@@ -98,13 +130,28 @@ export class Issuance {
 
   async #issue(grant: Grant, spki: Buffer): Promise<IssuedSvid> {
     const spiffeId = this.#idOf(grant);
-    const { chain, leaf } = this.#options.authority.issueSvid(spki, spiffeId, this.#options.svidTtlMs);
-    await this.#options.ledger.recordIssued(grant.id, leaf.serial, leaf.notAfter);
+    const { authority } = this.#options;
+    const { chain, leaf, issuer } = authority.issueSvid(spki, spiffeId, this.#options.svidTtlMs);
+    await this.#options.ledger.recordIssued(grant.id, leaf.serial, leaf.notAfter, issuer);
     const { serial, notAfter } = leaf;
     this.#options.log.info(
       { spiffeId: formatSpiffeId(spiffeId), instance: grant.instance, proof: grant.proof, serial, notAfter },
       'SVID issued',
     );
     return { chain, spiffeId };
+  }
+}
+
+/** What may be said to whoever asked. */
+function refusalOf({ kind }: Extract<AttestationVerdict, { ok: false }>): MeshError {
+  switch (kind) {
+    case 'limited':
+      return new MeshError('LIMIT_EXCEEDED', 'too many at once: try again', { retryable: true });
+    case 'unavailable':
+      return new MeshError('IDENTITY_INVALID', 'the proof cannot be judged now: try again', { retryable: true });
+    case 'forbidden':
+      return new MeshError('PERMISSION_DENIED', 'the proof is not for this identity, instance or address');
+    case 'unproven':
+      return new MeshError('IDENTITY_INVALID', 'the proof does not hold: it may be expired, used, revoked or wrong');
   }
 }

@@ -9,12 +9,32 @@ export const ledgerKeys = {
   issued: (serial: string) => `ca/issued/${serial}`,
   denied: (serial: string) => `ca/denied/${serial}`,
 };
+const grantsPrefix = 'ca/grants/';
 const issuedPrefix = 'ca/issued/';
 const deniedPrefix = 'ca/denied/';
+
+const grantPrefix = 'ca/grants/';
 
 interface IssuedRecord {
   readonly grant: string;
   readonly notAfter: number;
+  /** Serial of the signing certificate; absent in records of versions before. */
+  readonly issuer?: string;
+}
+
+/** An SVID that was issued here and has not ended. */
+export interface IssuedSvid {
+  readonly serial: string;
+  /** NAMESPACE/SERVICE-ACCOUNT/INSTANCE */
+  readonly name: string;
+  readonly issuer: string | undefined;
+  /** Unix ms. */
+  readonly notAfter: number;
+}
+
+/** What a holder of SVIDs is called where operators name it. */
+export function holderName(of: { readonly namespace: string; readonly serviceAccount: string; readonly instance: string }): string {
+  return `${of.namespace}/${of.serviceAccount}/${of.instance}`;
 }
 
 /** Which SVID was issued on which grant: what renewal, registration and revocation go by. */
@@ -29,6 +49,11 @@ export class Ledger {
     return getRecord<Grant>(this.#store, ledgerKeys.grant(id));
   }
 
+  /** All of them, revoked ones too. */
+  async grants(): Promise<readonly Grant[]> {
+    return (await this.#store.list(grantsPrefix)).entries.map((entry) => decodeRecord<Grant>(entry));
+  }
+
   /** The grant that an SVID was issued on; undefined for one that was not issued here, or whose grant is revoked. */
   async grantOfSerial(serial: string): Promise<Grant | undefined> {
     const issued = await getRecord<IssuedRecord>(this.#store, ledgerKeys.issued(serial));
@@ -37,15 +62,36 @@ export class Ledger {
     return grant === undefined || grant.value.revoked ? undefined : grant.value;
   }
 
+  /** The same, revoked or not. */
+  async issuedOn(serial: string): Promise<Grant | undefined> {
+    const issued = await getRecord<IssuedRecord>(this.#store, ledgerKeys.issued(serial));
+    return issued === undefined ? undefined : (await this.grant(issued.value.grant))?.value;
+  }
+
+  /** Of the SVIDs on these grants that are still in their time, sorted. */
+  async serialsOf(grants: readonly string[], now: number): Promise<readonly string[]> {
+    const wanted = new Set(grants);
+    const { entries } = await this.#store.list(issuedPrefix);
+    const live = entries.filter((entry) => {
+      const { grant, notAfter } = decodeRecord<IssuedRecord>(entry);
+      return notAfter > now && wanted.has(grant);
+    });
+    return live.map((entry) => entry.key.slice(issuedPrefix.length)).sort();
+  }
+
   /** Durable before the SVID is handed out. MeshError PERMISSION_DENIED when the grant was revoked meanwhile. */
-  async recordIssued(grantId: string, serial: string, notAfter: number): Promise<void> {
+  async recordIssued(grantId: string, serial: string, notAfter: number, issuer?: string): Promise<void> {
     for (let attempt = 0; attempt < 8; attempt++) {
       const grant = await this.grant(grantId);
       if (grant === undefined || grant.value.revoked) throw new MeshError('PERMISSION_DENIED', 'the right to this identity was revoked');
       const { succeeded } = await this.#store.txn({
         if: [{ key: ledgerKeys.grant(grantId), modRevision: grant.modRevision }],
         then: [
-          putRecord(ledgerKeys.issued(serial), { grant: grantId, notAfter } satisfies IssuedRecord),
+          putRecord(ledgerKeys.issued(serial), {
+            grant: grantId,
+            notAfter,
+            ...(issuer === undefined ? {} : { issuer }),
+          } satisfies IssuedRecord),
           putRecord(ledgerKeys.grant(grantId), {
             ...grant.value,
             lastNotAfter: Math.max(notAfter, grant.value.lastNotAfter),
@@ -55,6 +101,25 @@ export class Ledger {
       if (succeeded) return;
     }
     throw new MeshError('CONFLICT', 'the grant changed again and again', { retryable: true });
+  }
+
+  /** All SVIDs that have not ended by `now`, in the order of their issuing. Reads all of them: for rotations, not for every call. */
+  async issued(now: number): Promise<readonly IssuedSvid[]> {
+    const [{ entries }, grants] = await Promise.all([this.#store.list(issuedPrefix), this.#store.list(grantPrefix)]);
+    const names = new Map(
+      grants.entries.map((entry) => {
+        const { id, claims, instance, revoked } = decodeRecord<Grant>(entry);
+        return [id, revoked ? undefined : holderName({ ...claims, instance })];
+      }),
+    );
+    return [...entries]
+      .sort((a, b) => a.createRevision - b.createRevision)
+      .flatMap((entry) => {
+        const { grant, notAfter, issuer } = decodeRecord<IssuedRecord>(entry);
+        const name = names.get(grant);
+        if (name === undefined || notAfter <= now) return [];
+        return [{ serial: entry.key.slice(issuedPrefix.length), name, issuer, notAfter }];
+      });
   }
 
   /**
@@ -86,6 +151,14 @@ export class Ledger {
       if (succeeded) return true;
     }
     throw new MeshError('CONFLICT', 'the grant changed again and again', { retryable: true });
+  }
+
+  /** Serials that a backup says are denied: for a week, the longest that an SVID lives. Idempotent. */
+  async deny(serials: readonly string[], now: number): Promise<void> {
+    const puts = serials.map((serial) => putRecord(ledgerKeys.denied(serial), { notAfter: now + 7 * 86_400_000 }));
+    for (let at = 0; at < puts.length; at += storeLimits.opsPerTxn) {
+      await this.#store.txn({ if: [], then: puts.slice(at, at + storeLimits.opsPerTxn) });
+    }
   }
 
   /** Serials that verifiers must refuse, with the revision to watch from. */

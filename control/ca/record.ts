@@ -7,7 +7,7 @@ export interface Stored<T> {
   readonly modRevision: number;
 }
 
-export async function getRecord<T>(store: Store, key: string): Promise<Stored<T> | undefined> {
+export async function getRecord<T>(store: Pick<Store, 'get'>, key: string): Promise<Stored<T> | undefined> {
   const entry = await store.get(key);
   return entry === undefined ? undefined : { value: decodeRecord<T>(entry), modRevision: entry.modRevision };
 }

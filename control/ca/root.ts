@@ -1,3 +1,4 @@
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MeshError } from '../../core/errors.ts';
 import { ensureOwnerOnlyDir, readIfThere, writeOwnerOnly } from '../../core/identity/index.ts';
@@ -14,6 +15,8 @@ import {
   parseCertificate,
   parseCsr,
   pemBlocks,
+  rootFault,
+  signingAlgorithm,
   spkiOf,
 } from '../../core/pki/index.ts';
 
@@ -33,10 +36,32 @@ export async function caInit(dir: string, trustDomain: string, now: number, life
   await ensureOwnerOnlyDir(dir);
   const path = join(dir, rootFile);
   if ((await readIfThere(path)) !== undefined) throw new MeshError('CONFLICT', `${path} exists: a root is never overwritten`);
+  const root = makeRoot(trustDomain, now, lifetimeMs);
+  await saveRoot(path, root);
+  return root;
+}
+
+/** `isthmus ca import`: a root that was made elsewhere takes the place that `caInit`'s would have. MeshErrors as its; IDENTITY_INVALID for what cannot be a root. */
+export async function caImport(dir: string, trustDomain: string, given: Issuer, now: number): Promise<Root> {
+  const fault = rootFault(given.certificate) ?? (given.certificate.notAfter <= now ? 'it has ended' : undefined);
+  if (fault !== undefined) throw new MeshError('IDENTITY_INVALID', `this cannot be a root: ${fault}`);
+  if (signingAlgorithm(given.key) === undefined)
+    throw new MeshError('IDENTITY_INVALID', 'this cannot be a root: its key is neither RSA of 2048 bits or more nor P-256, P-384 or P-521');
+  await ensureOwnerOnlyDir(dir);
+  const path = join(dir, rootFile);
+  if ((await readIfThere(path)) !== undefined) throw new MeshError('CONFLICT', `${path} exists: a root is never overwritten`);
+  await saveRoot(path, given);
+  return { ...given, trustDomain };
+}
+
+/** A new root, on no disk yet. */
+export function makeRoot(trustDomain: string, now: number, lifetimeMs = 3_650 * day): Root {
   const key = generateKey();
-  const certificate = issueRoot(key, trustDomain, now, lifetimeMs);
+  return { key, certificate: issueRoot(key, trustDomain, now, lifetimeMs), trustDomain };
+}
+
+export async function saveRoot(path: string, { key, certificate }: Issuer): Promise<void> {
   await writeOwnerOnly(path, keyToPem(key) + certificatesToPem([certificate.der]));
-  return { key, certificate, trustDomain };
 }
 
 /** MeshError NOT_FOUND without a root there, IDENTITY_INVALID when what is there does not fit together. */
@@ -45,6 +70,22 @@ export async function loadRoot(dir: string, trustDomain: string): Promise<Root> 
   const text = await readIfThere(path);
   if (text === undefined) throw new MeshError('NOT_FOUND', `${path} does not exist: run isthmus ca init`);
   return { ...issuerFromPem(text, path), trustDomain };
+}
+
+/**
+ * Every root in the folder: `root.pem`, and while roots are rotated `root-*.pem`. Which of them signs is for the trust domain's statements to
+ * say. MeshErrors as `loadRoot`'s.
+ */
+export async function loadRoots(dir: string, trustDomain: string): Promise<readonly Root[]> {
+  const names = await readdir(dir).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [];
+    throw error;
+  });
+  const found = names.filter((name) => /^root(-[0-9a-f]+)?\.pem$/.test(name)).sort((a, b) => a.length - b.length || (a < b ? -1 : 1));
+  if (found.length === 0) throw new MeshError('NOT_FOUND', `${join(dir, rootFile)} does not exist: run isthmus ca init`);
+  return Promise.all(
+    found.map(async (name) => ({ ...issuerFromPem((await readIfThere(join(dir, name))) ?? '', join(dir, name)), trustDomain })),
+  );
 }
 
 /** A key and its certificate from one PEM text, checked to belong together. */

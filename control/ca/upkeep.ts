@@ -1,6 +1,8 @@
 import type { Clock } from '../../core/clock.ts';
 import { isAborted } from '../../core/lifecycle.ts';
 import type { Log } from '../../core/log.ts';
+import type { Store } from '../../core/store.ts';
+import { sweepProofs } from './attestor/policy/index.ts';
 import type { Authority } from './authority.ts';
 import type { Ledger } from './ledger.ts';
 
@@ -11,6 +13,7 @@ import type { Ledger } from './ledger.ts';
 export async function keepAuthority(parts: {
   authority: Authority;
   ledger: Ledger;
+  store: Store;
   clock: Clock;
   log: Log;
   signal: AbortSignal;
@@ -22,6 +25,7 @@ export async function keepAuthority(parts: {
   const maintain = repeat('upkeep of the certificate authority failed', 3_600_000, async () => {
     await authority.maintain();
     await ledger.sweep(clock.now());
+    await sweepProofs(parts.store, clock.now());
   });
   await Promise.all([follow, maintain]);
 

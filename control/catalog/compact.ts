@@ -30,6 +30,7 @@ function compact(e: EndpointRecord, pool: Pool): EndpointRecord {
     tlsMode: one(e.tlsMode),
     runtime: one(e.runtime),
     attested: e.attested,
+    ...(e.tunnel === undefined ? {} : { tunnel: e.tunnel }),
     ...(e.otherSources === undefined ? {} : { otherSources: pool.record(e.otherSources) }),
   };
 }

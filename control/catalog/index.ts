@@ -11,6 +11,7 @@ export type {
   CatalogView,
   Contribution,
   GatewayRecord,
+  GatewayTunnel,
   MergedService,
   Provenance,
   ServiceCondition,

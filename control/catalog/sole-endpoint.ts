@@ -80,4 +80,7 @@ export class SoleEndpoint implements CatalogEndpoint {
   get attested() {
     return this.record.attested;
   }
+  get tunnel() {
+    return this.record.tunnel;
+  }
 }

@@ -126,6 +126,19 @@ export interface GatewayRecord {
   readonly port: number;
   readonly healthy: boolean;
   readonly draining: boolean;
+  /** It takes tunnels. Default false. */
+  readonly holdsTunnels?: boolean;
+  /** Nobody can dial it: it keeps tunnels to gateways of peers. */
+  readonly tunnel?: GatewayTunnel;
+}
+
+export interface GatewayTunnel {
+  /** SPIFFE id. */
+  readonly identity: string;
+  /** Of what it says when it begins one; lower-case hex. */
+  readonly secretSha256: string;
+  /** CLUSTER/INSTANCE of gateways that it has one to, by its own word; sorted. */
+  readonly gateways: readonly string[];
 }
 
 export interface SourceStatus {

@@ -3,7 +3,7 @@ import type { Violation } from '../../core/validate.ts';
 import { violation } from '../../core/yaml/index.ts';
 import type { Located } from './parse-object.ts';
 import { parseHostPort } from './schema/fields.ts';
-import { mayBeOf } from './schema/principal-pattern.ts';
+import { memberFault, principalFault } from './schema/principal-pattern.ts';
 
 /** What no object shows alone. `broken`: some documents were refused, so that absence proves nothing. */
 export function crossCheck(all: readonly Located[], files: readonly string[], broken: boolean): Violation[] {
@@ -20,7 +20,8 @@ export function crossCheck(all: readonly Located[], files: readonly string[], br
     found.push(violation(extra.document, ['kind'], `a second Mesh: the first is ${meshes[0] === undefined ? '' : place(meshes[0])}`));
   }
   found.push(...duplicates(all), ...duplicatePeers(all, meshes[0]?.object.spec.cluster));
-  found.push(...publishers(all), ...foreignPrincipals(all, meshes[0]?.object.spec.trustDomain));
+  found.push(...publishers(all), ...foreignPrincipals(all, meshes[0]?.object.spec.trustDomain, federatedWith(all)));
+  found.push(...federations(all, meshes[0]?.object.spec.trustDomain));
   for (const mesh of meshes) found.push(...lifetimes(mesh), ...ports(mesh), ...etcdFiles(mesh));
   return found;
 }
@@ -76,8 +77,31 @@ function publishers(all: readonly Located[]): Violation[] {
   });
 }
 
+function federatedWith(all: readonly Located[]): string[] {
+  return all.flatMap(({ object }) => (object.kind === 'FederatedTrustDomain' ? [object.spec.trustDomain] : []));
+}
+
+/** Each other trust domain once, and never the mesh's own: its bundle would then be whatever an endpoint says. */
+function federations(all: readonly Located[], own: string | undefined): Violation[] {
+  const seen = new Map<string, Located>();
+  return all.flatMap((located) => {
+    if (located.object.kind !== 'FederatedTrustDomain') return [];
+    const { trustDomain } = located.object.spec;
+    const at = (message: string) => [violation(located.document, ['spec', 'trustDomain'], message)];
+    if (trustDomain === own) return at('is the trust domain of this mesh: clusters of one mesh join as peers');
+    const first = seen.get(trustDomain);
+    if (first !== undefined) return at(`is federated with already, ${place(first)}`);
+    seen.set(trustDomain, located);
+    return [];
+  });
+}
+
 /** A principal of a trust domain that no SVID here can be of matches nobody: a DENY would protect nothing. */
-export function foreignPrincipals(all: readonly Located[], trustDomain: string | undefined): Violation[] {
+export function foreignPrincipals(
+  all: readonly Located[],
+  trustDomain: string | undefined,
+  federated: readonly string[] | 'any' = [],
+): Violation[] {
   if (trustDomain === undefined) return [];
   return all.flatMap(({ object, document }) => {
     if (object.kind !== 'AuthorizationPolicy') return [];
@@ -88,9 +112,11 @@ export function foreignPrincipals(all: readonly Located[], trustDomain: string |
         ),
       ),
     );
-    return patterns
-      .filter(({ pattern }) => !mayBeOf(trustDomain, pattern))
-      .map(({ path }) => violation(document, path, `can never match: the trust domain of this mesh is ${trustDomain}, and has no alias`));
+    return patterns.flatMap(({ pattern, path }) => {
+      // What is wrong with it in any mesh has been said.
+      const fault = principalFault(pattern) === undefined ? memberFault(pattern, trustDomain, federated) : undefined;
+      return fault === undefined ? [] : [violation(document, path, fault)];
+    });
   });
 }
 

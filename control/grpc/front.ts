@@ -10,10 +10,12 @@ import {
 } from '@grpc/grpc-js';
 import type { Clock } from '../../core/clock.ts';
 import { MeshError } from '../../core/errors.ts';
-import { mtlsServerOptions, type Svid, verifyPeerSocket } from '../../core/identity/index.ts';
+import { mtlsServerOptions, RootUses, type Svid, verifyPeerSocket } from '../../core/identity/index.ts';
 import type { Service } from '../../core/lifecycle.ts';
 import type { Log } from '../../core/log.ts';
+import { formatSpiffeId } from '../../core/model/index.ts';
 import { certificatesToPem, keyToPem, type TrustBundle } from '../../core/pki/index.ts';
+import { createRefusals, type Refusals } from '../telemetry/index.ts';
 import { type Caller, Callers, type CallLike } from './callers.ts';
 import { ConnectionGate } from './connection-gate.ts';
 import { defaultFrontLimits, type FrontLimits } from './limits.ts';
@@ -31,6 +33,8 @@ export interface GrpcFrontOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly limits?: Partial<FrontLimits>;
+  /** Default: logged alone. */
+  readonly refusals?: Refusals;
 }
 
 /**
@@ -41,9 +45,12 @@ export interface GrpcFrontOptions {
 export class GrpcFront implements Service {
   readonly #options: GrpcFrontOptions;
   readonly #limits: FrontLimits;
+  readonly #refusals: Refusals;
   readonly #server: Server;
   readonly #injector: ConnectionInjector;
   readonly #callers = new Callers();
+  /** By handshakes of callers with a certificate. */
+  readonly roots: RootUses;
   readonly #gate: ConnectionGate;
   readonly #tls: TlsServer;
   readonly #sockets = new Set<Socket>();
@@ -56,7 +63,9 @@ export class GrpcFront implements Service {
   constructor(options: GrpcFrontOptions) {
     this.#options = options;
     this.#limits = { ...defaultFrontLimits, ...options.limits };
+    this.#refusals = options.refusals ?? createRefusals(options.log);
     this.#identity = options.identity;
+    this.roots = new RootUses(options.clock);
     this.#gate = new ConnectionGate(this.#limits.connectionsPerSource);
     this.#server = new Server({
       'grpc.max_receive_message_length': this.#limits.messageBytes,
@@ -135,7 +144,7 @@ export class GrpcFront implements Service {
     socket.on('error', () => {});
     const leave = this.#gate.enter(socket.remoteAddress ?? '');
     if (leave === undefined || this.#disposed) {
-      this.#options.log.warn({ source: socket.remoteAddress }, 'connection refused: too many from this source');
+      this.#refusals.refuse('connection', 'limited', 'too many from this source', { source: socket.remoteAddress });
       socket.destroy();
       return;
     }
@@ -148,8 +157,7 @@ export class GrpcFront implements Service {
 
   #admit(socket: TLSSocket): void {
     socket.on('error', () => {});
-    const { clock, log } = this.#options;
-    const now = clock.now();
+    const now = this.#options.clock.now();
     if (socket.alpnProtocol !== 'h2') {
       socket.destroy();
       return;
@@ -160,10 +168,11 @@ export class GrpcFront implements Service {
     } else {
       const verdict = verifyPeerSocket(socket, this.#identity.bundle, now);
       if (!verdict.ok) {
-        log.warn({ source: socket.remoteAddress, reason: verdict.reason }, 'connection refused: client certificate');
+        this.#refusals.refuse('connection', 'bad-certificate', verdict.reason, { source: socket.remoteAddress });
         socket.destroy();
         return;
       }
+      this.roots.count(verdict.root, { spiffeId: formatSpiffeId(verdict.spiffeId), cluster: verdict.cluster });
       const release = this.#callers.add(leaf, verdict);
       this.#proven.set(socket, verdict.serial);
       socket.once('close', () => {

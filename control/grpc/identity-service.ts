@@ -4,6 +4,7 @@ import type { Log } from '../../core/log.ts';
 import { formatSpiffeId } from '../../core/model/index.ts';
 import type { AttestRequest, IdentityServer, RenewRequest, SvidReply } from '../../core/xds/gen/isthmus/agent/v1/agent.ts';
 import type { Authority, Issuance, IssuedSvid } from '../ca/index.ts';
+import { createRefusals, type Refusals } from '../telemetry/index.ts';
 import { AttemptLimiter } from './attempt-limiter.ts';
 import { type Caller, type CallLike, sourceOf } from './callers.ts';
 import { toStatus } from './status.ts';
@@ -14,11 +15,14 @@ export interface IdentityServiceOptions {
   readonly callerOf: (call: CallLike) => Caller | undefined;
   readonly clock: Clock;
   readonly log: Log;
+  /** Default: logged alone. */
+  readonly refusals?: Refusals;
 }
 
 /** The Identity service: `front.addService(IdentityService, identityServer(...))`. */
 export function identityServer(options: IdentityServiceOptions): IdentityServer {
   const { issuance, authority, callerOf, clock, log } = options;
+  const refusals = options.refusals ?? createRefusals(log);
   const limiter = new AttemptLimiter(clock);
 
   const reply = ({ chain, spiffeId }: IssuedSvid): SvidReply => ({
@@ -31,8 +35,10 @@ export function identityServer(options: IdentityServiceOptions): IdentityServer 
   });
 
   const attest = async (request: AttestRequest, source: string): Promise<SvidReply> => {
-    if (!limiter.mayTry(source))
+    if (!limiter.mayTry(source)) {
+      refusals.refuse('attestation', 'limited', 'too many refused attempts from this source', { source });
       throw new MeshError('LIMIT_EXCEEDED', 'too many refused attempts from this address: wait a minute', { retryable: true });
+    }
     try {
       return reply(await issuance.attest({ ...request, source }));
     } catch (error) {
@@ -42,8 +48,11 @@ export function identityServer(options: IdentityServiceOptions): IdentityServer 
     }
   };
 
-  const renew = async (request: RenewRequest, caller: Caller | undefined): Promise<SvidReply> => {
-    if (caller === undefined) throw new MeshError('IDENTITY_INVALID', 'renewal needs the SVID that is to be renewed');
+  const renew = async (request: RenewRequest, caller: Caller | undefined, source: string): Promise<SvidReply> => {
+    if (caller === undefined) {
+      refusals.refuse('renewal', 'no-certificate', 'without an SVID, or with one that has ended or was denied since', { source });
+      throw new MeshError('IDENTITY_INVALID', 'renewal needs the SVID that is to be renewed');
+    }
     return reply(await issuance.renew(caller, request.csr));
   };
 
@@ -55,7 +64,7 @@ export function identityServer(options: IdentityServiceOptions): IdentityServer 
       );
     },
     renew(call, callback) {
-      renew(call.request, callerOf(call)).then(
+      renew(call.request, callerOf(call), sourceOf(call)).then(
         (value) => callback(null, value),
         (error: unknown) => callback(toStatus(error, log)),
       );

@@ -1,6 +1,6 @@
 /** What one listener takes. */
 export interface FrontLimits {
-  /** Connections at once. Default 4,096. */
+  /** Connections at once. Default 32,768: an agent holds two. */
   readonly connections: number;
   /** Of one source address. Default 256: a NAT may hide a site of VMs. */
   readonly connectionsPerSource: number;
@@ -15,7 +15,7 @@ export interface FrontLimits {
 }
 
 export const defaultFrontLimits: FrontLimits = {
-  connections: 4_096,
+  connections: 32_768,
   connectionsPerSource: 256,
   handshakeMs: 10_000,
   anonymousMs: 60_000,

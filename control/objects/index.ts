@@ -12,5 +12,6 @@ export type { TrafficSeen } from './plan/contract.ts';
 export { makePlan } from './plan/make-plan.ts';
 export { describeKey, objectKey, refOf, refOfKey } from './ref.ts';
 export { revisionDetail, revisionSummary } from './summaries.ts';
+export { isTrafficObject } from './traffic-object.ts';
 export { WatchedRecords } from './watched/watched-records.ts';
 export { WatchedSource } from './watched/watched-source.ts';

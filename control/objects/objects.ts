@@ -39,6 +39,8 @@ export interface ObjectsOptions {
   readonly log: Log;
   readonly cluster: string;
   readonly parse: ParseDocument;
+  /** For what was applied before. Default: `parse`. */
+  readonly parseStored?: ParseDocument;
   /** Absent: nothing is compiled before it is stored. */
   readonly faults?: CompiledFaults;
 }
@@ -76,10 +78,10 @@ export class Objects {
   readonly #keeper: TentativeKeeper;
 
   constructor(options: ObjectsOptions) {
-    const { store, leadership, clock, log, cluster, parse } = options;
+    const { store, leadership, clock, log, cluster, parse, parseStored = parse } = options;
     this.#options = options;
     this.#owner = { cluster, source: apiSource };
-    this.#source = new AppliedSource(this.#owner, parse);
+    this.#source = new AppliedSource(this.#owner, parseStored);
     this.#files = new FileSource({ cluster, source: fileSource }, store, clock, log);
     this.applied = new AppliedStore(store, clock, log, (state) => {
       this.set.setSource(this.#source.source(state));

@@ -28,7 +28,10 @@ export interface PeerObjectsSink {
 /** What a peer says of the certificates it issues with; control/ca checks them. Undefined: the peer is gone. */
 export interface PeerAnchorsSink {
   /** Why entries were refused; empty: all taken. */
-  setPeer(cluster: string, anchors: { readonly intermediates: readonly Uint8Array[] } | undefined): readonly string[];
+  setPeer(
+    cluster: string,
+    anchors: { readonly intermediates: readonly Uint8Array[]; readonly denied: readonly string[] } | undefined,
+  ): readonly string[];
 }
 
 /** Everything that may be exported, at one moment. */
@@ -37,10 +40,29 @@ export interface ExportInputs {
   /** What one peer may see of a local service; undefined: nothing. control/catalog's exportService with the view and the policies. */
   readonly exportOf: (key: ServiceKey, peer: ClusterId) => ServiceExport | undefined;
   /** Of this cluster: those in use. */
-  readonly trust: { readonly trustDomain: string; readonly roots: readonly Uint8Array[]; readonly intermediates: readonly Uint8Array[] };
+  readonly trust: {
+    readonly trustDomain: string;
+    readonly roots: readonly Uint8Array[];
+    readonly intermediates: readonly Uint8Array[];
+    /** Absent: it takes part in no rotation of roots. */
+    readonly rotation?: RotationWords;
+    /** Serials of SVIDs that this cluster has taken back. Default: none. */
+    readonly denied?: readonly string[];
+  };
   readonly sources: readonly SourceReport[];
   /** What this cluster owns and shares. Absent: not known yet, and peers keep what they have. */
   readonly objects?: SharedSet;
+}
+
+/** What one cluster tells its peers while roots are rotated. Plain data; control/ca means something by it. */
+export interface RotationWords {
+  /** What roots have said of themselves, oldest first. */
+  readonly statements: readonly peering.TrustStatement[];
+  /** PKCS#10 for its next signing certificate, where it needs one. */
+  readonly intermediateRequest?: Uint8Array;
+  /** What the root that is online here signed for that peer's request; by cluster. */
+  readonly signed: ReadonlyMap<string, Uint8Array>;
+  readonly report: peering.TrustReport;
 }
 
 /** Which services differ since the last inputs; undefined: any may, as after a change of ExportPolicies. */
@@ -87,6 +109,8 @@ export interface PeeringOptions {
   readonly timing?: Partial<PeeringTiming>;
   /** Sources of the peer that the sink holds, from earlier processes too: Catalog.status(). What a complete sync does not name is dropped. */
   readonly knownSources?: (cluster: ClusterId) => readonly string[];
+  /** What a peer says of its trust, whole, at each change; undefined: it is a peer no more. Returns at once. */
+  readonly onTrust?: (cluster: string, trust: peering.PeerTrust | undefined) => void;
   /** Namespaces (PeerSpec) that a peer may bring; default all. */
   readonly namespacesOf?: (cluster: string) => readonly string[];
 }

@@ -6,6 +6,7 @@ import {
   networkId,
   type Protocol,
   parseLocality,
+  parseSpiffeId,
   type Runtime,
   type ServicePort,
   sourceId,
@@ -147,6 +148,7 @@ function decodeEndpoint(name: string, m: peering.ExportedEndpoint): Checked<Peer
     tlsMode: m.tlsMode as TlsMode,
     runtime: m.runtime as Runtime,
     attested: m.attested,
+    ...(m.tunnel === undefined ? {} : { tunnel: { gateways: m.tunnel.gateways, secretSha256: '' } }),
     ...(m.otherSources.length === 0 ? {} : { otherSources: m.otherSources.map(sourceId) }),
   };
   return checked(
@@ -157,6 +159,7 @@ function decodeEndpoint(name: string, m: peering.ExportedEndpoint): Checked<Peer
       if (!sourceForm.test(m.source)) report('source', 'must be letters, digits and ._/-');
       if (m.otherSources.length > 64 || !m.otherSources.every((each) => sourceForm.test(each)))
         report('otherSources', 'must be at most 64, of letters, digits and ._/-');
+      if ((m.tunnel?.gateways.length ?? 0) > 256) report('tunnel.gateways', 'more than 256');
       if (m.instance === '' || m.instance.length > longestText) report('instance', 'must not be empty or too long');
       if (!isDnsLabel(m.network)) report('network', 'must be a DNS label');
       if (isIP(m.address) === 0) report('address', 'must be an IP address');
@@ -180,6 +183,11 @@ function decodeGateway(name: string, value: peering.PeerGateway): Checked<PeerRe
       if (!isPort(value.port)) report('port', 'must be 1-65535');
       if (value.addresses.length > 64) report('addresses', 'more than 64');
       if (value.addresses.some((a) => isIP(a) === 0)) report('addresses', 'must be IP addresses');
+      const { tunnel } = value;
+      if (tunnel === undefined) return;
+      if (tunnel.secretSha256.length !== 32) report('tunnel.secretSha256', 'must be a SHA-256');
+      if (parseSpiffeId(tunnel.identity) === undefined) report('tunnel.identity', 'must be a SPIFFE id');
+      if (tunnel.gateways.length > 256) report('tunnel.gateways', 'more than 256');
     },
   );
 }
@@ -190,6 +198,9 @@ function decodeTrust(name: string, value: peering.PeerTrust): Checked<PeerResour
     (report) => {
       if (name !== value.trustDomain) report('trustDomain', `does not match the resource's name, ${name}`);
       if (value.intermediates.length > 16 || value.roots.length > 16) report('intermediates', 'more than 16 certificates');
+      if (value.statements.length > 64) report('statements', 'more than 64');
+      if (value.intermediateRequest.length > 16_384) report('intermediateRequest', 'is longer than 16,384 bytes');
+      if (value.deniedSerials.some((serial) => !/^[0-9a-f]{1,40}$/.test(serial))) report('deniedSerials', 'must be lower-case hex');
     },
   );
 }

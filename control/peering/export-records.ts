@@ -43,6 +43,7 @@ export function encodeEndpoint(namespace: string, service: string, endpoint: Cat
     runtime: endpoint.runtime,
     attested: endpoint.attested,
     otherSources: otherSources(endpoint),
+    ...(endpoint.tunnel === undefined ? {} : { tunnel: { gateways: [...endpoint.tunnel.gateways] } }),
   });
   return encoded(endpointName(namespace, service, endpoint.source, endpoint.instance), peering.ExportedEndpoint.encode(message).finish());
 }
@@ -57,17 +58,31 @@ export function endpointName(namespace: string, service: string, source: string,
 }
 
 export function encodeGateway(gateway: GatewayRecord): EncodedResource {
-  const { network, instance, addresses, port, healthy, draining } = gateway;
-  const message = peering.PeerGateway.create({ network, instance, addresses: [...addresses], port, healthy, draining });
+  const { network, instance, addresses, port, healthy, draining, holdsTunnels, tunnel } = gateway;
+  const message = peering.PeerGateway.create({
+    // What its own cluster dials is nothing to peers.
+    ...{ network, instance, addresses: tunnel === undefined ? [...addresses] : [], port, healthy, draining },
+    ...(holdsTunnels === true ? { holdsTunnels } : {}),
+    ...(tunnel === undefined
+      ? {}
+      : { tunnel: { ...tunnel, gateways: [...tunnel.gateways], secretSha256: Buffer.from(tunnel.secretSha256, 'hex') } }),
+  });
   return encoded(`${network}/${instance}`, peering.PeerGateway.encode(message).finish());
 }
 
-export function encodeTrust(trust: ExportInputs['trust']): EncodedResource {
+/** As `peer` is told it. */
+export function encodeTrust(trust: ExportInputs['trust'], peer: string): EncodedResource {
+  const { rotation } = trust;
   const bytes = (list: readonly Uint8Array[]) => list.map((der) => Buffer.from(der));
   const message = peering.PeerTrust.create({
     trustDomain: trust.trustDomain,
     roots: bytes(trust.roots),
     intermediates: bytes(trust.intermediates),
+    statements: [...(rotation?.statements ?? [])],
+    intermediateRequest: Buffer.from(rotation?.intermediateRequest ?? []),
+    signedIntermediate: Buffer.from(rotation?.signed.get(peer) ?? []),
+    ...(rotation === undefined ? {} : { report: rotation.report }),
+    deniedSerials: [...(trust.denied ?? [])],
   });
   return encoded(trust.trustDomain, peering.PeerTrust.encode(message).finish());
 }

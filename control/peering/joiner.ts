@@ -155,7 +155,7 @@ export class Joiner {
   async #finish(token: InviteToken, reply: peering.JoinReply): Promise<JoinResult> {
     const { authority, store, clock, onJoined, log } = this.#options;
     const installed = Buffer.from(authority.intermediate?.der ?? []).equals(reply.intermediate);
-    if (reply.intermediate.length > 0 && !installed) await authority.installIntermediate(reply.intermediate, [token.root]);
+    if (reply.intermediate.length > 0 && !installed) await authority.installIntermediate(reply.intermediate, reply.roots);
     const key = peerKey(token.cluster);
     const known = await store.get(key);
     const before = known && readJson<PeerRecord>(key, known.value);

@@ -51,7 +51,7 @@ export class PeerExports {
     const { view, trust, sources } = inputs;
     const own = [...view.gateways.values()].flat().filter((g) => g.cluster === view.cluster);
     this.#replace(urls.gateway, own.map(encodeGateway), changed);
-    this.#replace(urls.trust, trust.intermediates.length === 0 ? [] : [encodeTrust(trust)], changed);
+    this.#replace(urls.trust, trust.intermediates.length === 0 ? [] : [encodeTrust(trust, this.#peer)], changed);
     const states = sources.filter((s) => s.cluster === view.cluster && s.state !== 'unknown' && this.#uses.has(s.source));
     this.#replace(urls.sourceState, states.map(encodeSource), changed);
     this.#updateObjects(inputs.objects, held, changed);

@@ -1,10 +1,11 @@
 import type { Clock } from '../../core/clock.ts';
 import { MeshError } from '../../core/errors.ts';
-import { type ClusterId, type EndpointRecord, networkId, type ServiceKey, type ServiceRecord, sourceId } from '../../core/model/index.ts';
+import { type ClusterId, type EndpointRecord, type ServiceKey, type ServiceRecord, sourceId } from '../../core/model/index.ts';
 import { formatViolation } from '../../core/validate.ts';
 import { type ResourceRejection, peeringTypeUrls as urls, type XdsUpdate } from '../../core/xds/index.ts';
-import type { PeerAnchorsSink, PeerSink } from './contract.ts';
+import type { PeerAnchorsSink, PeeringOptions, PeerSink } from './contract.ts';
 import { decodePeerResource, type ImportedService, type PeerResource } from './decode-peering.ts';
+import { gatewayRecordOf } from './peer-gateway.ts';
 import type { PeerObjects } from './peer-objects.ts';
 
 type EndpointEntry = { readonly service: string; readonly source: string; readonly value: EndpointRecord };
@@ -21,6 +22,7 @@ export interface PeerImportsOptions {
   readonly trustDomain: () => string | undefined;
   readonly sink: PeerSink;
   readonly anchors: PeerAnchorsSink;
+  readonly onTrust?: PeeringOptions['onTrust'];
   readonly clock: Clock;
   /** Sources of the peer that the sink holds, from earlier processes too. */
   readonly knownSources: (cluster: ClusterId) => readonly string[];
@@ -157,7 +159,8 @@ export class PeerImports {
     const own = this.#options.trustDomain();
     // A cluster with a root of its own federates; it never becomes part of this trust domain.
     if (own !== undefined && trust.trustDomain !== own) return [`is of trust domain ${trust.trustDomain}, not ${own}`];
-    return this.#options.anchors.setPeer(this.#options.cluster, { intermediates: trust.intermediates });
+    this.#options.onTrust?.(this.#options.cluster, trust);
+    return this.#options.anchors.setPeer(this.#options.cluster, { intermediates: trust.intermediates, denied: trust.deniedSerials });
   }
 
   #remove(typeUrl: string, name: string, touched: Touched): void {
@@ -237,9 +240,10 @@ export class PeerImports {
 
   #emitGateways(): void {
     const { sink, cluster } = this.#options;
+    const gateways = [...this.#gateways.values()];
     sink.setGateways(
       cluster,
-      [...this.#gateways.values()].map(({ network, ...gateway }) => ({ ...gateway, cluster, network: networkId(network) })),
+      gateways.map((gateway) => gatewayRecordOf(gateway, cluster)),
     );
   }
 

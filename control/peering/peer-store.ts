@@ -58,6 +58,11 @@ export async function exportEpoch(store: Store, make: () => string): Promise<str
   }
 }
 
+/** A new epoch from the next start on: after a restore, when this cluster may export less than its peers remember. */
+export async function forgetExportEpoch(store: Store): Promise<void> {
+  await store.txn({ if: [], then: [{ op: 'delete', key: epochKey }] });
+}
+
 /** As joining does, or a Peer object in the configuration: a peer that is known already keeps what it has. */
 export async function putPeer(store: Store, record: PeerRecord): Promise<PeerRecord> {
   const key = peerKey(record.cluster);

@@ -54,7 +54,7 @@ export class Peer {
     this.#record = record;
     this.#context = context;
     this.exports = new PeerExports(this.cluster);
-    const { sink, anchors, clock, trustDomain } = context;
+    const { sink, anchors, clock, trustDomain, onTrust } = context;
     const knownSources = context.knownSources ?? (() => []);
     this.objects = new PeerObjects({
       cluster: this.cluster,
@@ -67,7 +67,8 @@ export class Peer {
       onChange: context.onObjects,
     });
     const { objects } = this;
-    this.#imports = new PeerImports({ cluster: this.cluster, sink, anchors, clock, trustDomain, knownSources, objects });
+    const heard = onTrust === undefined ? {} : { onTrust };
+    this.#imports = new PeerImports({ cluster: this.cluster, sink, anchors, clock, trustDomain, knownSources, objects, ...heard });
   }
 
   /** Dials whenever no stream is in use and there is an address; ends with `stop`. */

@@ -173,6 +173,7 @@ class PeerRegistry implements Peering {
     peer?.objects.purge();
     await sink.removePeer(clusterId(cluster));
     anchors.setPeer(cluster, undefined);
+    this.#options.onTrust?.(cluster, undefined);
     log.info({ peer: cluster }, 'peer removed');
   }
 

@@ -1,4 +1,4 @@
-import type { AuthzRule } from '../../core/authz/index.ts';
+import type { AuthzRule, TokenRule } from '../../core/authz/index.ts';
 import type { ServiceKey } from '../../core/model/index.ts';
 import type { CatalogView, MergedService } from '../catalog/index.ts';
 
@@ -8,6 +8,8 @@ export interface ServiceAuthz {
   readonly rules: readonly AuthzRule[];
   /** The AuthorizationPolicies that select it, for explain. Absent: none. */
   readonly selectedBy?: SelectingPolicies;
+  /** Of the RequestAuthentications that select it. Absent: none. */
+  readonly tokens?: readonly TokenRule[];
 }
 
 /** Names are `NAMESPACE/NAME`, in the order in which they were evaluated. */
@@ -15,6 +17,7 @@ export interface SelectingPolicies {
   readonly deny: readonly string[];
   /** A caller must match one of these, if there are any. */
   readonly allow: readonly string[];
+  readonly audit: readonly string[];
   /** The rules as they were without these policies: what a caller must pass besides. */
   readonly base: readonly AuthzRule[];
 }

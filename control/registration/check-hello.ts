@@ -1,8 +1,8 @@
 import { isIP } from 'node:net';
 import { isDnsLabel, type Protocol } from '../../core/model/index.ts';
 import { accept, type Checked, reject, type Violation } from '../../core/validate.ts';
-import type { Hello, WorkloadService } from '../../core/xds/gen/isthmus/agent/v1/agent.ts';
-import type { RegisteredInstance, RegisteredService } from '../../registries/vm/index.ts';
+import type { Gateway, Hello, WorkloadService } from '../../core/xds/gen/isthmus/agent/v1/agent.ts';
+import type { RegisteredInstance, RegisteredService, RegisteredTunnel } from '../../registries/vm/index.ts';
 import { type Claims, type Grant, inCidrs } from '../ca/index.ts';
 
 /** What may be said is decided here; who says it was decided in the handshake. */
@@ -44,7 +44,9 @@ export function checkHello(hello: Hello, context: HelloContext): Checked<Registe
     'labels',
     'are too long',
   );
-  found.push(...checkAddresses(hello, grant.claims, context.source));
+  const tunnel = tunnelOf(hello, found);
+  found.push(...(tunnel === undefined ? checkAddresses(hello, grant.claims, context.source) : checkUnreached(hello)));
+  const reached = tunnel === undefined ? {} : { tunnel };
   const common = {
     instance: hello.instance,
     namespace: grant.claims.namespace,
@@ -64,7 +66,9 @@ export function checkHello(hello: Hello, context: HelloContext): Checked<Registe
   if (hello.role?.$case === 'gateway') {
     const port = hello.role.value.port === 0 ? 15_443 : hello.role.value.port;
     must(isPort(port), 'gateway.port', 'must be 1-65535');
-    return found.length > 0 ? reject(found) : accept({ ...common, role: 'gateway', port, resolved: {} });
+    return found.length > 0
+      ? reject(found)
+      : accept({ ...common, role: 'gateway', port, resolved: {}, ...holdsTunnels(hello.role.value), ...reached });
   }
   const workload = hello.role?.value ?? { services: [], inboundPort: 0 };
   const inboundPort = workload.inboundPort === 0 ? 15_006 : workload.inboundPort;
@@ -74,7 +78,33 @@ export function checkHello(hello: Hello, context: HelloContext): Checked<Registe
   if (!services.ok) found.push(...services.violations);
   return found.length > 0 || !services.ok
     ? reject(found)
-    : accept({ ...common, role: 'workload', inboundPort, services: services.value, ...(group === undefined ? {} : { group }) });
+    : accept({
+        ...common,
+        role: 'workload',
+        inboundPort,
+        services: services.value,
+        seenFrom: context.source,
+        ...reached,
+        ...(group === undefined ? {} : { group }),
+      });
+}
+
+function holdsTunnels({ holdsTunnels: holds = false }: Gateway): { readonly holdsTunnels?: true } {
+  return holds ? { holdsTunnels: true } : {};
+}
+
+/** Undefined: it can be dialled. */
+function tunnelOf({ role }: Hello, found: Violation[]): RegisteredTunnel | undefined {
+  const offer = role?.value.tunnel;
+  if (offer === undefined) return undefined;
+  if (offer.secretSha256.length !== 32) found.push({ path: 'tunnel.secretSha256', message: 'must be a SHA-256' });
+  return { secretSha256: Buffer.from(offer.secretSha256).toString('hex'), gateways: [] };
+}
+
+/** Nobody dials these addresses, so that nobody has to be sure whose they are: they are for people. */
+function checkUnreached({ addresses }: Hello): Violation[] {
+  if (addresses.length > limits.addresses) return [{ path: 'addresses', message: `are more than ${limits.addresses}` }];
+  return addresses.flatMap((address, i) => (isIP(address) === 0 ? [{ path: `addresses[${i}]`, message: 'is no IP' }] : []));
 }
 
 function checkAddresses(hello: Hello, claims: Claims, source: string): Violation[] {

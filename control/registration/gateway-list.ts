@@ -4,9 +4,9 @@ import { toMeshError } from '../../core/errors.ts';
 import { Latest } from '../../core/latest.ts';
 import { isAborted, runGroup } from '../../core/lifecycle.ts';
 import type { Log } from '../../core/log.ts';
-import { type ClusterId, type NetworkId, networkId } from '../../core/model/index.ts';
+import { type ClusterId, formatSpiffeId, type NetworkId, networkId } from '../../core/model/index.ts';
 import type { Store } from '../../core/store.ts';
-import { decodeInstance, gatewaysPrefix, type RegisteredGatewayRecord } from '../../registries/vm/index.ts';
+import { decodeInstance, gatewaysPrefix, type RegisteredGatewayRecord, type RegisteredTunnel } from '../../registries/vm/index.ts';
 import type { Instances } from './instances.ts';
 
 /** One gateway of this cluster, for the catalog and for peers. */
@@ -21,12 +21,17 @@ export interface RegisteredGateway {
   readonly draining: boolean;
   readonly identityNamespace: string;
   readonly serviceAccount: string;
+  /** It takes tunnels. Default false. */
+  readonly holdsTunnels?: boolean;
+  /** Nobody can dial it. `secretSha256` in hex; `gateways`: CLUSTER/INSTANCE that it has tunnels to. */
+  readonly tunnel?: { readonly identity: string; readonly secretSha256: string; readonly gateways: readonly string[] };
 }
 
 export interface GatewayListOptions {
   readonly store: Store;
   readonly instances: Instances;
   readonly cluster: ClusterId;
+  readonly trustDomain: string;
   /** A, and AAAA, of a hostname. Rejects when it can't be had; an empty answer is one. */
   readonly resolve: (hostname: string) => Promise<readonly string[]>;
   /** Default 30 s. */
@@ -99,11 +104,17 @@ export class GatewayList {
       instance: record.instance,
       addresses: [...new Set(addresses)],
       port: record.port,
-      healthy: !record.expired && addresses.length > 0,
+      healthy: !record.expired && (addresses.length > 0 || record.tunnel !== undefined),
       draining: record.draining,
       identityNamespace: record.namespace,
       serviceAccount: record.serviceAccount,
+      ...(record.holdsTunnels === true ? { holdsTunnels: true } : {}),
+      ...(record.tunnel === undefined ? {} : { tunnel: this.#tunnel(record, record.tunnel) }),
     };
+  }
+
+  #tunnel({ namespace, serviceAccount }: RegisteredGatewayRecord, tunnel: RegisteredTunnel): NonNullable<RegisteredGateway['tunnel']> {
+    return { identity: formatSpiffeId({ trustDomain: this.#options.trustDomain, namespace, serviceAccount }), ...tunnel };
   }
 
   async #resolveAgain(signal: AbortSignal): Promise<void> {

@@ -6,12 +6,16 @@ import {
   encodeInstance,
   gatewaysPrefix,
   instanceKey,
+  placeOf,
+  type Reach,
   type RegisteredInstance,
   type RegisteredService,
   workloadsPrefix,
 } from '../../registries/vm/index.ts';
+import { inheritTunnels, withTunnels } from './kept-tunnels.ts';
 
 const attempts = 8;
+const generationsPrefix = 'registrations/generations/';
 
 /**
  * Registrations in the store, each write compared with what was read and fenced by generation: an older start of an instance, or its late
@@ -24,23 +28,26 @@ export class Instances {
     this.#store = store;
   }
 
-  /** Takes a hello. MeshError FENCED when a newer start of the instance has been here. Health that was known stays until it is reported. */
-  async register(record: RegisteredInstance): Promise<string> {
+  /**
+   * Takes a hello; the result is what is stored. MeshError FENCED when a newer start of the instance has been here. Health that was known
+   * stays until it is reported, and what is known of its address as long as that is the same.
+   */
+  async register(record: RegisteredInstance): Promise<{ readonly key: string; readonly record: RegisteredInstance }> {
     const key = instanceKey(record);
     const highest = generationKey(key);
     for (let attempt = 0; attempt < attempts; attempt++) {
       const [old, seen] = await Promise.all([this.#store.get(key), this.#store.get(highest)]);
       const last = seen === undefined ? 0 : Number(Buffer.from(seen.value).toString());
       if (last > record.generation) throw fenced(record.instance, last);
-      const before = old === undefined ? undefined : decodeInstance(old);
+      const after = inherit(record, old === undefined ? undefined : decodeInstance(old));
       const { succeeded } = await this.#store.txn({
         if: [
           { key, modRevision: old?.modRevision ?? 0 },
           { key: highest, modRevision: seen?.modRevision ?? 0 },
         ],
-        then: [put(key, inherit(record, before)), { op: 'put', key: highest, value: Buffer.from(String(record.generation)) }],
+        then: [put(key, after), { op: 'put', key: highest, value: Buffer.from(String(record.generation)) }],
       });
-      if (succeeded) return key;
+      if (succeeded) return { key, record: after };
     }
     throw busy(key);
   }
@@ -59,6 +66,20 @@ export class Instances {
 
   async setResolved(key: string, generation: number, resolved: Readonly<Record<string, readonly string[]>>): Promise<void> {
     await this.#change(key, generation, (record) => (record.role === 'gateway' ? { ...record, resolved } : record));
+  }
+
+  /** What came of connecting back; nothing when it is of a place that the instance has left. */
+  async setReach(key: string, generation: number, reach: Reach): Promise<void> {
+    await this.#change(key, generation, (record) =>
+      record.role === 'workload' && placeOf(record) === reach.place ? { ...record, reach } : record,
+    );
+  }
+
+  /** Whatever start of it is the current one. */
+  async setClone(key: string, clone: NonNullable<RegisteredInstance['clone']>): Promise<void> {
+    const entry = await this.#store.get(key);
+    if (entry === undefined) return;
+    await this.#change(key, decodeInstance(entry).generation, (record) => ({ ...record, clone }));
   }
 
   /** Idempotent. A generation that is no longer the current one removes nothing. */
@@ -84,6 +105,13 @@ export class Instances {
     return lists.flatMap(({ entries }) => entries.map((entry) => ({ key: entry.key, record: decodeInstance(entry) })));
   }
 
+  /** The last start of each instance that has ever registered, by the key of its registration: those that have left, too. */
+  async starts(): Promise<ReadonlyMap<string, number>> {
+    const { entries } = await this.#store.list(generationsPrefix);
+    const keyOf = (key: string) => key.replace(generationsPrefix, 'registrations/');
+    return new Map(entries.map((entry) => [keyOf(entry.key), Number(Buffer.from(entry.value).toString())]));
+  }
+
   async #change(key: string, generation: number, change: (record: RegisteredInstance) => RegisteredInstance): Promise<void> {
     for (let attempt = 0; attempt < attempts; attempt++) {
       const entry = await this.#store.get(key);
@@ -107,29 +135,36 @@ export class Instances {
 
 /** Outlives the registration, so that a start that was replaced can't come back after its successor has left. */
 function generationKey(key: string): string {
-  return key.replace('registrations/', 'registrations/generations/');
+  return key.replace('registrations/', generationsPrefix);
 }
 
 function put(key: string, record: RegisteredInstance): StoreOp {
   return { op: 'put', key, value: encodeInstance(record) };
 }
 
-function inherit(record: RegisteredInstance, before: RegisteredInstance | undefined): RegisteredInstance {
-  if (before === undefined || before.role !== record.role) return record;
-  const registeredAt = before.registeredAt;
-  if (record.role === 'gateway') return { ...record, registeredAt, resolved: before.role === 'gateway' ? before.resolved : {} };
+function inherit(told: RegisteredInstance, before: RegisteredInstance | undefined): RegisteredInstance {
+  if (before === undefined || before.role !== told.role) return told;
+  const record = inheritTunnels(told, before);
+  const { registeredAt, clone } = before;
+  const old = { registeredAt, ...(clone === undefined ? {} : { clone }) };
+  if (record.role === 'gateway') return { ...record, ...old, resolved: before.role === 'gateway' ? before.resolved : {} };
+  if (before.role !== 'workload') return { ...record, ...old };
+  const { reach } = before;
+  const stays =
+    reach !== undefined && reach.place === placeOf(record) && before.grant === record.grant && before.network === record.network;
+  const known = { ...record, ...old, ...(stays ? { reach } : {}) };
   // The same start that only lost its stream is as healthy as it was; a new start has to show it.
-  if (before.role !== 'workload' || before.generation !== record.generation) return { ...record, registeredAt };
-  const known = new Map(before.services.map((service) => [nameOf(service), service]));
+  if (before.generation !== record.generation) return known;
+  const said = new Map(before.services.map((service) => [nameOf(service), service]));
   const services = record.services.map((service) => {
-    const { healthy, reason } = known.get(nameOf(service)) ?? {};
+    const { healthy, reason } = said.get(nameOf(service)) ?? {};
     return { ...service, ...(healthy === undefined ? {} : { healthy }), ...(reason === undefined ? {} : { reason }) };
   });
-  return { ...record, registeredAt, services };
+  return { ...known, services };
 }
 
 function withReport(record: RegisteredInstance, report: Report): RegisteredInstance {
-  const spoken = { ...record, expired: false, draining: report.draining };
+  const spoken = withTunnels({ ...record, expired: false, draining: report.draining }, report);
   if (spoken.role === 'gateway') return spoken;
   const said = new Map(report.services.map((health) => [`${health.namespace}/${health.name}`, health]));
   const services = spoken.services.map((service): RegisteredService => {

@@ -1,10 +1,12 @@
 import type { Clock } from '../../core/clock.ts';
 import type { Log } from '../../core/log.ts';
-import type { Ledger } from '../ca/index.ts';
+import type { Ledger, RootReports } from '../ca/index.ts';
 import type { Caller, CallLike } from '../grpc/index.ts';
 import type { Instances } from './instances.ts';
 import type { Liveness } from './liveness.ts';
+import type { ReachWatch } from './reach/index.ts';
 import type { SocketReports } from './socket-reports.ts';
+import type { Takeovers } from './takeovers.ts';
 
 export interface RegistrationServerOptions {
   readonly instances: Instances;
@@ -15,6 +17,12 @@ export interface RegistrationServerOptions {
   readonly ttlMs: number;
   /** Default: agents are asked for no connections. */
   readonly sockets?: SocketReports;
+  /** Connects back to what registers. Default: nobody does. */
+  readonly reach?: ReachWatch;
+  /** Default: nobody is told of clones. */
+  readonly takeovers?: Takeovers;
+  /** Keeps what they say of the roots that they lean on. Default: nobody asks. */
+  readonly roots?: RootReports;
   readonly clock: Clock;
   readonly log: Log;
   /** Its abort ends every stream with UNAVAILABLE, so that a drain waits for none of them. Default: none. */

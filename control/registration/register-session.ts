@@ -2,7 +2,8 @@ import { MeshError } from '../../core/errors.ts';
 import { formatSpiffeId } from '../../core/model/index.ts';
 import { formatViolation } from '../../core/validate.ts';
 import type { Hello, RegisterReply, RegisterRequest, SocketWatch } from '../../core/xds/gen/isthmus/agent/v1/agent.ts';
-import type { RegisteredInstance } from '../../registries/vm/index.ts';
+import { instanceKey, type RegisteredInstance } from '../../registries/vm/index.ts';
+import { holderName } from '../ca/index.ts';
 import type { Caller } from '../grpc/index.ts';
 import { checkHello } from './check-hello.ts';
 import type { RegistrationServerOptions } from './options.ts';
@@ -40,23 +41,27 @@ export class RegisterSession {
     if (body?.$case === 'hello') return this.#hello(body.value);
     const registered = this.#registered;
     if (registered === undefined) throw new MeshError('PROTOCOL_ERROR', 'the first message must be hello');
-    const { instances, liveness, ledger, sockets } = this.#options;
+    const { instances, liveness, ledger, sockets, reach } = this.#options;
     const { key, generation, grant, record } = registered;
     switch (body?.$case) {
+      case 'roots':
+        this.#options.roots?.take(holderName(record), body.value);
+        return undefined;
       case 'report': {
         const current = await ledger.grant(grant);
         if (current === undefined || current.value.revoked) throw new MeshError('PERMISSION_DENIED', 'this identity was revoked');
         await instances.report(key, generation, body.value);
         if (body.value.sockets.length > 0) await sockets?.take(key, record, body.value.sockets);
         liveness.heard(key);
-        return this.#reply(generation, sockets?.watchesFor(record));
+        reach?.reported(key, body.value);
+        return this.#reply(registered, sockets?.watchesFor(record));
       }
       case 'leave':
         await instances.remove(key, generation);
         this.#options.log.info({ registration: key, generation }, 'instance left');
         this.left = true;
         this.close();
-        return this.#reply(generation);
+        return this.#reply(registered);
       default:
         // A message of a newer version: its sender goes on without it.
         return undefined;
@@ -65,13 +70,16 @@ export class RegisterSession {
 
   close(): void {
     this.closed = true;
-    const key = this.#registered?.key;
-    if (key !== undefined && this.#sessions.get(key) === this) this.#sessions.delete(key);
+    const registered = this.#registered;
+    if (registered === undefined || this.#sessions.get(registered.key) !== this) return;
+    this.#sessions.delete(registered.key);
+    this.#options.reach?.gone(registered.key, registered.generation);
+    this.#options.roots?.gone(holderName(registered.record));
   }
 
   async #hello(hello: Hello): Promise<RegisterReply> {
     if (this.#registered !== undefined) throw new MeshError('PROTOCOL_ERROR', 'hello comes once');
-    const { instances, liveness, ledger, clock, log } = this.#options;
+    const { instances, liveness, ledger, reach, clock, log } = this.#options;
     const caller = this.#caller;
     if (caller === undefined) throw new MeshError('IDENTITY_INVALID', 'registration needs an SVID of this mesh');
     const grant = await ledger.grantOfSerial(caller.serial);
@@ -87,13 +95,17 @@ export class RegisterSession {
       const forbidden = record.violations.some((violation) => violation.path.startsWith('claims'));
       throw new MeshError(forbidden ? 'PERMISSION_DENIED' : 'CONFIG_INVALID', text);
     }
-    const key = await instances.register(record.value);
+    const { key, record: stored } = await instances.register(record.value).catch((error: unknown) => {
+      if (error instanceof MeshError && error.code === 'FENCED') this.#fences(instanceKey(record.value), [this.#source]);
+      throw error;
+    });
     liveness.heard(key);
-    const { generation } = record.value;
+    const { generation } = stored;
     this.#replace(key, generation);
-    this.#registered = { key, generation, grant: grant.id, record: record.value };
+    this.#registered = { key, generation, grant: grant.id, record: stored };
+    reach?.registered(key, stored);
     log.info({ registration: key, spiffeId, generation, addresses: record.value.addresses }, 'instance registered');
-    return this.#reply(generation, this.#options.sockets?.watchesFor(record.value));
+    return this.#reply(this.#registered, this.#options.sockets?.watchesFor(stored));
   }
 
   /** Ends the stream that this one takes over from: fenced when it is of an older start, gone when it is of the same one. */
@@ -102,11 +114,22 @@ export class RegisterSession {
     this.#sessions.set(key, this);
     if (old === undefined || old === this) return;
     const fenced = (old.#registered?.generation ?? 0) < generation;
+    if (fenced && !old.closed) this.#fences(key, [old.#source, this.#source]);
     old.close();
     old.#evict(new MeshError(fenced ? 'FENCED' : 'CONFLICT', `instance registered again (generation ${generation})`));
   }
 
-  #reply(generation: number, watchSockets: SocketWatch[] = []): RegisterReply {
-    return { generation, heartbeatMs: Math.max(100, Math.floor(this.#options.ttlMs / 3)), durable: true, watchSockets };
+  #fences(key: string, sources: readonly string[]): void {
+    const { takeovers, log } = this.#options;
+    takeovers
+      ?.note(key, sources)
+      .catch((error: unknown) => log.warn({ registration: key, error: String(error) }, 'a takeover was not noted'));
+  }
+
+  #reply({ key, generation }: { readonly key: string; readonly generation: number }, watchSockets: SocketWatch[] = []): RegisterReply {
+    const { ttlMs, reach } = this.#options;
+    const looked = reach?.of(key);
+    const said = looked === undefined ? undefined : { state: looked.state, reason: looked.reason, atMs: Math.round(looked.at) };
+    return { generation, heartbeatMs: Math.max(100, Math.floor(ttlMs / 3)), durable: true, watchSockets, reach: said };
   }
 }

@@ -15,7 +15,7 @@ export function assignEndpoints(asked: Asked): AssignmentIr {
   const members = membersOf(service.endpoints, port, target);
   const selected = selectable(members, port);
   const policy = target.policies?.get(port.port);
-  const near = (e: CatalogEndpoint) => e.network === place.network;
+  const near = (e: CatalogEndpoint) => e.network === place.network && e.tunnel === undefined;
   // Where nobody is sound, others are tried only by those who were told to panic.
   const shown = selected.some((e) => e.health !== 'draining') || (policy?.traffic?.outlier?.minHealthPercent ?? 0) > 0;
   const candidates = [

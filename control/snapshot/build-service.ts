@@ -9,6 +9,7 @@ import { findGatewayPort, type SnapshotInputs } from './inputs.ts';
 import type { ClientClass, Resource, RouteIr } from './ir.ts';
 import { seal, sealAgain } from './seal.ts';
 import { callerTraffic, type SubsetTarget, subsetsOf } from './subset.ts';
+import { siteAliases, tunnelledSubsets, tunnelRoutes } from './tunnels.ts';
 
 /** What one service is built from and for. */
 export interface BuildContext {
@@ -50,7 +51,7 @@ function forAgent(service: MergedService, context: BuildContext): readonly Resou
     })),
   });
   const routings = service.ports.flatMap((port) => routingOf(port, host, traffic));
-  return [listener, ...routings, ...everyOutbound(service, context), ...inbound(service, traffic), authzOf(service, inputs)];
+  return [listener, ...routings, ...everyOutbound(service, context), ...inbound(service, traffic, inputs), authzOf(service, inputs)];
 }
 
 function targetsOf({ key }: MergedService, { client, inputs }: BuildContext): readonly SubsetTarget[] {
@@ -72,9 +73,10 @@ function routingOf(port: ServicePort, host: string, traffic: ServiceTraffic | un
 }
 
 /** Nothing to say where there are no subsets: the server name has an empty one then. */
-function inbound(service: MergedService, traffic: ServiceTraffic | undefined): readonly Resource[] {
-  if (traffic === undefined || traffic.subsets.length === 0) return [];
-  return [seal('inbound', service.key, { subsets: traffic.subsets.map((s) => s.name).sort() })];
+function inbound(service: MergedService, traffic: ServiceTraffic | undefined, { view }: SnapshotInputs): readonly Resource[] {
+  const subsets = (traffic?.subsets ?? []).map((s) => s.name).sort();
+  const all = [...subsets, ...tunnelledSubsets(service, subsets, view)];
+  return all.length === 0 ? [] : [seal('inbound', service.key, { subsets: all })];
 }
 
 /** The xDS cluster of callers, and where its endpoints are as seen from the client's place. */
@@ -99,9 +101,12 @@ function forGateway(service: MergedService, context: BuildContext): readonly Res
   const host = meshHost(service, inputs.hostSuffix);
   const traffic = inputs.traffic.service(service.key);
   const targets = targetsOf(service, context);
-  const routed = service.ports.flatMap((port) =>
-    gatewayRoutes(service, port, targets, { cluster: inputs.view.cluster, network: client.network, host }),
-  );
+  const { view } = inputs;
+  const site = { cluster: view.cluster, network: client.network, host };
+  const led = service.ports.flatMap((port) => gatewayRoutes(service, port, targets, site));
+  const through = { ...site, view, trustDomain: inputs.trust.trustDomain };
+  const tunnelled = service.ports.flatMap((port) => tunnelRoutes(service, port, targets, through));
+  const routed = [...led, ...siteAliases(led, view, site), ...tunnelled];
   const listeners = service.ports.flatMap((port) => originate(service, port, host, traffic, inputs));
   const called = service.ports.flatMap((port) => {
     const own = findGatewayPort(inputs.gatewayPorts, service.key, port.port) !== undefined;
@@ -141,10 +146,10 @@ function originate(
 }
 
 function authzOf(service: MergedService, inputs: SnapshotInputs): Resource {
-  const { rules, selectedBy } = compileAuthz(service, inputs);
+  const { rules, selectedBy, tokens } = compileAuthz(service, inputs);
   // Who is refused here may still be let in there: that is not known here, so the service is not kept from anybody.
   const elsewhere = selectedBy !== undefined && service.endpoints.some((e) => e.cluster !== inputs.view.cluster);
-  return seal('authz', service.key, elsewhere ? { rules, elsewhere } : { rules });
+  return seal('authz', service.key, { rules, ...(elsewhere ? { elsewhere } : {}), ...(tokens === undefined ? {} : { tokens }) });
 }
 
 /** Runs the policies in order over an empty draft: nobody may call until one says so. */

@@ -1,7 +1,8 @@
-import type { NetworkId, ServiceKey } from '../../core/model/index.ts';
+import { formatSpiffeId, gatewayServiceAccount, type NetworkId, type ServiceKey, systemNamespace } from '../../core/model/index.ts';
 import type { MergedService } from '../catalog/index.ts';
 import { buildIngress, type IngressPlan } from './build-ingress.ts';
 import { buildService, compileAuthz } from './build-service.ts';
+import { bundleResources } from './bundle-resources.ts';
 import { ClassSnapshot } from './class-snapshot.ts';
 import { type ClientPlace, clientPlace } from './client-place.ts';
 import { meshOwner } from './dialect.ts';
@@ -10,7 +11,7 @@ import type { SnapshotBuilder, SnapshotInputs } from './inputs.ts';
 import type { ClientClass, Resource, Snapshot } from './ir.ts';
 import { OriginateDemand } from './originate-demand.ts';
 import { isGatewayOwner } from './owners.ts';
-import { seal } from './seal.ts';
+import { leadsThroughTunnels, tunnelGateways } from './tunnels.ts';
 
 interface ClassState {
   readonly snapshot: ClassSnapshot;
@@ -89,8 +90,8 @@ export function createSnapshotBuilder(onBuild?: (service: ServiceKey, client: Cl
     const keys = state.dirty === 'all' ? everyKey(state, now) : state.dirty;
     const build = { state, general, now, place: clientPlace(state.snapshot.client, now) };
     for (const key of keys) changes.set(key, buildOne(key, build));
-    const bundle = bundleResource(now);
-    if (state.snapshot.of(meshOwner)[0]?.version !== bundle.version) changes.set(meshOwner, [bundle]);
+    const mesh = [...bundleResources(now), ...tunnelTargets(state.snapshot.client, now)];
+    if (!sameVersions(state.snapshot.of(meshOwner), mesh)) changes.set(meshOwner, mesh);
     if (changes.size > 0) state.snapshot.replace(changes);
     state.dirty = new Set();
   };
@@ -196,20 +197,20 @@ function touchedServices(before: SnapshotInputs, next: SnapshotInputs, services:
     const networks = new Set<NetworkId>([...before.view.gateways.keys(), ...next.view.gateways.keys()]);
     for (const network of networks) if (before.view.gateways.get(network) === next.view.gateways.get(network)) networks.delete(network);
     if (networks.size > 0) {
-      for (const service of next.view.services.values()) if (service.networks.some((n) => networks.has(n))) touched.add(service.key);
+      for (const service of next.view.services.values()) {
+        const near = service.networks.some((n) => networks.has(n));
+        if (near || leadsThroughTunnels(service, next.view)) touched.add(service.key);
+      }
     }
   }
   return touched;
 }
 
-function bundleResource({ trust, hostSuffix }: SnapshotInputs): Resource {
-  const base64 = (der: Uint8Array) => Buffer.from(der).toString('base64');
-  return seal('bundle', trust.trustDomain, {
-    roots: trust.roots.map(base64).sort(),
-    intermediates: trust.intermediates
-      .map(({ cluster, certificate }) => ({ cluster, certificate: base64(certificate) }))
-      .sort((a, b) => (a.cluster < b.cluster ? -1 : a.cluster > b.cluster ? 1 : a.certificate < b.certificate ? -1 : 1)),
-    deniedSerials: [...trust.deniedSerials].sort(),
-    hostSuffix,
-  });
+function tunnelTargets({ kind }: ClientClass, { view, trust: { trustDomain } }: SnapshotInputs): readonly Resource[] {
+  const identity = formatSpiffeId({ trustDomain, namespace: systemNamespace, serviceAccount: gatewayServiceAccount });
+  return tunnelGateways(kind, view, trustDomain, identity);
+}
+
+function sameVersions(before: readonly Resource[], next: readonly Resource[]): boolean {
+  return before.length === next.length && next.every(({ version }, i) => before[i]?.version === version);
 }

@@ -6,11 +6,14 @@ import {
   gatewaySubsetOf,
   meshHost,
   type ServicePort,
+  siteSubsetOf,
   sniName,
   systemNamespace,
+  tunnelSubsetOf,
 } from '../../core/model/index.ts';
-import type { CatalogEndpoint, CatalogView, GatewayRecord, MergedService } from '../catalog/index.ts';
+import type { CatalogEndpoint, GatewayRecord, MergedService } from '../catalog/index.ts';
 import type { ClientPlace } from './client-place.ts';
+import { gatewaysFor, siteGateways } from './gateways-for.ts';
 import type { EndpointIr, TlsIr } from './ir.ts';
 import { isMember, type SubsetTarget } from './subset.ts';
 
@@ -75,15 +78,17 @@ type RemoteGroup = readonly [CatalogEndpoint, ...CatalogEndpoint[]];
 
 /** On other networks: one for each gateway address and mTLS end. Without a gateway of its network an endpoint has none. */
 export function remoteCandidates(endpoints: readonly CatalogEndpoint[], asked: Asked): readonly Candidate[] {
-  return groupRemote(endpoints).flatMap((group) => gatewayCandidates(group, asked));
+  return groupRemote(endpoints).flatMap((group) =>
+    group[0].tunnel === undefined ? gatewayCandidates(group, asked) : tunnelCandidates(group, asked),
+  );
 }
 
-/** By (cluster, network, who ends mTLS, stale): what one gateway address stands for. */
+/** By (cluster, network, who ends mTLS, stale): what one gateway address stands for. Of what keeps tunnels, by which gateways it keeps them to. */
 function groupRemote(endpoints: readonly CatalogEndpoint[]): readonly RemoteGroup[] {
   const groups = new Map<string, [CatalogEndpoint, ...CatalogEndpoint[]]>();
   for (const e of endpoints) {
     if (e.health === 'draining') continue;
-    const key = `${e.cluster} ${e.network} ${e.tlsMode} ${e.state}`;
+    const key = `${e.cluster} ${e.network} ${e.tlsMode} ${e.state} ${e.tunnel?.gateways.join() ?? '-'}`;
     const group = groups.get(key);
     if (group === undefined) groups.set(key, [e]);
     else group.push(e);
@@ -91,46 +96,70 @@ function groupRemote(endpoints: readonly CatalogEndpoint[]): readonly RemoteGrou
   return [...groups.values()];
 }
 
-/** Gateways that take traffic for endpoints of this cluster and network: healthy ones, or all when none is known to be. */
-export function gatewaysFor(
-  view: Pick<CatalogView, 'gateways'>,
-  cluster: string,
-  network: GatewayRecord['network'],
-): readonly GatewayRecord[] {
-  const all = (view.gateways.get(network) ?? []).filter((g) => g.cluster === cluster && !g.draining && g.addresses.length > 0);
+function gatewayCandidates(group: RemoteGroup, asked: Asked): readonly Candidate[] {
+  const [first] = group;
+  const { view } = asked.place;
+  const dialled = addressesOf(gatewaysFor(view, first.cluster, first.network));
+  const addresses = dialled.length > 0 ? dialled : addressesOf(holdersOf(first, view));
+  if (addresses.length === 0) return [];
+  const named = dialled.length > 0 ? (subset: string) => subset : (subset: string) => siteSubsetOf(first, subset);
+  const subset = asked.target.name;
+  const tls =
+    first.tlsMode === 'mesh'
+      ? workloadTls(asked, behind(asked, first), first.cluster, named(subset))
+      : gatewayTls(asked, first.cluster, named(gatewaySubsetOf(subset)));
+  return [throughGateways(group, asked, addresses, tls)];
+}
+
+/** Of a network that no gateway can be dialled of: our own gateways that hold a tunnel of one. */
+function holdersOf({ cluster, network }: CatalogEndpoint, view: ClientPlace['view']): readonly GatewayRecord[] {
+  const kept = new Set(siteGateways(view, cluster, network).flatMap((g) => g.tunnel?.gateways ?? []));
+  return kept.size === 0 ? [] : ownGateways(view, view.cluster, (g) => kept.has(`${g.cluster}/${g.instance}`));
+}
+
+/** What keeps tunnels: through the gateways of its cluster that hold them, for callers of every network. */
+function tunnelCandidates(group: RemoteGroup, asked: Asked): readonly Candidate[] {
+  const [first] = group;
+  const kept = new Set(first.tunnel?.gateways);
+  const addresses = addressesOf(ownGateways(asked.place.view, first.cluster, (g) => kept.has(g.instance)));
+  if (addresses.length === 0) return [];
+  return [
+    throughGateways(group, asked, addresses, workloadTls(asked, behind(asked, first), first.cluster, tunnelSubsetOf(asked.target.name))),
+  ];
+}
+
+function ownGateways(view: ClientPlace['view'], cluster: string, isOne: (g: GatewayRecord) => boolean): readonly GatewayRecord[] {
+  const all = [...view.gateways.values()].flat().filter((g) => g.cluster === cluster && !g.draining && g.addresses.length > 0 && isOne(g));
   const healthy = all.filter((g) => g.healthy);
   return healthy.length > 0 ? healthy : all;
 }
 
-function gatewayCandidates(group: RemoteGroup, asked: Asked): readonly Candidate[] {
+function addressesOf(gateways: readonly GatewayRecord[]): Candidate['addresses'] {
+  return gateways.flatMap((g) => g.addresses.map((address) => ({ address, port: g.port })));
+}
+
+function throughGateways(group: RemoteGroup, asked: Asked, addresses: Candidate['addresses'], tls: TlsIr): Candidate {
   const [first] = group;
   const { view } = asked.place;
-  const addresses = gatewaysFor(view, first.cluster, first.network).flatMap((g) =>
-    g.addresses.map((address) => ({ address, port: g.port })),
-  );
-  if (addresses.length === 0) return [];
   const stale = first.state === 'stale';
-  const all = behind(asked, first);
-  const subset = all.filter((e) => isMember(e, asked.port, asked.target));
-  return [
-    {
-      tier: stale || first.cluster === view.cluster ? tiers.ownCluster : tiers.peers,
-      weight: group.reduce((sum, e) => sum + e.weight, 0),
-      addresses,
-      labels: commonLabels(subset),
-      endpoint: {
-        tls: first.tlsMode === 'mesh' ? workloadTls(asked, all, first.cluster, asked.target.name) : gatewayTls(asked, first.cluster),
-        cluster: first.cluster,
-        network: first.network,
-        locality: mainLocality(subset),
-        runtime: new Set(group.map((e) => e.runtime)).size === 1 ? first.runtime : '',
-        instance: '',
-        viaGateway: true,
-        stale,
-        draining: false,
-      },
+  const subset = behind(asked, first).filter((e) => isMember(e, asked.port, asked.target));
+  return {
+    tier: stale || first.cluster === view.cluster ? tiers.ownCluster : tiers.peers,
+    weight: group.reduce((sum, e) => sum + e.weight, 0),
+    addresses,
+    labels: commonLabels(subset),
+    endpoint: {
+      tls,
+      cluster: first.cluster,
+      network: first.network,
+      locality: mainLocality(subset),
+      runtime: new Set(group.map((e) => e.runtime)).size === 1 ? first.runtime : '',
+      instance: '',
+      viaGateway: true,
+      stale,
+      draining: false,
     },
-  ];
+  };
 }
 
 /**
@@ -139,7 +168,12 @@ function gatewayCandidates(group: RemoteGroup, asked: Asked): readonly Candidate
  */
 function behind({ service, port }: Asked, like: CatalogEndpoint): readonly CatalogEndpoint[] {
   return service.endpoints.filter(
-    (e) => e.cluster === like.cluster && e.network === like.network && e.tlsMode === like.tlsMode && e.ports[port.name] !== undefined,
+    (e) =>
+      e.cluster === like.cluster &&
+      e.tlsMode === like.tlsMode &&
+      e.ports[port.name] !== undefined &&
+      // A gateway leads to what it has tunnels of wherever that is, and else into its own network.
+      (like.tunnel === undefined ? e.tunnel === undefined && e.network === like.network : e.tunnel !== undefined),
   );
 }
 
@@ -175,10 +209,10 @@ function workloadTls({ service, port, place }: Asked, workloads: readonly Catalo
   };
 }
 
-function gatewayTls({ service, port, target, place }: Asked, cluster: string): TlsIr {
+function gatewayTls({ service, port, place }: Asked, cluster: string, subset: string): TlsIr {
   const { trustDomain } = place;
   return {
-    sni: sniName({ port: port.port, subset: gatewaySubsetOf(target.name), host: meshHost(service, place.hostSuffix) }),
+    sni: sniName({ port: port.port, subset, host: meshHost(service, place.hostSuffix) }),
     uriSans: [formatSpiffeId({ trustDomain, namespace: systemNamespace, serviceAccount: gatewayServiceAccount })],
     clusterSan: clusterSan(cluster, trustDomain),
   };

@@ -8,7 +8,7 @@ import {
   type ResourceSet,
   type ResourceView,
 } from '../../core/xds/index.ts';
-import { authorize, type Caller } from '../policy/index.ts';
+import { type Caller, mayBeAllowed } from '../policy/index.ts';
 import type { Dialect, DialectContext, DialectResource, FindResource } from './dialect.ts';
 import type { DialectSnapshot, DialectView } from './dialect-view.ts';
 import type { AuthzIr, ClusterIr, Resource, ResourceKind } from './ir.ts';
@@ -160,7 +160,7 @@ export class ClientView implements ResourceView {
     let verdict = this.#verdicts.get(authz);
     if (verdict === undefined) {
       const { rules, elsewhere } = authz.value as AuthzIr;
-      verdict = elsewhere === true || authorize(rules, this.#caller).allowed;
+      verdict = elsewhere === true || mayBeAllowed(rules, this.#caller);
       this.#verdicts.set(authz, verdict);
     }
     return verdict;

@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto';
 import type { AccessLogging, SideLogging } from '../../core/access-log/index.ts';
-import type { AuthzRule } from '../../core/authz/index.ts';
 import type { Protocol } from '../../core/model/index.ts';
 import type { Routing } from '../../core/traffic/index.ts';
 import { native, nativeRouting, nativeTypeUrls } from '../../core/xds/index.ts';
 import { type Dialect, type DialectResource, lazyResource, meshOwner } from './dialect.ts';
 import { assignmentMessage } from './encode-native-assignment.ts';
+import { authzMessage } from './encode-native-authz.ts';
 import { ingressMessage, routingMessage } from './encode-native-routing.ts';
 import { trafficMessage } from './encode-native-traffic.ts';
-import type { AssignmentIr, AuthzIr, BundleIr, ClusterIr, ListenerIr, Resource, ResourceKind, RouteIr } from './ir.ts';
+import type { AssignmentIr, AuthzIr, BundleIr, ClusterIr, ListenerIr, Resource, ResourceKind, RouteIr, TunnelGatewayIr } from './ir.ts';
 
 /** `inbound` is not carried: our own mTLS end takes any subset. */
 const nativeTypeUrlOf: Readonly<Partial<Record<ResourceKind, string>>> = {
@@ -19,6 +19,7 @@ const nativeTypeUrlOf: Readonly<Partial<Record<ResourceKind, string>>> = {
   route: nativeTypeUrls.route,
   authz: nativeTypeUrls.authz,
   routing: nativeTypeUrls.routing,
+  tunnelGateway: nativeTypeUrls.tunnelGateway,
 };
 
 const protocols: Readonly<Record<Protocol, native.Protocol>> = {
@@ -78,9 +79,11 @@ function bytesOf(resource: Resource): Uint8Array {
     case 'bundle':
       return native.Bundle.encode(bundle(name, value as BundleIr)).finish();
     case 'authz':
-      return native.Authz.encode(authz(name, value as AuthzIr)).finish();
+      return native.Authz.encode(authzMessage(name, value as AuthzIr)).finish();
     case 'routing':
       return nativeRouting.Routing.encode(routingMessage(name, value as Routing)).finish();
+    case 'tunnelGateway':
+      return native.TunnelGateway.encode(tunnelGateway(name, value as TunnelGatewayIr)).finish();
     case 'inbound':
       return new Uint8Array();
   }
@@ -108,6 +111,10 @@ function route(name: string, ir: RouteIr): native.Route {
   return { name, mode, clusterName: ir.cluster, protocol: protocols[ir.protocol], authzName: ir.authz };
 }
 
+function tunnelGateway(name: string, { network, addresses, port, uriSans, clusterSan, draining }: TunnelGatewayIr): native.TunnelGateway {
+  return { name, network, addresses: [...addresses], port, tls: { sni: '', uriSans: [...uriSans], clusterSan }, draining };
+}
+
 function cluster(name: string, ir: ClusterIr): native.Cluster {
   const traffic = ir.traffic === undefined ? undefined : trafficMessage(ir.traffic);
   const guarded = traffic?.tls !== undefined;
@@ -116,29 +123,13 @@ function cluster(name: string, ir: ClusterIr): native.Cluster {
 }
 
 function bundle(trustDomain: string, ir: BundleIr): native.Bundle {
-  return {
+  return native.Bundle.fromPartial({
     trustDomain,
     roots: ir.roots.map((der) => Buffer.from(der, 'base64')),
     intermediates: ir.intermediates.map((i) => ({ cluster: i.cluster, certificate: Buffer.from(i.certificate, 'base64') })),
     deniedSerials: [...ir.deniedSerials],
     hostSuffix: ir.hostSuffix,
-  };
-}
-
-/** An allow rule with more conditions goes where a reader that does not know them sees no rule. */
-function authz(name: string, { rules }: AuthzIr): native.Authz {
-  const guarded = (r: AuthzRule) => r.action === 'allow' && r.also !== undefined && r.also.length > 0;
-  return { name, rules: rules.filter((r) => !guarded(r)).map(rule), guardedRules: rules.filter(guarded).map(rule) };
-}
-
-function rule(r: AuthzRule): native.AuthzRule {
-  const action = r.action === 'allow' ? native.AuthzRule_Action.ALLOW : native.AuthzRule_Action.DENY;
-  const also = (r.also ?? []).map((match) => ({
-    principals: [...match.principals],
-    namespaces: [...match.namespaces],
-    clusters: [...match.clusters],
-    notPrincipals: [...match.notPrincipals],
-    notNamespaces: [...match.notNamespaces],
-  }));
-  return { action, name: r.name, principals: [...r.principals], namespaces: [...r.namespaces], clusters: [...r.clusters], also };
+    ...(ir.federated === true ? { federated: true } : {}),
+    signingRoot: Buffer.from(ir.signingRoot ?? '', 'base64'),
+  });
 }

@@ -1,4 +1,4 @@
-import type { ExplainStep, Explanation } from '../../core/admin/index.ts';
+import type { ExplainedRequest, ExplainStep, Explanation } from '../../core/admin/index.ts';
 import {
   formatLocality,
   formatSpiffeId,
@@ -9,13 +9,13 @@ import {
   systemNamespace,
 } from '../../core/model/index.ts';
 import type { CatalogEndpoint, MergedService } from '../catalog/index.ts';
-import { type Caller, callerOf, explainDecision } from '../policy/index.ts';
+import { type Caller, callerOf } from '../policy/index.ts';
 import { assignEndpoints, selectable } from './assign-endpoints.ts';
-import { compileAuthz } from './build-service.ts';
-import { gatewaysFor } from './candidates.ts';
 import { clientPlace } from './client-place.ts';
+import { sayRule } from './explain-rule.ts';
 import { findSubject, type Subject } from './explain-subject.ts';
 import { priorityLines, trafficLines } from './explain-traffic.ts';
+import { gatewaysFor } from './gateways-for.ts';
 import { findGatewayPort, type SnapshotInputs } from './inputs.ts';
 import type { AssignmentIr, EndpointIr } from './ir.ts';
 import { callerTraffic, subsetsOf } from './subset.ts';
@@ -24,13 +24,13 @@ type Outcome = ExplainStep['outcome'];
 
 /**
  * Why a caller reaches a service or does not: the decisions that snapshots are made by, in their order, on the same inputs. The
- * first step that failed is the reason. Pure.
+ * first step that failed is the reason. `request`: which one it is to be about; absent: any. Pure.
  */
-export function explain(inputs: SnapshotInputs, src: string, dst: string): Explanation {
+export function explain(inputs: SnapshotInputs, src: string, dst: string, request?: ExplainedRequest): Explanation {
   const steps: ExplainStep[] = [];
   const say = (stage: string, outcome: Outcome, text: string, details: readonly string[] = []) =>
     void steps.push({ stage, outcome, text, details: [...details] });
-  const verdict = decide(inputs, src, dst, say);
+  const verdict = decide(inputs, { src, dst, request }, say);
   const failed = steps.find((s) => s.outcome === 'failed');
   const summary = failed === undefined ? `${src} reaches ${dst}` : `${src} does not reach ${dst}: ${failed.text}`;
   return { src, dst, verdict, summary, steps };
@@ -38,7 +38,13 @@ export function explain(inputs: SnapshotInputs, src: string, dst: string): Expla
 
 type Say = (stage: string, outcome: Outcome, text: string, details?: readonly string[]) => void;
 
-function decide(inputs: SnapshotInputs, src: string, dst: string, say: Say): Explanation['verdict'] {
+interface Question {
+  readonly src: string;
+  readonly dst: string;
+  readonly request: ExplainedRequest | undefined;
+}
+
+function decide(inputs: SnapshotInputs, { src, dst, request }: Question, say: Say): Explanation['verdict'] {
   const { view } = inputs;
   const target = findSubject(dst, view, inputs.hostSuffix);
   if (target === undefined) {
@@ -88,13 +94,8 @@ function decide(inputs: SnapshotInputs, src: string, dst: string, say: Say): Exp
   const near = caller.locality === '' ? [] : [`caller in ${caller.locality}`];
   const lines = [...near, ...priorityLines(reached), ...reached.endpoints.map(endpointLine)];
   say('gateway', 'ok', `${cluster} goes to ${best.length} address(es) first`, lines);
-  return sayRule(
-    inputs,
-    service,
-    caller.who,
-    best.every((e) => e.tls === undefined),
-    say,
-  );
+  const plaintext = best.every((e) => e.tls === undefined);
+  return sayRule(inputs, { service, port, who: caller.who, plaintext, request }, say);
 }
 
 /** Of the first priority that has anybody who takes traffic. */
@@ -196,22 +197,4 @@ function sayNetwork(inputs: SnapshotInputs, usable: readonly CatalogEndpoint[], 
     dead ? `no gateway leads to ${networks.join(', ')}` : `caller on ${from}, endpoints on ${networks.join(', ')}`,
     lines,
   );
-}
-
-function sayRule(inputs: SnapshotInputs, service: MergedService, who: Caller, plaintext: boolean, say: Say): Explanation['verdict'] {
-  if (plaintext) {
-    const { selectedBy } = compileAuthz(service, inputs);
-    const idle = [...(selectedBy?.deny ?? []), ...(selectedBy?.allow ?? [])].map((name) => `AuthorizationPolicy ${name} is not enforced`);
-    say('rule', 'warning', 'plaintext inside one network: no identity, so no rule is enforced', ['the endpoint has no sidecar', ...idle]);
-    return 'allowed';
-  }
-  if (inputs.view.local.get(service.key) === undefined) {
-    say('rule', 'ok', 'decided by the cluster that exports it', ['it exports the service to this cluster, so this cluster may call it']);
-    return 'allowed';
-  }
-  const decision = explainDecision(compileAuthz(service, inputs), who);
-  const elsewhere = [...new Set(service.endpoints.map((e) => e.cluster))].filter((c) => c !== inputs.view.cluster).sort();
-  const details = [...decision.details, ...elsewhere.map((c) => `its endpoints of ${c} are guarded by ${c}, by policies not known here`)];
-  say('rule', decision.allowed ? 'ok' : 'failed', decision.text, details);
-  return decision.allowed ? 'allowed' : 'denied';
 }

@@ -77,7 +77,9 @@ function ofGateway(traffic: ClusterTraffic | undefined): ClusterTraffic | undefi
 }
 
 function isLocal(e: CatalogEndpoint, port: ServicePort, target: SubsetTarget, { cluster, network, mesh }: Local): boolean {
-  return e.cluster === cluster && e.network === network && (e.tlsMode === 'mesh') === mesh && isMember(e, port, target);
+  return (
+    e.cluster === cluster && e.network === network && e.tunnel === undefined && (e.tlsMode === 'mesh') === mesh && isMember(e, port, target)
+  );
 }
 
 /** A function of its own: what makes it again keeps these parameters alive, neither the whole view nor lists of its own. */

@@ -27,6 +27,10 @@ export interface TrustInput {
   readonly intermediates: readonly { readonly cluster: string; readonly certificate: Uint8Array }[];
   /** Lower-case hex. */
   readonly deniedSerials: readonly string[];
+  /** Bundles of other trust domains. Absent: none. */
+  readonly others?: readonly { readonly trustDomain: string; readonly roots: readonly Uint8Array[] }[];
+  /** SHA-256 of the root that signs, of several. */
+  readonly signingRoot?: Uint8Array;
 }
 
 /** Nothing is said of any service: all defaults hold. */

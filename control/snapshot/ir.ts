@@ -1,4 +1,4 @@
-import type { AuthzRule } from '../../core/authz/index.ts';
+import type { AuthzRule, TokenRule } from '../../core/authz/index.ts';
 import type { NetworkId, Protocol } from '../../core/model/index.ts';
 import type { ClusterTraffic, IngressListener, Routing } from '../../core/traffic/index.ts';
 import type { PersistentMap } from '../catalog/index.ts';
@@ -17,6 +17,7 @@ export interface IrOf {
   /** Where the traffic of a listener's port goes, where it is not simply the port's xDS cluster. */
   readonly routing: Routing;
   readonly inbound: InboundIr;
+  readonly tunnelGateway: TunnelGatewayIr;
 }
 export type ResourceKind = keyof IrOf;
 export const resourceKinds: readonly ResourceKind[] = [
@@ -28,6 +29,7 @@ export const resourceKinds: readonly ResourceKind[] = [
   'authz',
   'routing',
   'inbound',
+  'tunnelGateway',
 ];
 
 /** Sealed: `version` is a hash of the content. The same object is shared by every client that gets it. */
@@ -74,12 +76,33 @@ export interface InboundIr {
   readonly subsets: readonly string[];
 }
 
+/** Where tunnels are begun (name: CLUSTER/INSTANCE). */
+export interface TunnelGatewayIr {
+  readonly network: string;
+  readonly addresses: readonly string[];
+  readonly port: number;
+  readonly uriSans: readonly string[];
+  readonly clusterSan: string;
+  readonly draining: boolean;
+}
+
+/** Who may begin the tunnel that leads to an endpoint. */
+export interface TunnelIr {
+  readonly instance: string;
+  readonly uriSan: string;
+  readonly clusterSan: string;
+  /** Lower-case hex. */
+  readonly secretSha256: string;
+}
+
 export interface RouteIr {
   readonly mode: 'passthrough' | 'terminate';
   readonly cluster: string;
   readonly protocol: Protocol;
   /** Name of the authz resource; set when mode is terminate. */
   readonly authz: string;
+  /** Through tunnels alone: not for gateways that hold none. */
+  readonly tunnel?: true;
 }
 
 export interface ClusterIr {
@@ -121,6 +144,8 @@ export interface EndpointIr {
   readonly draining: boolean;
   /** Its registry says so: counts in how healthy its priority is, and is used in panic alone. Default false. */
   readonly unhealthy?: boolean;
+  /** Through this, and not by its address. Of gateways' own routes alone. */
+  readonly tunnel?: TunnelIr;
 }
 
 export interface TlsIr {
@@ -136,8 +161,14 @@ export interface BundleIr {
   readonly roots: readonly string[];
   readonly intermediates: readonly { readonly cluster: string; readonly certificate: string }[];
   readonly deniedSerials: readonly string[];
-  /** Canonical hosts of services are NAME.NAMESPACE.HOST-SUFFIX. */
+  /** Base64 of TrustBundle's. */
+  readonly signingRoot?: string;
+  /** Canonical hosts of services are NAME.NAMESPACE.HOST-SUFFIX; empty in that of another trust domain. */
   readonly hostSuffix: string;
+  /** Of the mesh's own: the other trust domains of which callers may come, sorted. Absent: none. */
+  readonly others?: readonly string[];
+  /** It is of one of those. */
+  readonly federated?: true;
 }
 
 /** Deny rules first; then, if any allow rule matches, allowed; otherwise refused. See core/authz for what matches. */
@@ -145,6 +176,8 @@ export interface AuthzIr {
   readonly rules: readonly AuthzRule[];
   /** Policies of this cluster narrow the rules, and other clusters have endpoints too, which those guard by policies of their own. */
   readonly elsewhere?: boolean;
+  /** How its requests' tokens are verified, in this order; absent: they are not. */
+  readonly tokens?: readonly TokenRule[];
 }
 
 /** Clients of one class get the same snapshot. `gateway`: of this control plane's cluster, on that network. */

@@ -1,6 +1,10 @@
+export type { FederationMetrics } from './federation-metrics.ts';
+export { createFederationMetrics } from './federation-metrics.ts';
 export type { LoggerOptions } from './logger.ts';
 export { createLogger } from './logger.ts';
 export type { ControlMetrics } from './metrics.ts';
 export { createMetrics } from './metrics.ts';
 export type { MigrationMetrics } from './migration-metrics.ts';
 export { redact } from './redact.ts';
+export type { RefusalReason, Refusals, RefusedWhat } from './refusals.ts';
+export { createRefusalCounter, createRefusals } from './refusals.ts';

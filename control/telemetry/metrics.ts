@@ -1,6 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { version } from '../../core/version.ts';
 import { createMigrationMetrics, type MigrationMetrics } from './migration-metrics.ts';
+import { createRefusalCounter, type RefusalCounter } from './refusals.ts';
 
 /** What the control plane counts, by the names that dashboards and alert rules use. Served at /metrics of the health listener. */
 export interface ControlMetrics {
@@ -24,10 +25,17 @@ export interface ControlMetrics {
   readonly convergence: Histogram;
   /** Unix time in s at which a certificate ends. */
   readonly certificateExpiry: Gauge<'name' | 'kind'>;
+  /** VMs and gateways by the furthest stage that they have reached. */
+  readonly instances: Gauge<'stage'>;
+  /** 1 for those that are no further than this stage, whoever is worst first, and no more than a dashboard can show. */
+  readonly instanceStage: Gauge<'namespace' | 'instance' | 'stage'>;
+  readonly clonesSuspected: Gauge;
   readonly certificatesIssued: Counter<'kind' | 'outcome'>;
   readonly apiRequests: Counter<'route' | 'code'>;
   readonly auditFailures: Counter;
   readonly configReloads: Counter<'outcome'>;
+  /** Credentials and requests that were refused; through `Refusals` alone. */
+  readonly refusals: RefusalCounter;
   readonly migrations: MigrationMetrics;
 }
 
@@ -60,10 +68,18 @@ export function createMetrics(labels: { readonly cluster: string }): ControlMetr
       registers,
     }),
     certificateExpiry: gauge('isthmus_certificate_expiry_timestamp_seconds', 'When a certificate ends.', ['name', 'kind']),
+    instances: gauge('isthmus_instances', 'VMs and gateways, by the furthest stage that they have reached.', ['stage']),
+    instanceStage: gauge(
+      'isthmus_instance_stage',
+      '1 for the stage that an instance has come to; at most 500, those that are furthest from serving first.',
+      ['namespace', 'instance', 'stage'],
+    ),
+    clonesSuspected: gauge('isthmus_clones_suspected', 'Instances that two machines present by turns.'),
     certificatesIssued: counter('isthmus_certificates_issued_total', 'Certificates asked for.', ['kind', 'outcome']),
     apiRequests: counter('isthmus_api_requests_total', 'Calls of the admin API.', ['route', 'code']),
     auditFailures: counter('isthmus_audit_failures_total', 'Changes that could not be written to the audit log.'),
     configReloads: counter('isthmus_config_reloads_total', 'Reloads of the configuration.', ['outcome']),
+    refusals: createRefusalCounter(registry),
     migrations: createMigrationMetrics(registry),
   };
 }

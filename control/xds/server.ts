@@ -37,6 +37,8 @@ export interface XdsServer {
    * that they are told by now, or refuse what concerns it: they may act by what was in force before. Sorted.
    */
   behind(host: string): readonly string[];
+  /** Clients of this replica that hold a resource of such a name, and are not at the newest of all that they are told, or refuse it. Sorted. */
+  behindOn(isMeant: (name: string) => boolean): readonly string[];
   /** Heartbeats and timeouts, until the signal aborts; then every stream ends with UNAVAILABLE, so that clients go elsewhere. */
   run(signal: AbortSignal): Promise<void>;
 }
@@ -48,6 +50,7 @@ export function createXdsServer(options: XdsServerOptions): XdsServer {
     services: [aggregatedService(streams), ...typeServices(streams)],
     clients: () => clientStatuses(streams.clients()),
     behind: (host) => streams.behind((name) => name === host || name.endsWith(`|${host}`)),
+    behindOn: (isMeant) => streams.behind(isMeant),
     run: (signal) => streams.run(signal),
   };
 }

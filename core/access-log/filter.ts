@@ -1,5 +1,5 @@
 import { accept, type Checked, reject } from '../validate.ts';
-import { didYouMean } from '../yaml/index.ts';
+import { didYouMean } from '../yaml/did-you-mean.ts';
 import { type LogAttribute, type LogFacts, logAttributes } from './attributes.ts';
 
 /**

@@ -1,9 +1,19 @@
+export {
+  AuthorityCertificate,
+  AuthorityStatus,
+  InstallRequest,
+  IntermediateRequest,
+  RotateRequest,
+  RotationStatus,
+} from './authority.ts';
 export { ApiError, label, list } from './common.ts';
 export type { DriftObject } from './drift.ts';
 export { Drift, DriftSummary } from './drift.ts';
 export type { ExplainStep } from './explain.ts';
 export { Explanation } from './explain.ts';
-export { CreatedJoinToken, Instance, InstanceList, JoinTokenRequest, Revoked } from './instances.ts';
+export { ExplainedRequest } from './explained-request.ts';
+export { Federation, FederationBundle, FederationDomain } from './federation.ts';
+export { AttestorToken, CreatedJoinToken, Instance, InstanceList, JoinTokenRequest } from './instances.ts';
 export {
   ApproveRequest,
   MigrationFreeze,
@@ -30,6 +40,7 @@ export {
 export { SignedIntermediate, SignRequest, UninstallPlan, UninstallRequest, UninstallResult } from './operations.ts';
 export { Invite, InviteRequest, JoinedPeer, JoinPeerRequest, PeerList, RemovedPeer } from './peers.ts';
 export { Plan, PlanRequest, ServicePlan } from './plan.ts';
+export { Revocation, RevocationStatus, RevokeRequest } from './revocations.ts';
 export type { CertificateStatus, ClientStatus, Conflict, EndpointGroup, FindingsStatus, GatewayStatus, SourceStatus } from './status.ts';
 export { PeerStatus, ServiceStatus, Status } from './status.ts';
 export type { TrafficItem } from './traffic.ts';

@@ -1,14 +1,32 @@
+export type {
+  AttestationGrant,
+  AttestationPolicySpec,
+  AttestationRule,
+  AttestorSpec,
+  AttestorType,
+  AwsAttestor,
+  JwtAlgorithm,
+  KubernetesAttestor,
+  NomadAttestor,
+  OidcAttestor,
+  X509Attestor,
+} from './attestation.ts';
+export { attestationAudience, jwtAlgorithms } from './attestation.ts';
+export type { BundleEndpointSpec, FederatedTrustDomainSpec, FederationServerSpec } from './federation.ts';
 export type { KindName } from './kind-names.ts';
 export { appliableKinds, findKinds } from './kind-names.ts';
 export type {
   AccessPolicyObject,
   AccessPolicySpec,
+  AttestationPolicyObject,
   AuthorizationPolicyObject,
   AuthorizationPolicySpec,
+  AuthorizationSource,
   ConfigObject,
   ConsulConnection,
   ExportPolicyObject,
   ExportPolicySpec,
+  FederatedTrustDomainObject,
   FileConnection,
   KubernetesConnection,
   MeshObject,
@@ -19,10 +37,14 @@ export type {
   PeerSpec,
   RegistryObject,
   RegistrySpec,
+  RequestAuthenticationObject,
+  RequestAuthenticationSpec,
+  RequestTokenRule,
   Role,
   TlsFiles,
   TrafficObject,
   TrafficObjectOf,
+  WorkloadSelection,
 } from './kinds.ts';
 export type {
   MigrationGate,

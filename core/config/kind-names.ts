@@ -21,6 +21,7 @@ export const appliableKinds: readonly KindName[] = [
   { kind: 'WorkloadGroup', group: istio, plural: 'workloadgroups', short: ['wg'] },
   { kind: 'Telemetry', group: 'telemetry.istio.io', plural: 'telemetries', short: ['telemetry'] },
   { kind: 'AuthorizationPolicy', group: 'security.istio.io', plural: 'authorizationpolicies', short: ['ap'] },
+  { kind: 'RequestAuthentication', group: 'security.istio.io', plural: 'requestauthentications', short: ['ra'] },
   { kind: 'Gateway', group: gatewayApi, plural: 'gateways', short: ['gtw'] },
   { kind: 'HTTPRoute', group: gatewayApi, plural: 'httproutes', short: [] },
   { kind: 'GRPCRoute', group: gatewayApi, plural: 'grpcroutes', short: [] },
@@ -31,6 +32,7 @@ export const appliableKinds: readonly KindName[] = [
   { kind: 'ServiceImport', group: mcs, plural: 'serviceimports', short: ['svcim'] },
   { kind: 'HealthCheckPolicy', group: 'isthmus.dev', plural: 'healthcheckpolicies', short: [] },
   { kind: 'Migration', group: 'isthmus.dev', plural: 'migrations', short: ['mig'] },
+  { kind: 'AttestationPolicy', group: 'isthmus.dev', plural: 'attestationpolicies', short: ['attest'] },
 ];
 
 /** `VirtualService`, `vs`, `gateways.networking.istio.io`: every kind it may be; empty: none. */

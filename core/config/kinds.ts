@@ -1,4 +1,7 @@
+import type { AuthzCondition, TokenRule } from '../authz/index.ts';
 import type { RegistryRules } from '../registry/index.ts';
+import type { AttestationPolicySpec } from './attestation.ts';
+import type { FederatedTrustDomainSpec, FederationServerSpec } from './federation.ts';
 import type { MigrationSpec, TrafficShiftSpec } from './migration.ts';
 import type {
   DestinationRuleSpec,
@@ -23,7 +26,9 @@ export type ConfigObject =
   | ExportPolicyObject
   | PeerObject
   | AccessPolicyObject
+  | FederatedTrustDomainObject
   | AuthorizationPolicyObject
+  | RequestAuthenticationObject
   | TrafficObject;
 
 interface ObjectOf<K extends string, S> {
@@ -49,6 +54,7 @@ export type TrafficObject =
   | TrafficObjectOf<'ServiceImport', ServiceImportSpec>
   | TrafficObjectOf<'HealthCheckPolicy', HealthCheckPolicySpec>
   | TrafficObjectOf<'Migration', MigrationSpec>
+  | AttestationPolicyObject
   | TrafficObjectOf<'TrafficShift', TrafficShiftSpec>;
 
 /** `group` tells Istio's Gateway from the Gateway API's: `networking.istio.io`, without the version. */
@@ -57,6 +63,8 @@ export interface TrafficObjectOf<K extends string, S> extends ObjectOf<K, S> {
   readonly scope: Scope;
 }
 
+/** It holds where it was written alone: each control plane judges for itself. */
+export type AttestationPolicyObject = TrafficObjectOf<'AttestationPolicy', AttestationPolicySpec>;
 export type MeshObject = ObjectOf<'Mesh', MeshSpec>;
 export type RegistryObject = ObjectOf<'Registry', RegistrySpec>;
 export type ExportPolicyObject = ObjectOf<'ExportPolicy', ExportPolicySpec>;
@@ -66,7 +74,12 @@ export type AuthorizationPolicyObject = ObjectOf<'AuthorizationPolicy', Authoriz
   readonly group?: string;
   readonly scope?: Scope;
 };
+export type RequestAuthenticationObject = ObjectOf<'RequestAuthentication', RequestAuthenticationSpec> & {
+  readonly group?: string;
+  readonly scope?: Scope;
+};
 export type AccessPolicyObject = ObjectOf<'AccessPolicy', AccessPolicySpec>;
+export type FederatedTrustDomainObject = ObjectOf<'FederatedTrustDomain', FederatedTrustDomainSpec>;
 
 /** Exactly one per control plane. */
 export interface MeshSpec {
@@ -103,6 +116,16 @@ export interface MeshSpec {
     readonly intermediateTtlMs: number;
     /** The root's key where this cluster may sign online; absent: joiner, or offline root. */
     readonly rootDir?: string;
+    /** Signs this cluster's intermediates over HTTPS, with a root that is not here. */
+    readonly signer?: {
+      readonly url: string;
+      /** The root over what it signs, PEM: nothing else counts, whatever it answers. */
+      readonly rootFile: string;
+      /** What its server's certificate chains to; absent: what the system trusts. */
+      readonly caFile?: string;
+      /** Sent as a bearer token. */
+      readonly tokenFile?: string;
+    };
   };
   readonly originate: {
     /** Inclusive; default 16000-19999. */
@@ -118,6 +141,8 @@ export interface MeshSpec {
   };
   /** How many migrations of this cluster run at once; others wait. Default 3. */
   readonly migrations: { readonly maxConcurrent: number };
+  /** Absent: other trust domains have this one's bundle by other ways. */
+  readonly federation?: FederationServerSpec;
 }
 
 export interface RegistrySpec {
@@ -216,18 +241,27 @@ export interface AccessPolicySpec {
  * Istio's `security.istio.io/v1`. In the namespace `isthmus-system` it selects in all namespaces, elsewhere in its own. Who may be
  * named how: see AuthzMatch in core/authz.
  */
-export interface AuthorizationPolicySpec {
-  /** All must equal labels of the service, or of one endpoint of it; empty: every service. */
-  readonly selector: Readonly<Record<string, string>>;
-  readonly action: 'ALLOW' | 'DENY';
+export interface AuthorizationPolicySpec extends WorkloadSelection {
+  /** AUDIT marks what it matches in the access log, and decides nothing. */
+  readonly action: 'ALLOW' | 'DENY' | 'AUDIT';
   /** Any must match. ALLOW without rules allows nobody. */
   readonly rules: readonly {
     /** Any must match; empty: anybody. */
     readonly from: readonly AuthorizationSource[];
+    /** What is asked for, and how: `to` and `when`. Absent: anything. */
+    readonly when?: AuthzCondition;
   }[];
 }
 
-/** At least one list is not empty; all that are not must match. */
+/** Whose services a policy of Istio's security kinds is for. */
+export interface WorkloadSelection {
+  /** All must equal labels of the service, or of one endpoint of it; empty: every service. */
+  readonly selector: Readonly<Record<string, string>>;
+  /** Names of services of its own namespace, in place of `selector`. Absent: `selector` says. */
+  readonly services?: readonly string[];
+}
+
+/** At least one list is not empty, or there is `more`; all that are said must match. */
 export interface AuthorizationSource {
   readonly principals: readonly string[];
   readonly notPrincipals: readonly string[];
@@ -235,4 +269,19 @@ export interface AuthorizationSource {
   readonly notNamespaces: readonly string[];
   /** Our one addition: mesh clusters, as proven by the DNS SAN. */
   readonly clusters: readonly string[];
+  readonly more?: AuthzCondition;
+}
+
+/** Istio's `security.istio.io/v1`; it selects as an AuthorizationPolicy does. */
+export interface RequestAuthenticationSpec extends WorkloadSelection {
+  /** In this order. */
+  readonly rules: readonly RequestTokenRule[];
+}
+
+/** `jwks` is empty where `jwksUri` says where keys are to be had. */
+export interface RequestTokenRule extends TokenRule {
+  /** https://…; absent: the keys are in `jwks`. */
+  readonly jwksUri?: string;
+  /** ms, of one fetch; default 5 s. */
+  readonly timeoutMs: number;
 }

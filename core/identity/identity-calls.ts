@@ -2,11 +2,13 @@ import type { KeyObject } from 'node:crypto';
 import type { Clock } from '../clock.ts';
 import { MeshError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { bundleOf, createCsr, verifySvid } from '../pki/index.ts';
+import { bundleOf, createCsr, spkiOf, verifySvid } from '../pki/index.ts';
 import { IdentityClient, type SvidReply } from '../xds/gen/isthmus/agent/v1/agent.ts';
 import { attestChannel, type ControlChannel, controlChannel } from './control-channel.ts';
 import type { StoredIdentity } from './identity-files.ts';
 import { formatJoinToken, type JoinToken } from './join-token.ts';
+import type { ProofOptions } from './proof/proof-options.ts';
+import { readProof } from './proof/read-proof.ts';
 import { makeSvid, type SvidSource } from './svid.ts';
 import { unary } from './unary.ts';
 
@@ -24,12 +26,36 @@ export interface NewIdentity extends Omit<StoredIdentity, 'tokenId'> {
   readonly skewMs: number;
 }
 
-/** Redeems a token at the first of its addresses that answers. MeshErrors as `unary`; IDENTITY_INVALID for a reply that does not hold. */
-export async function attest(token: JoinToken, key: KeyObject, instance: string, context: CallContext): Promise<NewIdentity> {
+/**
+ * Redeems a token, or shows the proof that its attestor takes, at the first of its addresses that answers. MeshErrors as `unary` and `readProof`;
+ * IDENTITY_INVALID for a reply that does not hold, CONFIG_INVALID where a proof is needed and there is none.
+ */
+export async function attest(
+  token: JoinToken,
+  proof: ProofOptions | undefined,
+  key: KeyObject,
+  instance: string,
+  context: CallContext,
+  /** DER. Learned since the token was made: its own root may have been retired. */
+  learned: readonly Uint8Array[] = [],
+): Promise<NewIdentity> {
   const now = () => context.clock.now();
-  const channel = attestChannel(bundleOf(token.trustDomain, [token.root]), { cluster: token.cluster, now });
-  const request = { attestor: 'join-token', proof: Buffer.from(formatJoinToken(token)), csr: createCsr(key), instance };
+  const channel = attestChannel(bundleOf(token.trustDomain, learned.length === 0 ? [token.root] : learned), {
+    cluster: token.cluster,
+    now,
+  });
+  const request = { ...(await shown(token, proof, key, instance, now())), csr: createCsr(key), instance };
   return onFirst(token.addresses, channel, key, context, (client) => unary(client.attest.bind(client), request, callMs, context.signal));
+}
+
+async function shown(token: JoinToken, options: ProofOptions | undefined, key: KeyObject, instance: string, now: number) {
+  const { attestor, trustDomain, cluster } = token;
+  if (attestor === undefined) return { attestor: 'join-token', proof: Buffer.from(formatJoinToken(token)) };
+  if (options === undefined) {
+    const flags = '--proof-file FILE, or --proof-cert FILE and --proof-key FILE';
+    throw new MeshError('CONFIG_INVALID', `the token names the attestor ${attestor} and holds no secret: a proof is needed, ${flags}`);
+  }
+  return { attestor, proof: await readProof(options, { trustDomain, cluster, instance, spki: spkiOf(key), now }) };
 }
 
 /** A new SVID of the same identity for `key`, on the strength of the current one. */

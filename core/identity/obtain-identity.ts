@@ -1,10 +1,14 @@
 import { MeshError, toMeshError } from '../errors.ts';
-import { exponentialBackoff, isAborted } from '../lifecycle.ts';
+import { childController, exponentialBackoff, isAborted } from '../lifecycle.ts';
 import { formatSpiffeId } from '../model/index.ts';
-import { generateKey, type TrustBundle, verifySvid } from '../pki/index.ts';
+import { bundleOf, generateKey, type TrustBundle, verifySvid } from '../pki/index.ts';
+import type { RootReport } from '../xds/gen/isthmus/agent/v1/agent.ts';
 import { attest, type CallContext, type NewIdentity, renew } from './identity-calls.ts';
 import { IdentityFiles, type StoredIdentity } from './identity-files.ts';
 import { type JoinToken, parseJoinToken } from './join-token.ts';
+import type { ProofOptions } from './proof/proof-options.ts';
+import { fingerprintsOf, isUnderSigningRoot, sameTrust } from './renewal-reasons.ts';
+import { RootUses } from './root-uses.ts';
 import { SettableSvidSource, type Svid, type SvidSource } from './svid.ts';
 
 export interface ObtainIdentityOptions extends CallContext {
@@ -12,6 +16,8 @@ export interface ObtainIdentityOptions extends CallContext {
   readonly dir: string;
   /** Text of a join token. Absent: the one in `dir`. One that differs from it in id is redeemed even if an identity is there. */
   readonly token?: string;
+  /** What to show where the token names an attestor; read anew at each attestation. */
+  readonly proof?: ProofOptions | undefined;
   /** Unique within the identity, the same at every start. */
   readonly instance: string;
   /** [0, 1). */
@@ -31,11 +37,18 @@ export interface IdentityStatus {
 export interface ObtainedIdentity extends SvidSource {
   status(): IdentityStatus;
   readonly token: JoinToken;
+  readonly roots: RootUses;
+  /**
+   * What ADS says to trust from now on: durable before it is used. An SVID under a root that does not sign (any more) is renewed soon, with jitter.
+   * Never rejects: what could not be stored is not used, is not reported as taken, and is tried again when it is said again.
+   */
+  learn(bundle: TrustBundle): Promise<void>;
+  rootReport(): RootReport;
 }
 
 /**
- * This process's identity, kept alive until `signal` aborts: from disk when it still holds, else by redeeming the join token (retried until
- * somebody answers). Renewed over mTLS at half-life with jitter; when that is refused, or the SVID has ended, attested again with the
+ * This process's identity, kept alive until `signal` aborts: from disk when it still holds, else by redeeming the join token, or by the proof that its attestor takes
+ * (retried until somebody answers). Renewed over mTLS at half-life with jitter; when that is refused, or the SVID has ended, attested again with the
  * token in place. Every SVID is durable before anybody sees it. Rejects with MeshError CONFIG_INVALID for a token that can't be read,
  * IDENTITY_INVALID or PERMISSION_DENIED for one that is refused, ABORTED.
  */
@@ -43,17 +56,22 @@ export async function obtainIdentity(options: ObtainIdentityOptions): Promise<Ob
   const files = new IdentityFiles(options.dir);
   await files.prepare();
   const token = await chooseToken(files, options.token);
-  const stored = usable(await files.load(), token, options.clock.now());
-  const keeper = new Keeper(options, files, token);
+  const kept = await files.load();
+  const stored = usable(kept, token, options.clock.now());
+  const keeper = new Keeper(options, files, token, kept?.tokenId === token.id ? kept.bundle : undefined);
   const first = stored ?? (await keeper.attestUntilAnswered());
   const source = new SettableSvidSource(first.svid, first.bundle);
   void keeper.keep(source);
+  const roots = new RootUses(options.clock);
   return {
     token,
     current: (): Svid => source.current(),
     bundle: (): TrustBundle => source.bundle(),
     subscribe: (listener) => source.subscribe(listener),
     status: () => keeper.status(source),
+    roots,
+    learn: (bundle: TrustBundle) => keeper.learn(source, bundle),
+    rootReport: (): RootReport => ({ serial: source.current().serial, trusted: fingerprintsOf(source.bundle()), uses: roots.report() }),
   };
 }
 
@@ -74,17 +92,28 @@ function usable(stored: StoredIdentity | undefined, token: JoinToken, now: numbe
   return verifySvid(stored.svid.chainDer, stored.bundle, now).ok ? stored : undefined;
 }
 
+/** Over which those who have to renew at once are spread, at most. */
+const longestSpreadMs = 60_000;
+
 class Keeper {
   readonly #options: ObtainIdentityOptions;
   readonly #files: IdentityFiles;
   readonly #token: JoinToken;
+  /** Of the last SVID that this token gave: its own root may have been retired since it was made. */
+  #known: TrustBundle | undefined;
   #lastError: string | undefined;
   #skewMs: number | undefined;
+  /** Wakes the renewal when the root that signs has changed. */
+  #wake = new AbortController();
+  #saving: Promise<unknown> = Promise.resolve();
+  /** What ADS said last. */
+  #learned: TrustBundle | undefined;
 
-  constructor(options: ObtainIdentityOptions, files: IdentityFiles, token: JoinToken) {
+  constructor(options: ObtainIdentityOptions, files: IdentityFiles, token: JoinToken, kept: TrustBundle | undefined) {
     this.#options = options;
     this.#files = files;
     this.#token = token;
+    this.#known = kept;
   }
 
   status(source: SvidSource): IdentityStatus {
@@ -104,7 +133,8 @@ class Keeper {
         return await this.#attest();
       } catch (error) {
         if (isAborted(error) || !(error instanceof MeshError && error.retryable)) throw error;
-        log.warn({ error: error.message, addresses: this.#addresses() }, 'no identity yet: the control plane does not answer');
+        const what = error.code === 'PEER_UNREACHABLE' ? 'no identity yet: the control plane does not answer' : 'no identity yet';
+        log.warn({ error: error.message, addresses: this.#addresses() }, what);
         await clock.sleep(backoff.next(), signal);
       }
     }
@@ -114,14 +144,14 @@ class Keeper {
   async keep(source: SettableSvidSource): Promise<void> {
     const { clock, log, random, signal } = this.#options;
     try {
-      await clock.sleep(untilHalfLife(source.current(), clock.now(), random()), signal);
+      await this.#untilDue(source);
       for (;;) {
         try {
           const next = await this.#next(source);
           this.#lastError = undefined;
           source.set(next.svid, next.bundle);
           log.info({ spiffeId: formatSpiffeId(next.svid.spiffeId), notAfter: next.svid.notAfter }, 'identity renewed');
-          await clock.sleep(untilHalfLife(next.svid, clock.now(), random()), signal);
+          await this.#untilDue(source);
         } catch (error) {
           if (isAborted(error)) throw error;
           this.#lastError = toMeshError(error).message;
@@ -132,6 +162,49 @@ class Keeper {
     } catch (error) {
       if (!isAborted(error)) log.error({ error }, 'renewal of the identity ended');
     }
+  }
+
+  /** See ObtainedIdentity. */
+  learn(source: SettableSvidSource, said: TrustBundle): Promise<void> {
+    return this.#inTurn(async () => {
+      const bundle: TrustBundle = { ...bundleOf(said.trustDomain, said.roots), signingRoot: said.signingRoot ?? Buffer.alloc(0) };
+      this.#learned = bundle;
+      if (sameTrust(bundle, source.bundle())) return;
+      await this.#files.save({ svid: source.current(), bundle, tokenId: this.#token.id });
+      this.#known = bundle;
+      source.set(source.current(), bundle);
+      if (!isUnderSigningRoot(source.current(), bundle)) this.#wake.abort();
+    }).catch((error: unknown) => this.#options.log.error({ error }, 'what is to be trusted could not be stored, and is not used'));
+  }
+
+  /** Half of the life, or soon where the root that signs is another one now. */
+  async #untilDue(source: SvidSource): Promise<void> {
+    const { clock, random, signal } = this.#options;
+    const svid = source.current();
+    const due = untilHalfLife(svid, clock.now(), random());
+    if (isUnderSigningRoot(svid, source.bundle())) {
+      this.#wake = new AbortController();
+      const woken = this.#wake.signal;
+      const { controller, release } = childController(signal);
+      const stop = () => controller.abort();
+      woken.addEventListener('abort', stop, { once: true });
+      try {
+        return await clock.sleep(due, controller.signal);
+      } catch (error) {
+        if (signal.aborted || !woken.aborted) throw error;
+      } finally {
+        woken.removeEventListener('abort', stop);
+        release();
+      }
+    }
+    const soonest = Math.min(longestSpreadMs, (svid.notAfter - clock.now()) / 10);
+    await clock.sleep(Math.max(0, Math.min(due, random() * soonest)), signal);
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#saving.then(work);
+    this.#saving = turn.catch(() => undefined);
+    return turn;
   }
 
   async #next(source: SvidSource): Promise<StoredIdentity> {
@@ -150,14 +223,21 @@ class Keeper {
 
   async #attest(): Promise<StoredIdentity> {
     const token = { ...this.#token, addresses: this.#addresses() };
-    return this.#save(await attest(token, await this.#files.attestKey(), this.#options.instance, this.#options));
+    const { proof, instance } = this.#options;
+    return this.#save(await attest(token, proof, await this.#files.attestKey(), instance, this.#options, this.#known?.roots));
   }
 
   async #save(identity: NewIdentity): Promise<StoredIdentity> {
     this.#skewMs = identity.skewMs;
-    const stored = { svid: identity.svid, bundle: identity.bundle, tokenId: this.#token.id };
-    await this.#files.save(stored);
-    return stored;
+    return this.#inTurn(async () => {
+      const learned = this.#learned;
+      // The reply may have been made before what ADS said meanwhile; ADS may be behind a control plane that was replaced.
+      const holds = learned !== undefined && verifySvid(identity.svid.chainDer, learned, this.#options.clock.now()).ok;
+      const stored = { svid: identity.svid, bundle: holds ? learned : identity.bundle, tokenId: this.#token.id };
+      await this.#files.save(stored);
+      this.#known = stored.bundle;
+      return stored;
+    });
   }
 
   #addresses(): string[] {

@@ -2,7 +2,7 @@ import type { Clock } from '../clock.ts';
 import { MeshError, toMeshError } from '../errors.ts';
 import { childController, exponentialBackoff, isAborted } from '../lifecycle.ts';
 import type { Log } from '../log.ts';
-import type { Hello, RegisterReply, Report, SocketWatch } from '../xds/gen/isthmus/agent/v1/agent.ts';
+import type { Hello, Reach, RegisterReply, Report, SocketWatch } from '../xds/gen/isthmus/agent/v1/agent.ts';
 import { controlChannel } from './control-channel.ts';
 import { nextGeneration } from './generation.ts';
 import { openRegisterStream, type RegisterStream } from './register-stream.ts';
@@ -37,7 +37,9 @@ export interface InstanceRegistration {
   status(): RegistrationStatus;
   /** Which connections the control plane last asked to be told of; mostly none. */
   watches(): readonly SocketWatch[];
-  /** Called after each change of status, and of what is watched. Returns its undoing. */
+  /** What the control plane found when it connected back; undefined before it has looked. */
+  reach(): Reach | undefined;
+  /** Called after each change of status, of what is watched, and of what connecting back found. Returns its undoing. */
   subscribe(listener: () => void): () => void;
   /** Deregisters; resolves when that is durable, or the control plane can't be asked within `deadlineMs`: then the instance expires there. */
   leave(deadlineMs: number): Promise<void>;
@@ -65,6 +67,7 @@ class Registration implements InstanceRegistration {
   #stream: RegisterStream | undefined;
   #attempt = 0;
   #watches: readonly SocketWatch[] = [];
+  #reach: Reach | undefined;
 
   constructor(options: RegisterInstanceOptions, generation: number) {
     this.#options = options;
@@ -95,6 +98,10 @@ class Registration implements InstanceRegistration {
 
   watches(): readonly SocketWatch[] {
     return this.#watches;
+  }
+
+  reach(): Reach | undefined {
+    return this.#reach;
   }
 
   subscribe(listener: () => void): () => void {
@@ -160,18 +167,23 @@ class Registration implements InstanceRegistration {
       heardAt = clock.monotonic();
       heartbeatMs = Math.min(60_000, Math.max(50, reply.heartbeatMs));
       silenceMs = 3 * Math.max(heartbeatMs, 1_000);
-      this.#watch(reply.watchSockets);
+      this.#heard(reply);
       if (!reply.durable || this.#status.state === 'registered' || this.#status.state === 'left') return;
       onRegistered();
       this.#set('registered');
       stream.send({ $case: 'report', value: this.#report });
+      this.#tellRoots(stream);
     });
     this.#stream = stream;
     stream.send({ $case: 'hello', value: { ...hello, generation: this.#status.generation } });
+    const undo = source.subscribe(() => {
+      if (this.#status.state === 'registered') this.#tellRoots(stream);
+    });
     const beat = this.#beat(stream, over.controller.signal, () => ({ heartbeatMs, silent: clock.monotonic() - heardAt > silenceMs }));
     try {
       await stream.ended;
     } finally {
+      undo();
       over.controller.abort();
       over.release();
       this.#stream = undefined;
@@ -179,12 +191,19 @@ class Registration implements InstanceRegistration {
     }
   }
 
+  #tellRoots(stream: RegisterStream): void {
+    const value = this.#options.source.rootReport?.();
+    if (value !== undefined) stream.send({ $case: 'roots', value });
+  }
+
   async #beat(stream: RegisterStream, signal: AbortSignal, state: () => { heartbeatMs: number; silent: boolean }): Promise<void> {
     try {
       for (;;) {
         await this.#options.clock.sleep(state().heartbeatMs, signal);
         if (state().silent) return stream.destroy();
-        if (this.#status.state === 'registered') stream.send({ $case: 'report', value: this.#report });
+        if (this.#status.state !== 'registered') continue;
+        stream.send({ $case: 'report', value: this.#report });
+        this.#tellRoots(stream);
       }
     } catch (error) {
       if (!isAborted(error)) throw error;
@@ -199,9 +218,10 @@ class Registration implements InstanceRegistration {
     this.#tell();
   }
 
-  #watch(watches: readonly SocketWatch[]): void {
-    if (JSON.stringify(watches) === JSON.stringify(this.#watches)) return;
-    this.#watches = watches;
+  #heard({ watchSockets, reach }: RegisterReply): void {
+    if (JSON.stringify([watchSockets, reach]) === JSON.stringify([this.#watches, this.#reach])) return;
+    this.#watches = watchSockets;
+    this.#reach = reach;
     this.#tell();
   }
 

@@ -2,6 +2,8 @@ import type { KeyObject } from 'node:crypto';
 import { parseSpiffeId, type SpiffeId } from '../model/index.ts';
 import { certificatesToPem, keyToPem, parseCertificate, spkiOf, type TrustBundle } from '../pki/index.ts';
 import { accept, type Checked, reject } from '../validate.ts';
+import type { RootReport } from '../xds/gen/isthmus/agent/v1/agent.ts';
+import type { RootUses } from './root-uses.ts';
 
 /** One X.509-SVID with its key. Immutable. The key never leaves its node: it is no text, so that no log or reply can hold it by accident. */
 export interface Svid {
@@ -25,6 +27,10 @@ export interface SvidSource {
   bundle(): TrustBundle;
   /** Called after each change of either, never before `subscribe` has returned. Returns its undoing. */
   subscribe(listener: () => void): () => void;
+  /** Where handshakes are counted by the root that vouched; absent: nobody asks. */
+  readonly roots?: RootUses;
+  /** What the control plane is told of the roots that this process leans on. */
+  rootReport?(): RootReport;
 }
 
 /** A source that somebody sets: for issuers of their own SVIDs, renewal loops and tests. */

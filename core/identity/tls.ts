@@ -1,11 +1,13 @@
 import { constants } from 'node:crypto';
 import type { ConnectionOptions, DetailedPeerCertificate, PeerCertificate, TLSSocket, TlsOptions } from 'node:tls';
 import {
+  type AnyPeerVerdict,
+  allRoots,
   certificatesToPem,
   type PeerExpectation,
   type PeerVerdict,
   type TrustBundle,
-  verifyHandshakenLeaf,
+  verifyPeer,
   verifySvid,
 } from '../pki/index.ts';
 import { type Svid, svidKeyPem } from './svid.ts';
@@ -31,13 +33,17 @@ export function mtlsServerOptions(svid: Svid, bundle: TrustBundle, alpn: readonl
  * throws. A refused socket is for the caller to destroy.
  */
 export function verifyPeerSocket(socket: TLSSocket, bundle: TrustBundle, now: number, expectation: PeerExpectation = {}): PeerVerdict {
+  const verdict = verifyAnyPeerSocket(socket, bundle, now, expectation);
+  return verdict.foreign === true ? { ok: false, reason: `is of another trust domain, ${verdict.id.trustDomain}` } : verdict;
+}
+
+/** The same, where peers of the trust domains in `trust.others` may come too. Who they are is for rules that name them to say. */
+export function verifyAnyPeerSocket(socket: TLSSocket, trust: TrustBundle, now: number, expectation: PeerExpectation = {}): AnyPeerVerdict {
   if (socket.isSessionReused()) return { ok: false, reason: 'the session was resumed, so the peer proved nothing' };
   const chain = chainOf(socket.getPeerCertificate(true));
   if (chain.length === 0) return { ok: false, reason: 'no certificate' };
   if (!socket.authorized) return { ok: false, reason: `TLS refused the certificate: ${String(socket.authorizationError)}` };
-  const [leaf] = chain;
-  if (leaf !== undefined && chain.length === 1) return verifyHandshakenLeaf(leaf, bundle, now, expectation);
-  return verifySvid(chain, bundle, now, expectation);
+  return verifyPeer(chain, trust, now, expectation, chain.length === 1);
 }
 
 export interface MtlsTarget {
@@ -81,7 +87,7 @@ function common(svid: Svid, bundle: TrustBundle) {
   return {
     key: svidKeyPem(svid),
     cert: svid.chainPem,
-    ca: bundle.roots.map((root) => certificatesToPem([root])),
+    ca: allRoots(bundle).map((root) => certificatesToPem([root])),
     minVersion: 'TLSv1.2' as const,
   };
 }

@@ -13,11 +13,25 @@ export {
   meshHost,
   outboundClusterName,
   parseSniName,
+  siteSubsetOf,
   sniName,
   systemNamespace,
   terminatedSubset,
+  tunnelSubsetOf,
 } from './names.ts';
-export type { EndpointRecord, Health, Locality, Protocol, Runtime, ServicePort, ServiceRecord, TlsMode } from './service.ts';
+export type {
+  EndpointRecord,
+  EndpointTunnel,
+  Health,
+  Locality,
+  Protocol,
+  Runtime,
+  ServicePort,
+  ServiceRecord,
+  TlsMode,
+} from './service.ts';
 export { formatLocality, noLocality, parseLocality } from './service.ts';
 export type { SpiffeId } from './spiffe-id.ts';
 export { formatSpiffeId, parseSpiffeId, principalOf } from './spiffe-id.ts';
+export type { WorkloadId } from './workload-id.ts';
+export { formatWorkloadId, isTrustDomain, parseWorkloadId } from './workload-id.ts';

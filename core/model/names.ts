@@ -19,6 +19,19 @@ export function terminatedSubset(subset: string): string | undefined {
   return subset.startsWith(`${gatewaySubset}_`) ? subset.slice(gatewaySubset.length + 1) : undefined;
 }
 
+/** SNI subset that asks a gateway for endpoints behind tunnels that it holds; `subset`: a user's, maybe empty. */
+export function tunnelSubsetOf(subset: string): string {
+  return `tunnel_${subset}`;
+}
+
+/**
+ * SNI subset that asks for the endpoints of another cluster's network whose gateways nobody can dial, at a gateway that holds their
+ * tunnels and at them alike. `subset`: what those would be asked for if they could be dialled.
+ */
+export function siteSubsetOf(site: { readonly cluster: string; readonly network: string }, subset: string): string {
+  return `site_${site.cluster}_${site.network}_${subset}`;
+}
+
 export interface ServiceTarget {
   readonly port: number;
   /** Empty: endpoints that terminate mTLS themselves, all of them. */

@@ -42,8 +42,18 @@ export interface EndpointRecord {
   readonly runtime: Runtime;
   /** Proven by an attestor: wins over a record of the same (network, address, port) that only says so. */
   readonly attested: boolean;
+  /** Nobody can dial it, and `address` only tells it from others. Absent: it is reached by its address. */
+  readonly tunnel?: EndpointTunnel | undefined;
   /** Of a peer's: its other sources that have a record of the same place. Absent: none, or not told. */
   readonly otherSources?: readonly SourceId[];
+}
+
+/** An endpoint that keeps tunnels to gateways, and is reached through them alone. */
+export interface EndpointTunnel {
+  /** Instances of gateways of its cluster that it has one to, by its own word; sorted. */
+  readonly gateways: readonly string[];
+  /** Of what it says when it begins one; lower-case hex. Empty of a peer's: its gateways alone need it. */
+  readonly secretSha256: string;
 }
 
 /** One service as one source knows it, already named by its Registry's rules. Immutable. */

@@ -13,6 +13,7 @@ import {
   tag,
 } from './der-read.ts';
 import { type Extensions, readExtensions } from './extensions.ts';
+import { sha256Hex } from './keys.ts';
 
 /** An X.509 v3 certificate, read strictly from its DER. Nothing about it has been verified. */
 export interface Certificate {
@@ -32,6 +33,15 @@ export interface Certificate {
   /** SubjectPublicKeyInfo. */
   readonly spki: Buffer;
   readonly extensions: Extensions;
+}
+
+const fingerprints = new WeakMap<Certificate, string>();
+
+/** SHA-256 of the whole certificate, lower-case hex. */
+export function fingerprintOf(certificate: Certificate): string {
+  const known = fingerprints.get(certificate) ?? sha256Hex(certificate.der);
+  fingerprints.set(certificate, known);
+  return known;
 }
 
 /** Never throws; one violation that says what is wrong. */

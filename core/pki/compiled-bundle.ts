@@ -1,6 +1,6 @@
 import type { TrustBundle } from './bundle.ts';
 import { type Certificate, parseCertificate } from './certificate.ts';
-import { signedBy } from './path.ts';
+import { rootFault, signedBy } from './path.ts';
 
 export interface CompiledBundle {
   readonly trustDomain: string;
@@ -28,7 +28,7 @@ export function compileBundle(bundle: TrustBundle): CompiledBundle {
   if (known !== undefined) return known;
   const made: CompiledBundle = {
     trustDomain: bundle.trustDomain,
-    roots: certificates(bundle.roots).filter((root) => mayBeRoot(root)),
+    roots: certificates(bundle.roots).filter((root) => rootFault(root) === undefined),
     intermediates: certificates(bundle.intermediates.map((entry) => entry.certificate)),
     denied: new Set(bundle.deniedSerials),
     anchored: new Map(),
@@ -37,10 +37,13 @@ export function compileBundle(bundle: TrustBundle): CompiledBundle {
   return made;
 }
 
-function mayBeRoot({ extensions }: Certificate): boolean {
-  const { basicConstraints, keyUsage, nameConstraints, unknownCritical } = extensions;
-  const mayDelegate = basicConstraints?.ca === true && basicConstraints.pathLength !== 0 && keyUsage?.keyCertSign !== false;
-  return mayDelegate && nameConstraints === undefined && unknownCritical.length === 0;
+const readBefore = new WeakMap<readonly Uint8Array[], readonly Certificate[]>();
+
+/** Those that parse; read once for each list, which is immutable as its bundle is. */
+export function certificatesOf(ders: readonly Uint8Array[]): readonly Certificate[] {
+  const known = readBefore.get(ders) ?? certificates(ders);
+  readBefore.set(ders, known);
+  return known;
 }
 
 function certificates(ders: readonly Uint8Array[]): Certificate[] {

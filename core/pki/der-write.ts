@@ -1,7 +1,8 @@
-import forge from 'node-forge';
+// Of node-forge its encoder alone: the rest is several megabytes in every process.
+import type forge from 'node-forge';
+import asn1 from 'node-forge/lib/asn1.js';
 
 /** DER building blocks over node-forge's ASN.1 encoder. Values are trees; `encode` makes the bytes. */
-const { asn1 } = forge;
 const { Class, Type } = asn1;
 
 export type Node = forge.asn1.Asn1;

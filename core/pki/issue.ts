@@ -1,9 +1,11 @@
 import { createHash, type KeyObject, randomBytes, sign } from 'node:crypto';
+import { MeshError } from '../errors.ts';
 import { clusterSan, formatSpiffeId, type SpiffeId } from '../model/index.ts';
 import { type Certificate, parseCertificate } from './certificate.ts';
 import { bits, bool, context, contextBytes, encode, type Node, octets, oidNode, raw, seq, set, time, unsigned, utf8 } from './der-write.ts';
-import { spkiOf } from './keys.ts';
+import { signingAlgorithm, spkiOf } from './keys.ts';
 import { oid } from './oids.ts';
+import { serialFor } from './serial.ts';
 
 /** Clocks that run behind by up to this still accept a new certificate. */
 const backdateMs = 5 * 60_000;
@@ -51,7 +53,7 @@ export function issueIntermediate(
       keyUsage(0x06, 1),
       nameConstraint(clusterSan(cluster, trustDomain)),
       subjectKeyId(spki),
-      authorityKeyId(root.certificate.spki),
+      authorityKeyId(root.certificate.spki, root.certificate.extensions.subjectKeyIdentifier),
     ],
   });
 }
@@ -71,6 +73,7 @@ export function issueLeaf(
     { uris: [formatSpiffeId(id)], dns: [clusterSan(cluster, id.trustDomain)] },
     now,
     lifetimeMs,
+    serialFor(cluster),
   );
 }
 
@@ -81,11 +84,13 @@ export function issueLeafWithNames(
   names: { readonly uris: readonly string[]; readonly dns: readonly string[] },
   now: number,
   lifetimeMs: number,
+  serial?: Uint8Array,
 ): Certificate {
   return issue({
     issuerName: raw(issuer.certificate.subject),
     subject: seq(),
     spki,
+    ...(serial === undefined ? {} : { serial }),
     signer: issuer.key,
     notBefore: Math.max(now - backdateMs, issuer.certificate.notBefore),
     notAfter: Math.min(now + lifetimeMs, issuer.certificate.notAfter),
@@ -163,7 +168,12 @@ interface Content {
 }
 
 function issue(content: Content): Certificate {
-  const algorithm = seq(oidNode(oid.ecdsaSha256));
+  const { signer } = content;
+  const form = signer === 'nobody' ? { oid: oid.ecdsaSha256, digest: 'sha256' } : signingAlgorithm(signer);
+  if (form === undefined)
+    throw new MeshError('IDENTITY_INVALID', 'the signing key is neither RSA of 2048 bits or more nor P-256, P-384 or P-521');
+  // RFC 4055 §5 wants NULL parameters for RSA, RFC 5758 §3.2 none for ECDSA.
+  const algorithm = form.oid === oid.rsaSha256 ? seq(oidNode(form.oid), raw(Buffer.of(5, 0))) : seq(oidNode(form.oid));
   const tbs = seq(
     context(0, unsigned(Buffer.of(2))),
     unsigned(positive(content.serial ?? randomBytes(16))),
@@ -174,8 +184,8 @@ function issue(content: Content): Certificate {
     raw(content.spki),
     context(3, seq(...content.extensions)),
   );
-  const { signer } = content;
-  const signature = signer === 'nobody' ? encode(seq(unsigned(Buffer.of(1)), unsigned(Buffer.of(1)))) : sign('sha256', encode(tbs), signer);
+  const signature =
+    signer === 'nobody' ? encode(seq(unsigned(Buffer.of(1)), unsigned(Buffer.of(1)))) : sign(form.digest, encode(tbs), signer);
   const parsed = parseCertificate(encode(seq(tbs, algorithm, bits(signature))));
   if (!parsed.ok) throw new Error(`issued a certificate that does not parse: ${parsed.violations[0]?.message}`);
   return parsed.value;
@@ -230,6 +240,7 @@ function subjectKeyId(spki: Uint8Array): Node {
   return extension(oid.subjectKeyIdentifier, false, octets(keyId(spki)));
 }
 
-function authorityKeyId(issuerSpki: Uint8Array): Node {
-  return extension(oid.authorityKeyIdentifier, false, seq(contextBytes(0, keyId(issuerSpki))));
+/** `own`: how the issuer's certificate names its key, which one made elsewhere does in its own way. */
+function authorityKeyId(issuerSpki: Uint8Array, own?: Buffer): Node {
+  return extension(oid.authorityKeyIdentifier, false, seq(contextBytes(0, own ?? keyId(issuerSpki))));
 }

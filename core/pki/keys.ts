@@ -1,5 +1,5 @@
 import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, verify } from 'node:crypto';
-import { signatureForm } from './oids.ts';
+import { oid, signatureForm } from './oids.ts';
 
 /** A new P-256 private key; about 0.1 ms. */
 export function generateKey(): KeyObject {
@@ -43,6 +43,16 @@ export function signatureHolds(algorithm: string, data: Uint8Array, key: KeyObje
   } catch {
     return false;
   }
+}
+
+/** What a key of this kind signs with: RSA and P-256 with SHA-256, P-384 and P-521 with what fits them. Undefined: no key that roots may have. */
+export function signingAlgorithm(key: KeyObject): { readonly oid: string; readonly digest: 'sha256' | 'sha384' | 'sha512' } | undefined {
+  const { namedCurve, modulusLength } = key.asymmetricKeyDetails ?? {};
+  if (key.asymmetricKeyType === 'rsa') return (modulusLength ?? 0) >= 2048 ? { oid: oid.rsaSha256, digest: 'sha256' } : undefined;
+  if (key.asymmetricKeyType !== 'ec') return undefined;
+  if (namedCurve === 'prime256v1') return { oid: oid.ecdsaSha256, digest: 'sha256' };
+  if (namedCurve === 'secp384r1') return { oid: oid.ecdsaSha384, digest: 'sha384' };
+  return namedCurve === 'secp521r1' ? { oid: oid.ecdsaSha512, digest: 'sha512' } : undefined;
 }
 
 /** Lower-case hex of SHA-256. */

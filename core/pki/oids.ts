@@ -17,6 +17,7 @@ export const oid = {
   ecdsaSha512: '1.2.840.10045.4.3.4',
   rsaSha256: '1.2.840.113549.1.1.11',
   rsaSha384: '1.2.840.113549.1.1.12',
+  rsaSha512: '1.2.840.113549.1.1.13',
 } as const;
 
 /** What a signature of this algorithm hashes with and the kind of key it needs; undefined: not accepted (SHA-1, MD5, anything unknown). */
@@ -34,6 +35,8 @@ export function signatureForm(
       return { digest: 'sha256', keyType: 'rsa' };
     case oid.rsaSha384:
       return { digest: 'sha384', keyType: 'rsa' };
+    case oid.rsaSha512:
+      return { digest: 'sha512', keyType: 'rsa' };
     default:
       return undefined;
   }

@@ -18,6 +18,15 @@ export function signedBy(subject: Certificate, issuer: Certificate): boolean {
   return key !== 'unreadable' && signatureHolds(subject.signatureAlgorithm, subject.tbs, key, subject.signature);
 }
 
+/** Why this certificate vouches for nobody as a root; undefined when it may. Says nothing of its time. */
+export function rootFault({ extensions }: Certificate): string | undefined {
+  const { basicConstraints, keyUsage, nameConstraints, unknownCritical } = extensions;
+  if (basicConstraints?.ca !== true || keyUsage?.keyCertSign === false) return 'it is not a signing certificate';
+  if (basicConstraints.pathLength === 0) return 'its path length of 0 leaves no room for intermediates';
+  if (nameConstraints !== undefined) return 'a root with name constraints cannot vouch for every cluster';
+  return unknownCritical.length > 0 ? `it has an unknown critical extension ${unknownCritical[0]}` : undefined;
+}
+
 /**
  * Why this certificate may not issue SVIDs of the cluster whose SAN is `san`; undefined when it may. It must be a CA of path
  * length 0, constrained to that one DNS name: an unconstrained one could speak for every cluster.

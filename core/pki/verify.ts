@@ -1,6 +1,6 @@
 import { clusterSan, formatSpiffeId, isDnsLabel, parseSpiffeId, type SpiffeId } from '../model/index.ts';
 import type { TrustBundle } from './bundle.ts';
-import { type Certificate, parseCertificate } from './certificate.ts';
+import { type Certificate, fingerprintOf, parseCertificate } from './certificate.ts';
 import { anchor, type CompiledBundle, compileBundle } from './compiled-bundle.ts';
 import { intermediateName } from './issue.ts';
 import { oid } from './oids.ts';
@@ -22,6 +22,8 @@ export interface VerifiedPeer {
   readonly serial: string;
   /** Unix ms. */
   readonly notAfter: number;
+  /** SHA-256 of the root that vouches, lower-case hex; absent where nothing but the leaf could be seen. */
+  readonly root?: string;
 }
 
 /** `reason` is for logs on the verifying side; it names certificates' public contents only. */
@@ -45,7 +47,8 @@ export function verifySvid(chain: readonly Uint8Array[], bundle: TrustBundle, no
 /**
  * The same for a peer whose handshake OpenSSL has verified against the bundle's roots, when all that can be seen of its chain is the leaf: servers
  * on Node 24.21 (nodejs/node#65579). Path, path length and name constraints were OpenSSL's then; everything about the leaf is checked here, and
- * that its issuer goes by the name that roots give to that cluster's intermediate. An issuer that the bundle has is used as ever.
+ * that its issuer goes by the name that roots give to that cluster's intermediate. An issuer that the bundle has is used as ever; one that it
+ * does not have yet is a newer one of that cluster, as no other cluster's passes OpenSSL's name constraints.
  */
 export function verifyHandshakenLeaf(leaf: Uint8Array, bundle: TrustBundle, now: number, expectation: PeerExpectation = {}): PeerVerdict {
   return guarded(() => verify([leaf], compileBundle(bundle), now, expectation, true));
@@ -76,7 +79,10 @@ function verify(
   const names = leafNames(leaf, bundle.trustDomain);
   checkLeafUse(leaf);
   const candidates = [...others, ...bundle.intermediates].filter((each) => leaf.issuer.equals(each.subject));
-  const unseen = handshaken && candidates.length === 0 && leaf.issuer.equals(intermediateName(names.cluster, bundle.trustDomain));
+  const unseen =
+    handshaken &&
+    leaf.issuer.equals(intermediateName(names.cluster, bundle.trustDomain)) &&
+    !candidates.some((candidate) => signedBy(leaf, candidate));
   const path = unseen ? [] : findPath(leaf, candidates, bundle, names.san);
   for (const certificate of [leaf, ...path]) checkInForce(certificate, bundle, now);
   const uri = formatSpiffeId(names.spiffeId);
@@ -91,6 +97,7 @@ function verify(
     cluster: names.cluster,
     serial: leaf.serial,
     notAfter: Math.min(...[leaf, ...path].map((each) => each.notAfter)),
+    ...(path[1] === undefined ? {} : { root: fingerprintOf(path[1]) }),
   };
 }
 

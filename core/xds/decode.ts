@@ -1,10 +1,12 @@
 import { accept, type Checked, reject, type Violation } from '../validate.ts';
 import type { Any } from './gen/google/protobuf/any.ts';
-import { Authz, Bundle, Cluster, Listener, LoadAssignment, Route, Telemetry } from './gen/isthmus/native/v1/native.ts';
+import { Authz, Bundle, Cluster, Listener, LoadAssignment, Route, Telemetry, TunnelGateway } from './gen/isthmus/native/v1/native.ts';
 import { Routing } from './gen/isthmus/native/v1/routing.ts';
 import { nativeTypeUrls as urls } from './type-urls.ts';
-import { checkAssignment, checkAuthz, checkBundle, checkCluster, checkListener, checkRoute } from './validate-native.ts';
+import { checkAuthz } from './validate-authz.ts';
+import { checkAssignment, checkBundle, checkCluster, checkListener, checkRoute } from './validate-native.ts';
 import { checkRouting } from './validate-routing.ts';
+import { checkTunnelGateway } from './validate-tunnel.ts';
 
 export type NativeResource =
   | { readonly kind: 'bundle'; readonly name: string; readonly value: Bundle }
@@ -14,7 +16,8 @@ export type NativeResource =
   | { readonly kind: 'route'; readonly name: string; readonly value: Route }
   | { readonly kind: 'authz'; readonly name: string; readonly value: Authz }
   | { readonly kind: 'routing'; readonly name: string; readonly value: Routing }
-  | { readonly kind: 'telemetry'; readonly name: string; readonly value: Telemetry };
+  | { readonly kind: 'telemetry'; readonly name: string; readonly value: Telemetry }
+  | { readonly kind: 'tunnelGateway'; readonly name: string; readonly value: TunnelGateway };
 
 /** The value, checked so that a data plane can use it as it is, or everything that is wrong with it. Never throws. */
 export function decodeResource(any: Any): Checked<NativeResource> {
@@ -59,6 +62,10 @@ function decode({ typeUrl, value: bytes }: Any): { resource: NativeResource; vio
     case urls.telemetry: {
       const value = Telemetry.decode(bytes);
       return { resource: { kind: 'telemetry', name: value.name, value }, violations: [] };
+    }
+    case urls.tunnelGateway: {
+      const value = TunnelGateway.decode(bytes);
+      return { resource: { kind: 'tunnelGateway', name: value.name, value }, violations: checkTunnelGateway(value) };
     }
     default:
       throw new Error('a type that this version does not know');

@@ -11,6 +11,7 @@ export const nativeTypeUrls = {
   authz: `${native}Authz`,
   routing: `${native}Routing`,
   telemetry: `${native}Telemetry`,
+  tunnelGateway: `${native}TunnelGateway`,
 } as const;
 
 const envoy = 'type.googleapis.com/envoy.';
@@ -73,6 +74,7 @@ export const typeRules: readonly TypeRule[] = [
   { typeUrl: nativeTypeUrls.route },
   { typeUrl: nativeTypeUrls.authz },
   { typeUrl: nativeTypeUrls.telemetry },
+  { typeUrl: nativeTypeUrls.tunnelGateway },
   { typeUrl: envoyTypeUrls.secret, namedOnly: true, refersToNothing: true },
   { typeUrl: envoyTypeUrls.cluster, whole: true, warmsWith: envoyTypeUrls.loadAssignment },
   { typeUrl: envoyTypeUrls.loadAssignment, namedOnly: true, refersToNothing: true },

@@ -1,21 +1,12 @@
 import { isIP } from 'node:net';
 import { isDnsLabel, parseSniName, parseSpiffeId } from '../model/index.ts';
 import type { Violation } from '../validate.ts';
-import type {
-  Authz,
-  AuthzMatch,
-  AuthzRule,
-  Bundle,
-  Cluster,
-  Endpoint,
-  Listener,
-  LoadAssignment,
-  Route,
-} from './gen/isthmus/native/v1/native.ts';
-import { AuthzRule_Action, Route_Mode } from './gen/isthmus/native/v1/native.ts';
+import type { Bundle, Cluster, Endpoint, Listener, LoadAssignment, Route } from './gen/isthmus/native/v1/native.ts';
+import { Route_Mode } from './gen/isthmus/native/v1/native.ts';
 import { checkCount, collect, isCidr, isPort, type Report } from './report.ts';
 import { checkIngress } from './validate-ingress.ts';
 import { checkTraffic } from './validate-traffic.ts';
+import { checkTunnelled } from './validate-tunnel.ts';
 
 export function checkBundle(bundle: Bundle): readonly Violation[] {
   return collect((report) => {
@@ -52,6 +43,8 @@ export function checkAssignment(assignment: LoadAssignment): readonly Violation[
     if (assignment.clusterName === '') report('clusterName', 'must not be empty');
     for (const [i, endpoint] of assignment.endpoints.entries()) checkEndpoint(endpoint, `endpoints[${i}]`, report);
     for (const [i, endpoint] of assignment.unhealthyEndpoints.entries()) checkEndpoint(endpoint, `unhealthyEndpoints[${i}]`, report);
+    for (const [i, endpoint] of (assignment.tunnelled?.endpoints ?? []).entries())
+      checkTunnelled(endpoint, `tunnelled.endpoints[${i}]`, report);
     checkPriorities(assignment, report);
     checkCount(assignment.localities.length, mostLocalities, 'localities', report);
   });
@@ -85,6 +78,7 @@ function checkContiguous(all: readonly number[], path: string, report: Report): 
 
 function checkEndpoint(endpoint: Endpoint, path: string, report: Report): void {
   if (isIP(endpoint.address) === 0) report(`${path}.address`, 'must be an IP address');
+  if (endpoint.tunnel !== undefined) report(`${path}.tunnel`, 'stands in tunnelled.endpoints alone');
   if (!isPort(endpoint.port)) report(`${path}.port`, 'must be 1-65535');
   if (endpoint.viaGateway && endpoint.tls === undefined) report(`${path}.tls`, 'must be set: no plaintext across networks');
   if (endpoint.tls === undefined) return;
@@ -128,45 +122,4 @@ export function checkRoute(route: Route): readonly Violation[] {
       report('mode', 'must be passthrough or terminate');
     }
   });
-}
-
-export function checkAuthz(authz: Authz): readonly Violation[] {
-  return collect((report) => {
-    if (authz.name === '') report('name', 'must not be empty');
-    for (const [i, rule] of authz.rules.entries()) {
-      checkRule(rule, `rules[${i}]`, report);
-      if (rule.action === AuthzRule_Action.ALLOW && rule.also.length > 0) {
-        report(`rules[${i}].also`, 'must be empty in an ALLOW rule: those with more conditions are guarded_rules');
-      }
-    }
-    for (const [i, rule] of authz.guardedRules.entries()) {
-      checkRule(rule, `guardedRules[${i}]`, report);
-      if (rule.action !== AuthzRule_Action.ALLOW) report(`guardedRules[${i}].action`, 'must be allow');
-      if (rule.also.length === 0) report(`guardedRules[${i}].also`, 'must not be empty; maybe conditions that this version does not know');
-    }
-  });
-}
-
-function checkRule(rule: AuthzRule, path: string, report: Report): void {
-  if (rule.action !== AuthzRule_Action.ALLOW && rule.action !== AuthzRule_Action.DENY) {
-    report(`${path}.action`, 'must be allow or deny');
-  }
-  checkPatterns(rule, ['principals', 'namespaces', 'clusters'], path, report);
-  for (const [i, match] of rule.also.entries()) checkMatch(match, `${path}.also[${i}]`, report);
-}
-
-const matchFields = ['principals', 'namespaces', 'clusters', 'notPrincipals', 'notNamespaces'] as const;
-
-function checkMatch(match: AuthzMatch, path: string, report: Report): void {
-  // Maybe only conditions that this version does not know: without them it would match everybody.
-  if (matchFields.every((field) => match[field].length === 0)) report(path, 'must hold a condition');
-  checkPatterns(match, matchFields, path, report);
-}
-
-function checkPatterns<F extends string>(of: Readonly<Record<F, string[]>>, fields: readonly F[], path: string, report: Report): void {
-  for (const field of fields) {
-    for (const [i, pattern] of of[field].entries()) {
-      if (!/^(\*|\*?[^*]+|[^*]+\*)$/.test(pattern)) report(`${path}.${field}[${i}]`, 'must not be empty; `*` only alone, first or last');
-    }
-  }
 }

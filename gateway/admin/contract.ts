@@ -1,4 +1,5 @@
 import type { ProxyStatus } from '../envoy/describe-proxy.ts';
+import type { TunnelStatus } from '../tunnel/contract.ts';
 
 /** GET /v1/gateway. Holds no secret. */
 export interface GatewayStatus {
@@ -51,6 +52,8 @@ export interface GatewayStatus {
   };
   /** Endpoints held back for having refused connections. */
   readonly ejected: readonly string[];
+  /** `kept`: begun by this gateway, as peers cannot dial it; `held`: begun by others that nobody can dial. */
+  readonly tunnels: { readonly kept: readonly TunnelStatus[]; readonly held: readonly TunnelStatus[] };
 }
 
 export interface ListenAddress {

@@ -1,4 +1,5 @@
 import { Gauge, type Registry } from 'prom-client';
+import { registerTunnelMetrics } from '../tunnel/metrics.ts';
 import type { GatewayStatus } from './contract.ts';
 
 /** What a gateway says of its data beside Istio's traffic metrics, read when scraped. Once a registry. */
@@ -15,6 +16,7 @@ export function registerGatewayMetrics(registry: Registry, status: () => Gateway
         else this.set(now);
       },
     });
+  registerTunnelMetrics(registry, () => status().tunnels);
   gauge('isthmus_gateway_xds_connected', '1 while the control plane answers.', ({ connected }) => (connected ? 1 : 0));
   gauge('isthmus_gateway_xds_streams', 'Streams begun since the start; one that breaks or stands still is replaced.', (d) => d.streams);
   gauge('isthmus_gateway_data_age_seconds', 'Since a control plane last said that this is all there is; over restarts too.', ({ ageMs }) =>

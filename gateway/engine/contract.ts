@@ -2,9 +2,13 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Clock } from '../../core/clock.ts';
 import type { Svid, TrustBundle } from '../../core/identity/index.ts';
+import type { ListenerKeeper } from '../../core/listeners/index.ts';
 import type { Protocol } from '../../core/model/index.ts';
+import type { ProxyProtocol } from '../../core/proxy-protocol.ts';
 import type { ClusterTraffic, Routing } from '../../core/traffic/index.ts';
 import type { AssignmentState, AuthzState, EndpointState } from '../state/types.ts';
+import type { CalledEndpoint } from './called-endpoint.ts';
+import type { CaptureRule } from './capture-contract.ts';
 import type { IngressRule } from './ingress-contract.ts';
 
 /**
@@ -18,11 +22,13 @@ export interface Engine {
   readonly name: 'node' | 'native';
   /**
    * Replaces all tables at once. New connections see them; running ones keep what they were admitted with, and are closed
-   * by nothing but their own end, their limits, or drain. Cheap enough to call for every change.
+   * by nothing but their own end, their limits, or drain; a byte stream that ends mTLS here also by rules that refuse its peer. Cheap enough to call for every change.
    */
   apply(tables: EngineTables): void;
   /** Binds and serves. Rejects with MeshError PORT_TAKEN (cause: the bind error) when the address cannot be had. */
   listen(listener: EngineListenerSpec): Promise<EngineListener>;
+  /** A connection that another engine accepted, on its listener of this spec, paused: it is this one's from here, as if it had been accepted here. */
+  adopt(listener: EngineListenerSpec, socket: Socket): void;
   /**
    * Connects to one endpoint, and proves it when it has `tls`. Resolves with `ok: false` for every way that fails. The
    * returned stream belongs to the caller, who must end or destroy it. Ends early when `signal` aborts (`aborted`).
@@ -48,13 +54,29 @@ export interface EngineOptions {
   readonly onConnection: (report: ConnectionReport) => void;
   /** One call for each connection that is carried on to an endpoint, when that begins; `onConnection` tells of its end. */
   readonly onForward?: (report: ConnectionReport) => void;
+  /** One call for each peer that a handshake of mTLS has proven, on either side. Default nobody asks. */
+  readonly onPeer?: (peer: PeerIdentity) => void;
   /** One call for each attempt at an endpoint; feeds outlier detection. */
   readonly onAttempt: (attempt: EndpointAttempt) => void;
   /** One call for each TCP connection to an endpoint, when it begins; feeds silence detection, which may destroy it. */
   readonly onDial?: (endpoint: EndpointState, socket: Socket) => void;
+  /** A stream to an endpoint that has `tunnel`; undefined: no tunnel of it is held. Absent: none ever is. */
+  readonly openTunnel?: (endpoint: EndpointState) => Duplex | undefined;
   /** Asked before each connection to an endpoint; the returned function is called when it has closed. Undefined: no more, `overflow`. */
   readonly admit?: (clusterName: string, always: boolean) => (() => void) | undefined;
+  /**
+   * Asked for each connection of a plain listener, and of a captured one that goes to one, before anything is read of it. `destination`: as its caller
+   * sees it. Absent: this engine carries all. Must not reject.
+   */
+  readonly carrier?: (socket: Socket, destination: ConnectionSource) => Promise<Carrier>;
+  /** Default: this process alone. */
+  readonly listeners?: ListenerKeeper;
+  /** Where a connection was to go that a packet filter led here; undefined: it came by itself. Default: all have. */
+  readonly originalDestination?: ((socket: Socket) => ConnectionSource | undefined) | undefined;
 }
+
+/** Who carries a connection: this engine, another one that has the same listeners, or nobody, and why. */
+export type Carrier = 'this' | { readonly refused: string } | Pick<Engine, 'adopt'>;
 
 export interface EngineLimits {
   /** Open connections of one engine; the next is closed at once, flag UO. Default 10,000. */
@@ -82,6 +104,8 @@ export interface EngineTables {
   readonly plain: ReadonlyMap<string, PlainRule>;
   /** By listener name, for listeners of kind `ingress`. Absent: none. */
   readonly ingress?: ReadonlyMap<string, IngressRule>;
+  /** By listener name, for listeners of kind `captured`. Absent: none. */
+  readonly captured?: ReadonlyMap<string, CaptureRule>;
   readonly clusters: ReadonlyMap<string, ClusterTable>;
   /** By name, as rules of `plain` and `ingress` listeners name them. */
   readonly routings: ReadonlyMap<string, Routing>;
@@ -94,12 +118,18 @@ export interface EngineTables {
 
 export type SniRule =
   | { readonly mode: 'passthrough'; readonly clusterName: string }
+  /** The mTLS end is here, and whoever proves an identity is delivered, by this protocol (ALPN) alone. */
+  | { readonly mode: 'tunnel'; readonly alpn: string }
   | {
       readonly mode: 'terminate';
       readonly clusterName: string;
       readonly protocol: Protocol;
       readonly authz: AuthzState;
       readonly end: MeshEnd;
+      /** Requests do not say who called. */
+      readonly nameless?: true;
+      /** Presented in place of the tables'. */
+      readonly svid?: Svid;
       /** Callers that ask for a user's subset of it are meant too: which endpoints are in one is decided on their side. */
       readonly anySubset?: true;
     };
@@ -131,6 +161,8 @@ export interface ClusterTable {
   readonly endpoints: readonly EndpointState[];
   readonly localities?: AssignmentState['localities'];
   readonly traffic?: ClusterTraffic;
+  /** Each connection begins with who called, in this version of the PROXY protocol. Default: it does not. */
+  readonly proxyProtocol?: ProxyProtocol;
 }
 
 /** Who the other side of an mTLS connection proved to be. */
@@ -146,15 +178,21 @@ export interface PeerIdentity {
   readonly dnsSans: readonly string[];
   /** SHA-256 of the certificate, lower-case hex. */
   readonly fingerprint: string;
+  /** Of another trust domain: namespace, service account, cluster and DNS SANs are empty then. Absent: of the mesh's own. */
+  readonly foreign?: true;
+  /** SHA-256 of the root that vouched, lower-case hex; absent where it could not be seen. */
+  readonly root?: string;
+  /** Of the certificate, lower-case hex; for lists of those that were taken back. Absent where nobody asks. */
+  readonly serial?: string;
 }
 
 export interface EngineListenerSpec {
-  /** Unique in the engine; names its PlainRule or IngressRule. */
+  /** Unique in the engine; names its PlainRule, IngressRule or CaptureRule. */
   readonly name: string;
   readonly address: string;
   /** 0: any free port. */
   readonly port: number;
-  readonly kind: 'sni' | 'plain' | 'ingress';
+  readonly kind: 'sni' | 'plain' | 'ingress' | 'captured';
 }
 
 export interface EngineListener {
@@ -166,7 +204,7 @@ export interface EngineListener {
 
 export interface DialRequest {
   readonly clusterName: string;
-  readonly endpoint: EndpointState;
+  readonly endpoint: CalledEndpoint;
   readonly connectTimeoutMs: number;
   readonly alpn?: readonly string[];
   readonly signal?: AbortSignal;
@@ -209,9 +247,13 @@ export interface DeliveredConnection {
   readonly alpn: string;
   /** Absent on plain and ingress listeners. */
   readonly peer?: PeerIdentity;
+  /** By a rule of that mode: no request is in it. */
+  readonly tunnel?: true;
   /** It comes from outside the mesh, by this scheme: what it says of itself that only proxies may say is not believed. */
   readonly outside?: 'http' | 'https';
   readonly end?: MeshEnd;
+  /** As in SniRule. */
+  readonly nameless?: true;
   /** HTTP only: authorisation refused the peer, so its requests are to be answered 403; why, for logs. */
   readonly denied?: string;
   readonly source: ConnectionSource;
@@ -238,6 +280,9 @@ export type ResponseFlag =
   | 'UPE'
   | 'SI'
   | 'OM';
+
+/** The reason of a connection on which a control plane has seen who is here: nobody's traffic. */
+export const lookedAt = 'looked-at';
 
 export interface ConnectionReport {
   readonly id: string;
@@ -277,6 +322,6 @@ export interface EngineCounters {
  * which are its own failure, ever eject it.
  */
 export function ejectionKey(clusterName: string, endpoint: EndpointState): string {
-  const location = `${endpoint.address}:${endpoint.port}`;
+  const location = endpoint.tunnel === undefined ? `${endpoint.address}:${endpoint.port}` : `tunnel ${endpoint.tunnel.instance}`;
   return endpoint.viaGateway ? `gateway ${location}` : `${clusterName} ${location}`;
 }

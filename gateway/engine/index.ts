@@ -1,6 +1,11 @@
 export { Attempts, type AttemptsContext, Balancer, type PickContext } from '../balance/index.ts';
+export type { CalledEndpoint } from './called-endpoint.ts';
+export { type CalledBy, calledBy } from './caller.ts';
+export type { CaptureRule } from './capture-contract.ts';
+export { destinationKey } from './capture-contract.ts';
 export type {
   AttemptFailure,
+  Carrier,
   ClusterTable,
   ConnectionReport,
   ConnectionSource,
@@ -21,8 +26,8 @@ export type {
   ResponseFlag,
   SniRule,
 } from './contract.ts';
-export { ejectionKey } from './contract.ts';
-export { denialOf } from './evaluate-authz.ts';
+export { ejectionKey, lookedAt } from './contract.ts';
+export { connectionFacts, factsOf } from './evaluate-authz.ts';
 export { findSniRule } from './find-sni-rule.ts';
 export type { IngressEnd, IngressRule, IngressTls } from './ingress-contract.ts';
 export { abortStream } from './node/abort-stream.ts';

@@ -24,6 +24,8 @@ export interface EnvoyProxyOptions {
   readonly controlAnswers: () => boolean;
   /** `agent`: from `listeners` of the local server. */
   readonly listenersFrom: 'control' | 'agent';
+  /** See EnvoyBootstrapInput. Default false. */
+  readonly passthrough?: boolean;
   readonly drainMs: number;
   /** Of what Envoy carried. */
   readonly flows: CountsEntries;
@@ -101,7 +103,7 @@ export async function startEnvoyProxy(options: EnvoyProxyOptions): Promise<Envoy
   };
 }
 
-function bootstrapOf({ node, stateDir, listenersFrom }: EnvoyProxyOptions): object {
+function bootstrapOf({ node, stateDir, listenersFrom, passthrough = false }: EnvoyProxyOptions): object {
   const files = envoyFiles(stateDir);
   return buildEnvoyBootstrap({
     ...node,
@@ -110,6 +112,7 @@ function bootstrapOf({ node, stateDir, listenersFrom }: EnvoyProxyOptions): obje
     agentSocket: files.socket,
     admin: { path: files.admin },
     listenersFrom,
+    passthrough,
     transport: 'delta',
   });
 }

@@ -1,3 +1,4 @@
+import type { AuthzRule } from '../../core/authz/index.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { Routing } from '../../core/traffic/index.ts';
 import type { HttpLimits } from '../context.ts';
@@ -6,6 +7,8 @@ import type { Balancer, ClusterTable, DeliveredConnection, EndpointAttempt, Resp
 import type { Router } from '../routing/index.ts';
 import type { EndpointState } from '../state/index.ts';
 import type { Budgets } from './budgets.ts';
+import type { LocalReply } from './local-reply.ts';
+import type { RequestHead } from './message.ts';
 import type { Upstream } from './upstream.ts';
 
 /** What requests are forwarded by; looked up anew for each attempt. */
@@ -30,8 +33,8 @@ export interface ForwardParts {
   readonly tables: () => ForwardTables;
   /** No exchange after this one on its connection. */
   readonly draining: () => boolean;
-  /** Why this connection's peer may not call now; policy may have changed since the connection was admitted. */
-  readonly denied: (connection: DeliveredConnection) => string | undefined;
+  /** By the policy of now, which may have changed since the connection was admitted. `headers`: with what this hop says. */
+  readonly judge: (connection: DeliveredConnection, request: RequestHead, headers: readonly string[]) => Judged;
   /** Of the rules that this connection's requests go by now; it may have been admitted before there were any. */
   readonly routingName: (connection: DeliveredConnection) => string | undefined;
   readonly onAttempt: (attempt: EndpointAttempt) => void;
@@ -40,6 +43,19 @@ export interface ForwardParts {
   /** None was, or not the whole of it: too many are on their way, or the mirror is slower than the request. */
   readonly onCopyDropped: (clusterName: string) => void;
   readonly onRequest: (report: RequestReport) => void;
+}
+
+/** What the end of mTLS makes of a request. */
+export interface Judged {
+  /** The answer in place of the application's. Absent: it goes on. */
+  readonly refused?: LocalReply;
+  /** As it goes on; absent: as it came. */
+  readonly path?: string;
+  readonly headers?: readonly string[];
+  /** Which rule decided; absent: none did. */
+  readonly ruled?: AuthzRule | undefined;
+  /** Names of the audit rules that match; absent: none. */
+  readonly audited?: readonly string[];
 }
 
 /** One exchange that has ended, however. */
@@ -58,6 +74,8 @@ export interface RequestReport {
   readonly flags: readonly ResponseFlag[];
   /** As Envoy's %RESPONSE_CODE_DETAILS%: `via_upstream`, or why we answered ourselves. */
   readonly detail: string;
+  /** At the end of mTLS: names of the rules of authorisation that decided, and that marked it. */
+  readonly authz?: Pick<Judged, 'ruled' | 'audited'>;
   /** The rule that said so; empty: none. */
   readonly routeName: string;
   /** Where it was to go; empty: it was answered here. */

@@ -5,10 +5,8 @@ import type { ForwardParts } from './contract.ts';
 import type { Downstream } from './downstream.ts';
 import { hashOf, type RequestHash } from './hash-key.ts';
 import { isBodyless, localOriginHeader } from './headers.ts';
-import { hopHeaders } from './hop-headers.ts';
 import {
   badRequestReply,
-  deniedReply,
   faultReply,
   idleReply,
   internalReply,
@@ -64,19 +62,17 @@ export class Exchange extends RequestRecord implements Timed, RouteChoice {
   }
 
   async #route(): Promise<void> {
-    const request = this.request;
+    const { request } = this;
     const { refused } = this.#downstream;
     const { clusterName, outside } = this.connection;
     const routingName = this.parts.routingName(this.connection);
     if (refused !== undefined) return this.#answer(badRequestReply(refused.status, refused.detail), true);
-    const denied = this.parts.denied(this.connection);
-    if (denied !== undefined) return this.#answer(deniedReply(denied), false);
-    const routing = routingName === undefined ? undefined : this.parts.tables().routings.get(routingName);
+    const { refused: reply, path, headers } = this.judge();
+    if (reply !== undefined) return this.#answer(reply, false);
+    const routing = this.parts.tables().routings.get(routingName ?? '');
     if (routing === undefined && outside !== undefined) return this.#answer(noRouteReply, false);
-    const headers = hopHeaders(request.headers, this.requestId, this.connection, this.parts.tables().spiffeId);
-    if (routing === undefined) return this.#forward(clusterName, request.path, request.authority, headers, undefined);
-    const asked = { ...request, headers };
-    const routed = routeRequest(this.parts.router.of(routing), asked, this, this.#downstream.upgrade);
+    if (routing === undefined) return this.#forward(clusterName, path, request.authority, headers, undefined);
+    const routed = routeRequest(this.parts.router.of(routing), { ...request, path, headers }, this, this.#downstream.upgrade);
     this.#routed = routed;
     if (routed.cors?.kind === 'preflight') return this.#answer(preflightReply(routed.cors.headers), false);
     if (routed.fault !== undefined && (await this.#injected(routed.fault))) return;
@@ -165,6 +161,7 @@ export class Exchange extends RequestRecord implements Timed, RouteChoice {
       cluster,
       send,
       body: this.body,
+      by: this.connection,
       retries: action?.retries,
       hash,
       first: this.connection.end === undefined,

@@ -24,6 +24,13 @@ const plain = (status: number, body: string, flags: readonly ResponseFlag[], det
 
 export const deniedReply = (detail: string): LocalReply => plain(403, 'RBAC: access denied', [], detail);
 
+/** RFC 6750 §3. `text`: in Envoy's words; the query, which may hold the token, is not told. */
+export function authenticationReply(status: 401 | 403, text: string, { authority, path }: { authority: string; path: string }): LocalReply {
+  const at = `https://${authority}${path.split('?', 1)[0]}`.replaceAll(/[^\x21-\x7e]|["\\]/g, '').slice(0, 256);
+  const headers = ['www-authenticate', `Bearer realm="${at}", error="invalid_token"`];
+  return { ...plain(status, text, [], `jwt_authn_access_denied{${text.replaceAll(' ', '_')}}`), headers };
+}
+
 export const badRequestReply = (status: number, detail: string): LocalReply => plain(status, detail.replaceAll('_', ' '), ['DPE'], detail);
 
 export const noClusterReply: LocalReply = plain(503, 'no such service here', ['NC'], 'cluster_not_found');

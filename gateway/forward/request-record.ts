@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { DeliveredConnection, ResponseFlag } from '../engine/index.ts';
-import type { ForwardParts } from './contract.ts';
+import type { ForwardParts, Judged } from './contract.ts';
 import type { Downstream } from './downstream.ts';
-import { headerOf } from './headers.ts';
+import { headerOf, type RawHeaders } from './headers.ts';
+import { hopHeaders } from './hop-headers.ts';
 import { isGrpc } from './local-reply.ts';
 import type { RequestHead } from './message.ts';
 import type { ReplayBody } from './replay-body.ts';
@@ -22,6 +23,7 @@ export class RequestRecord {
   protected status = 0;
   protected detail = '';
   protected bytesSent = 0;
+  protected judged: Judged | undefined;
   readonly #startedAt: number;
   readonly #began: number;
   #grpcStatus = '';
@@ -49,20 +51,28 @@ export class RequestRecord {
     return true;
   }
 
+  /** What the end of mTLS makes of it, if this is one; its headers with what this hop says. */
+  protected judge(): Judged & { readonly path: string; readonly headers: RawHeaders } {
+    const { request, connection, parts } = this;
+    const headers = hopHeaders(request.headers, this.requestId, connection, parts.tables().spiffeId);
+    this.judged = parts.judge(connection, request, headers);
+    return { path: request.path, headers, ...this.judged };
+  }
+
   /** Of headers or trailers; the last one counts. */
   protected noteGrpc(fields: readonly string[]): void {
     this.#grpcStatus = headerOf(fields, 'grpc-status') ?? this.#grpcStatus;
   }
 
   protected tell({ protocol, upgrade, finished }: Downstream, routeName: string, clusterName: string, tries: Tries | undefined): void {
-    const { request, flags } = this;
+    const { request, flags, judged } = this;
     if (!finished && flags.size === 0 && !upgrade) flags.add('DC');
     const { endpoint } = tries ?? {};
     this.parts.onRequest({
       connection: this.connection,
       requestId: this.requestId,
       method: request.method,
-      path: request.path,
+      path: judged?.path ?? request.path,
       authority: request.authority,
       protocol,
       userAgent: headerOf(request.headers, 'user-agent') ?? '',
@@ -70,6 +80,7 @@ export class RequestRecord {
       ...(isGrpc(request.headers) ? { grpcStatus: this.#grpcStatus } : {}),
       flags: [...flags],
       detail: this.detail,
+      ...(judged?.ruled === undefined && judged?.audited === undefined ? {} : { authz: judged }),
       routeName,
       clusterName,
       ...(endpoint === undefined ? {} : { upstream: endpoint }),

@@ -1,5 +1,5 @@
 import type { RetryPolicy } from '../../core/traffic/index.ts';
-import { Attempts, type AttemptsContext, type ClusterTable, type ResponseFlag } from '../engine/index.ts';
+import { Attempts, type AttemptsContext, type CalledBy, type ClusterTable, calledBy, type ResponseFlag } from '../engine/index.ts';
 import { backoffMs, isRetriable } from '../routing/index.ts';
 import type { EndpointState } from '../state/index.ts';
 import type { ForwardParts } from './contract.ts';
@@ -14,6 +14,7 @@ export interface TriesRequest {
   readonly cluster: ClusterTable;
   readonly send: UpstreamRequest;
   readonly body: ReplayBody;
+  readonly by: CalledBy;
   /** Absent: what no application has seen, or may see twice, is sent elsewhere, at once. */
   readonly retries: RetryPolicy | undefined;
   readonly hash: string | undefined;
@@ -102,12 +103,15 @@ export class Tries {
 
   /** A connection that had been idle may have been closed under us: its endpoint is asked once more. */
   async #once(endpoint: EndpointState, again = false): Promise<SendOutcome> {
-    const { cluster, send, body, retries } = this.#request;
+    const { cluster, send, body, retries, by } = this.#request;
     // Only there: what stands to another endpoint is as good as for a first try, and a site that takes over a lost one's requests has no time for so many handshakes.
     const fresh = again || this.#asked.has(endpoint);
     this.#asked.add(endpoint);
     this.#tryTimedOut = false;
-    const call = this.#parts.upstream.send({ cluster, endpoint, fresh, repeatable: isIdempotent(send.method) }, send);
+    const call = this.#parts.upstream.send(
+      { cluster, endpoint: calledBy(endpoint, cluster, by), fresh, repeatable: isIdempotent(send.method) },
+      send,
+    );
     this.#call = call;
     this.#awaited = call;
     this.#limitTry(call, retries?.perTryTimeoutMs ?? 0);

@@ -3,7 +3,7 @@ import type { HttpLimits } from '../context.ts';
 import { Deadlines } from '../deadlines.ts';
 import { type ClusterTable, type DialRequest, type DialResult, ejectionKey } from '../engine/index.ts';
 import type { EndpointState } from '../state/index.ts';
-import { idleMsOf, routeKey } from './route-key.ts';
+import { idleMsOf, routeKey, sharedKey } from './route-key.ts';
 import { isOver, leadsToOneOfMany, leaseOf, type SpreadLimits, shorter, wantsAnother } from './spread.ts';
 import { UpstreamConnection } from './upstream-connection.ts';
 import { type Acquired, newRoute, type Route } from './upstream-route.ts';
@@ -113,7 +113,7 @@ export class UpstreamPool {
         if (!each.draining && !ejected.has(ejectionKey(name, each))) wanted.add(this.#keyOf(cluster, each));
     }
     for (const [key, route] of this.#routes) {
-      if (wanted.has(key)) continue;
+      if (wanted.has(sharedKey(key))) continue;
       this.#routes.delete(key);
       route.opening?.abort();
       if (key.startsWith(`${this.#options.identity()} `))
@@ -170,7 +170,7 @@ export class UpstreamPool {
     const connection = new UpstreamConnection(dialled.socket, endpoint, {
       backend: dialled.peer?.fingerprint ?? '',
       lease,
-      idleMs: idleMsOf(traffic, limits),
+      idleMs: idleMsOf(traffic, limits, endpoint),
       keepAliveMs: traffic?.connections?.tcpKeepalive?.timeMs,
       onFree: (self) => this.#served(route, self),
       onFailed: (self) => this.#failed(route, self),
@@ -257,6 +257,9 @@ export class UpstreamPool {
   #madeRoom(route: Route): void {
     route.standing -= 1;
     route.waiting.shift()?.again();
+    // One caller's, who may never come again.
+    const unused = route.standing === 0 && route.waiting.length === 0 && !route.hurry.waits;
+    if (unused && sharedKey(route.key) !== route.key) this.#routes.delete(route.key);
   }
 
   #discard(connection: UpstreamConnection): void {

@@ -12,12 +12,16 @@ export function inboundRules(services: readonly InboundService[], state: DataPla
   const sni = new Map<string, SniRule>();
   const clusters = new Map<string, ClusterTable>();
   for (const each of services) {
-    const { namespace, service, port, protocol, hosts } = each;
+    const { namespace, service, port, protocol, hosts, proxyProtocol, forwardClientCert, identity } = each;
     const name = `inbound|${port}||${hosts[0] ?? `${service}.${namespace}`}`;
     const endpoints = [appEndpoint(each, owner)];
-    clusters.set(name, { name, host: hosts[0] ?? '', namespace, service, protocol, connectTimeoutMs, endpoints });
+    const told = proxyProtocol === undefined ? {} : { proxyProtocol };
+    clusters.set(name, { name, host: hosts[0] ?? '', namespace, service, protocol, connectTimeoutMs, endpoints, ...told });
     const authz = authzOrNobody(state, `${namespace}/${service}`);
-    const rule = { mode: 'terminate' as const, clusterName: name, protocol, authz, end: { namespace, service }, anySubset: true as const };
+    const end = { namespace, service };
+    const nameless = forwardClientCert === 'sanitize' ? { nameless: true as const } : {};
+    const svid = identity === undefined ? {} : { svid: identity.current() };
+    const rule = { mode: 'terminate' as const, clusterName: name, protocol, authz, end, anySubset: true as const, ...nameless, ...svid };
     for (const host of hosts) sni.set(sniName({ port, subset: '', host }), rule);
   }
   return { sni, plain: new Map(), clusters, routings: new Map() };

@@ -5,6 +5,6 @@ export { changeHeaders } from './header-changes.ts';
 export type { ProxyNode } from './http-match.ts';
 export type { L4Choice } from './l4.ts';
 export { locationOf } from './redirect.ts';
-export { portAt, RequestView } from './request-view.ts';
+export { portAt, RequestView, withoutQuery } from './request-view.ts';
 export { backoffMs, isRetriable, type TryEnd } from './retry.ts';
 export { hits, pickWeighted, placeOf } from './weighted.ts';

@@ -1,18 +1,25 @@
 import type { native } from '../../core/xds/index.ts';
-import type { AssignmentState, EndpointState } from './types.ts';
+import type { AssignmentState, EndpointState, TunnelState } from './types.ts';
 
 /** Healthy and unhealthy endpoints in one list again, each with its real priority, in the order of the intermediate representation. Pure. */
 export function assignmentOf(message: native.LoadAssignment): AssignmentState {
   const { clusterName, priorities, localities } = message;
   const usable = message.endpoints.map((each) => endpointOf(each, priorities[each.priority] ?? each.priority));
   const unhealthy = message.unhealthyEndpoints.map((each) => ({ ...endpointOf(each, each.priority), unhealthy: true }));
-  const endpoints = unhealthy.length === 0 ? usable : [...usable, ...unhealthy].sort(byPlace);
+  const tunnelled = (message.tunnelled?.endpoints ?? []).map((each) => endpointOf(each, each.priority));
+  const others = [...unhealthy, ...tunnelled];
+  const endpoints = others.length === 0 ? usable : [...usable, ...others].sort(byPlace);
   return { clusterName, endpoints, ...(localities.length === 0 ? {} : { localities }) };
 }
 
 function endpointOf(message: native.Endpoint, priority: number): EndpointState {
-  const { tls, ...rest } = message;
-  return tls === undefined ? { ...rest, priority } : { ...rest, priority, tls };
+  const { tls, tunnel, ...rest } = message;
+  const ways = { ...(tls === undefined ? {} : { tls }), ...(tunnel === undefined ? {} : { tunnel: tunnelOf(tunnel) }) };
+  return { ...rest, priority, ...ways };
+}
+
+function tunnelOf({ secretSha256, ...rest }: native.Tunnel): TunnelState {
+  return { ...rest, secretSha256: Buffer.from(secretSha256).toString('hex') };
 }
 
 function byPlace(a: EndpointState, b: EndpointState): number {

@@ -3,7 +3,7 @@ import type { Protocol } from '../../core/model/index.ts';
 import { native } from '../../core/xds/index.ts';
 import { ingressOf } from './convert-routing.ts';
 import { trafficOf } from './convert-traffic.ts';
-import type { AuthzState, BundleState, ClusterState, ListenerState, RouteState } from './types.ts';
+import type { BundleState, ClusterState, ListenerState, RouteState, TunnelGatewayState } from './types.ts';
 
 /** From the wire's messages, already checked, to our own words. Pure. */
 
@@ -60,16 +60,12 @@ export function clusterOf(message: native.Cluster): ClusterState {
   return { ...rest, port, protocol: protocolOf(message.protocol), connectTimeoutMs, ...used };
 }
 
-export function bundleOf(message: native.Bundle): BundleState {
-  return message;
+export function bundleOf({ federated, ...message }: native.Bundle): BundleState {
+  return federated === true ? { ...message, federated } : message;
 }
 
-export function authzOf(message: native.Authz): AuthzState {
-  const rules = [...message.rules, ...message.guardedRules].map((rule) => ({
-    ...rule,
-    action: rule.action === native.AuthzRule_Action.DENY ? ('deny' as const) : ('allow' as const),
-  }));
-  return { name: message.name, rules };
+export function tunnelGatewayOf({ tls, ...rest }: native.TunnelGateway): TunnelGatewayState | undefined {
+  return tls === undefined ? undefined : { ...rest, tls };
 }
 
 export function loggingOf({ client, server }: native.Telemetry): AccessLogging {

@@ -1,3 +1,4 @@
+export { adsTrust } from './ads-trust.ts';
 export type { RestoredState, SavedAge } from './disk.ts';
 export { loadState, saveState } from './disk.ts';
 export type { Interest, StateFeedOptions } from './feed.ts';
@@ -13,6 +14,7 @@ export type {
   ListenerState,
   RouteState,
   ServiceListenerState,
+  TunnelGatewayState,
   UpstreamTls,
 } from './types.ts';
 export { emptyState } from './types.ts';

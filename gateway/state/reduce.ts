@@ -2,10 +2,20 @@ import type { AccessLogging } from '../../core/access-log/index.ts';
 import type { Routing } from '../../core/traffic/index.ts';
 import { formatViolation } from '../../core/validate.ts';
 import { decodeResource, type NativeResource, nativeTypeUrls, type ResourceRejection, type XdsUpdate } from '../../core/xds/index.ts';
-import { authzOf, bundleOf, clusterOf, listenerOf, loggingOf, routeOf } from './convert.ts';
+import { bundleOf, clusterOf, listenerOf, loggingOf, routeOf, tunnelGatewayOf } from './convert.ts';
 import { assignmentOf } from './convert-assignment.ts';
+import { authzOf } from './convert-authz.ts';
 import { routingOf } from './convert-routing.ts';
-import type { AssignmentState, AuthzState, BundleState, ClusterState, DataPlaneState, ListenerState, RouteState } from './types.ts';
+import type {
+  AssignmentState,
+  AuthzState,
+  BundleState,
+  ClusterState,
+  DataPlaneState,
+  ListenerState,
+  RouteState,
+  TunnelGatewayState,
+} from './types.ts';
 
 /**
  * The next state, and what of the update was refused: of that the last good version stays, and nothing else is held up by
@@ -36,7 +46,16 @@ export function applyUpdate(
   return { state: draft.state, rejections };
 }
 
-type Value = ListenerState | RouteState | ClusterState | AssignmentState | BundleState | AuthzState | Routing | AccessLogging;
+type Value =
+  | ListenerState
+  | RouteState
+  | ClusterState
+  | AssignmentState
+  | BundleState
+  | AuthzState
+  | Routing
+  | AccessLogging
+  | TunnelGatewayState;
 
 function stateOf(resource: NativeResource): Value | undefined {
   switch (resource.kind) {
@@ -56,6 +75,8 @@ function stateOf(resource: NativeResource): Value | undefined {
       return routingOf(resource.value);
     case 'telemetry':
       return loggingOf(resource.value);
+    case 'tunnelGateway':
+      return tunnelGatewayOf(resource.value);
   }
 }
 
@@ -68,6 +89,7 @@ const fields: ReadonlyMap<string, keyof DataPlaneState> = new Map([
   [nativeTypeUrls.authz, 'authz'],
   [nativeTypeUrls.routing, 'routings'],
   [nativeTypeUrls.telemetry, 'telemetry'],
+  [nativeTypeUrls.tunnelGateway, 'tunnelGateways'],
 ]);
 
 /** One update is of one type: its map is copied once, whatever the update holds. */

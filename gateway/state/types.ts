@@ -1,5 +1,5 @@
 import type { AccessLogging } from '../../core/access-log/index.ts';
-import type { AuthzRule } from '../../core/authz/index.ts';
+import type { AuthzRule, TokenRule } from '../../core/authz/index.ts';
 import type { TrustBundle } from '../../core/identity/index.ts';
 import type { Protocol } from '../../core/model/index.ts';
 import type { ClusterTraffic, IngressListener, Routing } from '../../core/traffic/index.ts';
@@ -24,6 +24,8 @@ export interface DataPlaneState {
   readonly routings: ReadonlyMap<string, Routing>;
   /** One, named `telemetry`, or none: then everything is logged. */
   readonly telemetry: ReadonlyMap<string, AccessLogging>;
+  /** By CLUSTER/INSTANCE. */
+  readonly tunnelGateways: ReadonlyMap<string, TunnelGatewayState>;
 }
 
 export const emptyState: DataPlaneState = {
@@ -35,6 +37,7 @@ export const emptyState: DataPlaneState = {
   authz: new Map(),
   routings: new Map(),
   telemetry: new Map(),
+  tunnelGateways: new Map(),
 };
 
 export interface BundleState extends TrustBundle {
@@ -130,6 +133,28 @@ export interface EndpointState {
   readonly draining: boolean;
   /** Its registry says so: counts in how healthy its priority is, used in panic alone. Default false. */
   readonly unhealthy?: boolean;
+  /** Reached through a tunnel that it begins, and by nothing else: nobody answers at `address`. */
+  readonly tunnel?: TunnelState;
+}
+
+/** Who may begin that tunnel. */
+export interface TunnelState {
+  readonly instance: string;
+  readonly uriSan: string;
+  readonly clusterSan: string;
+  /** Lower-case hex. */
+  readonly secretSha256: string;
+}
+
+/** A gateway that takes tunnels. */
+export interface TunnelGatewayState {
+  /** CLUSTER/INSTANCE. */
+  readonly name: string;
+  readonly network: string;
+  readonly addresses: readonly string[];
+  readonly port: number;
+  readonly tls: UpstreamTls;
+  readonly draining: boolean;
 }
 
 /** What the server there must prove, and the name that asks for it. */
@@ -144,4 +169,8 @@ export interface UpstreamTls {
 export interface AuthzState {
   readonly name: string;
   readonly rules: readonly AuthzRule[];
+  /** Nobody has said who may call: nobody new is let in. */
+  readonly unknown?: true;
+  /** How its requests' tokens are verified, in this order; absent: they are not looked at. */
+  readonly tokens?: readonly TokenRule[];
 }

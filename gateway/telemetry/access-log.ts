@@ -20,6 +20,7 @@ export function requestEntry(report: RequestReport, cluster: ClusterTable | unde
     ...(report.grpcStatus === undefined ? {} : { grpc_status: report.grpcStatus === '' ? null : Number(report.grpcStatus) }),
     response_code_details: report.detail,
     ...common({ ...connection, clusterName: report.clusterName }, report.upstream, cluster, localIdentity),
+    ...authzFields(report.authz),
     ...(report.routeName === '' ? {} : { route_name: report.routeName }),
     response_flags: report.flags.join(',') || '-',
     upstream_request_attempt_count: report.attempts,
@@ -42,6 +43,10 @@ export function connectionEntry(report: ConnectionReport, cluster: ClusterTable 
     bytes_sent: report.bytesSent,
     duration: Math.round(report.durationMs),
   };
+}
+
+function authzFields({ ruled, audited }: NonNullable<RequestReport['authz']> = {}): Entry {
+  return { ...(ruled === undefined ? {} : { authz_rule: ruled.name }), ...(audited === undefined ? {} : { authz_audit: audited }) };
 }
 
 interface Common {

@@ -25,3 +25,5 @@ export function createKubernetesObjects(
 
 export { createKubernetesNativeNames } from './native-names.ts';
 export { createKubernetesPublisher } from './publish.ts';
+export type { TokenReview, TokenReviewer } from './token-review.ts';
+export { createTokenReviewer } from './token-review.ts';

@@ -1,6 +1,7 @@
 import { MeshError } from '../../core/errors.ts';
 import type { Protocol } from '../../core/model/index.ts';
 import type { StoredEntry } from '../../core/store.ts';
+import type { Reach } from './reach.ts';
 
 /** What agents and gateways have registered, as the store keeps it. control/registration writes it, this registry reads it. */
 export type RegisteredInstance = RegisteredWorkload | RegisteredGatewayRecord;
@@ -26,6 +27,8 @@ interface Common {
   readonly draining: boolean;
   /** Silent for longer than the TTL: unhealthy until it speaks again. */
   readonly expired: boolean;
+  /** Two machines presented it by turns, when last (Unix ms) and from where. */
+  readonly clone?: { readonly at: number; readonly sources: readonly string[] };
 }
 
 export interface RegisteredWorkload extends Common {
@@ -35,8 +38,21 @@ export interface RegisteredWorkload extends Common {
   /** Where its agent takes mTLS for all its services. */
   readonly inboundPort: number;
   readonly services: readonly RegisteredService[];
+  /** Nobody can dial it. */
+  readonly tunnel?: RegisteredTunnel;
   /** NAMESPACE/NAME of its WorkloadGroup, by the token that it joined with. What that says is not in here: it may change. */
   readonly group?: string;
+  /** The IP that its stream comes from. Absent: a version wrote it that took only that one, or what a token's author vouched for. */
+  readonly seenFrom?: string;
+  /** Absent until the control plane has connected back. */
+  readonly reach?: Reach;
+}
+
+export interface RegisteredTunnel {
+  /** Lower-case hex. */
+  readonly secretSha256: string;
+  /** CLUSTER/INSTANCE of gateways that it has tunnels to, as it last reported; sorted. */
+  readonly gateways: readonly string[];
 }
 
 export interface RegisteredService {
@@ -59,6 +75,10 @@ export interface RegisteredGatewayRecord extends Common {
   readonly port: number;
   /** Hostname → IPs, when last resolved. */
   readonly resolved: Readonly<Record<string, readonly string[]>>;
+  /** It takes tunnels. Default false. */
+  readonly holdsTunnels?: boolean;
+  /** Nobody can dial it. */
+  readonly tunnel?: RegisteredTunnel;
 }
 
 export const workloadsPrefix = 'registrations/workloads/';

@@ -1,5 +1,7 @@
+import { createHash } from 'node:crypto';
 import {
   type EndpointRecord,
+  type EndpointTunnel,
   type Health,
   networkId,
   parseLocality,
@@ -9,8 +11,9 @@ import {
   serviceKey,
   splitServiceKey,
 } from '../../core/model/index.ts';
-import { instanceIdOf, type RegisteredService, type RegisteredWorkload } from './record.ts';
+import { instanceIdOf, type RegisteredService, type RegisteredTunnel, type RegisteredWorkload } from './record.ts';
 import type { GroupedWorkload } from './with-group.ts';
+import { withheldFor } from './withheld.ts';
 
 /** The services that a workload serves. */
 export function servicesOf(workload: RegisteredWorkload): Set<ServiceKey> {
@@ -35,7 +38,7 @@ export function translate(key: ServiceKey, workloads: readonly GroupedWorkload[]
   }
   const endpoints = members.flatMap((workload) => {
     const agreed = mine(workload).filter((service) => ports.get(service.portName)?.port === service.port);
-    return agreed.length === 0 ? [] : [endpointOf(workload, agreed)];
+    return agreed.length === 0 || withheldFor(workload) !== undefined ? [] : [endpointOf(workload, agreed)];
   });
   return { namespace, name, ports: [...ports.values()], endpoints, labels: commonLabels(members), createdAt: oldest.registeredAt };
 }
@@ -48,7 +51,7 @@ function endpointOf(workload: GroupedWorkload, services: readonly RegisteredServ
   return {
     instance: instanceIdOf(workload),
     network: networkId(workload.network),
-    address: workload.addresses[0] ?? '',
+    address: workload.tunnel === undefined ? (workload.addresses[0] ?? '') : unreachableAddress(instanceIdOf(workload)),
     ports: Object.fromEntries(services.map((service) => [service.portName, workload.inboundPort])),
     health: healthOf(workload, services),
     weight: workload.weight ?? 1,
@@ -59,7 +62,21 @@ function endpointOf(workload: GroupedWorkload, services: readonly RegisteredServ
     tlsMode: 'mesh',
     runtime: 'vm',
     attested: true,
+    ...(workload.tunnel === undefined ? {} : { tunnel: tunnelOf(workload.tunnel) }),
   };
+}
+
+function tunnelOf({ secretSha256, gateways }: RegisteredTunnel): EndpointTunnel {
+  return { secretSha256, gateways: gateways.map((name) => name.slice(name.indexOf('/') + 1)) };
+}
+
+/**
+ * Of its own for every instance, and nobody's (fc00::/7): the address behind a NAT may be somebody else's too, on this side of it, and
+ * what has one (network, address, port) is one endpoint.
+ */
+function unreachableAddress(id: string): string {
+  const hex = `fd${createHash('sha256').update(id).digest('hex').slice(0, 30)}`;
+  return (hex.match(/.{4}/g) ?? []).join(':');
 }
 
 function healthOf(workload: RegisteredWorkload, services: readonly RegisteredService[]): Health {

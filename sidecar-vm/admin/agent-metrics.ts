@@ -1,5 +1,6 @@
 import { Gauge, type Registry } from 'prom-client';
 import { version } from '../../core/version.ts';
+import { registerTunnelMetrics } from '../../gateway/index.ts';
 import type { AgentStatus } from '../contract.ts';
 
 /** What an agent says of itself beside Istio's traffic metrics, read when scraped. Once a registry. */
@@ -15,6 +16,7 @@ export function registerAgentMetrics(registry: Registry, status: () => AgentStat
         collect(this);
       },
     });
+  registerTunnelMetrics(registry, () => ({ kept: status().tunnels ?? [], held: [] }));
   gauge('isthmus_build_info', 'Always 1; the version is a label.', ['version'], (g) => g.set({ version }, 1));
   gauge('isthmus_agent_stage', '1 when the machine has come this far: attested, registered, synced, healthy.', ['stage'], (g) => {
     for (const { stage, ok } of status().stages) g.set({ stage }, ok ? 1 : 0);

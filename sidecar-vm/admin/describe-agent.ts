@@ -1,9 +1,10 @@
-import type { ObtainedIdentity, RegistrationStatus } from '../../core/identity/index.ts';
+import type { InstanceRegistration, ObtainedIdentity, RegistrationStatus } from '../../core/identity/index.ts';
 import { formatSpiffeId } from '../../core/model/index.ts';
 import { version } from '../../core/version.ts';
 import type { DataPlaneState, ProxyStatus, StateFeed } from '../../gateway/index.ts';
 import type { AgentStatus, ListenAddress, StageVerdict } from '../contract.ts';
 import type { ServiceVerdict } from '../health/index.ts';
+import { type OpenIdentity, selectorsText } from '../identities/index.ts';
 import { type AgentOptions, discoveryOf } from '../options.ts';
 import type { PlannedListener, PortTaken } from '../redirect/index.ts';
 
@@ -13,13 +14,19 @@ export interface AgentFacts {
   readonly inbound: ListenAddress;
   readonly dns: ListenAddress;
   readonly identity: ObtainedIdentity | undefined;
+  readonly others: readonly OpenIdentity[];
   readonly registration: RegistrationStatus | undefined;
+  /** What the control plane found when it connected back. */
+  readonly reach: ReturnType<InstanceRegistration['reach']>;
   readonly feed: StateFeed | undefined;
   /** Absent with discovery `all`. */
   readonly interest: AgentStatus['interest'] | undefined;
   readonly verdicts: readonly ServiceVerdict[];
   readonly listeners: readonly PlannedListener[];
   readonly taken: readonly PortTaken[];
+  readonly capture: AgentStatus['capture'];
+  /** Absent where others dial this machine. */
+  readonly tunnels: AgentStatus['tunnels'] | undefined;
   readonly proxy: ProxyStatus;
   /** Why nobody reaches this machine, although its proxy runs. */
   readonly inboundFault: string | undefined;
@@ -44,6 +51,7 @@ export function describeAgent(facts: AgentFacts): AgentStatus {
     inbound,
     dns,
     ...(identity === undefined ? {} : { identity: identityOf(identity) }),
+    identities: facts.others.map(describeIdentity),
     proxy: facts.proxy,
     data: dataOf(feed),
     discovery: discoveryOf(options),
@@ -56,7 +64,9 @@ export function describeAgent(facts: AgentFacts): AgentStatus {
       protocol: l.protocol,
       endpoints: endpointsOf(feed?.store.current, l.clusterName),
     })),
+    ...(facts.capture === undefined ? {} : { capture: facts.capture }),
     taken: facts.taken,
+    ...(facts.tunnels === undefined ? {} : { tunnels: facts.tunnels }),
   };
 }
 
@@ -65,7 +75,7 @@ function carries({ proxy, inboundFault }: AgentFacts): boolean {
   return proxy.kind !== 'envoy' || (proxy.state === 'live' && inboundFault === undefined);
 }
 
-function stagesOf({ identity, registration, feed, verdicts }: AgentFacts): StageVerdict[] {
+function stagesOf({ identity, registration, reach, feed, verdicts }: AgentFacts): StageVerdict[] {
   const state = identity?.status();
   const attested: StageVerdict = {
     stage: 'attested',
@@ -95,7 +105,19 @@ function stagesOf({ identity, registration, feed, verdicts }: AgentFacts): Stage
     reason:
       ill.length === 0 ? 'all services pass' : ill.map(({ namespace, name, state: s }) => `${namespace}/${name}: ${s.reason}`).join('; '),
   };
-  return [attested, registered, synced, healthy];
+  return [attested, registered, synced, healthy, ...reachable(reach)];
+}
+
+/** Nothing is said before the control plane has looked, nor where it cannot. */
+function reachable(reach: AgentFacts['reach']): StageVerdict[] {
+  if (reach === undefined || reach.state === 'unknown') return [];
+  return [{ stage: 'reachable', ok: reach.state === 'proven', reason: reach.reason }];
+}
+
+function describeIdentity({ options, source }: OpenIdentity): AgentStatus['identities'][number] {
+  const { cluster: _, ...identity } = identityOf(source);
+  const services = options.services.map(({ namespace, name }) => `${namespace}/${name}`);
+  return { name: options.name, ...identity, selectors: selectorsText(options.selectors), services };
 }
 
 function identityOf(identity: ObtainedIdentity): NonNullable<AgentStatus['identity']> {

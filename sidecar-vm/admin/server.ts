@@ -2,10 +2,12 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import type { Registry } from 'prom-client';
 import { MeshError } from '../../core/errors.ts';
+import type { ListenerKeeper } from '../../core/listeners/index.ts';
 import type { AgentStatus, ListenAddress } from '../contract.ts';
 
 export interface AdminOptions extends ListenAddress {
   readonly status: () => AgentStatus;
+  readonly listeners: ListenerKeeper;
   readonly metrics: Registry;
   /** What others say of themselves, in the same form. */
   readonly more: () => Promise<string>;
@@ -24,12 +26,11 @@ export async function startAdmin(options: AdminOptions): Promise<AdminServer> {
   server.on('request', (request, response) => {
     answer(request, response, options).catch(() => response.destroy());
   });
-  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(options.port, options.address, resolve)).catch(
-    (cause) => {
-      const at = `${options.address}:${options.port}`;
-      throw new MeshError('PORT_TAKEN', `health and metrics cannot listen on ${at}: free it or choose another with --admin`, { cause });
-    },
-  );
+  const place = { name: 'admin', address: options.address, port: options.port };
+  await options.listeners.listen(server, place).catch((cause: unknown) => {
+    const at = `${options.address}:${options.port}`;
+    throw new MeshError('PORT_TAKEN', `health and metrics cannot listen on ${at}: free it or choose another with --admin`, { cause });
+  });
   const { address, port } = server.address() as AddressInfo;
   return { address, port, close: () => close(server) };
 }

@@ -2,6 +2,7 @@ import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { createServer, isIPv6, type Server, type Socket as TcpSocket } from 'node:net';
 import { decode, encode, type Packet } from 'dns-packet';
 import { MeshError } from '../../core/errors.ts';
+import { type ListenerKeeper, ownListeners } from '../../core/listeners/index.ts';
 import { answerQuery, normalise, refuse, serverFailure, type Zones } from './answer-query.ts';
 import { forwardQuery } from './forward.ts';
 
@@ -11,6 +12,8 @@ export interface DnsServerOptions {
   readonly port: number;
   /** Resolvers for names outside the mesh, `IP` or `IP:PORT`; empty: such names are REFUSED, and the machine's own resolver goes on to its next. */
   readonly upstreams: readonly string[];
+  /** Default: this process alone. */
+  readonly listeners?: ListenerKeeper;
   readonly zones: () => Zones;
   /** Run before a name is answered, in lower case without the final dot: brings into `zones` what can be. `unknown`: SERVFAIL. */
   readonly discover?: (name: string) => Promise<'settled' | 'unknown'>;
@@ -60,19 +63,14 @@ export async function startDnsServer(options: DnsServerOptions): Promise<DnsServ
 }
 
 async function bind(udp: Socket, tcp: Server, options: DnsServerOptions): Promise<number> {
+  const { listeners = ownListeners } = options;
   // A free UDP port may be taken for TCP, so an ephemeral pair is looked for a few times.
   for (let attempt = 0; ; attempt++) {
-    await new Promise<void>((resolve, reject) => tcp.once('error', reject).listen(options.port, options.address, resolve));
+    await listeners.listen(tcp, { name: 'dns', address: options.address, port: options.port });
     const address = tcp.address();
     const port = typeof address === 'object' && address !== null ? address.port : options.port;
     try {
-      await new Promise<void>((resolve, reject) => {
-        udp.once('error', reject);
-        udp.bind(port, options.address, () => {
-          udp.off('error', reject);
-          resolve();
-        });
-      });
+      await listeners.bind(udp, { name: 'dns', address: options.address, port });
       return port;
     } catch (error) {
       await new Promise<void>((resolve) => tcp.close(() => resolve()));

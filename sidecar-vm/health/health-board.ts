@@ -3,6 +3,7 @@ import type { Log } from '../../core/log.ts';
 import type { agent } from '../../core/xds/index.ts';
 import { Nudge } from '../nudge.ts';
 import type { AgentOptions } from '../options.ts';
+import type { ProbeOptions } from './options.ts';
 import type { Probe } from './probe.ts';
 import { type HealthState, initialHealth } from './thresholds.ts';
 import { type HealthCheck, watchHealth } from './watch-health.ts';
@@ -83,7 +84,19 @@ function severity(state: HealthState): number {
 
 function healthCheckOf(service: ServiceOptions): HealthCheck {
   const { probe, intervalMs, timeoutMs, healthy, unhealthy } = service.health;
-  const app = { host: service.appAddress, port: service.appPort };
-  const target: Probe = probe.kind === 'exec' ? probe : { ...probe, ...app };
-  return { probe: target, intervalMs, timeoutMs, thresholds: { healthy, unhealthy } };
+  return { probe: targetOf(probe, service), intervalMs, timeoutMs, thresholds: { healthy, unhealthy } };
+}
+
+function targetOf(probe: ProbeOptions, { appAddress, appPort, proxyProtocol }: ServiceOptions): Probe {
+  if (probe.kind === 'exec') return probe;
+  // A port of its own is one for checks, which nobody else is told of.
+  const at = { host: appAddress, port: probe.port ?? appPort, proxyProtocol: probe.port === undefined ? proxyProtocol : undefined };
+  switch (probe.kind) {
+    case 'http':
+      return { kind: 'http', path: probe.path, statuses: probe.statuses, asHost: probe.host, ...at };
+    case 'tcp':
+      return { kind: 'tcp', ...at };
+    case 'grpc':
+      return { kind: 'grpc', service: probe.service, ...at };
+  }
 }

@@ -1,11 +1,24 @@
 import { spawn } from 'node:child_process';
 import { request } from 'node:http';
-import { connect } from 'node:net';
+import { type GrpcProbe, grpcProbe } from './probe-grpc.ts';
+import { type ProbeTarget, probeSocket } from './probe-socket.ts';
 import type { CheckResult } from './thresholds.ts';
 
+const usualStatuses = [{ from: 200, to: 399 }];
+
+export interface HttpProbe extends ProbeTarget {
+  readonly kind: 'http';
+  readonly path: string;
+  /** The Host header; absent: as HTTP says. */
+  readonly asHost?: string | undefined;
+  /** Both ends pass. */
+  readonly statuses?: readonly { readonly from: number; readonly to: number }[];
+}
+
 export type Probe =
-  | { readonly kind: 'http'; readonly host: string; readonly port: number; readonly path: string }
-  | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
+  | HttpProbe
+  | (ProbeTarget & { readonly kind: 'tcp' })
+  | GrpcProbe
   /** Run without a shell; exit 0 is healthy. */
   | { readonly kind: 'exec'; readonly command: readonly [string, ...string[]] };
 
@@ -16,19 +29,21 @@ export async function runProbe(probe: Probe, timeoutMs: number): Promise<CheckRe
       return httpProbe(probe, timeoutMs);
     case 'tcp':
       return tcpProbe(probe, timeoutMs);
+    case 'grpc':
+      return grpcProbe(probe, timeoutMs);
     case 'exec':
       return execProbe(probe.command, timeoutMs);
   }
 }
 
-function httpProbe(probe: { host: string; port: number; path: string }, timeoutMs: number): Promise<CheckResult> {
+function httpProbe(probe: HttpProbe, timeoutMs: number): Promise<CheckResult> {
   return new Promise((resolve) => {
     const call = request({
       host: probe.host,
       port: probe.port,
       path: probe.path,
-      agent: false,
-      headers: { 'user-agent': 'isthmus-health/1' },
+      createConnection: () => probeSocket(probe),
+      headers: { 'user-agent': 'isthmus-health/1', ...(probe.asHost === undefined ? {} : { host: probe.asHost }) },
     });
     const finish = (result: CheckResult) => {
       clearTimeout(timer);
@@ -40,18 +55,22 @@ function httpProbe(probe: { host: string; port: number; path: string }, timeoutM
     call.on('response', (response) => {
       response.resume();
       const status = response.statusCode ?? 0;
-      finish({ ok: status >= 200 && status < 400, reason: `GET ${probe.path}: ${status}` });
+      finish({
+        ok: (probe.statuses ?? usualStatuses).some(({ from, to }) => status >= from && status <= to),
+        reason: `GET ${probe.path}: ${status}`,
+      });
     });
     call.end();
   });
 }
 
-function tcpProbe(probe: { host: string; port: number }, timeoutMs: number): Promise<CheckResult> {
+function tcpProbe(probe: ProbeTarget, timeoutMs: number): Promise<CheckResult> {
   return new Promise((resolve) => {
-    const socket = connect(probe.port, probe.host);
+    const socket = probeSocket(probe);
     const finish = (result: CheckResult) => {
       clearTimeout(timer);
-      socket.destroy();
+      // After what it has to say, which is not out yet when it is connected.
+      socket.destroySoon();
       resolve(result);
     };
     const timer = setTimeout(() => finish({ ok: false, reason: `connect ${probe.port}: no answer in ${timeoutMs} ms` }), timeoutMs);
@@ -68,7 +87,7 @@ function execProbe(command: readonly [string, ...string[]], timeoutMs: number): 
     let timedOut = false;
     const timer = setTimeout(() => {
       timedOut = true;
-      if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+      killGroup(child.pid);
     }, timeoutMs);
     child.on('error', (error) => {
       clearTimeout(timer);
@@ -80,4 +99,12 @@ function execProbe(command: readonly [string, ...string[]], timeoutMs: number): 
       resolve({ ok: code === 0 && !timedOut, reason: `exec ${file}: ${reason}` });
     });
   });
+}
+
+function killGroup(pid: number | undefined): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, 'SIGKILL');
+  } catch {
+    // It ended by itself a moment ago.
+  }
 }

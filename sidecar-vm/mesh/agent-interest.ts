@@ -10,7 +10,8 @@ import { defaultInterestLimits, NameInterest } from './name-interest.ts';
 export async function openNames(options: AgentOptions, file: string, clock: Clock, log: Log): Promise<OpenedNames | undefined> {
   if (discoveryOf(options) === 'all') return undefined;
   const names = new NameInterest({ ...defaultInterestLimits, forgetMs: options.forgetAfterMs });
-  names.configure(new Set(Object.keys(options.outbound.explicit).map((key) => key.slice(0, key.lastIndexOf(':')).toLowerCase())));
+  const explicit = Object.keys(options.outbound.explicit).map((key) => key.slice(0, key.lastIndexOf(':')).toLowerCase());
+  names.configure(new Set([...explicit, ...Object.keys(options.capture?.addresses ?? {})]));
   const { idle, fault } = await loadInterest(file);
   if (fault !== undefined) log.warn({ file, fault }, 'what this machine called is refused: all that is known of the mesh counts as called');
   if (idle !== undefined) names.restore(idle, clock.monotonic());
@@ -29,6 +30,7 @@ export function agentInterest(
   services: readonly string[],
   opened: OpenedNames | undefined,
   now: number,
+  tunnels: boolean,
 ): ReadonlyMap<string, Interest> {
   // Programs of this machine may have addresses of these.
   if (opened?.fresh === true) opened.names.restore(new Map([...kept.listeners.keys()].map((host) => [host, 0])), now);
@@ -41,6 +43,7 @@ export function agentInterest(
     [nativeTypeUrls.cluster, clusters],
     [nativeTypeUrls.loadAssignment, clusters],
     [nativeTypeUrls.routing, new Set(kept.routings.keys())],
+    ...(tunnels ? [[nativeTypeUrls.tunnelGateway, '*'] as const] : []),
   ]);
 }
 

@@ -5,6 +5,7 @@ import { type DataPlaneState, emptyState, type Outbound } from '../../gateway/in
 import type { Zones } from '../dns/index.ts';
 import { Nudge } from '../nudge.ts';
 import type { AgentOptions } from '../options.ts';
+import type { Capture } from '../parts/capture.ts';
 import {
   type AddressTable,
   allocateAddresses,
@@ -28,6 +29,8 @@ export interface OutboundKeeperOptions {
   readonly options: AgentOptions;
   readonly addressFile: string;
   readonly outbound: Outbound;
+  /** Absent: no packet filter leads anything here. */
+  readonly capture: Pick<Capture, 'inPlace' | 'subscribe'> | undefined;
   readonly mesh: SettledState;
   readonly onInterest: (wanted: Wanted) => void;
   /** Only services that somebody here asked for are known. */
@@ -45,6 +48,7 @@ export class OutboundKeeper {
   readonly #parts: OutboundKeeperOptions;
   readonly #listeners: ListenerSet;
   readonly #explicit: ReadonlyMap<string, number>;
+  readonly #captured: ReadonlyMap<string, readonly string[]>;
   #addresses: AddressTable = emptyAddressTable;
   #zones: Zones = { suffixes: meshSuffixes(emptyState), hosts: new Map() };
   #suffix = canonicalSuffix(emptyState);
@@ -56,6 +60,7 @@ export class OutboundKeeper {
   constructor(parts: OutboundKeeperOptions) {
     this.#parts = parts;
     this.#explicit = new Map(Object.entries(parts.options.outbound.explicit).map(([key, port]) => [key.toLowerCase(), port]));
+    this.#captured = new Map(Object.entries(parts.options.capture?.addresses ?? {}));
     this.#listeners = new ListenerSet((planned) => parts.outbound.listen(planned));
   }
 
@@ -64,7 +69,8 @@ export class OutboundKeeper {
   }
 
   get listeners(): readonly PlannedListener[] {
-    return this.#listeners.listeners;
+    const captures = this.#parts.capture?.inPlace === true;
+    return this.#listeners.listeners.filter(({ captured }) => captured !== true || captures);
   }
 
   get taken(): readonly PortTaken[] {
@@ -99,7 +105,7 @@ export class OutboundKeeper {
    * before anybody hears of it. Serial use only.
    */
   async apply(whole: boolean): Promise<void> {
-    const { options, onServices, log, mesh } = this.#parts;
+    const { options, onServices, log, mesh, capture } = this.#parts;
     const state = mesh.newest;
     const services = outboundServices(state);
     onServices(state);
@@ -112,6 +118,8 @@ export class OutboundKeeper {
       reserved: new Set([...options.outbound.reservedPorts, ...ownPorts(options)]),
       explicit: this.#explicit,
       loopbackAddresses: options.outbound.loopbackAddresses,
+      listenAddresses: options.outbound.listenAddresses ?? [],
+      ...(capture === undefined ? {} : { capture: { inPlace: capture.inPlace, addresses: this.#captured } }),
     });
     const routingOf = this.#want(state, plan.listeners);
     const before = new Set(this.taken.map(takenKey));
@@ -133,15 +141,15 @@ export class OutboundKeeper {
 
   /** Applies each new state until the signal aborts; asks again for ports that were taken. */
   async follow(whole: () => boolean, signal: AbortSignal): Promise<void> {
-    const { mesh } = this.#parts;
+    const { mesh, capture } = this.#parts;
     const nudge = new Nudge();
-    const undo = mesh.subscribe(() => nudge.ask());
+    const undo = [mesh.subscribe(() => nudge.ask()), capture?.subscribe(() => nudge.ask())];
     let applied: readonly unknown[] = [];
     try {
       for (;;) {
         mesh.refresh();
         const { listeners, bundles, routings } = mesh.newest;
-        const seen = [listeners, bundles, routings, mesh.current.routings];
+        const seen = [listeners, bundles, routings, mesh.current.routings, capture?.inPlace];
         const changed = seen.some((each, i) => each !== applied[i]);
         if (changed || this.#pending.size > 0 || this.#listeners.taken.length > 0) applied = (await this.#attempt(whole())) ? seen : [];
         await nudge.wait(retryMs, this.#parts.clock, signal);
@@ -149,7 +157,7 @@ export class OutboundKeeper {
     } catch (error) {
       if (!isAborted(error)) throw error;
     } finally {
-      undo();
+      for (const each of undo) each?.();
     }
   }
 

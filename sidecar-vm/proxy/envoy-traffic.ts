@@ -2,6 +2,7 @@ import type { Clock } from '../../core/clock.ts';
 import type { TrafficSource } from '../../core/xds/envoy/index.ts';
 import type { EncodedResource } from '../../core/xds/index.ts';
 import type {
+  CaptureListener,
   EnvoyProxy,
   Inbound,
   InboundService,
@@ -12,7 +13,7 @@ import type {
   StateView,
 } from '../../gateway/index.ts';
 import type { ListenAddress } from '../contract.ts';
-import { inboundName, localInbound, localOutbound, outboundName } from './local-listeners.ts';
+import { captureName, inboundName, localCapture, localInbound, localOutbound, outboundName } from './local-listeners.ts';
 
 export interface EnvoyTrafficOptions {
   readonly proxy: EnvoyProxy;
@@ -43,6 +44,8 @@ export class EnvoyTraffic {
   readonly #unsubscribe: () => void;
   #services: readonly InboundService[] = [];
   #inboundAttempt = 0;
+  #capture: CaptureListener | undefined;
+  #captureAttempt = 0;
   #held = true;
   #scheduled = false;
   #disposed: Promise<void> | undefined;
@@ -64,6 +67,11 @@ export class EnvoyTraffic {
     // One process serves both: what drains the one has drained the other.
     this.outbound = {
       listen: (listener) => Promise.resolve(this.#add(listener)),
+      capture: (listener) => {
+        this.#capture = listener;
+        this.#publish();
+        return Promise.resolve({ ...listener, close: () => Promise.resolve() });
+      },
       // Envoy ends the connections of a listener that goes, and does not say which have any: so none may go.
       inUse: () => new Set([...this.#entries.values()].map(({ listener }) => listener.clusterName)),
       drain: () => Promise.resolve(),
@@ -109,7 +117,8 @@ export class EnvoyTraffic {
       if (signal.aborted) return;
       for (const { name } of this.#unbound()) {
         const entry = this.#entries.get(name);
-        if (entry === undefined) this.#inboundAttempt += 1;
+        if (name === captureName) this.#captureAttempt += 1;
+        else if (entry === undefined) this.#inboundAttempt += 1;
         else this.#remake(entry, entry.attempt + 1);
         this.#publish();
       }
@@ -153,7 +162,8 @@ export class EnvoyTraffic {
       if (this.#disposed !== undefined) return;
       const { proxy, inbound, state, trustDomain } = this.#options;
       const first = localInbound(inbound, this.#services, state.current, trustDomain, this.#inboundAttempt);
-      const others = [...this.#entries.values()].map(({ resource }) => resource);
+      const capture = this.#capture === undefined ? [] : [localCapture(this.#capture, this.#captureAttempt)];
+      const others = [...capture, ...[...this.#entries.values()].map(({ resource }) => resource)];
       proxy.local.listeners(first === undefined ? others : [first, ...others]);
     });
   }

@@ -1,4 +1,2 @@
-export type { EnvoyTrafficOptions } from './envoy-traffic.ts';
-export { EnvoyTraffic } from './envoy-traffic.ts';
-export { openEnvoyTraffic } from './open-envoy.ts';
+export type { EnvoyTraffic, EnvoyTrafficOptions } from './envoy-traffic.ts';
 export { takenByOthers } from './taken.ts';

@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto';
 import { sniName } from '../../core/model/index.ts';
 import {
   type CallerTarget,
+  captured,
+  captureListener,
   inboundListener,
   isHttp,
   Listener,
@@ -11,13 +13,14 @@ import {
   type TrafficSource,
 } from '../../core/xds/envoy/index.ts';
 import type { EncodedResource } from '../../core/xds/index.ts';
-import type { DataPlaneState, InboundService, OutboundListener } from '../../gateway/index.ts';
+import type { CaptureListener, DataPlaneState, InboundService, OutboundListener } from '../../gateway/index.ts';
 import { routingNames } from '../mesh/index.ts';
 
 export const inboundName = 'inbound';
+export const captureName = 'capture';
 
-export function outboundName({ address, port }: { readonly address: string; readonly port: number }): string {
-  return `outbound|${address}|${port}`;
+export function outboundName({ address, port, captured: unbound }: Pick<OutboundListener, 'address' | 'port' | 'captured'>): string {
+  return `outbound|${address}|${port}${unbound === true ? '|captured' : ''}`;
 }
 
 /** Where mTLS comes in, for what this machine serves; undefined where it serves nothing. Pure. */
@@ -29,30 +32,39 @@ export function localInbound(
   attempt: number,
 ): EncodedResource | undefined {
   const deniedSerials = bundles.get(trustDomain)?.deniedSerials ?? [];
-  const ends = services.map(({ namespace, service, port, protocol, hosts, appAddress = '127.0.0.1', appPort }) => ({
+  const federated = [...bundles.values()].flatMap((bundle) => (bundle.federated === true ? [bundle.trustDomain] : [])).sort();
+  const ends = services.map(({ namespace, service, port, protocol, hosts, appAddress = '127.0.0.1', appPort, forwardClientCert }) => ({
     serverNames: hosts.map((host) => sniName({ port, subset: '', host })),
     protocol,
     // The control plane sends it: it knows the program's address from what Envoy says of itself.
     cluster: `inbound|${port}||${hosts[0] ?? ''}`,
     app: { address: appAddress, port: appPort },
+    ...(forwardClientCert === 'sanitize' ? { nameless: true as const } : {}),
     // Without a word about who may call, nobody may.
-    authorization: { trustDomain, rules: authz.get(`${namespace}/${service}`)?.rules ?? [], deniedSerials },
+    authorization: {
+      trustDomain,
+      rules: [],
+      ...authz.get(`${namespace}/${service}`),
+      deniedSerials,
+      ...(federated.length === 0 ? {} : { federated }),
+    },
   }));
   const listener = inboundListener(inboundName, at, ends, 'any');
   return listener === undefined ? undefined : encoded(inboundName, listener, attempt);
+}
+
+/** Where a packet filter leads connections of local programs. Pure. */
+export function localCapture({ address, port, closed }: CaptureListener, attempt: number): EncodedResource {
+  return encoded(captureName, captureListener(captureName, { address, port }, closed), attempt);
 }
 
 /** What decides where calls go, as this agent was told. */
 export type CallerState = Pick<DataPlaneState, 'routings' | 'listeners' | 'clusters'>;
 
 /** `attempt`: makes another version of the same, for an Envoy that could not bind it and is to try again. Pure. */
-export function localOutbound(
-  { address, port, clusterName, protocol }: OutboundListener,
-  state: CallerState,
-  source: TrafficSource,
-  attempt: number,
-): EncodedResource {
-  const name = outboundName({ address, port });
+export function localOutbound(listener: OutboundListener, state: CallerState, source: TrafficSource, attempt: number): EncodedResource {
+  const { address, port, clusterName, protocol } = listener;
+  const name = outboundName(listener);
   const routingName = routingNames(state).get(clusterName) ?? '';
   const routing = state.routings.get(routingName);
   const trafficOf = (cluster: string) => state.clusters.get(cluster)?.traffic;
@@ -73,7 +85,8 @@ export function localOutbound(
             : { l4: routing.l4, source },
         }),
   };
-  return encoded(name, outboundListener(name, { address, port }, target), attempt);
+  const made = outboundListener(name, { address, port }, target);
+  return encoded(name, listener.captured === true ? captured(made) : made, attempt);
 }
 
 function encoded(name: string, listener: Listener, attempt: number): EncodedResource {

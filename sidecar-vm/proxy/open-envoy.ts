@@ -1,5 +1,7 @@
+import { MeshError } from '../../core/errors.ts';
 import type { ObtainedIdentity } from '../../core/identity/index.ts';
-import { type EnvoyProxy, type Flows, freePort, openFlows, type StateFeed, startEnvoyProxy, trustOf } from '../../gateway/index.ts';
+import { freePort, startEnvoyProxy } from '../../gateway/envoy/index.ts';
+import { type EnvoyProxy, type Flows, openFlows, type StateFeed, trustOf } from '../../gateway/index.ts';
 import type { AgentDeps, ListenAddress } from '../contract.ts';
 import type { AgentOptions } from '../options.ts';
 import { EnvoyTraffic } from './envoy-traffic.ts';
@@ -12,6 +14,11 @@ export async function openEnvoyTraffic(
   deps: Required<AgentDeps>,
 ): Promise<{ readonly proxy: EnvoyProxy; readonly traffic: EnvoyTraffic; readonly port: ListenAddress; readonly flows: Flows }> {
   const { stateDir, instance, network, locality, labels, inbound, envoyPath, drainMs } = options;
+  const told = options.services.find(({ proxyProtocol }) => proxyProtocol !== undefined);
+  if (told !== undefined) {
+    const what = `the PROXY protocol of ${told.namespace}/${told.name}`;
+    throw new MeshError('CONFIG_INVALID', `${what} is spoken by --proxy isthmus alone: use that, or take it out of the service`);
+  }
   const { clock, random, log, accessLog } = deps;
   const { spiffeId, cluster } = identity.current();
   const port = { address: inbound.address, port: inbound.port === 0 ? await freePort(inbound.address) : inbound.port };
@@ -40,6 +47,7 @@ export async function openEnvoyTraffic(
     trust: () => trustOf(feed.store.current, identity.bundle()),
     controlAnswers: () => feed.status().state === 'connected',
     listenersFrom: 'agent',
+    passthrough: options.capture !== undefined,
     drainMs,
     flows: flows.sink,
     clock,

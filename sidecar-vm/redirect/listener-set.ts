@@ -64,7 +64,7 @@ export class ListenerSet {
 }
 
 function keyOf(l: PlannedListener): string {
-  return `${l.address}:${l.port} ${l.protocol} ${l.clusterName}`;
+  return `${l.address}:${l.port} ${l.protocol} ${l.clusterName}${l.captured === true ? ' captured' : ''}`;
 }
 
 /** The innermost code says most: a MeshError PORT_TAKEN has the bind error as its cause. */

@@ -14,6 +14,8 @@ export interface PlannedListener {
   readonly protocol: Protocol;
   readonly clusterName: string;
   readonly host: string;
+  /** The packet filter leads its connections to the agent: nothing is bound. */
+  readonly captured?: true;
 }
 
 /** A port the agent leaves to the VM's own programs. `reason` says what to do instead. */
@@ -30,6 +32,17 @@ export interface ListenerPolicy {
   readonly explicit: ReadonlyMap<string, number>;
   /** Bind 127.64.x.y addresses; false where only explicit ports are wanted (macOS). */
   readonly loopbackAddresses: boolean;
+  /** Beside 127.0.0.1, for explicit ports. Default none. */
+  readonly listenAddresses?: readonly string[];
+  /** Absent: no packet filter leads anything here. */
+  readonly capture?: CapturePolicy;
+}
+
+export interface CapturePolicy {
+  /** The rules are there: no port is bound but explicit ones, so none can be taken. */
+  readonly inPlace: boolean;
+  /** Canonical host → addresses by which programs here have it, beside its loopback address. */
+  readonly addresses: ReadonlyMap<string, readonly string[]>;
 }
 
 /**
@@ -48,8 +61,17 @@ export function planListeners(
     const address = addresses.assigned.get(host);
     for (const { port, protocol, clusterName } of service.ports) {
       const chosen = policy.explicit.get(`${host}:${port}`);
-      if (chosen !== undefined) listeners.push({ address: '127.0.0.1', port: chosen, protocol, clusterName, host });
-      if (!policy.loopbackAddresses || address === undefined) continue;
+      if (chosen !== undefined) {
+        for (const at of new Set(['127.0.0.1', ...(policy.listenAddresses ?? [])]))
+          listeners.push({ address: at, port: chosen, protocol, clusterName, host });
+      }
+      const own = policy.loopbackAddresses && address !== undefined ? [address] : [];
+      // Also while there are no rules: they may come at any moment.
+      if (policy.capture !== undefined) {
+        for (const each of [...own, ...(policy.capture.addresses.get(host) ?? [])])
+          listeners.push({ address: each, port, protocol, clusterName, host, captured: true });
+      }
+      if (!policy.loopbackAddresses || address === undefined || policy.capture?.inPlace === true) continue;
       if (policy.reserved.has(port)) taken.push({ host, port, reason: portTakenAdvice(host, port) });
       else listeners.push({ address, port, protocol, clusterName, host });
     }
@@ -58,7 +80,7 @@ export function planListeners(
 }
 
 export function portTakenAdvice(host: string, port: number): string {
-  return `port ${port} belongs to a program of this machine; reach ${host} by an explicit port: --outbound ${host}:${port}=LOCAL_PORT`;
+  return `port ${port} belongs to a program of this machine; reach ${host} by an explicit port, --outbound ${host}:${port}=LOCAL_PORT, or bind none at all: vm join --capture and isthmus vm capture install`;
 }
 
 export function noRightAdvice(host: string, port: number): string {

@@ -1,5 +1,5 @@
+import type { SocketRow } from '../../core/os/index.ts';
 import { isLoopback } from './loopback.ts';
-import type { SocketRow } from './parse-row.ts';
 
 /** What to look for. */
 export interface WatchedPort {

@@ -1,15 +1,14 @@
 import { networkInterfaces } from 'node:os';
 import type { Clock } from '../../core/clock.ts';
 import { isAborted } from '../../core/lifecycle.ts';
+import type { readTable, SocketRow } from '../../core/os/index.ts';
 import type { agent } from '../../core/xds/index.ts';
 import { Nudge } from '../nudge.ts';
 import type { AgentOptions } from '../options.ts';
 import { CallerMemory } from './caller-memory.ts';
 import { type Found, findConnections, type WatchedPort } from './find-connections.ts';
 import { isLoopback } from './loopback.ts';
-import type { SocketRow } from './parse-row.ts';
 import type { SocketHolders } from './programs.ts';
-import type { readTable } from './read-table.ts';
 
 export interface SocketWatcherOptions {
   readonly services: AgentOptions['services'];

@@ -1,5 +1,5 @@
 import type { Changed, ControlApi } from '../../control/admin/index.ts';
-import type { Drift, Instance, JoinTokenRequest, Status, Traffic } from '../../core/admin/index.ts';
+import type { Drift, Instance, JoinTokenRequest, RevokeRequest, Status, Traffic } from '../../core/admin/index.ts';
 import { MeshError } from '../../core/errors.ts';
 
 /** A control plane that only says what a test put in, and remembers what it was asked to change. */
@@ -70,6 +70,10 @@ export class FakeControlApi implements ControlApi {
     return this.#change('createToken', value, { subject: `token/${id}`, after: { token, service: request.service } });
   }
 
+  async attestorToken(attestor: string) {
+    return { token: 'isthmus-join-v1.W10', attestor, type: 'oidc' };
+  }
+
   async invitePeer(ttlMs: number) {
     const token = `isthmus-peer-v1.${Buffer.from('an invitation nobody may log').toString('base64url')}`;
     return this.#change(
@@ -101,9 +105,14 @@ export class FakeControlApi implements ControlApi {
     return this.#change('signIntermediate', value, { subject: 'intermediate/west', after: {} });
   }
 
-  async revokeInstance(id: string) {
-    return this.#change(`revokeInstance ${id}`, { instance: id, serials: ['0a'] }, { subject: `instance/${id}`, before: {} });
-  }
+  readonly revocations = {
+    namespaces: async () => ['default'],
+    revoke: async ({ target = '' }: RevokeRequest) => {
+      const value = { dryRun: false, already: false, instances: [], serials: ['0a'], registrations: 1, openTokens: [] };
+      return this.#change(`revoke ${target}`, value, { subject: `instance/${target}`, before: {} });
+    },
+    status: async () => ({ denied: 1, laggards: [], proxyless: [] }),
+  };
 
   async #change<T>(call: string, value: T, difference: Changed<T>['diff'][number]): Promise<Changed<T>> {
     if (this.failure !== undefined) throw this.failure;
@@ -123,7 +132,10 @@ function instance(id: string, namespace: string): Instance {
     services: [`${namespace}/app`],
     generation: 3,
     stage: 'healthy',
+    stages: [],
     ageMs: 1200,
+    grant: 'a1',
+    attestor: 'join-token',
   };
 }
 

@@ -13,7 +13,12 @@ const folder = join(repositoryRoot, 'deploy/systemd');
 
 test('systemd-analyze has nothing to say about the units, and not much about their exposure', async () => {
   const units = (await readdir(folder)).filter((name) => name.endsWith('.service'));
-  assert.deepEqual(units.sort(), ['isthmus-agent.service', 'isthmus-control.service', 'isthmus-gateway.service']);
+  assert.deepEqual(units.sort(), [
+    'isthmus-agent.service',
+    'isthmus-capture.service',
+    'isthmus-control.service',
+    'isthmus-gateway.service',
+  ]);
   for (const unit of units) {
     const path = join(folder, unit);
     const verified = await run('systemd-analyze', ['verify', '--man=no', path]);

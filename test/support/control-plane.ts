@@ -3,7 +3,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { Registry } from 'prom-client';
 import {
+  type Attestor,
   Authority,
   type Claims,
   caInit,
@@ -22,11 +24,14 @@ import {
   Instances,
   Liveness,
   Presence,
+  type ReachWatch,
   type RegisteredGateway,
   registrationServer,
   SocketReports,
+  Takeovers,
 } from '../../control/registration/index.ts';
 import { openEmbeddedStore } from '../../control/store/index.ts';
+import { createRefusalCounter, createRefusals } from '../../control/telemetry/index.ts';
 import type { Clock } from '../../core/clock.ts';
 import { formatJoinToken, readIfThere, type SvidSource } from '../../core/identity/index.ts';
 import type { Latest } from '../../core/latest.ts';
@@ -48,6 +53,8 @@ export interface TestControlPlane {
   readonly gateways: Latest<readonly RegisteredGateway[]>;
   readonly address: string;
   readonly lines: readonly string[];
+  /** `what reason` → how often. */
+  refused(): Promise<Readonly<Record<string, number>>>;
   /** Text of a new join token. */
   token(claims?: Partial<Claims>, request?: Partial<TokenRequest>): Promise<string>;
   /** Stops everything; the state stays in `dir`. */
@@ -65,6 +72,10 @@ export interface TestControlPlaneOptions {
   /** Default 15 s. */
   readonly agentTtlMs?: number;
   readonly resolve?: (hostname: string) => Promise<readonly string[]>;
+  /** Who connects back to what registers. Default: nobody. */
+  readonly reach?: (parts: { instances: Instances; ledger: Ledger; source: SvidSource }) => ReachWatch;
+  /** Besides join tokens; gone through anew at each request. */
+  readonly attestors?: (parts: { store: Store; clock: Clock }) => Iterable<Attestor>;
   readonly extend?: (parts: { store: Store; authority: Authority; ledger: Ledger; front: GrpcFront; log: Log }) => void | Promise<void>;
 }
 
@@ -81,6 +92,8 @@ export async function startControlPlane(options: TestControlPlaneOptions): Promi
   const lines: string[] = [];
   const write = (fields: object, message: string) => void lines.push(`${message} ${JSON.stringify(fields)}`);
   const log: Log = { ...silentLog, info: write, warn: write, error: write };
+  const counter = createRefusalCounter(new Registry());
+  const refusals = createRefusals(log, counter);
   const store = await openEmbeddedStore({ dir: join(dir, 'store'), clock });
   const rootDir = join(dir, 'root');
   const exists = (await readIfThere(join(rootDir, 'root.pem'))) !== undefined;
@@ -103,23 +116,34 @@ export async function startControlPlane(options: TestControlPlaneOptions): Promi
     identity: { svid: source.current(), bundle: authority.bundle() },
     clock,
     log,
+    refusals,
     ...(options.limits === undefined ? {} : { limits: options.limits }),
   });
   source.subscribe(() => front.useIdentity({ svid: source.current(), bundle: source.bundle() }));
-  const upkeep = keepAuthority({ authority, ledger, clock, log, signal: stopping.signal });
-  const attestors = [new JoinTokenAttestor(store, cluster, trustDomain)];
-  const issuance = new Issuance({ authority, ledger, attestors, svidTtlMs, clock, log });
-  front.addService(IdentityService, identityServer({ issuance, authority, callerOf: (call) => front.callerOf(call), clock, log }));
+  const upkeep = keepAuthority({ authority, ledger, store, clock, log, signal: stopping.signal });
+  const tokens = new JoinTokenAttestor(store, cluster, trustDomain);
+  const others = options.attestors?.({ store, clock }) ?? [];
+  const attestors = { [Symbol.iterator]: () => [tokens, ...others][Symbol.iterator]() };
+  const issuance = new Issuance({ authority, ledger, attestors, svidTtlMs, clock, log, refusals });
+  front.addService(
+    IdentityService,
+    identityServer({ issuance, authority, callerOf: (call) => front.callerOf(call), clock, log, refusals }),
+  );
   const instances = new Instances(store);
   const presence = new Presence(store, randomUUID());
   const ttlMs = options.agentTtlMs ?? 15_000;
   const liveness = new Liveness({ instances, presence, ttlMs, clock, log });
   const callerOf = (call: CallLike) => front.callerOf(call);
   const sockets = new SocketReports({ store, clock, log });
-  front.addService(RegistrationService, registrationServer({ instances, liveness, ledger, callerOf, ttlMs, sockets, clock, log }));
+  const takeovers = new Takeovers({ instances, clock, log });
+  const reach = options.reach === undefined ? {} : { reach: options.reach({ instances, ledger, source }) };
+  front.addService(
+    RegistrationService,
+    registrationServer({ instances, liveness, ledger, callerOf, ttlMs, sockets, takeovers, ...reach, clock, log }),
+  );
   const background = [presence.keep(clock, log, stopping.signal), liveness.run(stopping.signal), sockets.run(stopping.signal)];
   const resolve = options.resolve ?? (async () => []);
-  const list = new GatewayList({ store, instances, cluster: clusterId(cluster), resolve, resolveEveryMs: 50, clock, log });
+  const list = new GatewayList({ store, instances, cluster: clusterId(cluster), trustDomain, resolve, resolveEveryMs: 50, clock, log });
   background.push(list.run(stopping.signal), upkeep);
   await options.extend?.({ store, authority, ledger, front, log });
   await front.start(stopping.signal);
@@ -135,6 +159,10 @@ export async function startControlPlane(options: TestControlPlaneOptions): Promi
     instances,
     sockets,
     gateways: list.gateways,
+    async refused() {
+      const { values } = await counter.get();
+      return Object.fromEntries(values.map(({ labels, value }) => [`${labels.what} ${labels.reason}`, value]));
+    },
     async token(claims = {}, request = {}) {
       const all: Claims = { role: 'workload', namespace: 'shop', serviceAccount: 'orders', services: [], addresses: [], ...claims };
       const made = await createToken(store, { ...request, claims: all }, clock.now());

@@ -17,7 +17,7 @@ import { silentLog } from '../../core/log.ts';
 import { systemClock } from '../../core/system-clock.ts';
 import { buildEnvoyBootstrap } from '../../core/xds/envoy/index.ts';
 import { type ClientKind, type Labels, type NodeClaims, noClaims } from '../../core/xds/index.ts';
-import { startLocalServer } from '../../gateway/index.ts';
+import { startLocalServer } from '../../gateway/envoy/index.ts';
 import type { FlowSink } from '../../gateway/telemetry/flows/flow-sink.ts';
 import { type RunningEnvoy, startEnvoy } from '../real/servers/index.ts';
 import { temporaryDir } from './control-plane.ts';

@@ -1,3 +1,6 @@
+import type { ClaimsDocument } from '../../../core/cel/index.ts';
+import type { RefusalReason } from '../../telemetry/index.ts';
+
 /**
  * Nobody gets an identity by saying a name: an attestor proves it. One per kind of proof; all keep to the same suite. Implementations
  * decide and record in one transaction, so that what they granted is durable when they say so.
@@ -10,6 +13,11 @@ export interface Attestor {
    * STORE_UNAVAILABLE alone. `now` is Unix ms.
    */
   attest(request: AttestationRequest, now: number): Promise<AttestationVerdict>;
+  /**
+   * Before a renewal on one of its grants: whether what was proven then is still good for the same identity, by the rules of now; the grant as it is
+   * from now on, durable. Absent: a grant holds until it is revoked.
+   */
+  judgeAgain?(grant: Grant): Promise<AttestationVerdict>;
 }
 
 export interface AttestationRequest {
@@ -25,10 +33,18 @@ export interface AttestationRequest {
   readonly requestedDns: readonly string[];
 }
 
-/** `reason` is logged here and never sent: it would help to guess. `unproven`: the proof does not hold; `forbidden`: it holds for something else. */
+/**
+ * `unproven`: the proof does not hold; `forbidden`: it holds for something else; `limited`, `unavailable` (its issuer cannot be asked): the same may
+ * hold later. `why` is counted and `reason` logged here, with no secret in it; neither is sent: they would help to guess.
+ */
 export type AttestationVerdict =
   | { readonly ok: true; readonly grant: Grant }
-  | { readonly ok: false; readonly kind: 'unproven' | 'forbidden' | 'limited'; readonly reason: string };
+  | {
+      readonly ok: false;
+      readonly kind: 'unproven' | 'forbidden' | 'limited' | 'unavailable';
+      readonly why: RefusalReason;
+      readonly reason: string;
+    };
 
 /** What a proof entitles to. */
 export interface Claims {
@@ -66,4 +82,6 @@ export interface Grant {
   /** End of the newest SVID issued for it; 0 before the first. */
   readonly lastNotAfter: number;
   readonly revoked: boolean;
+  /** What a policy's rules were shown, to be judged again by those of later. Never logged. */
+  readonly evidence?: ClaimsDocument;
 }

@@ -1,14 +1,17 @@
 import { z } from 'zod';
 import type { MeshObject, RegistryObject } from '../../../core/config/index.ts';
 import { accessPolicySchema, peerSchema } from '../schema/access.ts';
+import { attestationPolicySchema, rulesOfPlace, toAttestationPolicy } from '../schema/attestation/attestation-policy.ts';
 import { authorizationPolicySchema, toAuthorizationPolicy } from '../schema/authorization-policy.ts';
 import { defined } from '../schema/defined.ts';
+import { federatedTrustDomainSchema, toFederatedTrustDomain, toFederationServer } from '../schema/federation.ts';
 import { dnsLabel, dnsName } from '../schema/fields.ts';
 import { healthCheckPolicySchema, toHealthCheckPolicy } from '../schema/health-check-policy.ts';
 import { meshSchema } from '../schema/mesh.ts';
 import { migrationSchema, toMigration, waitsForItself } from '../schema/migration/migration.ts';
 import { trafficShiftSchema } from '../schema/migration/traffic-shift.ts';
 import { exportPolicySchema, registrySchema, registryType } from '../schema/registry.ts';
+import { requestAuthenticationSchema, toRequestAuthentication } from '../schema/request-authentication.ts';
 import { type KindRow, kindRow, type SpecContext, type SpecResult } from './row.ts';
 
 const own = { group: 'isthmus.dev', versions: ['v1alpha1'], name: dnsLabel } as const;
@@ -35,6 +38,14 @@ export const ownKinds: readonly KindRow[] = [
     to: (spec) => spec,
   }),
   kindRow({ ...own, kind: 'Peer', namespaced: false, schema: peerSchema, to: (spec) => spec }),
+  {
+    ...own,
+    kind: 'FederatedTrustDomain',
+    namespaced: false,
+    name: dnsName,
+    schema: federatedTrustDomainSchema('/'),
+    parse: (raw, { baseDir }) => parseFederatedTrustDomain(raw, baseDir),
+  },
   kindRow({ ...own, kind: 'AccessPolicy', namespaced: true, schema: accessPolicySchema, to: (spec) => spec }),
   kindRow({
     ...own,
@@ -45,6 +56,16 @@ export const ownKinds: readonly KindRow[] = [
     schema: healthCheckPolicySchema,
     to: toHealthCheckPolicy,
   }),
+  {
+    ...own,
+    kind: 'AttestationPolicy',
+    namespaced: true,
+    name: dnsName,
+    scope: 'cluster',
+    fixedScope: 'each control plane judges for itself who gets an identity',
+    schema: attestationPolicySchema,
+    parse: parseAttestationPolicy,
+  },
   // One control plane drives it; what callers everywhere follow is the TrafficShift.
   {
     ...own,
@@ -78,7 +99,23 @@ export const ownKinds: readonly KindRow[] = [
     schema: authorizationPolicySchema,
     to: toAuthorizationPolicy,
   }),
+  kindRow({
+    group: 'security.istio.io',
+    versions: ['v1', 'v1beta1'],
+    kind: 'RequestAuthentication',
+    namespaced: true,
+    name: dnsName,
+    scope: 'cluster',
+    schema: requestAuthenticationSchema,
+    to: toRequestAuthentication,
+  }),
 ];
+
+function parseAttestationPolicy(raw: unknown, context: SpecContext): SpecResult {
+  const result = attestationPolicySchema.safeParse(raw, { reportInput: true });
+  const issues = [...(result.error?.issues ?? []), ...rulesOfPlace(raw, context)];
+  return result.success && issues.length === 0 ? { value: toAttestationPolicy(result.data), issues } : { issues };
+}
 
 function parseMigration(raw: unknown, context: SpecContext): SpecResult {
   const result = migrationSchema.safeParse(raw, { reportInput: true });
@@ -92,15 +129,26 @@ function parseMesh(raw: unknown, baseDir: string): SpecResult {
 }
 
 function toMesh(spec: z.output<ReturnType<typeof meshSchema>>): MeshObject['spec'] {
-  const { identity, catalog, store } = spec;
-  const { rootDir } = identity;
+  const { identity, catalog, store, federation, ...rest } = spec;
+  const { rootDir, signer } = identity;
   return {
-    ...spec,
+    ...rest,
     network: spec.network ?? spec.cluster,
     store: store.kind === 'embedded' ? store : { ...defined(store), prefix: store.prefix ?? `isthmus/${spec.cluster}/` },
-    identity: { svidTtlMs: identity.svidTtl, intermediateTtlMs: identity.intermediateTtl, ...(rootDir === undefined ? {} : { rootDir }) },
+    identity: {
+      svidTtlMs: identity.svidTtl,
+      intermediateTtlMs: identity.intermediateTtl,
+      ...(rootDir === undefined ? {} : { rootDir }),
+      ...(signer === undefined ? {} : { signer: defined(signer) }),
+    },
     catalog: { expireAfterMs: catalog.expireAfter, agentTtlMs: catalog.agentTtl },
+    ...(federation === undefined ? {} : { federation: toFederationServer(federation) }),
   };
+}
+
+function parseFederatedTrustDomain(raw: unknown, baseDir: string): SpecResult {
+  const result = federatedTrustDomainSchema(baseDir).safeParse(raw, { reportInput: true });
+  return result.success ? { value: toFederatedTrustDomain(result.data), issues: [] } : { issues: result.error.issues };
 }
 
 function parseRegistry(raw: unknown, baseDir: string): SpecResult {

@@ -5,8 +5,6 @@ export interface RefusedKind {
   readonly why: string;
 }
 
-const later = (what: string) => `to come later: ${what}`;
-
 export const refusedKinds: readonly RefusedKind[] = [
   {
     group: 'networking.istio.io',
@@ -25,7 +23,6 @@ export const refusedKinds: readonly RefusedKind[] = [
     kind: 'PeerAuthentication',
     why: 'mTLS is strict wherever both ends can; tlsMode of a Registry says where they cannot',
   },
-  { group: 'security.istio.io', kind: 'RequestAuthentication', why: later('authentication by tokens') },
   { group: 'install.istio.io', kind: 'IstioOperator', why: 'Isthmus is installed without Istio: see docs/install.md' },
   {
     group: 'gateway.networking.k8s.io',

@@ -1,16 +1,26 @@
 import { z } from 'zod';
-import type { AuthorizationPolicySpec } from '../../../core/config/index.ts';
+import type { AuthzCondition } from '../../../core/authz/index.ts';
+import type { AuthorizationPolicySpec, AuthorizationSource } from '../../../core/config/index.ts';
 import { fields } from '../../../core/yaml/index.ts';
+import type { SpecContext } from '../kinds/row.ts';
+import {
+  accountFault,
+  allOf,
+  anyOf,
+  blockFault,
+  cidrOf,
+  hostFault,
+  methodFault,
+  noneOf,
+  pathFault,
+  patterns,
+  portFault,
+  requestPrincipalFault,
+} from './authorization-match.ts';
+import { whenCondition, whenSchema } from './authorization-when.ts';
 import { principalFault, starFault } from './principal-pattern.ts';
 import { refused } from './refused.ts';
-
-function patterns(faultOf: (text: string) => string | undefined) {
-  const pattern = z.string().superRefine((text, ctx) => {
-    const fault = faultOf(text);
-    if (fault !== undefined) ctx.addIssue({ code: 'custom', message: fault });
-  });
-  return z.array(pattern).min(1, { error: 'must name at least one; leave the field out for no condition' }).default([]);
-}
+import { checkSelection, matchLabels, targetRefs, targetsOf } from './workload-selection.ts';
 
 function labelFault(text: string): string | undefined {
   return (
@@ -18,72 +28,125 @@ function labelFault(text: string): string | undefined {
   );
 }
 
-const plaintext = 'by source address nobody is known here: name principals, namespaces or clusters';
-const tokens = 'it needs RequestAuthentication, which is not there yet';
-const accounts = 'write the principal, TRUST_DOMAIN/ns/NAMESPACE/sa/SERVICE_ACCOUNT';
+const hops = 'nothing tells which hops may be believed; ipBlocks are those of the direct peer';
 
-const source = fields({
+const lists = {
   principals: patterns(principalFault),
   notPrincipals: patterns(principalFault),
   namespaces: patterns(labelFault),
   notNamespaces: patterns(labelFault),
   clusters: patterns(labelFault),
-  notClusters: refused('list the clusters that are meant in clusters'),
-  ipBlocks: refused(plaintext),
-  notIpBlocks: refused(plaintext),
-  remoteIpBlocks: refused(plaintext),
-  notRemoteIpBlocks: refused(plaintext),
-  requestPrincipals: refused(tokens),
-  notRequestPrincipals: refused(tokens),
-  serviceAccounts: refused(accounts),
-  notServiceAccounts: refused(accounts),
-  trustDomains: refused('one trust domain holds the mesh: name principals, namespaces or clusters'),
-  notTrustDomains: refused('one trust domain holds the mesh: name principals, namespaces or clusters'),
-}).refine(
-  (value) => [value.principals, value.notPrincipals, value.namespaces, value.notNamespaces, value.clusters].some((l) => l.length > 0),
+  notClusters: patterns(labelFault),
+  ipBlocks: patterns(blockFault),
+  notIpBlocks: patterns(blockFault),
+  requestPrincipals: patterns(requestPrincipalFault),
+  notRequestPrincipals: patterns(requestPrincipalFault),
+  serviceAccounts: patterns(accountFault),
+  notServiceAccounts: patterns(accountFault),
+  trustDomains: patterns(starFault),
+  notTrustDomains: patterns(starFault),
+};
+
+const source = someOf({ ...lists, remoteIpBlocks: refused(hops), notRemoteIpBlocks: refused(hops) }, 'a rule for anybody has no from');
+
+const operation = someOf(
   {
-    error: 'must hold a condition; a rule for anybody has no from',
+    methods: patterns(methodFault),
+    notMethods: patterns(methodFault),
+    paths: patterns(pathFault),
+    notPaths: patterns(pathFault),
+    hosts: patterns(hostFault),
+    notHosts: patterns(hostFault),
+    ports: patterns(portFault),
+    notPorts: patterns(portFault),
+  },
+  'a rule for everything has no to',
+);
+
+function someOf<S extends z.core.$ZodLooseShape>(shape: S, advice: string) {
+  return fields(shape).refine((value) => Object.values(value as Record<string, unknown>).some((l) => Array.isArray(l) && l.length > 0), {
+    error: `must hold a condition; ${advice}`,
     // After any other mistake it would blame what was only misspelt.
     when: (payload) => payload.issues.length === 0,
-  },
-);
+  });
+}
 
 const rule = fields({
   from: z.array(fields({ source })).min(1, { error: 'must name at least one source; leave it out for anybody' }).default([]),
-  to: refused('rules are by caller only'),
-  when: refused('rules are by caller only'),
+  to: z.array(fields({ operation })).min(1, { error: 'must name at least one operation; leave it out for everything' }).default([]),
+  when: z.array(whenSchema).min(1, { error: 'must name at least one condition; leave it out for none' }).default([]),
 });
 
+const actions = ['ALLOW', 'DENY', 'AUDIT'] as const;
+
 const action = z.string().superRefine((text, ctx) => {
-  if (text === 'ALLOW' || text === 'DENY') return;
-  const known = text === 'AUDIT' || text === 'CUSTOM';
-  const message = known ? `${text} is not supported: ALLOW or DENY` : `${JSON.stringify(text.slice(0, 40))} is none of ALLOW, DENY`;
+  if (actions.some((each) => each === text)) return;
+  const message =
+    text === 'CUSTOM'
+      ? 'CUSTOM is not supported: there is no external authorisation; ALLOW, DENY or AUDIT'
+      : `${JSON.stringify(text.slice(0, 40))} is none of ${actions.join(', ')}`;
   ctx.addIssue({ code: 'custom', message });
 });
 
-const noStar = z.string().refine((text) => !text.includes('*'), { error: 'must not hold a *: labels are compared as they are' });
-const labelKey = noStar.min(1, { error: 'must not be empty' });
-
 export const authorizationPolicySchema = fields({
-  selector: fields({ matchLabels: z.record(labelKey, noStar).default({}) }).prefault({}),
+  selector: matchLabels,
   action: action.default('ALLOW'),
   rules: z.array(rule).default([]),
-  targetRef: refused('select services by selector'),
-  targetRefs: refused('select services by selector'),
+  targetRef: refused('it is targetRefs, a list'),
+  targetRefs,
   provider: refused('it belongs to action CUSTOM'),
 }).superRefine((value, ctx) => {
-  if (value.action !== 'DENY' || value.rules.length > 0) return;
-  ctx.addIssue({ code: 'custom', path: ['rules'], message: 'must hold a rule: DENY without any denies nobody' });
+  checkSelection(value, ctx);
+  if ((value.action !== 'DENY' && value.action !== 'AUDIT') || value.rules.length > 0) return;
+  const does = value.action === 'DENY' ? 'denies nobody' : 'marks nothing';
+  ctx.addIssue({ code: 'custom', path: ['rules'], message: `must hold a rule: ${value.action} without any ${does}` });
 });
 
-export function toAuthorizationPolicy(spec: z.output<typeof authorizationPolicySchema>): AuthorizationPolicySpec {
-  const sourceOf = ({ principals, notPrincipals, namespaces, notNamespaces, clusters }: z.output<typeof source>) => ({
-    principals,
-    notPrincipals,
-    namespaces,
-    notNamespaces,
-    clusters,
+type Source = z.output<typeof source>;
+type Operation = z.output<typeof operation>;
+
+export function toAuthorizationPolicy(
+  spec: z.output<typeof authorizationPolicySchema>,
+  { namespace }: SpecContext,
+): AuthorizationPolicySpec {
+  const rules = spec.rules.map(({ from, to, when }) => {
+    const operations = to.flatMap((each) => allOf(operationConditions(each.operation)) ?? []);
+    const any: readonly AuthzCondition[] = operations.length < 2 ? operations : [{ kind: 'any', of: operations }];
+    const further = allOf([...any, ...when.flatMap((each) => whenCondition(each) ?? [])]);
+    return { from: from.map((each) => sourceOf(each.source, namespace)), ...(further === undefined ? {} : { when: further }) };
   });
-  const rules = spec.rules.map(({ from }) => ({ from: from.map((each) => sourceOf(each.source)) }));
-  return { selector: spec.selector.matchLabels, action: spec.action === 'DENY' ? 'DENY' : 'ALLOW', rules };
+  const known = actions.find((each) => each === spec.action) ?? 'DENY';
+  const services = targetsOf(spec.targetRefs);
+  return { selector: spec.selector.matchLabels, action: known, rules, ...(services === undefined ? {} : { services }) };
+}
+
+function sourceOf(source: Source, namespace: string): AuthorizationSource {
+  const { principals, notPrincipals, namespaces, notNamespaces, clusters } = source;
+  const account = (text: string) => (text.includes('/') ? text : `${namespace}/${text}`);
+  const block = (text: string) => cidrOf(text) ?? text;
+  const more = allOf([
+    ...noneOf('cluster', source.notClusters),
+    ...anyOf('source-ip', source.ipBlocks.map(block)),
+    ...noneOf('source-ip', source.notIpBlocks.map(block)),
+    ...anyOf('request-principal', source.requestPrincipals),
+    ...noneOf('request-principal', source.notRequestPrincipals),
+    ...anyOf('service-account', source.serviceAccounts.map(account)),
+    ...noneOf('service-account', source.notServiceAccounts.map(account)),
+    ...anyOf('trust-domain', source.trustDomains),
+    ...noneOf('trust-domain', source.notTrustDomains),
+  ]);
+  return { principals, notPrincipals, namespaces, notNamespaces, clusters, ...(more === undefined ? {} : { more }) };
+}
+
+function operationConditions(to: Operation): readonly AuthzCondition[] {
+  return [
+    ...anyOf('host', to.hosts),
+    ...noneOf('host', to.notHosts),
+    ...anyOf('method', to.methods),
+    ...noneOf('method', to.notMethods),
+    ...anyOf('path', to.paths),
+    ...noneOf('path', to.notPaths),
+    ...anyOf('port', to.ports),
+    ...noneOf('port', to.notPorts),
+  ];
 }

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { fields, oneOf } from '../../../core/yaml/index.ts';
+import { federationServerSchema } from './federation.ts';
 import { dialAddress, dnsLabel, dnsName, duration, filePath, httpUrl, listenAddress } from './fields.ts';
 
 const hour = 3_600_000;
@@ -27,6 +28,8 @@ const portRange = z
   .refine(([low, high]) => low >= 1 && high <= 65_535 && low <= high, {
     error: 'must be a range of ports between 1 and 65535, the lower one first, such as 16000-19999',
   });
+
+const httpsUrl = httpUrl.refine((url) => url.startsWith('https://'), { error: 'must begin with https://: a token is sent there' });
 
 /** Bounds of lifetimes depend on the trust domain and are checked across objects. */
 export function meshSchema(baseDir: string) {
@@ -60,9 +63,15 @@ export function meshSchema(baseDir: string) {
       svidTtl: duration.default(day),
       intermediateTtl: duration.default(90 * day),
       rootDir: path.optional(),
-    }).prefault({}),
+      signer: fields({ url: httpsUrl, rootFile: path, caFile: path.optional(), tokenFile: path.optional() }).optional(),
+    })
+      .refine(({ rootDir, signer }) => rootDir === undefined || signer === undefined, {
+        error: 'takes rootDir, where the root is a file here, or signer, where it is elsewhere: not both',
+      })
+      .prefault({}),
     originate: fields({ portRange: portRange.default([16_000, 19_999]), sources: sources.default([]) }).prefault({}),
     migrations: fields({ maxConcurrent: z.int().min(1).max(1_000).default(3) }).prefault({}),
+    federation: federationServerSchema(baseDir).optional(),
     catalog: fields({ expireAfter: duration.default(hour), agentTtl: duration.default(15_000) }).prefault({}),
   });
 }

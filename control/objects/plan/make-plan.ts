@@ -5,6 +5,7 @@ import { authorize } from '../../policy/index.ts';
 import { createTrafficCompiler, type Finding } from '../../routing/index.ts';
 import { type ClientClass, compileAuthz, compiledCheck, createSnapshotBuilder, type SnapshotInputs } from '../../snapshot/index.ts';
 import type { ObjectView, OwnedObject } from '../contract.ts';
+import { isTrafficObject } from '../traffic-object.ts';
 import { type ClientFacts, classOf, classText, namespaceOf } from './client-facts.ts';
 import { compareCallers, knownCallers } from './compare-callers.ts';
 import { compareModels, emptyPlan } from './compare-models.ts';
@@ -61,7 +62,7 @@ function sharedChanges(now: ObjectView, then: ObjectView): number {
 }
 
 function trafficIn(view: ObjectView): TrafficObject[] {
-  return [...view.objects.values()].map((o) => o.object).filter((o): o is TrafficObject => o.kind !== 'AuthorizationPolicy');
+  return [...view.objects.values()].map((o) => o.object).filter(isTrafficObject);
 }
 
 function distinct(classes: readonly ClientClass[]): ClientClass[] {

@@ -24,12 +24,23 @@ function eastWest(snapshot: Snapshot, context: DialectContext): readonly Dialect
   const { listen, trustDomain, logging } = context;
   if (listen === undefined) return [];
   const { route, authz, bundle } = snapshot.resources;
-  const deniedSerials = bundle.get(trustDomain)?.value.deniedSerials ?? [];
+  const { deniedSerials = [], others } = bundle.get(trustDomain)?.value ?? {};
+  const federated = others === undefined ? {} : { federated: others };
   const terminated = [...route.values()].filter((r) => r.value.mode === 'terminate').sort((a, b) => (a.name < b.name ? -1 : 1));
   const rules = terminated.map((r) => authz.get(r.value.authz));
-  const ends = terminated.map((r, i) => mtlsEnd(r, { trustDomain, rules: rules[i]?.value.rules ?? [], deniedSerials }));
+  const ends = terminated.map((r, i) => {
+    const { rules: own = [], tokens } = rules[i]?.value ?? {};
+    return mtlsEnd(r, { trustDomain, rules: own, deniedSerials, ...federated, ...(tokens === undefined ? {} : { tokens }) });
+  });
   const said = logging === undefined ? [] : [logging];
-  const inputs = [listen, trustDomain, deniedSerials, ...said, ...terminated.map((r, i) => [r.version, rules[i]?.version ?? ''])];
+  const inputs = [
+    listen,
+    trustDomain,
+    deniedSerials,
+    ...(others ?? []),
+    ...said,
+    ...terminated.map((r, i) => [r.version, rules[i]?.version ?? '']),
+  ];
   const listener = sealed(envoyTypeUrls.listener, Listener, gatewayListenerName, inputs, () => gatewayListener(listen, ends, logging));
   return ends.some(needsInternalHop) ? [listener, ...hopOf(logging)] : [listener];
 }

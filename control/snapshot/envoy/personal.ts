@@ -15,6 +15,7 @@ import {
 } from '../../../core/xds/envoy/index.ts';
 import { envoyTypeUrls, type HttpClaim, type InboundClaim, type NodeClaims, type OutboundClaim } from '../../../core/xds/index.ts';
 import type { DialectContext, DialectResource, FindResource } from '../dialect.ts';
+import type { Resource } from '../ir.ts';
 import { hostsNamed, routesResource, saysSource } from './routing.ts';
 import { sealed } from './sealed.ts';
 
@@ -48,7 +49,8 @@ function inbound(claim: NonNullable<NodeClaims['inbound']>, { find, context }: L
   const subsets = services.map(([, s]) => [
     ...new Set([...always, ...(find('inbound', serviceKey(s.namespace, s.name))?.value.subsets ?? [])]),
   ]);
-  const deniedSerials = find('bundle', trustDomain)?.value.deniedSerials ?? [];
+  const { deniedSerials = [], others } = find('bundle', trustDomain)?.value ?? {};
+  const federated = others === undefined ? {} : { federated: others };
   const ends = () =>
     services.map(([cluster, s], i) => ({
       serverNames: [meshHost(s, hostSuffix), clusterSetHost(s)].flatMap((host) =>
@@ -58,9 +60,18 @@ function inbound(claim: NonNullable<NodeClaims['inbound']>, { find, context }: L
       cluster,
       app: { address: s.address, port: s.target },
       // Without a word about who may call, nobody may.
-      authorization: { trustDomain, rules: authz[i]?.value.rules ?? [], deniedSerials },
+      authorization: { trustDomain, ...authzOf(authz[i]), deniedSerials, ...federated },
     }));
-  const inputs = [claim, hostSuffix, trustDomain, deniedSerials, authz.map((a) => a?.version ?? ''), subsets, ...said(logging)];
+  const inputs = [
+    claim,
+    hostSuffix,
+    trustDomain,
+    deniedSerials,
+    authz.map((a) => a?.version ?? ''),
+    subsets,
+    ...(others ?? []),
+    ...said(logging),
+  ];
   const listener = sealed(
     envoyTypeUrls.listener,
     Listener,
@@ -74,6 +85,11 @@ function inbound(claim: NonNullable<NodeClaims['inbound']>, { find, context }: L
       sealed(envoyTypeUrls.cluster, Cluster, name, [protocol, address, target], () => appCluster(name, protocol, address, target)),
     ),
   ];
+}
+
+function authzOf(authz: Resource<'authz'> | undefined) {
+  const { rules = [], tokens } = authz?.value ?? {};
+  return { rules, ...(tokens === undefined ? {} : { tokens }) };
 }
 
 function inboundCluster(service: InboundClaim, hostSuffix: string): string {

@@ -12,21 +12,25 @@ import {
   originateListener,
   Secret,
   tlsGroups,
+  trustDomainsSecret,
   trustSecret,
 } from '../../../core/xds/envoy/index.ts';
 import { envoyTypeUrls } from '../../../core/xds/index.ts';
 import type { DialectContext, DialectResource } from '../dialect.ts';
-import type { AssignmentIr, BundleIr, Resource, ResourceKind } from '../ir.ts';
+import type { AssignmentIr, Resource, ResourceKind } from '../ir.ts';
 import { gatewaySource } from './callers.ts';
 import { sealed } from './sealed.ts';
 
 /** What one owner contributes to every Envoy of the class. */
 export function translate(resources: readonly Resource[], context: DialectContext): readonly DialectResource[] {
+  const through = new Set(resources.flatMap((r) => (is(r, 'route') && r.value.tunnel === true ? [r.value.cluster] : [])));
   return resources.flatMap((resource) => {
+    // Envoy holds no tunnels.
+    if (through.has(resource.name)) return [];
     if (is(resource, 'endpoints')) return [assignment(resource)];
     if (is(resource, 'cluster')) return cluster(resource, resources);
     if (is(resource, 'listener')) return originate(resource, resources, context);
-    if (is(resource, 'bundle')) return secrets(resource.value);
+    if (is(resource, 'bundle')) return resource.value.federated === true ? [] : secrets(resource, resources);
     return [];
   });
 }
@@ -88,14 +92,32 @@ function originate({ name, version, value }: Resource<'listener'>, all: readonly
   ];
 }
 
-function secrets({ roots, intermediates, deniedSerials }: BundleIr): DialectResource[] {
+function secrets({ name: trustDomain, value }: Resource<'bundle'>, all: readonly Resource[]): DialectResource[] {
+  const { roots, intermediates, deniedSerials } = value;
   const clusters = [...new Set(intermediates.map((each) => each.cluster))];
   const of = (name: string) => intermediates.filter((each) => each.cluster === name).map((each) => each.certificate);
   // Listeners refuse by serial number: those of one client are looked at again only when something of the class has changed.
-  return [secret(bundleSecretName, roots, deniedSerials), ...clusters.map((name) => secret(clusterBundleSecretName(name), of(name)))];
+  const others = all.filter((r): r is Resource<'bundle'> => is(r, 'bundle') && r.value.federated === true);
+  const callers =
+    others.length === 0
+      ? secret(bundleSecretName, roots, deniedSerials)
+      : trustDomainsOf(
+          new Map([[trustDomain, roots], ...others.map((o): [string, readonly string[]] => [o.name, o.value.roots])]),
+          deniedSerials,
+        );
+  return [callers, ...clusters.map((name) => secret(clusterBundleSecretName(name), of(name)))];
+}
+
+/** Of whom callers may be, where they may be of several trust domains. */
+function trustDomainsOf(roots: ReadonlyMap<string, readonly string[]>, also: readonly string[]): DialectResource {
+  const make = () => trustDomainsSecret(bundleSecretName, new Map([...roots].map(([name, ders]) => [name, pemOf(ders)])));
+  return sealed(envoyTypeUrls.secret, Secret, bundleSecretName, [[...roots], also], make);
+}
+
+function pemOf(ders: readonly string[]): string {
+  return certificatesToPem(ders.map((der) => Buffer.from(der, 'base64')));
 }
 
 function secret(name: string, certificates: readonly string[], also: readonly string[] = []): DialectResource {
-  const pem = () => certificatesToPem(certificates.map((der) => Buffer.from(der, 'base64')));
-  return sealed(envoyTypeUrls.secret, Secret, name, [certificates, also], () => trustSecret(name, pem()));
+  return sealed(envoyTypeUrls.secret, Secret, name, [certificates, also], () => trustSecret(name, pemOf(certificates)));
 }

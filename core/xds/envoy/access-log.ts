@@ -78,8 +78,9 @@ function expression(text: string): AccessLogFilter {
   return AccessLogFilter.create({ filterSpecifier: { $case: 'extensionFilter', value } });
 }
 
-export function requestLog(log: ListenerLog, reporter: Reporter): AccessLog[] {
-  return stdoutLog(log, reporter, { type: 'http', ...http, ...common });
+/** `marks`: fields beside those of every entry. */
+export function requestLog(log: ListenerLog, reporter: Reporter, marks: Readonly<Record<string, string>> = {}): AccessLog[] {
+  return stdoutLog(log, reporter, { type: 'http', ...http, ...common, ...marks });
 }
 
 /** Those that tell of a stream's beginning are for counting alone. */
@@ -90,6 +91,6 @@ const atTheEnd = AccessLogFilter.create({
   },
 });
 
-export function connectionLog(log: ListenerLog, reporter: Reporter): AccessLog[] {
-  return stdoutLog(log, reporter, { type: 'tcp', ...common }, [atTheEnd]);
+export function connectionLog(log: ListenerLog, reporter: Reporter, marks: Readonly<Record<string, string>> = {}): AccessLog[] {
+  return stdoutLog(log, reporter, { type: 'tcp', ...common, ...marks }, [atTheEnd]);
 }

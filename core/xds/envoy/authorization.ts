@@ -1,52 +1,92 @@
-import type { AuthzRule } from '../../authz/index.ts';
+import type { AuthzRule, TokenRule } from '../../authz/index.ts';
 import { Action, RBAC_Action } from '../gen/envoy/config/rbac/v3/rbac.ts';
 import { RBAC as HttpRbac } from '../gen/envoy/extensions/filters/http/rbac/v3/rbac.ts';
 import { RBAC as NetworkRbac } from '../gen/envoy/extensions/filters/network/rbac/v3/rbac.ts';
 import type { Any } from '../gen/google/protobuf/any.ts';
-import type { TypedExtensionConfig } from '../gen/xds/core/v3/extension.ts';
-import { Matcher, Matcher_MatcherList_FieldMatcher, Matcher_MatcherList_Predicate } from '../gen/xds/type/matcher/v3/matcher.ts';
+import { Matcher, Matcher_MatcherList_FieldMatcher, type Matcher_MatcherList_Predicate } from '../gen/xds/type/matcher/v3/matcher.ts';
 import { emptyConfig, packed } from './any.ts';
+import type { EnvoyCondition, SanMatch } from './envoy-condition.ts';
 import { peerSerialInput, serialRegex } from './peer-serial.ts';
-import { ruleCondition, type SanCondition, type SanMatch } from './san-condition.ts';
+import { ruleCondition } from './san-condition.ts';
+import { regexMatch, single, testPredicate } from './test-predicate.ts';
 
 export interface Authorization {
   readonly trustDomain: string;
   readonly rules: readonly AuthzRule[];
   /** Certificates that are refused whatever they say, by their serial numbers: hexadecimal, lower case. */
   readonly deniedSerials: readonly string[];
+  /** Other trust domains, of which callers may come too. Absent: none. */
+  readonly federated?: readonly string[];
+  /** How tokens of requests are verified; absent: they are not. */
+  readonly tokens?: readonly TokenRule[];
+  /** The service port that callers ask for; absent: it cannot be told, and rules that name ports let nobody in. */
+  readonly port?: number;
 }
 
+type Transport = 'http' | 'tcp';
+
 const rbacName = 'envoy.filters.network.rbac';
+const httpRbacName = 'envoy.filters.http.rbac';
 
 /** Decides at the first byte: see peer-gate.ts for what comes before. */
 export function networkRbac(authorization: Authorization, statPrefix: string): { name: string; config: Any } {
-  const config = NetworkRbac.create({ matcher: matcherOf(authorization), statPrefix });
+  const config = NetworkRbac.create({ matcher: matcherOf(authorization, 'tcp'), ...shadow(authorization, 'tcp'), statPrefix });
   return { name: rbacName, config: packed('envoy.extensions.filters.network.rbac.v3.RBAC', NetworkRbac, config) };
 }
 
 export function httpRbac(authorization: Authorization): { name: string; config: Any } {
-  const config = HttpRbac.create({ matcher: matcherOf(authorization) });
-  return { name: 'envoy.filters.http.rbac', config: packed('envoy.extensions.filters.http.rbac.v3.RBAC', HttpRbac, config) };
+  const config = HttpRbac.create({ matcher: matcherOf(authorization, 'http'), ...shadow(authorization, 'http') });
+  return { name: httpRbacName, config: packed('envoy.extensions.filters.http.rbac.v3.RBAC', HttpRbac, config) };
+}
+
+const auditPrefix = 'audit_';
+
+/** For access logs: which rule marked it; of several the first. Undefined: none could. */
+export function auditMark({ rules }: Authorization, transport: Transport): string | undefined {
+  if (!rules.some((rule) => rule.action === 'audit')) return undefined;
+  return `%DYNAMIC_METADATA(${transport === 'http' ? httpRbacName : rbacName}:${auditPrefix}shadow_effective_policy_id)%`;
+}
+
+/** What is only marked is asked as if it decided, and what comes of it is kept beside the request. */
+function shadow(authorization: Authorization, transport: Transport) {
+  const matchers = matchersOf(authorization, ['audit'], transport);
+  if (matchers.length === 0) return {};
+  return {
+    shadowMatcher: Matcher.create({ matcherType: { $case: 'matcherList', value: { matchers } } }),
+    shadowRulesStatPrefix: auditPrefix,
+  };
 }
 
 /**
  * DENY rules first, then the first ALLOW rule that matches, otherwise refused. Not with `authenticated` principals: they look for a
  * name among SANs of either kind, and so take a URI SAN for the cluster's name.
  */
-function matcherOf({ trustDomain, rules, deniedSerials }: Authorization): Matcher {
-  const ordered = [...rules.filter((rule) => rule.action === 'deny'), ...rules.filter((rule) => rule.action === 'allow')];
-  if (ordered.length === 0) return Matcher.create({ onNoMatch: act('none', RBAC_Action.DENY) });
-  const matchers = ordered.map((rule) =>
-    Matcher_MatcherList_FieldMatcher.create({
-      predicate: predicate(ruleCondition(rule, trustDomain)),
-      onMatch: act(rule.name, rule.action === 'deny' ? RBAC_Action.DENY : RBAC_Action.ALLOW),
-    }),
-  );
+function matcherOf(authorization: Authorization, transport: Transport): Matcher {
+  const { deniedSerials } = authorization;
+  const matchers = matchersOf(authorization, ['deny', 'allow'], transport);
+  if (matchers.length === 0) return Matcher.create({ onNoMatch: act('none', RBAC_Action.DENY) });
   if (deniedSerials.length > 0) {
-    const predicate = single(peerSerialInput, serialRegex(deniedSerials));
+    const predicate = single(peerSerialInput, regexMatch(serialRegex(deniedSerials)));
     matchers.unshift(Matcher_MatcherList_FieldMatcher.create({ predicate, onMatch: act('denied-serial', RBAC_Action.DENY) }));
   }
   return Matcher.create({ matcherType: { $case: 'matcherList', value: { matchers } }, onNoMatch: act('none', RBAC_Action.DENY) });
+}
+
+const actions = { allow: RBAC_Action.ALLOW, deny: RBAC_Action.DENY, audit: RBAC_Action.LOG };
+
+/** Those that could match, in the order of `order`. */
+function matchersOf(
+  { trustDomain, rules, port, federated }: Authorization,
+  order: readonly AuthzRule['action'][],
+  transport: Transport,
+): Matcher_MatcherList_FieldMatcher[] {
+  const ordered = order.flatMap((action) => rules.filter((rule) => rule.action === action));
+  return ordered.flatMap((rule) => {
+    const condition = ruleCondition(rule, { trustDomain, transport, port, federated });
+    if (condition.kind === 'never') return [];
+    const onMatch = act(rule.name, actions[rule.action]);
+    return [Matcher_MatcherList_FieldMatcher.create({ predicate: predicateOf(condition, transport), onMatch })];
+  });
 }
 
 function act(name: string, action: RBAC_Action) {
@@ -54,27 +94,27 @@ function act(name: string, action: RBAC_Action) {
   return { onMatch: { $case: 'action' as const, value: { name, typedConfig } } };
 }
 
-function predicate(condition: SanCondition): Matcher_MatcherList_Predicate {
+function predicateOf(condition: EnvoyCondition, transport: Transport): Matcher_MatcherList_Predicate {
+  const each = (of: EnvoyCondition) => predicateOf(of, transport);
   switch (condition.kind) {
     case 'all':
-      return { matchType: { $case: 'andMatcher', value: { predicate: condition.of.map(predicate) } } };
+      return { matchType: { $case: 'andMatcher', value: { predicate: condition.of.map(each) } } };
     case 'any':
-      return { matchType: { $case: 'orMatcher', value: { predicate: condition.of.map(predicate) } } };
+      return { matchType: { $case: 'orMatcher', value: { predicate: condition.of.map(each) } } };
     case 'not':
-      return { matchType: { $case: 'notMatcher', value: predicate(condition.of) } };
+      return { matchType: { $case: 'notMatcher', value: each(condition.of) } };
     case 'uri':
     case 'dns':
       return sanMatch(condition);
+    case 'test':
+      return testPredicate(condition.test, transport === 'http');
+    case 'always':
+    case 'never':
+      throw new Error('what is settled is no part of a condition');
   }
 }
 
 function sanMatch({ kind, regex }: SanMatch): Matcher_MatcherList_Predicate {
   const name = kind === 'uri' ? 'UriSanInput' : 'DnsSanInput';
-  return single({ name, typedConfig: emptyConfig(`envoy.extensions.matching.common_inputs.ssl.v3.${name}`) }, regex);
-}
-
-function single(input: TypedExtensionConfig, regex: string): Matcher_MatcherList_Predicate {
-  const matchPattern = { $case: 'safeRegex' as const, value: { engineType: { $case: 'googleRe2' as const, value: {} }, regex } };
-  const matcher = { $case: 'valueMatch' as const, value: { matchPattern, ignoreCase: false } };
-  return Matcher_MatcherList_Predicate.create({ matchType: { $case: 'singlePredicate', value: { input, matcher } } });
+  return single({ name, typedConfig: emptyConfig(`envoy.extensions.matching.common_inputs.ssl.v3.${name}`) }, regexMatch(regex));
 }

@@ -1,7 +1,7 @@
 import { controlServiceAccount, formatSpiffeId, systemNamespace } from '../../model/index.ts';
 import type { EnvoyBootstrapInput } from './bootstrap-input.ts';
 import { grpcSource } from './config-source.ts';
-import { agentClusterName, controlBundleSecretName, controlClusterName, svidSecretName } from './names.ts';
+import { agentClusterName, controlBundleSecretName, controlClusterName, passthroughClusterName, svidSecretName } from './names.ts';
 
 const http2 = (more: object = {}) => ({
   'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': {
@@ -23,6 +23,14 @@ export function controlCluster(input: EnvoyBootstrapInput): Readonly<Record<stri
     transport_socket: { name: 'envoy.transport_sockets.tls', typed_config: controlTls(input) },
   };
 }
+
+/** Where a connection was to go before a packet filter led it here. */
+export const passthroughCluster: Readonly<Record<string, unknown>> = {
+  name: passthroughClusterName,
+  type: 'ORIGINAL_DST',
+  lb_policy: 'CLUSTER_PROVIDED',
+  connect_timeout: '10s',
+};
 
 /** On this machine, inside an owner-only folder: no TLS. */
 export function agentCluster(socket: string): Readonly<Record<string, unknown>> {

@@ -28,6 +28,8 @@ export interface EnvoyBootstrapInput {
   /** `agent`: the node's agent makes them, since it alone knows the addresses that it gave out. */
   readonly listenersFrom: 'control' | 'agent';
   readonly transport: 'delta' | 'sotw';
+  /** A packet filter leads connections here, and those that are none of the mesh's go on to where they were to go. Default false. */
+  readonly passthrough?: boolean;
   /** Connections of callers, over all listeners; more are refused. Default 10,000, as our own proxy. */
   readonly maxConnections?: number;
 }

@@ -1,6 +1,6 @@
 import { formatSpiffeId, parseLocality } from '../../model/index.ts';
 import { labelsOf } from '../node.ts';
-import { agentCluster, controlCluster } from './bootstrap-clusters.ts';
+import { agentCluster, controlCluster, passthroughCluster } from './bootstrap-clusters.ts';
 import type { EnvoyAdminAddress, EnvoyBootstrapInput } from './bootstrap-input.ts';
 import { grpcSource } from './config-source.ts';
 import { agentClusterName, controlClusterName } from './names.ts';
@@ -29,7 +29,9 @@ export function buildEnvoyBootstrap(input: EnvoyBootstrapInput): Readonly<Record
     layered_runtime: runtime,
     // Sums alone: for what each request was, see flow-log.ts.
     cluster_manager: { load_stats_config: grpcSource('sotw', controlClusterName) },
-    static_resources: { clusters: [controlCluster(input), agentCluster(input.agentSocket)] },
+    static_resources: {
+      clusters: [controlCluster(input), agentCluster(input.agentSocket), ...(input.passthrough === true ? [passthroughCluster] : [])],
+    },
     // For what a gateway's listeners hand on to each other: see internal-hop.ts.
     bootstrap_extensions: [
       {

@@ -1,3 +1,4 @@
+import { type AuthzAttribute, looksAt } from '../../authz/index.ts';
 import type { ClusterTraffic } from '../../traffic/index.ts';
 import { AccessLogFilter } from '../gen/envoy/config/accesslog/v3/accesslog.ts';
 import type { Filter } from '../gen/envoy/config/listener/v3/listener_components.ts';
@@ -7,6 +8,7 @@ import {
   HttpConnectionManager_ForwardClientCertDetails as CertDetails,
   HttpConnectionManager,
   HttpConnectionManager_CodecType,
+  HttpConnectionManager_PathWithEscapedSlashesAction,
   HttpConnectionManager_ServerHeaderTransformation,
   LocalReplyConfig,
 } from '../gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.ts';
@@ -14,7 +16,7 @@ import { TcpProxy } from '../gen/envoy/extensions/filters/network/tcp_proxy/v3/t
 import type { Any } from '../gen/google/protobuf/any.ts';
 import { connectionLog, type ListenerLog, requestLog } from './access-log.ts';
 import { duration, packed } from './any.ts';
-import { type Authorization, httpRbac, networkRbac } from './authorization.ts';
+import { type Authorization, auditMark, httpRbac, networkRbac } from './authorization.ts';
 import { type CountedFor, connectionFlows, keepPeer, requestFlows } from './flow-log.ts';
 import { proxyLimits } from './limits.ts';
 import { internalHopName } from './names.ts';
@@ -23,6 +25,7 @@ import { keepPeerSerial } from './peer-serial.ts';
 import { routeFilters } from './route-filters.ts';
 import { localOriginHeader } from './route-retries.ts';
 import { adsSource } from './tls.ts';
+import { tokenFilter } from './token-filter.ts';
 
 export interface HttpFilterOptions {
   readonly listener: ListenerLog;
@@ -33,6 +36,8 @@ export interface HttpFilterOptions {
   readonly ruled?: boolean;
   /** Set at the mTLS end: who may call. The application learns from x-forwarded-client-cert who did. */
   readonly authorization?: Authorization;
+  /** At the mTLS end: it does not learn that. Default false. */
+  readonly nameless?: boolean | undefined;
 }
 
 export function filter(name: string, typedConfig: Any): Filter {
@@ -48,19 +53,46 @@ export function httpFilters(options: HttpFilterOptions): Filter[] {
         ? { $case: 'rds', value: { routeConfigName: options.routes, configSource: adsSource } }
         : { $case: 'routeConfig', value: options.routes },
     httpFilters: [
-      ...(options.authorization === undefined ? [] : [httpFilter(httpRbac(options.authorization))]),
+      ...decisions(options.authorization).map(httpFilter),
       ...((options.ruled ?? typeof options.routes === 'string') ? routeFilters.map(httpFilter) : []),
       router,
     ],
     accessLog: [
-      ...requestLog(options.listener, options.authorization === undefined ? 'source' : 'destination'),
+      ...requestLog(
+        options.listener,
+        options.authorization === undefined ? 'source' : 'destination',
+        markOf(options.authorization, 'http'),
+      ),
       requestFlows(options.authorization === undefined ? 'caller' : 'mtls-end'),
     ],
     ...(options.authorization === undefined ? callersEnd : mtlsEnd),
+    ...(options.nameless === true ? callersEnd : {}),
+    ...pathHandling(options.authorization),
   });
   const name = 'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager';
   const manager = filter('envoy.filters.network.http_connection_manager', packed(name, HttpConnectionManager, config));
   return [...serialOf(options.authorization), manager];
+}
+
+/** In this order: who the request is from, and then whether it may. */
+function decisions(authorization: Authorization | undefined): readonly { name: string; config: Any }[] {
+  if (authorization === undefined) return [];
+  const { tokens = [] } = authorization;
+  return [...(tokens.length === 0 ? [] : [tokenFilter(tokens)]), httpRbac(authorization)];
+}
+
+const pathAlone: ReadonlySet<AuthzAttribute> = new Set<AuthzAttribute>(['path']);
+
+/** Where rules look at paths, they and the application see the same one: see normalizePath of core/authz. */
+function pathHandling(authorization: Authorization | undefined): Partial<HttpConnectionManager> {
+  if (authorization === undefined || !looksAt(authorization.rules, pathAlone)) return {};
+  const pathWithEscapedSlashesAction = HttpConnectionManager_PathWithEscapedSlashesAction.UNESCAPE_AND_FORWARD;
+  return { normalizePath: true, mergeSlashes: true, pathWithEscapedSlashesAction };
+}
+
+function markOf(authorization: Authorization | undefined, transport: 'http' | 'tcp'): Readonly<Record<string, string>> {
+  const mark = authorization === undefined ? undefined : auditMark(authorization, transport);
+  return mark === undefined ? {} : { authz_audit: mark };
 }
 
 function serialOf(authorization: Authorization | undefined): readonly Filter[] {
@@ -84,6 +116,7 @@ export function tcpEndFilters(options: {
     statPrefix,
     cluster: direct ? cluster : internalHopName,
     counted: direct ? 'mtls-end' : undefined,
+    marks: markOf(authorization, 'tcp'),
   });
   const before = [...serialOf(authorization), filter(rbac.name, rbac.config), gate, ...(direct ? [] : [keepPeer])];
   return [...before, filter(tcpProxyName, afterHandshake(config))];
@@ -99,6 +132,8 @@ export interface TcpProxyOptions {
   readonly traffic?: ClusterTraffic | undefined;
   /** Undefined: another one counts these connections. */
   readonly counted: CountedFor | undefined;
+  /** Beside the fields of every connection's entry. */
+  readonly marks?: Readonly<Record<string, string>>;
 }
 
 export function tcpProxy(options: TcpProxyOptions): Filter {
@@ -111,7 +146,7 @@ export interface WeightedCluster {
   readonly weight: number;
 }
 
-function tcpProxyConfig({ listener, statPrefix, cluster, traffic = {}, counted }: TcpProxyOptions): TcpProxy {
+function tcpProxyConfig({ listener, statPrefix, cluster, traffic = {}, counted, marks = {} }: TcpProxyOptions): TcpProxy {
   const { connections = {}, loadBalancer } = traffic;
   const { idleTimeoutMs = proxyLimits.tcpIdleMs, maxConnectionDurationMs } = connections;
   const bySource = loadBalancer?.type === 'hash' && loadBalancer.on.type === 'source-address';
@@ -128,7 +163,7 @@ function tcpProxyConfig({ listener, statPrefix, cluster, traffic = {}, counted }
     // A stream may last for days: it is counted when it begins, and what it carried when it ends.
     ...(counted === undefined ? {} : { accessLogOptions: { flushAccessLogOnConnected: true, accessLogFlushInterval: undefined } }),
     accessLog: [
-      ...connectionLog(listener, counted === 'caller' ? 'source' : 'destination'),
+      ...connectionLog(listener, counted === 'caller' ? 'source' : 'destination', marks),
       ...(counted === undefined ? [] : [connectionFlows(counted)]),
     ],
   });

@@ -7,6 +7,7 @@ export { RouteConfiguration } from '../gen/envoy/config/route/v3/route.ts';
 export { Secret } from '../gen/envoy/extensions/transport_sockets/tls/v3/secret.ts';
 export { buildEnvoyBootstrap } from './bootstrap.ts';
 export type { EnvoyAdminAddress, EnvoyBootstrapInput } from './bootstrap-input.ts';
+export { captured, captureListener } from './capture-listener.ts';
 export { appCluster, edsCluster, isHttp, localEdsCluster } from './clusters.ts';
 export { loadAssignment, tlsGroups } from './endpoints.ts';
 export { type FlowEntry, readFlowEntries } from './flow-entry.ts';
@@ -35,4 +36,4 @@ export {
 } from './names.ts';
 export type { TrafficSource } from './route-match.ts';
 export { type HttpHost, plainRules, type RouteContext, routeConfiguration, routingHosts } from './routes.ts';
-export { trustSecret } from './secrets.ts';
+export { trustDomainsSecret, trustSecret } from './secrets.ts';

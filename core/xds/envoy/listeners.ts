@@ -1,5 +1,5 @@
 import type { AccessLogging } from '../../access-log/index.ts';
-import type { Protocol } from '../../model/index.ts';
+import { type Protocol, parseSniName } from '../../model/index.ts';
 import type { ClusterTraffic } from '../../traffic/index.ts';
 import { TrafficDirection } from '../gen/envoy/config/core/v3/base.ts';
 import { Listener } from '../gen/envoy/config/listener/v3/listener.ts';
@@ -33,6 +33,8 @@ export interface MtlsEnd {
   /** The one application that the cluster (`appCluster`) stands for; absent where it has endpoints that come and go. */
   readonly app?: ListenAt;
   readonly authorization: Authorization;
+  /** Requests do not say who called. */
+  readonly nameless?: true;
 }
 
 /**
@@ -128,11 +130,13 @@ export function originateListener(
   });
 }
 
-function endFilters(listener: ListenerLog, { protocol, cluster, authorization, app }: MtlsEnd): Filter[] {
+function endFilters(listener: ListenerLog, { protocol, cluster, authorization: said, app, nameless, serverNames }: MtlsEnd): Filter[] {
+  const port = parseSniName(serverNames[0] ?? '')?.port;
+  const authorization = port === undefined ? said : { ...said, port };
   const common = { listener, statPrefix: 'inbound', authorization };
   if (!isHttp(protocol)) return tcpEndFilters({ ...common, cluster, ...(app === undefined ? {} : { app: hostPort(app) }) });
   // The one application is not asked twice: its caller may know another.
-  return httpFilters({ ...common, routes: routesTo(cluster, app === undefined) });
+  return httpFilters({ ...common, routes: routesTo(cluster, app === undefined), nameless });
 }
 
 function hostPort({ address, port }: ListenAt): string {

@@ -18,3 +18,8 @@ export function clusterBundleSecretName(cluster: string): string {
 export const internalHopName = 'authorized';
 /** The one listener of an east-west gateway. */
 export const gatewayListenerName = 'east-west';
+
+/** Of connections that a packet filter led to Envoy, as Istio names them: those that go on to where they were to go, and those that lead nowhere. */
+export const passthroughClusterName = 'PassthroughCluster';
+/** No xDS cluster has it: connections are closed. */
+export const blackHoleClusterName = 'BlackHoleCluster';

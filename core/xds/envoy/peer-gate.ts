@@ -1,11 +1,14 @@
 import { BinaryWriter } from '@bufbuild/protobuf/wire';
+import { type AuthzTest, escapeRegex } from '../../authz/index.ts';
 import type { Filter } from '../gen/envoy/config/listener/v3/listener_components.ts';
 import { FilterStateValue, FilterStateValue_SharedWithUpstream } from '../gen/envoy/extensions/filters/common/set_filter_state/v3/value.ts';
 import { TcpProxy } from '../gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.ts';
 import type { Any } from '../gen/google/protobuf/any.ts';
 import type { Authorization } from './authorization.ts';
+import { addressRegex } from './cidr-regex.ts';
+import type { EnvoyCondition } from './envoy-condition.ts';
 import { peerSerialIn } from './peer-serial.ts';
-import { ruleCondition, type SanCondition } from './san-condition.ts';
+import { ruleCondition } from './san-condition.ts';
 import { setAfterHandshake } from './set-filter-state.ts';
 
 /*
@@ -52,17 +55,23 @@ export function afterHandshake(config: TcpProxy): Any {
  * Common Expression Language over the first SAN of each kind. A second one is for the RBAC filter to refuse: whoever has a certificate with
  * two could have had one with either.
  */
-function gateFormat({ trustDomain, rules, deniedSerials }: Authorization, where: string): string {
+function gateFormat({ trustDomain, rules, deniedSerials, port, federated }: Authorization, where: string): string {
+  const place = { trustDomain, transport: 'tcp' as const, port, federated, beyond };
   const any = (action: 'allow' | 'deny') =>
     rules
       .filter((rule) => rule.action === action)
-      .map((rule) => expression(ruleCondition(rule, trustDomain)))
+      .map((rule) => expression(ruleCondition(rule, place)))
       .join(' || ') || 'false';
   const takenBack = deniedSerials.length === 0 ? 'false' : peerSerialIn(deniedSerials);
   return `%CEL(!(${takenBack}) && !(${any('deny')}) && (${any('allow')}) ? '${where}' : '')%`;
 }
 
-function expression(condition: SanCondition): string {
+/** What no expression says; without it a rule lets in fewer, or refuses more. */
+function beyond({ attribute, patterns }: AuthzTest): boolean {
+  return attribute.endsWith('-ip') && patterns.some((cidr) => addressRegex(cidr) === undefined);
+}
+
+function expression(condition: EnvoyCondition): string {
   switch (condition.kind) {
     case 'all':
       return `(${condition.of.map(expression).join(' && ')})`;
@@ -73,6 +82,12 @@ function expression(condition: SanCondition): string {
     case 'uri':
     case 'dns':
       return `connection.${condition.kind}_san_peer_certificate.matches(r'^(${condition.regex})$')`;
+    case 'test':
+      return `(${testExpressions(condition.test).join(' || ')})`;
+    case 'always':
+      return 'true';
+    case 'never':
+      return 'false';
   }
 }
 
@@ -80,7 +95,7 @@ function expression(condition: SanCondition): string {
  * Envoy takes 100,000 characters of an expression, and patterns of some ten thousand: some of one kind become one pattern, which leaves room
  * for about a thousand principals in all.
  */
-function anyOf(conditions: readonly SanCondition[]): readonly SanCondition[] {
+function anyOf(conditions: readonly EnvoyCondition[]): readonly EnvoyCondition[] {
   const merged = (['uri', 'dns'] as const).flatMap((kind) => {
     const regexes = conditions.flatMap((c) => (c.kind === kind ? [c.regex] : []));
     const groups = Array.from({ length: Math.ceil(regexes.length / perPattern) }, (_, i) =>
@@ -92,3 +107,15 @@ function anyOf(conditions: readonly SanCondition[]): readonly SanCondition[] {
 }
 
 const perPattern = 16;
+
+function testExpressions({ attribute, patterns }: AuthzTest): readonly string[] {
+  if (attribute === 'sni') return patterns.map((pattern) => `connection.requested_server_name.matches(r'^(${middle(pattern)})$')`);
+  const side = attribute === 'source-ip' ? 'source' : 'destination';
+  return patterns.map((cidr) => `${side}.address.matches(r'^(${addressRegex(cidr) ?? '-'})$')`);
+}
+
+function middle(pattern: string): string {
+  if (pattern === '*') return '.+';
+  if (pattern.endsWith('*')) return `${escapeRegex(pattern.slice(0, -1))}.*`;
+  return pattern.startsWith('*') ? `.*${escapeRegex(pattern.slice(1))}` : escapeRegex(pattern);
+}

@@ -1,17 +1,22 @@
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Timed } from '../../deadlines.ts';
-import type { EndpointState } from '../../state/types.ts';
+import type { AuthzState, EndpointState } from '../../state/types.ts';
 import type { ConnectionReport, ConnectionSource, MeshEnd, PeerIdentity, ResponseFlag } from '../contract.ts';
 import { abortStream } from './abort-stream.ts';
+
+/** For `breakOff`: the peer's certificate was taken back. */
+export const peerDenied = ['peer-denied', "the peer's certificate was revoked"] as const;
 
 /** What is known of one accepted connection; becomes its report. Mutable, owned by the engine that accepted it. */
 export class Connection implements Timed {
   readonly id: string;
-  readonly listener: string;
+  /** Whose rule it goes by. */
+  listener: string;
   readonly socket: Socket;
   readonly source: ConnectionSource;
-  readonly destination: ConnectionSource;
+  /** Where it was to go. */
+  destination: ConnectionSource;
   readonly startedAt: number;
   /** Aborts what is under way for it: dials, handshakes. */
   readonly abort = new AbortController();
@@ -22,6 +27,8 @@ export class Connection implements Timed {
   clusterName = '';
   peer: PeerIdentity | undefined;
   end: MeshEnd | undefined;
+  /** By which a byte stream was let in; absent: its requests are judged one by one, or nobody judges it. */
+  authz: AuthzState | undefined;
   upstream: EndpointState | undefined;
   bytesReceived = 0;
   bytesSent = 0;

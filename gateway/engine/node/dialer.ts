@@ -1,10 +1,11 @@
 import { connect, type Socket } from 'node:net';
 import type { Clock } from '../../../core/clock.ts';
 import { toMeshError } from '../../../core/errors.ts';
+import { proxyHeader } from '../../../core/proxy-protocol.ts';
 import type { OutsideTls } from '../../../core/traffic/index.ts';
 import type { Deadlines, Timed } from '../../deadlines.ts';
 import type { EndpointState } from '../../state/types.ts';
-import type { DialRequest, DialResult, EngineTables } from '../contract.ts';
+import type { DialRequest, DialResult, EngineOptions, EngineTables } from '../contract.ts';
 import type { OutsideContexts } from './outside-contexts.ts';
 import { originateOutside } from './outside-tls.ts';
 import type { TlsContexts } from './tls-contexts.ts';
@@ -20,13 +21,16 @@ export interface DialerOptions {
   readonly outside: OutsideContexts;
   readonly handshakeTimeoutMs: number;
   readonly onDial: ((endpoint: EndpointState, socket: Socket) => void) | undefined;
+  readonly onPeer: EngineOptions['onPeer'];
+  readonly openTunnel: EngineOptions['openTunnel'];
 }
 
 /** TCP to one endpoint, then mTLS where it has `tls`, or the TLS that its cluster asks for outside the mesh. Every failure is a result. The stream comes back paused. */
 export async function dialEndpoint(request: DialRequest, tables: EngineTables, options: DialerOptions): Promise<DialResult> {
   const { endpoint, signal } = request;
   if (isAborted(signal)) return { ok: false, failure: 'aborted', reason: 'aborted' };
-  const traffic = tables.clusters.get(request.clusterName)?.traffic;
+  if (endpoint.tunnel !== undefined) return throughTunnel(endpoint, options);
+  const { traffic, proxyProtocol } = tables.clusters.get(request.clusterName) ?? {};
   const socket = connect({
     host: endpoint.address,
     port: endpoint.port,
@@ -43,6 +47,7 @@ export async function dialEndpoint(request: DialRequest, tables: EngineTables, o
     const refused = await connected(socket);
     if (isAborted(signal)) return { ok: false, failure: 'aborted', reason: 'aborted' };
     if (refused !== undefined) return { ok: false, failure: 'connect', reason: limit.expired ? 'connect timeout' : refused };
+    if (proxyProtocol !== undefined) socket.write(proxyHeader(proxyProtocol, endpoint.caller));
     const outside = endpoint.tls === undefined ? traffic?.tls : undefined;
     if (endpoint.tls === undefined && outside === undefined) return { ok: true, socket, alpn: '' };
     limit.restart(options.handshakeTimeoutMs);
@@ -56,16 +61,29 @@ export async function dialEndpoint(request: DialRequest, tables: EngineTables, o
   }
 }
 
+/** There at once: whether anybody answers shows in the first byte. A tunnel has its own way to find out that its far end is gone. */
+function throughTunnel(endpoint: EndpointState, { openTunnel }: DialerOptions): DialResult {
+  const stream = openTunnel?.(endpoint);
+  if (stream === undefined) return { ok: false, failure: 'connect', reason: 'no tunnel of it is held here' };
+  return { ok: true, socket: stream, alpn: '' };
+}
+
 async function secured(
   socket: Socket,
   { endpoint, alpn = [] }: DialRequest,
   tables: EngineTables,
-  { contexts, outside, clock }: DialerOptions,
+  { contexts, outside, clock, onPeer }: DialerOptions,
   by: OutsideTls | undefined,
 ): Promise<Extract<DialResult, { ok: true }> | { readonly ok: false; readonly reason: string }> {
   if (endpoint.tls !== undefined) {
     const context = contexts.get(tables.svid, tables.trust);
-    return originateTls(socket, endpoint.tls, { context, trust: tables.trust, now: () => clock.now(), alpn });
+    return originateTls(socket, endpoint.tls, {
+      context,
+      trust: tables.trust,
+      now: () => clock.now(),
+      alpn,
+      ...(onPeer === undefined ? {} : { onPeer }),
+    });
   }
   if (by === undefined) return { ok: true, socket, alpn: '' };
   try {
@@ -80,8 +98,8 @@ function isAborted(signal: AbortSignal | undefined): boolean {
   return signal?.aborted === true;
 }
 
-/** Undefined when connected, else why not. */
-function connected(socket: Socket): Promise<string | undefined> {
+/** Undefined when connected, and then paused; else why not. */
+export function connected(socket: Socket): Promise<string | undefined> {
   return new Promise((resolve) => {
     let reason = 'closed while connecting';
     socket.on('error', (error) => {

@@ -1,9 +1,13 @@
 import { createServer, type Server, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { MeshError } from '../../../core/errors.ts';
+import { ownListeners } from '../../../core/listeners/index.ts';
 import { Balancer } from '../../balance/index.ts';
 import { Deadlines } from '../../deadlines.ts';
 import { Router } from '../../routing/index.ts';
+import { destinationKey } from '../capture-contract.ts';
 import type {
+  ConnectionSource,
   DialRequest,
   DialResult,
   Engine,
@@ -13,19 +17,22 @@ import type {
   EngineOptions,
   EngineTables,
 } from '../contract.ts';
+import { abortStream } from './abort-stream.ts';
 import { Admission } from './admission.ts';
-import { Connection } from './connection.ts';
+import { Connection, peerDenied } from './connection.ts';
 import { type DialerOptions, dialEndpoint, keepAliveAfterMs } from './dialer.ts';
 import type { EngineParts } from './engine-parts.ts';
 import { IngressTerminator } from './ingress-terminator.ts';
+import { judgeAgain } from './judge-again.ts';
 import { OutsideContexts } from './outside-contexts.ts';
+import { serveCaptured } from './serve-captured.ts';
 import { serveIngress } from './serve-ingress.ts';
 import { servePlain } from './serve-plain.ts';
 import { serveSni } from './serve-sni.ts';
 import { TlsContexts } from './tls-contexts.ts';
 import { TlsTerminator } from './tls-terminator.ts';
 
-const serveBy = { sni: serveSni, plain: servePlain, ingress: serveIngress };
+const serveBy = { sni: serveSni, plain: servePlain, ingress: serveIngress, captured: serveCaptured };
 
 /** The engine in TypeScript. `tables` serve until the first `apply`. */
 export class NodeEngine implements Engine {
@@ -36,6 +43,8 @@ export class NodeEngine implements Engine {
   readonly #connections = new Set<Connection>();
   readonly #listeners = new Set<Server>();
   readonly #ended = new Map<string, number>();
+  /** mTLS connections to endpoints, by the serial of who answers. */
+  readonly #upstreams = new Map<Duplex, string>();
   #tables: EngineTables;
   #accepted = 0;
   #disposed = false;
@@ -47,14 +56,15 @@ export class NodeEngine implements Engine {
     this.#admission = new Admission(options.limits);
     const contexts = new TlsContexts();
     const deadlines = new Deadlines(options.clock);
-    const { clock, limits, onDial } = options;
+    const { clock, limits, onDial, onPeer, openTunnel } = options;
     const outside = new OutsideContexts(clock);
-    const dialer = { clock, deadlines, contexts, outside, handshakeTimeoutMs: limits.handshakeTimeoutMs, onDial };
+    const { handshakeTimeoutMs } = limits;
+    const dialer = { clock, deadlines, contexts, outside, handshakeTimeoutMs, onDial, onPeer, openTunnel };
     this.#parts = {
       options,
       balancer: new Balancer(options.random, options.clock),
       router: new Router(options.caller ?? { namespace: '', labels: {} }),
-      terminator: new TlsTerminator(() => options.clock.now()),
+      terminator: new TlsTerminator(() => options.clock.now(), options.onPeer),
       ingressTerminator: new IngressTerminator(),
       deadlines,
       tables: () => this.#tables,
@@ -63,33 +73,31 @@ export class NodeEngine implements Engine {
   }
 
   apply(tables: EngineTables): void {
+    const before = this.#tables.trust;
     this.#tables = tables;
+    if (before !== tables.trust) this.#cutDenied(new Set(tables.trust.deniedSerials));
     this.#parts.balancer.keepOnly(tables.clusters);
+    for (const connection of this.#connections) judgeAgain(connection, tables);
   }
 
-  listen(spec: EngineListenerSpec): Promise<EngineListener> {
+  async listen(spec: EngineListenerSpec): Promise<EngineListener> {
     const server = createServer(
       { allowHalfOpen: true, pauseOnConnect: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: keepAliveAfterMs },
       (socket) => this.#accept(spec, socket),
     );
-    return new Promise((resolve, reject) => {
-      server.once('error', (cause: NodeJS.ErrnoException) => {
-        const hint = cause.code === 'EACCES' ? ': ports below 1024 need the right to bind them (CAP_NET_BIND_SERVICE)' : '';
-        const message = `cannot listen on ${spec.address}:${spec.port} for ${spec.name}: ${cause.message}${hint}`;
-        reject(new MeshError('PORT_TAKEN', message, { cause }));
-      });
-      server.listen({ host: spec.address, port: spec.port }, () => {
-        const bound = server.address();
-        if (this.#disposed || bound === null || typeof bound === 'string') {
-          server.close();
-          reject(new MeshError('ABORTED', 'the engine was disposed while a listener was being opened'));
-          return;
-        }
-        server.on('error', () => {});
-        this.#listeners.add(server);
-        resolve({ address: bound.address, port: bound.port, close: () => this.#close(server) });
-      });
+    await (this.#options.listeners ?? ownListeners).listen(server, spec).catch((cause: NodeJS.ErrnoException) => {
+      const hint = cause.code === 'EACCES' ? ': ports below 1024 need the right to bind them (CAP_NET_BIND_SERVICE)' : '';
+      const message = `cannot listen on ${spec.address}:${spec.port} for ${spec.name}: ${cause.message}${hint}`;
+      throw new MeshError('PORT_TAKEN', message, { cause });
     });
+    const bound = server.address();
+    if (this.#disposed || bound === null || typeof bound === 'string') {
+      server.close();
+      throw new MeshError('ABORTED', 'the engine was disposed while a listener was being opened');
+    }
+    server.on('error', () => {});
+    this.#listeners.add(server);
+    return { address: bound.address, port: bound.port, close: () => this.#close(server) };
   }
 
   dial(request: DialRequest): Promise<DialResult> {
@@ -126,9 +134,22 @@ export class NodeEngine implements Engine {
     const release = admit === undefined ? () => {} : admit(request.clusterName, request.always === true);
     if (release === undefined) return { ok: false, failure: 'overflow', reason: 'the cluster has as many connections as it may' };
     const result = await dialEndpoint(request, this.#tables, dialer);
-    if (result.ok && !result.socket.closed) result.socket.once('close', release);
-    else release();
+    if (result.ok && !result.socket.closed) {
+      const { socket, peer } = result;
+      if (peer?.serial !== undefined) this.#upstreams.set(socket, peer.serial);
+      socket.once('close', () => {
+        this.#upstreams.delete(socket);
+        release();
+      });
+    } else release();
     return result;
+  }
+
+  /** Whose certificate was taken back goes, on either side. */
+  #cutDenied(denied: ReadonlySet<string>): void {
+    if (denied.size === 0) return;
+    for (const connection of this.#connections) if (denied.has(connection.peer?.serial ?? '')) connection.breakOff(...peerDenied);
+    for (const [socket, serial] of this.#upstreams) if (denied.has(serial)) abortStream(socket);
   }
 
   /** Resolves at once: a server's own close waits for its connections, which are none of a listener's business here. */
@@ -137,8 +158,41 @@ export class NodeEngine implements Engine {
     server.close();
   }
 
+  adopt(spec: EngineListenerSpec, socket: Socket): void {
+    this.#begin(spec, socket, undefined);
+  }
+
   #accept(spec: EngineListenerSpec, socket: Socket): void {
+    const { carrier } = this.#options;
+    const destination = carrier === undefined ? undefined : this.#destinationOf(spec, socket);
+    if (carrier === undefined || destination === undefined) {
+      this.#begin(spec, socket, undefined);
+      return;
+    }
+    socket.on('error', () => {});
+    carrier(socket, destination).then(
+      (chosen) => {
+        if (chosen === 'this') this.#begin(spec, socket, undefined);
+        else if ('refused' in chosen) this.#begin(spec, socket, chosen.refused);
+        else chosen.adopt(spec, socket);
+      },
+      () => socket.destroy(),
+    );
+  }
+
+  /** Undefined: it is not the mesh that is called, or not by a program of this machine. */
+  #destinationOf(spec: EngineListenerSpec, socket: Socket): ConnectionSource | undefined {
+    if (spec.kind === 'plain') return { address: socket.localAddress ?? '', port: socket.localPort ?? 0 };
+    if (spec.kind !== 'captured') return undefined;
+    const to = this.#options.originalDestination?.(socket);
+    const leads = to !== undefined && this.#tables.captured?.get(spec.name)?.byDestination.has(destinationKey(to));
+    return leads === true ? to : undefined;
+  }
+
+  #begin(spec: EngineListenerSpec, socket: Socket, refused: string | undefined): void {
     const { clock } = this.#options;
+    // Gone while it was asked whose it is: there is no close to come.
+    if (socket.closed) return;
     this.#accepted += 1;
     const connection = new Connection(`c${this.#accepted.toString(36)}`, spec.name, socket, clock.monotonic());
     socket.on('error', () => {});
@@ -147,6 +201,10 @@ export class NodeEngine implements Engine {
     socket.once('close', () => this.#finish(connection, release));
     if (typeof release === 'string' || this.#disposed || socket.destroyed) {
       connection.breakOff(typeof release === 'string' ? release : 'disposed', 'refused at accept', 'UO');
+      return;
+    }
+    if (refused !== undefined) {
+      connection.breakOff('no-identity', refused);
       return;
     }
     this.#parts.deadlines.watch(connection);

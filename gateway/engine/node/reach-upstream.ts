@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { Attempts, type Balancer } from '../../balance/index.ts';
+import { calledBy } from '../caller.ts';
 import type { AttemptFailure, ClusterTable, DialRequest, DialResult, EndpointAttempt } from '../contract.ts';
 import type { Connection } from './connection.ts';
 import { firstByte } from './first-byte.ts';
@@ -40,7 +41,8 @@ export async function reachUpstream(
     connection.attempts = attempts.count;
     connection.upstream = endpoint;
     const { connectTimeoutMs, name: clusterName } = cluster;
-    const dialled = await options.dial({ clusterName, endpoint, connectTimeoutMs, signal: connection.abort.signal });
+    const called = calledBy(endpoint, cluster, { ...connection, socket: downstream });
+    const dialled = await options.dial({ clusterName, endpoint: called, connectTimeoutMs, signal: connection.abort.signal });
     const outcome = dialled.ok ? await probe(connection, downstream, dialled.socket, preface) : dialled;
     if (outcome.ok) {
       options.onAttempt({ clusterName, endpoint, result: 'ok' });

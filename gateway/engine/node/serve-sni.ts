@@ -1,15 +1,17 @@
 import type { TLSSocket } from 'node:tls';
-import type { Protocol } from '../../../core/model/index.ts';
-import { ejectionKey, type PeerIdentity, type SniRule } from '../contract.ts';
-import { denialOf } from '../evaluate-authz.ts';
+import type { Svid } from '../../../core/identity/index.ts';
+import { controlServiceAccount, type Protocol, systemNamespace } from '../../../core/model/index.ts';
+import { ejectionKey, lookedAt, type PeerIdentity, type SniRule } from '../contract.ts';
+import { connectionDenial, connectionFacts, denialOf, factsOf } from '../evaluate-authz.ts';
 import { findSniRule } from '../find-sni-rule.ts';
 import { isHttp } from '../is-http.ts';
 import { abortStream } from './abort-stream.ts';
 import type { ClientHello } from './client-hello.ts';
-import type { Connection } from './connection.ts';
+import { type Connection, peerDenied } from './connection.ts';
 import type { EngineParts } from './engine-parts.ts';
 import { readHello } from './hello-reader.ts';
 import { serveForward } from './serve-forward.ts';
+import type { TlsEnd } from './tls-ends.ts';
 
 type TerminateRule = Extract<SniRule, { mode: 'terminate' }>;
 
@@ -29,6 +31,7 @@ export async function serveSni(connection: Connection, parts: EngineParts): Prom
     else connection.fault('unknown-sni', `nothing here is called ${connection.sni}`, 'NR');
     return abortStream(connection.socket);
   }
+  if (rule.mode === 'tunnel') return takeTunnel(connection, rule.alpn, read.hello, read.bytes, parts);
   connection.clusterName = rule.clusterName;
   // To the first byte from behind, or the end of the handshake here.
   connection.due(clock.monotonic() + limits.handshakeTimeoutMs, 'handshake-timeout');
@@ -62,6 +65,53 @@ async function mayAnswer(connection: Connection, clusterName: string, parts: Eng
   return false;
 }
 
+/** Which of those who prove an identity may have one is the receiver's to say. */
+async function takeTunnel(connection: Connection, alpn: string, hello: ClientHello, bytes: Buffer, parts: EngineParts): Promise<void> {
+  const { clock, limits, deliver } = parts.options;
+  if (!hello.alpn.includes(alpn)) {
+    connection.fault('handshake-failed', `the client does not speak ${alpn}`, 'DPE');
+    return abortStream(connection.socket);
+  }
+  connection.due(clock.monotonic() + limits.handshakeTimeoutMs, 'handshake-timeout');
+  const end = await handshake(connection, [alpn], bytes, parts);
+  if (end === undefined) return;
+  connection.outcome = 'deliver';
+  connection.due(Number.POSITIVE_INFINITY, '');
+  const { id, listener, sni, source, destination } = connection;
+  deliver({
+    ...{ socket: end.socket, id, listener, clusterName: '', protocol: 'tcp', sni, alpn: end.alpn, peer: end.peer },
+    ...{ tunnel: true, source, destination },
+  });
+}
+
+/** Undefined: it failed, and the connection says why. `shown`: in place of our own SVID. */
+async function handshake(
+  connection: Connection,
+  alpn: readonly string[],
+  bytes: Buffer,
+  parts: EngineParts,
+  shown?: Svid,
+): Promise<Extract<TlsEnd, { ok: true }> | undefined> {
+  const { svid, trust } = parts.tables();
+  // Before the engine reports it.
+  const onClose = () => connection.fault('handshake-failed', 'closed during the handshake', 'DPE');
+  connection.socket.prependOnceListener('close', onClose);
+  const end = await parts.terminator.terminate(connection.socket, bytes, alpn, shown ?? svid, trust);
+  connection.socket.off('close', onClose);
+  if (!end.ok) {
+    connection.fault(end.fault === 'identity' ? 'peer-refused' : 'handshake-failed', end.reason, 'DPE');
+    return undefined;
+  }
+  connection.disowns(connection.socket);
+  connection.owns(end.socket);
+  connection.peer = end.peer;
+  // What was taken back while hands were shaken.
+  const { serial } = end.peer;
+  if (serial === undefined || !parts.tables().trust.deniedSerials.includes(serial)) return end;
+  connection.breakOff(...peerDenied);
+  return undefined;
+}
+
 async function terminate(
   connection: Connection,
   rule: TerminateRule,
@@ -70,23 +120,15 @@ async function terminate(
   parts: EngineParts,
 ): Promise<void> {
   const { deliver } = parts.options;
-  const { svid, trust } = parts.tables();
   const alpn = alpnOf(rule.protocol).filter((each) => hello.alpn.includes(each));
-  // Before the engine reports it.
-  const onClose = () => connection.fault('handshake-failed', 'closed during the handshake', 'DPE');
-  connection.socket.prependOnceListener('close', onClose);
-  const end = await parts.terminator.terminate(connection.socket, bytes, alpn, svid, trust);
-  connection.socket.off('close', onClose);
-  if (!end.ok) {
-    connection.fault(end.fault === 'identity' ? 'peer-refused' : 'handshake-failed', end.reason, 'DPE');
-    return;
-  }
-  connection.disowns(connection.socket);
-  connection.owns(end.socket);
-  connection.peer = end.peer;
-  const denied = denialOf(rule.authz, end.peer);
-  if (!isHttp(rule.protocol)) {
+  const end = await handshake(connection, alpn, bytes, parts, rule.svid);
+  if (end === undefined) return;
+  const http = isHttp(rule.protocol);
+  const facts = factsOf(end.peer, connectionFacts(connection), http ? undefined : 'none');
+  const denied = http ? connectionDenial(rule.authz, facts) : denialOf(rule.authz, facts);
+  if (!http) {
     if (denied !== undefined) return refuse(connection, end.socket, end.peer, denied);
+    connection.authz = rule.authz;
     return serveForward(connection, end.socket, rule.clusterName, undefined, parts);
   }
   connection.outcome = 'deliver';
@@ -102,6 +144,7 @@ async function terminate(
     alpn: end.alpn,
     peer: end.peer,
     end: rule.end,
+    ...(rule.nameless === undefined ? {} : { nameless: rule.nameless }),
     ...(denied === undefined ? {} : { denied }),
     source: connection.source,
     destination: connection.destination,
@@ -109,7 +152,9 @@ async function terminate(
 }
 
 function refuse(connection: Connection, socket: TLSSocket, peer: PeerIdentity, denied: string): void {
-  connection.fault('rbac-denied', `${peer.principal}: ${denied}`);
+  // A control plane looks who is here, and sends nothing: no caller was refused.
+  const looks = peer.namespace === systemNamespace && peer.serviceAccount === controlServiceAccount;
+  connection.fault(looks ? lookedAt : 'rbac-denied', `${peer.principal}: ${denied}`);
   abortStream(socket);
 }
 

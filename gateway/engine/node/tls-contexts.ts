@@ -1,7 +1,7 @@
 import { constants } from 'node:crypto';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import { type Svid, svidKeyPem, type TrustBundle } from '../../../core/identity/index.ts';
-import { certificatesToPem } from '../../../core/pki/index.ts';
+import { allRoots, certificatesToPem } from '../../../core/pki/index.ts';
 
 /**
  * Clients' TLS contexts by identity and bundle, which are immutable: a renewed certificate makes a new context, and connections that
@@ -17,7 +17,7 @@ export class TlsContexts {
     this.#context = createSecureContext({
       cert: svid.chainPem,
       key: svidKeyPem(svid),
-      ca: trust.roots.map((root) => certificatesToPem([root])),
+      ca: allRoots(trust).map((root) => certificatesToPem([root])),
       minVersion: 'TLSv1.2',
       secureOptions: constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION,
     });

@@ -1,9 +1,9 @@
 import type { Socket } from 'node:net';
 import { connect, type SecureContext, type TLSSocket } from 'node:tls';
-import { type PeerExpectation, type PeerVerdict, type TrustBundle, verifyPeerSocket } from '../../../core/identity/index.ts';
-import { formatSpiffeId, principalOf } from '../../../core/model/index.ts';
+import { type AnyPeerVerdict, type PeerExpectation, type TrustBundle, verifyAnyPeerSocket } from '../../../core/identity/index.ts';
+import { formatSpiffeId, formatWorkloadId, principalOf } from '../../../core/model/index.ts';
 import type { UpstreamTls } from '../../state/types.ts';
-import type { PeerIdentity } from '../contract.ts';
+import type { EngineOptions, PeerIdentity } from '../contract.ts';
 import { abortStream, markTransport, rememberTransport } from './abort-stream.ts';
 
 /** `fault`: `handshake` when TLS itself broke, `identity` when it held but the peer is not who it must be. */
@@ -15,6 +15,7 @@ interface Verification {
   readonly trust: TrustBundle;
   /** Unix ms. */
   readonly now: () => number;
+  readonly onPeer?: EngineOptions['onPeer'];
 }
 
 export interface OriginateRequest extends Verification {
@@ -43,9 +44,11 @@ export function originateTls(transport: Socket, tls: UpstreamTls, request: Origi
 /** Waits for a handshake that `begin` starts, and for the peer to be who it must be. Closes the transport otherwise. */
 export function settleTls(transport: Socket, verification: Verification, expect: PeerExpectation, begin: BeginHandshake): Promise<TlsEnd> {
   return settleHandshake(transport, begin, (secure): TlsEnd => {
-    const verdict = verifyPeerSocket(secure, verification.trust, verification.now(), expect);
+    const verdict = verifyAnyPeerSocket(secure, verification.trust, verification.now(), expect);
     if (!verdict.ok) return { ok: false, fault: 'identity', reason: verdict.reason };
-    return { ok: true, socket: secure, peer: identityOf(secure, verdict), alpn: secure.alpnProtocol || '' };
+    const peer = identityOf(secure, verdict);
+    verification.onPeer?.(peer);
+    return { ok: true, socket: secure, peer, alpn: secure.alpnProtocol || '' };
   });
 }
 
@@ -79,8 +82,16 @@ export function settleHandshake<End extends { readonly ok: boolean }>(
   });
 }
 
-function identityOf(secure: TLSSocket, verdict: Extract<PeerVerdict, { ok: true }>): PeerIdentity {
-  const { spiffeId, cluster } = verdict;
+function identityOf(secure: TLSSocket, verdict: Extract<AnyPeerVerdict, { ok: true }>): PeerIdentity {
+  const fingerprint = (secure.getPeerX509Certificate()?.fingerprint256 ?? '').replaceAll(':', '').toLowerCase();
+  if (verdict.foreign === true) {
+    const { trustDomain, path } = verdict.id;
+    const principal = `${trustDomain}${path}`;
+    // Of none of our namespaces, accounts or clusters, whatever its path looks like.
+    const nowhere = { namespace: '', serviceAccount: '', cluster: '', dnsSans: [] };
+    return { spiffeId: formatWorkloadId(verdict.id), principal, trustDomain, ...nowhere, fingerprint, foreign: true };
+  }
+  const { spiffeId, cluster, serial } = verdict;
   return {
     spiffeId: formatSpiffeId(spiffeId),
     principal: principalOf(spiffeId),
@@ -89,6 +100,8 @@ function identityOf(secure: TLSSocket, verdict: Extract<PeerVerdict, { ok: true 
     serviceAccount: spiffeId.serviceAccount,
     cluster,
     dnsSans: [`${cluster}.cluster.${spiffeId.trustDomain}`],
-    fingerprint: (secure.getPeerX509Certificate()?.fingerprint256 ?? '').replaceAll(':', '').toLowerCase(),
+    serial,
+    fingerprint,
+    ...(verdict.root === undefined ? {} : { root: verdict.root }),
   };
 }

@@ -1,16 +1,22 @@
 import type { Socket } from 'node:net';
 import { mtlsServerOptions, type Svid, type TrustBundle } from '../../../core/identity/index.ts';
+import { principalOf } from '../../../core/model/index.ts';
+import type { EngineOptions } from '../contract.ts';
 import { HandshakeServer } from './handshake-server.ts';
 import { settleTls, type TlsEnd } from './tls-ends.ts';
+
+type OnPeer = EngineOptions['onPeer'];
 
 /** The server's end of mTLS on connections that somebody else accepted. */
 export class TlsTerminator {
   readonly #now: () => number;
-  readonly #byAlpn = new Map<string, Terminating>();
+  readonly #onPeer: OnPeer;
+  readonly #servers = new Map<string, Terminating>();
 
   /** `now`: Unix ms. */
-  constructor(now: () => number) {
+  constructor(now: () => number, onPeer?: OnPeer) {
     this.#now = now;
+    this.#onPeer = onPeer;
   }
 
   /**
@@ -18,13 +24,13 @@ export class TlsTerminator {
    * caller holds the deadline: it destroys the socket.
    */
   terminate(transport: Socket, hello: Buffer, alpn: readonly string[], svid: Svid, trust: TrustBundle): Promise<TlsEnd> {
-    const key = alpn.join();
-    let server = this.#byAlpn.get(key);
+    const key = `${principalOf(svid.spiffeId)} ${alpn.join()}`;
+    let server = this.#servers.get(key);
     if (server === undefined || server.svid !== svid || server.trust !== trust) {
       server = new Terminating(svid, trust, alpn);
-      this.#byAlpn.set(key, server);
+      this.#servers.set(key, server);
     }
-    return server.take(transport, hello, this.#now);
+    return server.take(transport, hello, { now: this.#now, ...(this.#onPeer === undefined ? {} : { onPeer: this.#onPeer }) });
   }
 }
 
@@ -41,7 +47,7 @@ class Terminating {
     this.#server = new HandshakeServer({ ...mtlsServerOptions(svid, trust, alpn), rejectUnauthorized: false });
   }
 
-  take(transport: Socket, hello: Buffer, now: () => number): Promise<TlsEnd> {
-    return this.#server.take(transport, hello, (begin) => settleTls(transport, { trust: this.trust, now }, {}, begin));
+  take(transport: Socket, hello: Buffer, judged: { readonly now: () => number; readonly onPeer?: NonNullable<OnPeer> }): Promise<TlsEnd> {
+    return this.#server.take(transport, hello, (begin) => settleTls(transport, { trust: this.trust, ...judged }, {}, begin));
   }
 }

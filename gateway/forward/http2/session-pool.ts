@@ -1,7 +1,7 @@
 import { Deadlines } from '../../deadlines.ts';
 import { type AttemptFailure, type ClusterTable, ejectionKey } from '../../engine/index.ts';
 import type { EndpointState } from '../../state/index.ts';
-import { idleMsOf, routeKey } from '../route-key.ts';
+import { idleMsOf, routeKey, sharedKey } from '../route-key.ts';
 import { leadsToOneOfMany, leaseOf, shorter, wantsAnother } from '../spread.ts';
 import { Suspects } from '../suspects.ts';
 import type { UpstreamPoolOptions } from '../upstream-pool.ts';
@@ -83,7 +83,7 @@ export class SessionPool {
         if (!each.draining && !ejected.has(ejectionKey(name, each))) wanted.add(this.#keyOf(cluster, each));
     }
     for (const [key, route] of this.#routes) {
-      if (wanted.has(key)) continue;
+      if (wanted.has(sharedKey(key))) continue;
       this.#routes.delete(key);
       for (const session of [...route.sessions]) session.retire();
     }
@@ -177,7 +177,7 @@ export class SessionPool {
       backend: peer?.fingerprint ?? '',
       lease,
       maxHeaderBytes,
-      idleMs: idleMsOf(traffic, limits),
+      idleMs: idleMsOf(traffic, limits, endpoint),
       now: () => clock.monotonic(),
       onFree: () => wake(route),
       onGone: (self) => {
@@ -186,6 +186,9 @@ export class SessionPool {
         if (at >= 0) route.sessions.splice(at, 1);
         // There is room for another.
         wake(route);
+        // One caller's, who may never come again.
+        const unused = route.sessions.length === 0 && route.opening === undefined;
+        if (unused && sharedKey(route.key) !== route.key) this.#routes.delete(route.key);
       },
     });
     // The next one in turn.

@@ -2,6 +2,7 @@ import { request as httpRequest } from 'node:http';
 import { type ClientHttp2Stream, constants, connect as http2Connect, type OutgoingHttpHeaders } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import type { Clock } from '../../../core/clock.ts';
+import { grpcHealthPath, grpcHealthRequest, grpcSaysServing } from '../../../core/grpc-health.ts';
 import type { HealthCheck } from '../../../core/traffic/index.ts';
 import type { ClusterTable, DialRequest, DialResult } from '../../engine/contract.ts';
 import type { EndpointState } from '../../state/types.ts';
@@ -125,7 +126,7 @@ function isExpected(status: number, { expectedStatuses }: HealthCheck): boolean 
 function askGrpc(socket: Duplex, host: string, check: HealthCheck): Promise<CheckResult> {
   const headers = {
     [constants.HTTP2_HEADER_METHOD]: 'POST',
-    [constants.HTTP2_HEADER_PATH]: '/grpc.health.v1.Health/Check',
+    [constants.HTTP2_HEADER_PATH]: grpcHealthPath,
     'content-type': 'application/grpc',
     te: 'trailers',
   };
@@ -143,19 +144,7 @@ function askGrpc(socket: Duplex, host: string, check: HealthCheck): Promise<Chec
       reply = Buffer.concat([reply, chunk]);
       if (reply.length > maxReplyBytes) end('failed');
     });
-    stream.on('end', () => setImmediate(() => end(status === '0' && isServing(reply) ? 'good' : 'bad')));
-    stream.end(framed(check.service));
+    stream.on('end', () => setImmediate(() => end(status === '0' && grpcSaysServing(reply) ? 'good' : 'bad')));
+    stream.end(grpcHealthRequest(check.service));
   });
-}
-
-/** HealthCheckRequest{service = 1}, after gRPC's five bytes. */
-function framed(service: string): Buffer {
-  const name = Buffer.from(service).subarray(0, 127);
-  const message = name.length === 0 ? Buffer.alloc(0) : Buffer.concat([Buffer.from([0x0a, name.length]), name]);
-  return Buffer.concat([Buffer.from([0, 0, 0, 0, message.length]), message]);
-}
-
-/** HealthCheckResponse{status = 1}: SERVING is 1. */
-function isServing(reply: Buffer): boolean {
-  return reply.length >= 7 && reply[0] === 0 && reply[5] === 0x08 && reply[6] === 1;
 }

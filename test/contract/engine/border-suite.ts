@@ -246,17 +246,21 @@ export function borderSuite(name: string, make: MakeEngine): void {
       }
     });
 
-    test('denied serials and changed trust hold for the next connection', async () => {
+    test('a denied serial ends what its holder has open, and nothing of others; its next connection is refused', async () => {
       harness = new EngineHarness(make);
       await echo();
       harness.apply(terminating());
       const port = await harness.listenSni();
       const running = await harness.sockets.connectMtls(port, harness.caller, harness.bundle, harness.target);
+      const other = await harness.sockets.connectMtls(port, harness.pki.svid('west', 'web', 'front'), harness.bundle, harness.target);
+      await until('both in', () => harness.engine.counters().open === 2);
+      const cut = assert.rejects(readAll(running));
       harness.apply({ trust: { ...harness.bundle, deniedSerials: [harness.caller.serial] } });
       assert.equal(await nothing(knock(port, harness.caller)), '');
       assert.equal(await knock(port, harness.pki.svid('west', 'web', 'front')), 'ping');
-      running.end('still here');
-      assert.equal((await readAll(running)).toString(), 'still here');
+      await cut;
+      other.end('still here');
+      assert.equal((await readAll(other)).toString(), 'still here');
     });
 
     test('plain listeners take named sources only', async () => {
@@ -313,10 +317,16 @@ export function borderSuite(name: string, make: MakeEngine): void {
         mtls.write(`${i} `);
         tcp.write(`${i} `);
         if (i % 3 === 0) harness.apply({ sni: new Map(), plain: new Map(), clusters: new Map() });
-        else harness.apply({ ...terminating([]), plain: plain([]), svid: harness.pki.svid('east', 'shop', 'orders') });
+        else harness.apply({ ...terminating(), plain: plain([]), svid: harness.pki.svid('east', 'shop', 'orders') });
         await until(`echo ${i}`, () => got[0]?.endsWith(`${i} `) && got[1]?.endsWith(`${i} `));
       }
       assert.equal(harness.reports.length, 0);
+      // But for rules that refuse the peer now: a byte stream is judged anew when they change.
+      const cut = assert.rejects(readAll(mtls));
+      harness.apply({ ...terminating([]), plain: plain([]) });
+      await cut;
+      tcp.end('last');
+      await until('the end of the other', () => got[1]?.endsWith('last'));
     });
 
     test('drain: nothing new, what runs ends by itself or is forced at the deadline', async () => {

@@ -67,7 +67,7 @@ test('the exit code says what went wrong, and the message what to do', async (t)
     [['status', '--frobnicate'], env, 2, /unknown option '--frobnicate'/],
     [['statsu'], env, 2, /Did you mean status\?/],
     [['vm', 'token', 'orders', '--port', '80'], env, 2, /NAMESPACE\/NAME/],
-    [['vm', 'token', 'default/orders'], env, 2, /required option '--port <port>' not specified/],
+    [['vm', 'token', 'default/orders'], env, 2, /which port has default\/orders/],
     [['vm', 'token', 'default/orders', '--port', '99999'], env, 2, /1-65535/],
     [['vm', 'token', 'default/orders', '--port', '80', '--cidr', 'all'], env, 2, /body\.cidrs\.0/],
     [['peer', 'invite', '--ttl', 'soon'], env, 2, /15m, 24h or 7d/],

@@ -135,8 +135,11 @@ describe('HTTP from a caller to an app, over two mTLS ends', () => {
     put(end.node.state, {
       authz: {
         name: 'shop/orders',
-        rules: [{ action: 1, name: 'only-ops', principals: ['*/sa/ops'], namespaces: [], clusters: [], also: [] }],
+        rules: [{ action: 1, name: 'only-ops', principals: ['*/sa/ops'], namespaces: [], clusters: [], also: [], condition: undefined }],
         guardedRules: [],
+        conditionalRules: [],
+        auditRules: [],
+        tokens: [],
       },
     });
     const denied = await call(caller.port);

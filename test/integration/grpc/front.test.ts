@@ -102,7 +102,7 @@ test('renewal is for the identity held, whatever the request asks for', async (t
   ]) {
     await assert.rejects(renew(client, createCsr(generateKey(), ask)), refused(status.PERMISSION_DENIED));
   }
-  assert.match(plane.lines.join('\n'), /renewal refused: asks for another identity/);
+  assert.match(plane.lines.join('\n'), /renewal refused .*asks for another identity/);
 });
 
 test("attesting with a CSR for someone else's identity is refused and uses nothing up", async (t) => {
@@ -151,7 +151,7 @@ test('certificates of another trust domain, another cluster, without a cluster, 
   const foreign = new MeshPki();
   const stranger = foreign.svid('east', 'shop', 'orders');
   await assert.rejects(renew(rogue(t, plane, stranger.chainDer, stranger.key)), refused(status.UNAVAILABLE));
-  assert.match(plane.lines.join('\n'), /connection refused: client certificate/);
+  assert.match(plane.lines.join('\n'), /connection refused .*bad-certificate/);
   const valid = source.current();
   await renew(rogue(t, plane, valid.chainDer, valid.key));
   plane.authority.setDenied([valid.serial]);

@@ -170,6 +170,6 @@ test('a machine whose SVID is revoked or forgotten attests again in place', asyn
   const { serial } = identity.current();
   await plane.store.txn({ if: [], then: [{ op: 'delete', key: `ca/issued/${serial}` }] });
   await until('another SVID', () => identity.current().serial !== serial);
-  assert.match(plane.lines.join('\n'), /renewal refused: not issued here/);
+  assert.match(plane.lines.join('\n'), /renewal refused .*not issued here/);
   assert.equal(identity.status().state, 'valid');
 });

@@ -8,7 +8,7 @@ import { GuardedMesh } from './guarded-mesh.ts';
 const page = 'docs/authorization.md';
 
 test(`${page}: every policy and command on it, against a whole mesh`, { timeout: 120_000 }, async (t) => {
-  const [onlyWeb, noWeb, nobody, ...more] = await readBlocks(page, 'yaml');
+  const [onlyWeb, noWeb, nobody, readers, ...more] = await readBlocks(page, 'yaml');
   const [plain, refused, denied, ...others] = (await readBlocks(page, 'sh')).map((line) => line.trim().split(' ').slice(1));
   assert.deepEqual([more, others], [[], []], 'something of the page is not run here');
   const mesh = await GuardedMesh.start(t);
@@ -73,5 +73,18 @@ test(`${page}: every policy and command on it, against a whole mesh`, { timeout:
   await until('nobody to be let in', async () => (await statusOf(fromWeb)) === 403 && (await statusOf(fromTill)) === 403);
   await mesh.configure('nobody.yaml');
   await until('both to be let in', async () => (await statusOf(fromWeb)) === 200 && (await statusOf(fromTill)) === 200);
+
+  await mesh.configure('readers.yaml', readers);
+  await until('a path to be refused', async () => (await fromWeb.status('/')) === 403);
+  for (const [path, status] of [
+    ['/orders/1', 200],
+    ['//orders/.%2f1?x=y', 200],
+    ['/orders/1/items', 403],
+    ['/public/../orders', 403],
+  ] as const) {
+    assert.equal(await fromWeb.status(path), status, path);
+  }
+  const readBy = await until('the access log of who let in', () => orders.access.find((e) => e['path'] === '/orders/1'));
+  assert.equal(readBy['authz_rule'], 'ns[shop]-policy[orders-readers]-rule[0]');
   assert.deepEqual([fromWeb.alive, fromTill.alive], [true, true], 'one connection each, through all of it');
 });

@@ -37,7 +37,7 @@ test('a gateway that ends mTLS for a service without a sidecar refuses whom the 
   await become('both are again', 200, 200);
   assert.deepEqual([fromWeb.alive, fromTill.alive], [true, true]);
 
-  await mesh.configure('legacy.yaml', policy('action: AUDIT, rules: [{}]'));
-  await until('the log to say why', () => mesh.lines.some((line) => /spec\.action: AUDIT is not supported/.test(line)));
+  await mesh.configure('legacy.yaml', policy('action: CUSTOM, rules: [{}]'));
+  await until('the log to say why', () => mesh.lines.some((line) => /spec\.action: CUSTOM is not supported/.test(line)));
   assert.deepEqual(await statuses(), [200, 200], 'the last good one stays in force');
 });

@@ -12,6 +12,7 @@ import { silentLog } from '../../../core/log.ts';
 import { clusterSan } from '../../../core/model/index.ts';
 import { systemClock } from '../../../core/system-clock.ts';
 import { parseGatewayOptions, type RunningGateway, startGateway } from '../../../gateway/main.ts';
+import type { AgentOptionsInput } from '../../../sidecar-vm/main.ts';
 import { agentOptions, runTestAgent, type TestAgent } from '../../support/agent-plane.ts';
 import { temporaryDir } from '../../support/control-plane.ts';
 import { deadPort, TestSockets } from '../../support/mesh-sockets.ts';
@@ -103,7 +104,13 @@ export class GuardedMesh {
   }
 
   /** A VM of `shop` with an echo app behind its agent, which reaches `orders` on `local` and `legacy` on `toLegacy`. */
-  async vm(name: string, port: number, labels: Record<string, string> = {}, group?: string): Promise<TestVm> {
+  async vm(
+    name: string,
+    port: number,
+    labels: Record<string, string> = {},
+    group?: string,
+    more: Pick<AgentOptionsInput, 'proxy' | 'envoyPath'> = {},
+  ): Promise<TestVm> {
     const app = await startEchoApp(name);
     onEnd(this.#t, () => app.close());
     const member = group === undefined ? [] : ['--group', group];
@@ -114,6 +121,7 @@ export class GuardedMesh {
       stateDir: await temporaryDir(this.#t),
       token,
       instance: `vm-${name}`,
+      ...more,
       network: 'east',
       labels,
       services: [{ namespace: 'shop', name, port, appPort: app.port, health }],

@@ -265,7 +265,7 @@ test('what registered with another living replica is not expired here; what its 
   const plane = await control(t);
   const clock = new ManualClock();
   const record = { ...workloadRecord, replica: 'other' };
-  const key = await plane.instances.register(record);
+  const { key } = await plane.instances.register(record);
   const lease = await plane.store.grantLease(60_000);
   await plane.store.txn({ if: [], then: [{ op: 'put', key: 'replicas/other', value: Buffer.alloc(0), lease: lease.id }] });
   const presence = new Presence(plane.store, 'this');

@@ -3,8 +3,9 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { readTable } from '../../../core/os/index.ts';
 import { systemClock } from '../../../core/system-clock.ts';
-import { ProcHolders, readTable, SocketWatcher } from '../../../sidecar-vm/sockets/index.ts';
+import { ProcHolders, SocketWatcher } from '../../../sidecar-vm/sockets/index.ts';
 import { onEnd } from '../../support/on-end.ts';
 import { until } from '../../support/until.ts';
 

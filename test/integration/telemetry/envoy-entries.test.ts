@@ -16,7 +16,7 @@ import {
   TCPAccessLogEntry,
 } from '../../../core/xds/gen/envoy/data/accesslog/v3/accesslog.ts';
 import { AccessLogServiceClient, StreamAccessLogsMessage } from '../../../core/xds/gen/envoy/service/accesslog/v3/als.ts';
-import { startLocalServer } from '../../../gateway/index.ts';
+import { startLocalServer } from '../../../gateway/envoy/index.ts';
 import { temporaryDir } from '../../support/control-plane.ts';
 import { MeshPki } from '../../support/mesh-pki.ts';
 import { onEnd } from '../../support/on-end.ts';

@@ -83,8 +83,11 @@ const rule: fc.Arbitrary<AuthzRule> = fc
     ...(also === null ? {} : { also }),
   }));
 
-const matcherOf = (rules: readonly AuthzRule[]) =>
-  RBAC.decode(networkRbac({ trustDomain: 'mesh.test', rules, deniedSerials: [] }, 'x').config.value).matcher;
+const matcherOf = (rules: readonly AuthzRule[], federated?: readonly string[]) =>
+  RBAC.decode(
+    networkRbac({ trustDomain: 'mesh.test', rules, deniedSerials: [], ...(federated === undefined ? {} : { federated }) }, 'x').config
+      .value,
+  ).matcher;
 
 test('what Envoy is told decides as our own proxies do', () => {
   fc.assert(
@@ -112,4 +115,52 @@ test('nobody without exactly one identity and one cluster of this mesh is let in
   ];
   for (const sans of wrong) assert.equal(envoyAllows(matcherOf([allowAll]), sans), false, JSON.stringify(sans));
   assert.equal(envoyAllows(matcherOf([]), { uri: [uri], dns: [dns] }), false);
+});
+
+const partners = ['partner.example', 'mesh.test.partner'];
+const foreignPattern = fc.oneof(
+  principalPattern,
+  fc.constantFrom(
+    'partner.example/*',
+    'partner.example/ns/shop/sa/a',
+    'partner.example/w*',
+    'partner*',
+    '*/sa/a',
+    'mesh.test*',
+    'third.example/*',
+  ),
+);
+const foreignRule = fc
+  .tuple(rule, fc.array(foreignPattern, { maxLength: 2 }), fc.boolean())
+  .map(([each, principals, bare]): AuthzRule => ({ ...each, principals, ...(bare ? { namespaces: [], clusters: [] } : {}) }));
+const foreigner = fc
+  .tuple(fc.constantFrom(...partners), fc.constantFrom('/ns/shop/sa/a', '/workload', '/a/b', '/sa/a'))
+  .map(([domain, path]) => ({ principal: `${domain}${path}`, namespace: '', cluster: '', foreign: true as const }));
+
+test('callers of other trust domains, too, are decided by Envoy as by our own proxies, whatever DNS names they bring', () => {
+  let allowed = 0;
+  fc.assert(
+    fc.property(
+      fc.array(foreignRule, { maxLength: 4 }),
+      foreigner,
+      fc.constantFrom([], ['east.cluster.mesh.test'], ['a.cluster.mesh.test', 'b']),
+      (rules, who, dns) => {
+        const decided = authorize(rules, who).allowed;
+        allowed += decided ? 1 : 0;
+        assert.equal(envoyAllows(matcherOf(rules, partners), { uri: [`spiffe://${who.principal}`], dns }), decided);
+      },
+    ),
+    { numRuns: 3_000 },
+  );
+  assert.ok(allowed > 20, `${allowed} were allowed`);
+});
+
+test('who is federated changes nothing for callers of the mesh', () => {
+  fc.assert(
+    fc.property(fc.array(foreignRule, { maxLength: 4 }), caller, (rules, who) => {
+      const sans = { uri: [`spiffe://${who.principal}`], dns: [`${who.cluster}.cluster.mesh.test`] };
+      assert.equal(envoyAllows(matcherOf(rules, partners), sans), authorize(rules, who).allowed);
+    }),
+    { numRuns: 1_000 },
+  );
 });

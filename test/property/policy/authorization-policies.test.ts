@@ -8,8 +8,8 @@ import { nativeDialect } from '../../../control/snapshot/encode-native.ts';
 import { seal } from '../../../control/snapshot/seal.ts';
 import type { AuthorizationPolicyObject, ExportPolicyObject } from '../../../core/config/index.ts';
 import { native } from '../../../core/xds/index.ts';
-import { checkAuthz } from '../../../core/xds/validate-native.ts';
-import { authzOf } from '../../../gateway/state/convert.ts';
+import { checkAuthz } from '../../../core/xds/validate-authz.ts';
+import { authzOf } from '../../../gateway/state/convert-authz.ts';
 import { inputsOf, serviceOf, viewOf } from '../../support/catalog-view.ts';
 
 /** Istio's object as a user writes it. */
@@ -133,7 +133,7 @@ function overTheWire(rules: readonly AuthzRule[]): native.Authz {
 
 /** A reader from before there was `also`: what it does not know it skips. */
 const asOlderReader = ({ name, rules }: native.Authz) =>
-  authzOf({ name, rules: rules.map((rule) => ({ ...rule, also: [] })), guardedRules: [] }).rules;
+  authzOf(native.Authz.fromPartial({ name, rules: rules.map((rule) => ({ ...rule, also: [], condition: undefined })) })).rules;
 
 test('callers pass exactly when both the rules of the mesh and Istio would let them; in the control plane and over the wire alike', () => {
   let allowed = 0;

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { parseRow } from '../../../sidecar-vm/sockets/parse-row.ts';
-import { readTable } from '../../../sidecar-vm/sockets/read-table.ts';
+import { parseRow } from '../../../core/os/socket-row.ts';
+import { readTable } from '../../../core/os/socket-table.ts';
 
 const v4 = fc.tuple(...Array.from({ length: 4 }, () => fc.integer({ min: 0, max: 255 })));
 const port = fc.integer({ min: 0, max: 65_535 });

@@ -12,12 +12,15 @@ export interface SiteConfig {
   readonly peer: { readonly cluster: string; readonly namespaces: readonly string[] };
   /** Inclusive; where its gateways listen for callers without a sidecar. */
   readonly originatePorts: readonly [number, number];
+  /** Of SVIDs, such as `60s`; the program's own unless said. */
+  readonly svidTtl?: string;
   /** YAML of services without a sidecar. */
   readonly services?: string;
 }
 
 /** isthmus.yaml of one cluster: everything on loopback, on the ports given. */
-export function siteConfig({ cluster, folder, ports, root, exports, peer, originatePorts }: SiteConfig): string {
+export function siteConfig({ cluster, folder, ports, root, exports, peer, originatePorts, svidTtl }: SiteConfig): string {
+  const identity = { ...(root ? { rootDir: `${folder}/root` } : {}), ...(svidTtl === undefined ? {} : { svidTtl }) };
   return `apiVersion: isthmus.dev/v1alpha1
 kind: Mesh
 metadata: {name: ${cluster}}
@@ -29,7 +32,7 @@ spec:
   grpc: {listen: "127.0.0.1:${ports.grpc}"}
   api: {listen: "127.0.0.1:${ports.api}"}
   health: {listen: "127.0.0.1:${ports.health}"}
-${root ? `  identity: {rootDir: ${folder}/root}\n` : ''}  originate:
+${Object.keys(identity).length === 0 ? '' : `  identity: ${JSON.stringify(identity)}\n`}  originate:
     portRange: ${originatePorts.join('-')}
     sources: [{name: this-machine, cidrs: [127.0.0.0/8]}]
 ---

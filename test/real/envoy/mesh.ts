@@ -98,7 +98,7 @@ export class EnvoyNodes {
     const [inbound, dns, admin] = [await deadPort(), await deadPort(), await deadPort()];
     const service =
       serves === undefined
-        ? []
+        ? ['--call-only']
         : ['--service', `shop/${name}`, '--port', String(serves.port), '--app-port', String(serves.appPort), ...spoken];
     const args = [
       ...['vm', 'join', token, ...service, '--address', '127.0.0.1', '--instance', `vm-${instance}`, '--network', network, '--no-loopback'],

@@ -42,7 +42,7 @@ export async function joinMachine(host: Host, control: ControlHost, options: Mac
     command: process.execPath,
     args: [
       ...[cli, 'vm', 'join', token, '--grpc', '--address', host.address, '--instance', host.name, '--state-dir', stateDir],
-      ...(serves ? service(options, host) : []),
+      ...(serves ? service(options, host) : ['--call-only']),
     ],
     netns: host.netns,
     folder,

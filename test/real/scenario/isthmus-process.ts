@@ -61,7 +61,8 @@ export interface GatewayHost {
   moved(): Promise<void>;
 }
 
-export async function startGateway(host: Host, control: ControlHost): Promise<GatewayHost> {
+/** `flags` in place of `--advertise` with the host's address. */
+export async function startGateway(host: Host, control: ControlHost, flags?: readonly string[]): Promise<GatewayHost> {
   const token = await control.run('gateway', 'token', '--max-uses', '1');
   const folder = await makeWorkFolder(`gateway-${host.site}`);
   await writeFile(join(folder, 'token'), token, { mode: 0o600 });
@@ -76,8 +77,7 @@ export async function startGateway(host: Host, control: ControlHost): Promise<Ga
         join(folder, 'token'),
         '--state-dir',
         join(folder, 'state'),
-        '--advertise',
-        host.address,
+        ...(flags ?? ['--advertise', host.address]),
         '--instance',
         host.name,
       ],
@@ -110,7 +110,7 @@ export async function joinVm(host: Host, control: ControlHost, vm: VmOptions): P
   const token = await control.run('vm', 'token', vm.service, '--port', String(vm.port), '--max-uses', '1');
   const folder = await makeWorkFolder(`agent-${host.name}`);
   const app = ['--service', vm.service, '--port', String(vm.port), '--app-port', String(vm.appPort), '--health', 'http:/healthz'];
-  const more = [...(vm.appPort === undefined ? [] : app), ...(vm.flags ?? [])];
+  const more = [...(vm.appPort === undefined ? ['--call-only'] : app), ...(vm.flags ?? [])];
   return startServer({
     name: `agent-${host.name}`,
     command: process.execPath,

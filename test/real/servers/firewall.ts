@@ -8,6 +8,8 @@ export interface Firewall {
   readonly cut: readonly (readonly [string, string])[];
   /** Sites that nobody can dial into from outside. Their open connections and their own dials go on. */
   readonly closed: readonly string[];
+  /** Sites behind a NAT: what leaves one comes from the router's address on the way, and nothing is dialled into it. `subnet` as ADDRESS/BITS. */
+  readonly natted: readonly { readonly site: string; readonly subnet: string }[];
 }
 
 /** The whole rule set, to be loaded in one transaction by `nft -f`: no packet ever meets a half-made one. Pure. */
@@ -16,7 +18,7 @@ export function renderFirewall(firewall: Firewall): string {
   const rules = [
     ...firewall.cut.flatMap(([a, b]) => [`iifname ${quote(a)} oifname ${quote(b)} drop`, `iifname ${quote(b)} oifname ${quote(a)} drop`]),
     'ct state established,related accept',
-    ...firewall.closed.map((site) => `oifname ${quote(site)} ${refuse}`),
+    ...[...firewall.closed, ...firewall.natted.map(({ site }) => site)].map((site) => `oifname ${quote(site)} ${refuse}`),
     ...(firewall.ports.length > 0 ? [`tcp dport { ${firewall.ports.join(', ')} } ct state new accept`] : []),
     refuse,
   ];
@@ -27,7 +29,13 @@ export function renderFirewall(firewall: Firewall): string {
     '  chain refuse {\n    meta l4proto tcp reject with tcp reset\n    reject\n  }\n',
     `  chain forward {\n    type filter hook forward priority 0; policy drop;\n${lines('    ', rules)}  }\n`,
     '}\n',
+    'table ip isthmus_nat\nflush table ip isthmus_nat\n',
+    `table ip isthmus_nat {\n  chain postrouting {\n    type nat hook postrouting priority 100;\n${lines('    ', masquerade(firewall))}  }\n}\n`,
   ].join('');
+}
+
+function masquerade({ natted }: Firewall): readonly string[] {
+  return natted.map(({ site, subnet }) => `ip saddr ${subnet} oifname != ${quote(site)} masquerade`);
 }
 
 function quote(name: string): string {

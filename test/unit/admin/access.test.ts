@@ -18,12 +18,14 @@ const routes: [method: string, path: string, body: unknown, role: 'viewer' | 'op
   ['GET', '/v1/peers', undefined, 'viewer', 'mesh'],
   ['GET', '/v1/uninstall-plan', undefined, 'operator', 'mesh'],
   ['POST', '/v1/tokens', body.token, 'operator', 'default'],
+  ['GET', '/v1/attestors/default/ci/token', undefined, 'viewer', 'default'],
   ['POST', '/v1/peers/invite', {}, 'admin', 'mesh'],
   ['POST', '/v1/peers/join', { token: 'isthmus-peer-v1.xxxxxxxxx' }, 'admin', 'mesh'],
   ['DELETE', '/v1/peers/west', undefined, 'admin', 'mesh'],
   ['POST', '/v1/uninstall', { cluster: 'east' }, 'admin', 'mesh'],
   ['POST', '/v1/ca/sign', body.sign, 'admin', 'mesh'],
-  ['POST', '/v1/instances/vm-1/revoke', {}, 'operator', 'default'],
+  ['POST', '/v1/revocations', { target: 'vm-1' }, 'operator', 'default'],
+  ['GET', '/v1/revocations', undefined, 'operator', 'mesh'],
 ];
 
 const roles = ['viewer', 'editor', 'operator', 'admin'] as const;
@@ -34,7 +36,8 @@ test('the list above is every route there is', async (t) => {
   const { api } = await startAdmin(t);
   const known = routesOf(api).map((r) => `${r.method} ${r.path}`);
   const tested = routes.map(
-    ([method, path]) => `${method} ${path.split('?')[0]?.replace('/peers/west', '/peers/:cluster').replace('/vm-1/', '/:id/')}`,
+    ([method, path]) =>
+      `${method} ${path.split('?')[0]?.replace('/peers/west', '/peers/:cluster').replace('/default/ci/', '/:namespace/:name/')}`,
   );
   assert.deepEqual(tested.sort(), known.sort());
 });

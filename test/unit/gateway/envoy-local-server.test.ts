@@ -11,7 +11,7 @@ import { Secret } from '../../../core/xds/gen/envoy/extensions/transport_sockets
 import { ListenerDiscoveryServiceClient } from '../../../core/xds/gen/envoy/service/listener/v3/lds.ts';
 import { SecretDiscoveryServiceClient } from '../../../core/xds/gen/envoy/service/secret/v3/sds.ts';
 import { discovery, envoyTypeUrls } from '../../../core/xds/index.ts';
-import { startLocalServer } from '../../../gateway/index.ts';
+import { startLocalServer } from '../../../gateway/envoy/index.ts';
 import { temporaryDir } from '../../support/control-plane.ts';
 import { MeshPki } from '../../support/mesh-pki.ts';
 import { onEnd } from '../../support/on-end.ts';

@@ -3,8 +3,8 @@ import test from 'node:test';
 import { authorizationPolicies, authorize, callerPolicies, explainDecision } from '../../../control/policy/index.ts';
 import { compileAuthz } from '../../../control/snapshot/build-service.ts';
 import type { AuthorizationPolicyObject, AuthorizationPolicySpec, ExportPolicyObject } from '../../../core/config/index.ts';
-import type { native } from '../../../core/xds/index.ts';
-import { checkAuthz } from '../../../core/xds/validate-native.ts';
+import { native } from '../../../core/xds/index.ts';
+import { checkAuthz } from '../../../core/xds/validate-authz.ts';
 import { inputsOf, serviceOf, viewOf } from '../../support/catalog-view.ts';
 
 type AuthorizationSource = AuthorizationPolicySpec['rules'][number]['from'][number];
@@ -149,9 +149,17 @@ test('explain names what decided: the denying rule, the ALLOW policies that did 
 
 test('a data plane refuses conditions in the wrong list, empty ones, and patterns that nobody evaluates', () => {
   const match: native.AuthzMatch = { principals: ['a'], namespaces: [], clusters: [], notPrincipals: [], notNamespaces: [] };
-  const rule: native.AuthzRule = { action: 1, name: 'r', principals: [], namespaces: [], clusters: [], also: [match] };
+  const rule: native.AuthzRule = {
+    action: 1,
+    name: 'r',
+    principals: [],
+    namespaces: [],
+    clusters: [],
+    also: [match],
+    condition: undefined,
+  };
   const faults = (rules: native.AuthzRule[], guardedRules: native.AuthzRule[]) =>
-    checkAuthz({ name: 'shop/orders', rules, guardedRules }).map((v) => v.path);
+    checkAuthz(native.Authz.fromPartial({ name: 'shop/orders', rules, guardedRules })).map((v) => v.path);
   assert.deepEqual(faults([{ ...rule, action: 2 }], [rule]), []);
   assert.deepEqual(faults([rule], [{ ...rule, also: [] }]), ['rules[0].also', 'guardedRules[0].also']);
   assert.deepEqual(faults([], [{ ...rule, action: 2 }]), ['guardedRules[0].action']);

@@ -94,3 +94,12 @@ test('instances of different identities never share an id, and a label is the se
   assert.equal(new Set(record.endpoints.map((endpoint) => endpoint.instance)).size, 2);
   assert.deepEqual(record.labels, { tier: 'web' });
 });
+
+test('behind a NAT: published wherever it is seen from, at an address that is nobody else’s, with the gateways that it has tunnels to', () => {
+  const tunnel = { secretSha256: 'ab'.repeat(32), gateways: ['east/gw1', 'east/gw2'] };
+  const behind = { tunnel, addresses: ['192.168.1.7'], seenFrom: '203.0.113.9' };
+  const [one, other] = made(workload('a', behind), workload('b', behind)).endpoints;
+  assert.deepEqual(one?.tunnel, { secretSha256: tunnel.secretSha256, gateways: ['gw1', 'gw2'] });
+  assert.match(one?.address ?? '', /^fd[0-9a-f]{2}:/);
+  assert.notEqual(one?.address, other?.address);
+});

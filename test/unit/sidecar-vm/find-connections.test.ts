@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { SocketRow, SocketState } from '../../../core/os/socket-row.ts';
 import { CallerMemory, callerRetentionMs } from '../../../sidecar-vm/sockets/caller-memory.ts';
 import { findConnections } from '../../../sidecar-vm/sockets/find-connections.ts';
-import type { SocketRow, SocketState } from '../../../sidecar-vm/sockets/parse-row.ts';
 
 let inodes = 100;
 function row(local: string, remote: string, state: SocketState = 'open', more: Partial<SocketRow> = {}): SocketRow {

@@ -56,3 +56,30 @@ test('a wildcard bind and a loopback bind of one port exclude each other, so a t
   assert.equal(set.listeners.length, 0);
   await (await listen('0.0.0.0', port)).close();
 });
+
+test('explicit ports are on the bridge of containers too, and never on all addresses', () => {
+  const explicit = new Map([['orders.shop.mesh.internal:8080', 18080]]);
+  const policy = { reserved: new Set<number>(), explicit, loopbackAddresses: false, listenAddresses: ['172.17.0.1', '127.0.0.1'] };
+  const { listeners } = planListeners([orders], table, policy);
+  assert.deepEqual(
+    listeners.map((l) => `${l.address}:${l.port}`),
+    ['127.0.0.1:18080', '172.17.0.1:18080'],
+  );
+});
+
+test('what a packet filter leads to the agent is bound nowhere: no port is taken, while its rules are there', () => {
+  const addresses = new Map([[orders.hosts[0], ['10.20.0.15']]]);
+  const policy = { reserved: new Set([8080]), explicit: new Map<string, number>(), loopbackAddresses: true };
+  const own = table.assigned.get(orders.hosts[0]);
+  const planned = (inPlace: boolean) => planListeners([orders], table, { ...policy, capture: { inPlace, addresses } });
+  for (const inPlace of [true, false]) {
+    assert.deepEqual(
+      planned(inPlace).listeners.map((l) => [l.address, l.captured]),
+      [
+        [own, true],
+        ['10.20.0.15', true],
+      ],
+    );
+  }
+  assert.deepEqual([planned(true).taken.length, planned(false).taken.map((each) => each.port)], [0, [8080]]);
+});

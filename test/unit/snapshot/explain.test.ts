@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { callerPolicies } from '../../../control/policy/index.ts';
+import { authorizationPolicies, callerPolicies } from '../../../control/policy/index.ts';
 import { explain } from '../../../control/snapshot/index.ts';
+import type { ExplainedRequest } from '../../../core/admin/index.ts';
+import type { AuthzAttribute, AuthzCondition } from '../../../core/authz/index.ts';
 import { gatewayOf, inputsOf, serviceOf, viewOf } from '../../support/catalog-view.ts';
 import { clusterOf, routingTo, trafficModel } from '../../support/traffic-sketch.ts';
 
@@ -69,4 +71,45 @@ test('traffic rules are told: what a port leads to, by which share, how many end
   ]);
   const near = told.steps.find((s) => s.stage === 'gateway')?.details.slice(0, 3);
   assert.deepEqual(near, ['caller in eu/a', 'priority 0: eu/a', 'priority 1: us/a']);
+});
+
+test('of one request it is told which rule decides, and what would have to be otherwise', () => {
+  const spec = (action: 'ALLOW' | 'DENY', when: AuthzCondition) => ({ selector: {}, action, rules: [{ from: [], when }] });
+  const is = (attribute: AuthzAttribute, patterns: string[], names: string[] = []): AuthzCondition => ({
+    kind: 'test',
+    attribute,
+    names,
+    patterns,
+  });
+  const objects = [
+    {
+      kind: 'AuthorizationPolicy',
+      name: 'readers',
+      namespace: 'shop',
+      spec: spec('ALLOW', { kind: 'all', of: [is('method', ['GET']), is('path', ['/api/*'])] }),
+    },
+    { kind: 'AuthorizationPolicy', name: 'no-tests', namespace: 'shop', spec: spec('DENY', is('header', ['test-*'], ['x-tenant'])) },
+  ] as const;
+  const inputs = inputsOf(viewOf([orders]), { policies: [...policies, authorizationPolicies(objects)] });
+  const told = (request?: ExplainedRequest) => {
+    const { verdict, steps } = explain(inputs, 'vm-1', 'shop/orders', request);
+    return [verdict, steps.at(-1)?.text, steps.at(-1)?.details.filter((line) => /not match|change/.test(line))];
+  };
+  const [readers, noTests] = ['readers', 'no-tests'].map((name) => `ns[shop]-policy[${name}]-rule[0]`);
+  assert.deepEqual(told({ path: '/api//x' }), ['allowed', `allowed by "${readers}"`, []]);
+  assert.deepEqual(
+    told({ method: 'POST', path: '/api/x' })
+      .slice(0, 1)
+      .concat(told({ method: 'POST', path: '/api/x' })[2] ?? ''),
+    ['denied', `allow ${readers} does not match: method is not GET`],
+  );
+  assert.deepEqual(told({ path: '/api/x', headers: { 'x-tenant': 'test-1' } }), [
+    'denied',
+    `denied by "${noTests}"`,
+    [`deny ${noTests} would have to change`],
+  ]);
+  const [verdict, text, missing] = told();
+  assert.equal(verdict, 'allowed');
+  assert.match(String(text), /^some requests are allowed: say --method/);
+  assert.deepEqual(missing, [`allow ${readers} does not match: method is not known; path is not known`]);
 });

@@ -1,16 +1,18 @@
 import { randomBytes } from 'node:crypto';
+import { isCidr } from '../../../../core/cidr.ts';
 import { MeshError } from '../../../../core/errors.ts';
-import { isDnsLabel, parseSpiffeId } from '../../../../core/model/index.ts';
 import { sha256Hex } from '../../../../core/pki/index.ts';
 import type { Store } from '../../../../core/store.ts';
 import { accept, type Checked, reject, type Violation } from '../../../../core/validate.ts';
 import type { Ledger } from '../../ledger.ts';
 import { decodeRecord, getRecord, putRecord } from '../../record.ts';
-import type { Claims } from '../contract.ts';
-import { isCidr } from './cidr.ts';
+import { claimFaults } from '../check-claims.ts';
+import type { Claims, Grant } from '../contract.ts';
 import { type TokenRecord, type TokenUse, tokenKeys, tokensPrefix, usesPrefix } from './record.ts';
 
 const day = 86_400_000;
+/** JoinTokenAttestor's name. */
+const joinToken = 'join-token';
 
 export interface TokenRequest {
   readonly claims: Claims;
@@ -80,6 +82,28 @@ export async function revokeToken(store: Store, ledger: Ledger, id: string, now:
   throw new MeshError('CONFLICT', `token ${id} changed again and again`, { retryable: true });
 }
 
+/** What was granted on a token. Undefined: there is no such token. */
+export async function grantsOfToken(store: Store, id: string): Promise<readonly string[] | undefined> {
+  if ((await getRecord<TokenRecord>(store, tokenKeys.token(id))) === undefined) return undefined;
+  return (await store.list(usesPrefix(id))).entries.map((entry) => decodeRecord<TokenUse>(entry).grant);
+}
+
+/** For a grant that is revoked: no other key gets that instance again by the token that it was granted on. Idempotent. */
+export async function shutOut(store: Store, grant: Grant): Promise<void> {
+  if (grant.attestor !== joinToken) return;
+  await store.txn({ if: [], then: [putRecord(tokenKeys.shutOut(grant.proof, grant.instance), { grant: grant.id })] });
+}
+
+/** Ids of the tokens of these grants that another key may still redeem. */
+export async function openTokensOf(store: Store, grants: readonly Grant[], now: number): Promise<readonly string[]> {
+  const ids = new Set(grants.filter((grant) => grant.attestor === joinToken).map((grant) => grant.proof));
+  const tokens = await Promise.all([...ids].map((id) => getRecord<TokenRecord>(store, tokenKeys.token(id))));
+  return tokens.flatMap((token) => {
+    if (token === undefined || token.value.revoked || token.value.expiresAt <= now) return [];
+    return token.value.uses < token.value.maxUses ? [token.value.id] : [];
+  });
+}
+
 /**
  * After a restore from backup, when nobody knows which of them were redeemed since: no new key gets anything on a token of before. Machines
  * whose key is bound already go on. Returns how many tokens that ended.
@@ -92,20 +116,10 @@ export async function voidOutstandingTokens(store: Store, now: number): Promise<
 }
 
 function faults(request: TokenRequest): Violation[] {
-  const found: Violation[] = [];
+  const found = claimFaults(request.claims);
   const must = (held: boolean, path: string, message: string) => {
     if (!held) found.push({ path, message });
   };
-  const { claims } = request;
-  must(isDnsLabel(claims.namespace), 'namespace', 'must be a DNS label');
-  const id = parseSpiffeId(`spiffe://td/ns/${claims.namespace}/sa/${claims.serviceAccount}`);
-  must(id !== undefined, 'serviceAccount', 'must be letters, digits, dots, dashes and underscores');
-  claims.services.forEach((service, index) => {
-    must(isDnsLabel(service.namespace), `services[${index}].namespace`, 'must be a DNS label');
-    must(service.name === '*' || isDnsLabel(service.name), `services[${index}].name`, 'must be a DNS label, or *');
-    must(service.ports.every(isPort), `services[${index}].ports`, 'must be 1-65535');
-  });
-  for (const [index, cidr] of claims.addresses.entries()) must(isCidr(cidr), `addresses[${index}]`, 'must be an IP or CIDR');
   for (const [index, cidr] of (request.sources ?? []).entries()) must(isCidr(cidr), `sources[${index}]`, 'must be an IP or CIDR');
   must(within(request.ttlMs ?? 1_000, 1_000, 30 * day), 'ttl', 'must be 1 s to 30 d');
   must(within(request.rejoinMs ?? 0, 0, 365 * day), 'rejoin', 'must be 0 to 365 d');
@@ -113,5 +127,4 @@ function faults(request: TokenRequest): Violation[] {
   return found;
 }
 
-const isPort = (port: number) => Number.isInteger(port) && port >= 1 && port <= 65_535;
 const within = (value: number, low: number, high: number) => Number.isFinite(value) && value >= low && value <= high;

@@ -25,6 +25,8 @@ export interface TokenRecord {
 export const tokenKeys = {
   token: (id: string) => `ca/tokens/${id}`,
   use: (id: string, keySha256: string) => `ca/token-uses/${id}/${keySha256}`,
+  /** An instance that was revoked does not come back with another key by the token that it came by. */
+  shutOut: (id: string, instance: string) => `ca/token-shut-out/${id}/${instance}`,
 };
 export const tokensPrefix = 'ca/tokens/';
 export const usesPrefix = (id: string): string => `ca/token-uses/${id}/`;

@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs';
-import { parseRow, type SocketRow } from './parse-row.ts';
+import { parseRow, type SocketRow } from './socket-row.ts';
 
 /** Beyond it the table is not read to its end: some 400,000 sockets. */
 const maxBytes = 64 * 1024 * 1024;

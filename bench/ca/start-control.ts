@@ -1,0 +1,42 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import type { CaControlBrief, CaControlReady, CaControlUsage } from './contract.ts';
+
+/** The argument with which main serves in place of measuring. */
+export const caControlArgument = 'ca-control-process';
+const patienceMs = 120_000;
+
+/** A control plane in a process of its own, so that its memory and CPU are its own. */
+export interface CaControl extends CaControlReady {
+  usage(): Promise<CaControlUsage>;
+  /** As a crash does it. */
+  kill(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export async function startCaControl(brief: CaControlBrief): Promise<CaControl> {
+  const [, main = ''] = process.argv;
+  const child = fork(main, [caControlArgument], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], execArgv: ['--expose-gc'] });
+  const exited = once(child, 'exit');
+  const ask = async (order: unknown): Promise<unknown> => {
+    const signal = AbortSignal.timeout(patienceMs);
+    const answered = once(child, 'message', { signal });
+    child.send(order as object);
+    const first = await Promise.race([answered, exited.then(() => undefined)]);
+    if (first === undefined) throw new Error('the control plane under test ended before it answered');
+    return first[0];
+  };
+  const ready = (await ask(brief)) as CaControlReady;
+  const end = async (how: () => void) => {
+    how();
+    const hung = setTimeout(() => child.kill('SIGKILL'), 30_000);
+    await exited;
+    clearTimeout(hung);
+  };
+  return {
+    ...ready,
+    usage: () => ask('usage') as Promise<CaControlUsage>,
+    kill: () => end(() => child.kill('SIGKILL')),
+    stop: () => end(() => (child.connected ? child.disconnect() : child.kill())),
+  };
+}

@@ -1,0 +1,22 @@
+import type { AuthorityStatus } from '../../core/admin/index.ts';
+
+const kinds = { root: 'root', intermediate: 'signs', staged: 'signs next', previous: 'signed before', peer: 'of a peer' } as const;
+
+export function authorityText(status: AuthorityStatus): string {
+  const { cluster, trustDomain, ready, needsSignature, certificates, holding, rotation } = status;
+  const lines = [`Authority of cluster ${cluster}, trust domain ${trustDomain}${ready ? '' : ': it cannot issue yet'}`];
+  for (const { kind, cluster: signer, fingerprint, root, notAfter, online, endsSoon } of certificates) {
+    const what = kind === 'peer' ? `signs for ${signer}` : kinds[kind];
+    const under = root === '' ? '' : ` under ${root.slice(0, 16)}`;
+    const here = kind === 'root' && online ? ', online here' : '';
+    lines.push(`  ${what.padEnd(16)} ${fingerprint.slice(0, 16)}${under} until ${notAfter}${here}${endsSoon ? ' ENDS SOON' : ''}`);
+  }
+  if (needsSignature) {
+    lines.push(
+      '  A new signing certificate is needed, and no root is online here. Unless a peer has it: isthmus ca request, ca sign, ca install',
+    );
+  }
+  for (const { name, reason } of holding) lines.push(`  ${name} ${reason}`);
+  if (rotation !== null) lines.push(`  rotation ${rotation.id}: ${rotation.phase} (isthmus ca rotate status)`);
+  return lines.join('\n');
+}

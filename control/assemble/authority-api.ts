@@ -1,0 +1,106 @@
+import type { AuthorityCertificate, AuthorityStatus, RotationStatus } from '../../core/admin/index.ts';
+import type { Clock } from '../../core/clock.ts';
+import { MeshError } from '../../core/errors.ts';
+import { type Certificate, csrToPem, fingerprintOf, parseCertificate, pemBlocks } from '../../core/pki/index.ts';
+import type { AuthorityApi } from '../admin/index.ts';
+import { type Authority, issuerFromPem, type RotationDriver, type RotationView, rootOver, type TrustKeeper } from '../ca/index.ts';
+
+export interface AuthorityApiParts {
+  readonly authority: Authority;
+  readonly driver: RotationDriver;
+  readonly keeper: TrustKeeper;
+  readonly clock: Clock;
+}
+
+/** The certificate authority as the API sees it. */
+export function authorityApi({ authority, driver, keeper, clock }: AuthorityApiParts): AuthorityApi {
+  const rotation = async () => {
+    const view = await driver.view();
+    return view === undefined ? null : rotationStatus(view);
+  };
+  const status = async (): Promise<AuthorityStatus> => ({
+    cluster: authority.cluster,
+    trustDomain: authority.trustDomain,
+    ready: authority.ready,
+    needsSignature: authority.due && authority.signer === undefined,
+    version: authority.trust.version,
+    signingRoot: authority.signingRoot ?? '',
+    certificates: certificates(authority, clock.now()),
+    holding: keeper.holding.map((each) => ({ ...each })),
+    rotation: await rotation(),
+  });
+  return {
+    status,
+    rotate: async (request) => {
+      const before = await rotation();
+      const { action, step = false, without = [], force = false, newRootKey } = request;
+      if (action === 'start') {
+        const given = newRootKey === undefined ? {} : { root: issuerFromPem(newRootKey, 'the new root') };
+        await driver.start({ step, without, ...given });
+      } else if (action === 'continue') await driver.go({ without, force });
+      else await driver.abort();
+      const value = await rotation();
+      if (value === null) throw new MeshError('NOT_FOUND', 'no rotation is under way');
+      return { value, diff: [{ subject: `ca/rotation/${value.id}`, ...(before === null ? {} : { before }), after: value }] };
+    },
+    request: async () => ({
+      cluster: authority.cluster,
+      trustDomain: authority.trustDomain,
+      csr: csrToPem(await authority.intermediateCsr()),
+    }),
+    install: async ({ certificate, roots }) => {
+      const [der] = pemBlocks(certificate, 'CERTIFICATE');
+      if (der === undefined) throw new MeshError('CONFIG_INVALID', 'certificate holds no certificate in PEM');
+      await authority.installIntermediate(
+        der,
+        roots.flatMap((text) => pemBlocks(text, 'CERTIFICATE')),
+      );
+      const value = await status();
+      return {
+        value,
+        diff: [{ subject: `intermediate/${authority.cluster}`, after: value.certificates.filter((c) => c.kind !== 'peer') }],
+      };
+    },
+  };
+}
+
+function rotationStatus({ record, missing, asks }: RotationView): RotationStatus {
+  const time = (at: number) => new Date(at).toISOString();
+  return {
+    id: record.id,
+    phase: record.phase,
+    aborting: record.goal === 'from',
+    startedAt: time(record.startedAt),
+    from: record.from,
+    to: record.to ?? '',
+    step: record.step,
+    asks,
+    without: [...record.without],
+    force: record.force,
+    missing: missing.map((each) => ({ ...each })),
+    history: record.history.map(({ phase, at }) => ({ phase, at: time(at) })),
+  };
+}
+
+function certificates(authority: Authority, now: number): AuthorityCertificate[] {
+  const { trust, intermediate, staged, cluster } = authority;
+  const online = new Set(authority.online.map((root) => fingerprintOf(root.certificate)));
+  const of = (kind: AuthorityCertificate['kind'], certificate: Certificate, signer: string): AuthorityCertificate => ({
+    kind,
+    cluster: signer,
+    fingerprint: fingerprintOf(certificate),
+    root: kind === 'root' ? '' : (rootOver(certificate, trust.roots) ?? ''),
+    serial: certificate.serial,
+    notAfter: new Date(certificate.notAfter).toISOString(),
+    online: kind === 'root' ? online.has(fingerprintOf(certificate)) : signer === cluster && kind !== 'previous',
+    endsSoon: (certificate.notAfter - now) / (certificate.notAfter - certificate.notBefore) < 1 / 3,
+  });
+  const signers = authority.bundle().intermediates.flatMap(({ cluster: signer, certificate: der }) => {
+    const parsed = parseCertificate(der);
+    if (!parsed.ok) return [];
+    const is = (one: Certificate | undefined) => one?.der.equals(parsed.value.der) === true;
+    const kind = signer !== cluster ? 'peer' : is(intermediate) ? 'intermediate' : is(staged) ? 'staged' : 'previous';
+    return [of(kind, parsed.value, signer)];
+  });
+  return [...trust.roots.map((root) => of('root', root, '')), ...signers];
+}

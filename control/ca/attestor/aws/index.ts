@@ -1,0 +1,1 @@
+export { AwsProver } from './aws-prover.ts';

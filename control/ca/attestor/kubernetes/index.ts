@@ -1,0 +1,2 @@
+export type { ReviewTokens } from './contract.ts';
+export { KubernetesProver } from './kubernetes-prover.ts';

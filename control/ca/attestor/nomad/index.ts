@@ -1,0 +1,1 @@
+export { NomadProver } from './nomad-prover.ts';

@@ -1,0 +1,1 @@
+export { OidcProver } from './oidc-prover.ts';

@@ -1,0 +1,3 @@
+export type { AttestorSurroundings, ClosableAttestor } from './create-attestor.ts';
+export { createAttestor } from './create-attestor.ts';
+export { sweepProofs } from './sweep-proofs.ts';

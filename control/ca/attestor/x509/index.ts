@@ -1,0 +1,1 @@
+export { X509Prover } from './x509-prover.ts';

@@ -1,0 +1,2 @@
+export { fetchKeys } from './fetch-keys.ts';
+export { KeySets } from './key-sets.ts';

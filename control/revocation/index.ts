@@ -1,0 +1,2 @@
+export type { RevocationTarget } from './revoke.ts';
+export { grantsMeant, revoke } from './revoke.ts';

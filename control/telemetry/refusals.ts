@@ -1,0 +1,80 @@
+import { Counter, type Registry } from 'prom-client';
+import type { Log } from '../../core/log.ts';
+
+/** Who or what was turned away. Closed: it is a label. */
+export type RefusedWhat =
+  | 'attestation'
+  | 'connection'
+  | 'federation'
+  | 'join'
+  | 'registration'
+  | 'renewal'
+  | 'revocation'
+  | 'token'
+  | 'tunnel';
+
+/** Why. Closed: it is a label, and alert rules name it; what is special to one case belongs in the detail. */
+export type RefusalReason =
+  | 'bad-certificate' // a client certificate that does not hold; the detail says how
+  | 'bad-csr' // not a request, or its signature does not prove possession of its key
+  | 'bad-grant' // a policy's rule matched, and what it grants cannot be
+  | 'bad-signature'
+  | 'expired'
+  | 'fenced' // somebody newer holds it
+  | 'issuer-refused' // who made it was asked, and does not say that it holds
+  | 'issuer-unavailable' // its keys are not known and cannot be had now
+  | 'limited' // too many, too often
+  | 'malformed' // cannot be read as what it should be
+  | 'missing-claim' // without exp, jti or what else it has to say
+  | 'no-certificate'
+  | 'no-rule' // the proof holds, and no policy gives it anything
+  | 'not-issued-here' // this cluster's ledger does not know it
+  | 'not-yet-valid'
+  | 'replayed' // bound to another key already
+  | 'revoked'
+  | 'too-large'
+  | 'too-long-lived' // valid for longer than is accepted
+  | 'unknown-attestor'
+  | 'unknown-key' // signed by a key that the issuer does not publish
+  | 'unknown-token'
+  | 'unreachable' // what it says of itself was tried, and is not so
+  | 'untrusted-issuer' // of another issuer, authority or account
+  | 'used-up'
+  | 'wrong-address'
+  | 'wrong-algorithm'
+  | 'wrong-audience'
+  | 'wrong-cluster'
+  | 'wrong-instance'
+  | 'wrong-name' // asks for an identity other than the one that is proven
+  | 'wrong-role'
+  | 'wrong-secret'
+  | 'wrong-service'
+  | 'wrong-source'
+  | 'wrong-trust-domain';
+
+/** Where every refused credential is said: on the side that refuses, once, with its reason and without the credential. */
+export interface Refusals {
+  /** `detail` is for people who run this side; it holds no secret, and is never sent. `fields` go into the log alone. */
+  refuse(what: RefusedWhat, reason: RefusalReason, detail: string, fields?: Readonly<Record<string, unknown>>): void;
+}
+
+export type RefusalCounter = Counter<'what' | 'reason'>;
+
+export function createRefusalCounter(registry: Registry): RefusalCounter {
+  return new Counter({
+    name: 'isthmus_refusals_total',
+    help: 'Credentials and requests that were refused, by why.',
+    labelNames: ['what', 'reason'],
+    registers: [registry],
+  });
+}
+
+/** Logs as a warning, and counts where there is a counter. */
+export function createRefusals(log: Log, counter?: RefusalCounter): Refusals {
+  return {
+    refuse(what, reason, detail, fields = {}) {
+      counter?.inc({ what, reason });
+      log.warn({ ...fields, reason, detail }, `${what} refused`);
+    },
+  };
+}

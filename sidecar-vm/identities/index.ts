@@ -1,0 +1,11 @@
+export { outboundCallers } from './callers.ts';
+export type { OpenIdentity } from './open-identities.ts';
+export { openIdentities } from './open-identities.ts';
+export { ownName } from './options.ts';
+export { programFile, ticksNow } from './program-file.ts';
+export { joinRegistrations, reportOf } from './registrations.ts';
+export type { ChangedIdentities } from './saved-identities.ts';
+export { addIdentity, removeIdentity } from './saved-identities.ts';
+export type { CallerFacts, Selectors } from './selectors.ts';
+export { asksForFile, identityOf, noSelectors, overlaps, selectorsText } from './selectors.ts';
+export { ownServices, servedByOwner, withAllServices } from './services.ts';

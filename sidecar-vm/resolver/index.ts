@@ -1,0 +1,2 @@
+export type { ResolverMode } from './install.ts';
+export { installResolver, planResolver, removeResolver, showResolver } from './install.ts';

@@ -1,0 +1,3 @@
+export { superviseAgent } from './supervise-agent.ts';
+export type { Supervised } from './worker.ts';
+export { supervised } from './worker.ts';

@@ -1,0 +1,89 @@
+import type { SendHandle } from 'node:child_process';
+import type { Socket } from 'node:dgram';
+import type { Server } from 'node:net';
+import { type ListenerKeeper, type ListenPlace, ownListeners, settled } from '../../core/listeners/index.ts';
+import { keyOf, type ToSupervisor } from './protocol.ts';
+
+/** A listening socket between two processes: what Node hands over between them. */
+export type Handle = NonNullable<SendHandle>;
+
+export type Say = (message: ToSupervisor, handle?: Handle) => void;
+
+/**
+ * Listening sockets that a supervisor keeps, so that there is no moment without one while a worker takes over from another: who connects
+ * between the two waits in the kernel's queue.
+ */
+export class KeptListeners implements ListenerKeeper {
+  readonly #say: Say;
+  readonly #waiting = new Map<string, Handle>();
+  #handedOver = false;
+
+  constructor(say: Say) {
+    this.#say = say;
+  }
+
+  /** One that was kept. */
+  take(key: string, handle: Handle): void {
+    this.#waiting.set(key, handle);
+  }
+
+  listen(server: Server, place: ListenPlace): Promise<void> {
+    const key = keyOf('tcp', place);
+    return this.#open(
+      server,
+      key,
+      (kept) => settled(server, 'listening', () => server.listen(kept)),
+      () => ownListeners.listen(server, place),
+    );
+  }
+
+  bind(socket: Socket, place: ListenPlace): Promise<void> {
+    const key = keyOf('udp', place);
+    // Its types know ports alone; a handle is taken as net.Server takes one.
+    const adopt = (kept: Handle) => settled(socket, 'listening', () => (socket as unknown as { bind(from: Handle): void }).bind(kept));
+    return this.#open(socket, key, adopt, () => ownListeners.bind(socket, place));
+  }
+
+  /** Closing gives nothing up from now on: somebody else serves there. */
+  handOver(): void {
+    this.#handedOver = true;
+  }
+
+  /** Nobody took over. */
+  goOn(): void {
+    this.#handedOver = false;
+  }
+
+  /** What nobody wanted has no listener any more: to be called once everything listens. */
+  dropUnclaimed(): void {
+    for (const [key, handle] of this.#waiting) {
+      (handle as { close?: () => void }).close?.();
+      this.#say({ say: 'drop', key });
+    }
+    this.#waiting.clear();
+  }
+
+  async #open(socket: Server | Socket, key: string, adopt: (kept: Handle) => Promise<void>, open: () => Promise<void>): Promise<void> {
+    const kept = this.#waiting.get(key);
+    this.#waiting.delete(key);
+    if (kept === undefined) {
+      await open();
+      const handle = handleOf(socket);
+      if (handle !== undefined) this.#say({ say: 'keep', key }, handle);
+    } else await adopt(kept);
+    socket.once('close', () => {
+      if (!this.#handedOver) this.#say({ say: 'drop', key });
+    });
+  }
+}
+
+/** libuv's handle, which Node passes between processes but has no public name for: `_handle` of a server, in a datagram socket's state. */
+function handleOf(socket: Server | Socket): Handle | undefined {
+  const { _handle: own } = socket as { _handle?: Handle };
+  if (own !== undefined && own !== null) return own;
+  for (const symbol of Object.getOwnPropertySymbols(socket)) {
+    const { handle } = ((socket as unknown as Record<symbol, unknown>)[symbol] ?? {}) as { handle?: Handle };
+    if (handle !== undefined && handle !== null) return handle;
+  }
+  return undefined;
+}

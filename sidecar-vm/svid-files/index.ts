@@ -1,0 +1,2 @@
+export type { KeptFiles } from './keep-files.ts';
+export { keepFiles } from './keep-files.ts';
