@@ -7,20 +7,19 @@ import { type AdminServer, describeAgent, registerAgentMetrics, startAdmin } fro
 import type { GrpcSupport } from './certificates/index.ts';
 import type { AgentDeps, AgentStatus, ListenAddress, RunningAgent } from './contract.ts';
 import { withDefaults } from './defaults.ts';
-import { type DnsServer, startDnsServer } from './dns/index.ts';
 import { agentFiles, askToLeave, isToLeave, sayLeft } from './files.ts';
 import { HealthBoard } from './health/index.ts';
 import { type OpenIdentity, openIdentities, withAllServices } from './identities/index.ts';
-import { inboundServices, NameDiscovery, type OpenedNames, OutboundKeeper, openNames, SettledState, want } from './mesh/index.ts';
+import { openNames, SettledState } from './mesh/index.ts';
 import type { AgentOptions } from './options.ts';
-import { type Capture, openCapture } from './parts/capture.ts';
 import { registerAll } from './parts/identities.ts';
+import { type MeshSide, openMesh } from './parts/mesh-side.ts';
 import { restAfterStart } from './parts/rest.ts';
 import { tunnelsSaid } from './parts/tunnels.ts';
 import { openWorkloads, type Workloads } from './parts/workload-api.ts';
 import { takenByOthers } from './proxy/index.ts';
 import { ProcHolders, SocketWatcher } from './sockets/index.ts';
-import { openFeed, openGrpc, openIdentity, openTraffic, type Traffic } from './start-parts.ts';
+import { openFeed, openGrpc, openIdentity, openTraffic, ownPids, type Traffic } from './start-parts.ts';
 import type { StateLock } from './state-lock.ts';
 import { suspectOf } from './suspicion.ts';
 
@@ -43,16 +42,13 @@ export class Agent implements RunningAgent {
   readonly #tasks: Promise<void>[] = [];
   #settle: { resolve: () => void; reject: (error: Error) => void } = { resolve: () => {}, reject: () => {} };
   #admin: AdminServer | undefined;
-  #dns: DnsServer | undefined;
   #identity: ObtainedIdentity | undefined;
   #registration: InstanceRegistration | undefined;
   #feed: StateFeed | undefined;
   /** Ours and Envoy's, which is told by this agent what to do and writes all: what it says is heard before it is thrown away. */
   readonly #log: (entry: Readonly<Record<string, unknown>>) => void;
-  #keeper: OutboundKeeper | undefined;
-  /** Absent where everything of the mesh is known. */
-  #discovery: NameDiscovery | undefined;
-  #capture: Capture | undefined;
+  /** Absent where this agent calls nobody. */
+  #mesh: MeshSide | undefined;
   #traffic: Traffic | undefined;
   #grpc: GrpcSupport | undefined;
   #workloads: Workloads | undefined;
@@ -78,7 +74,7 @@ export class Agent implements RunningAgent {
     const { clock, log } = this.#deps;
     this.#board = new HealthBoard(options.services, { clock, log, onChange: () => this.#report() });
     const { services, address } = options;
-    const [pids, onReport] = [() => this.#pids(), () => this.#report()];
+    const [pids, onReport] = [() => ownPids(this.#traffic), () => this.#report()];
     this.#sockets = new SocketWatcher({ services, address, pids, read: readTable, holders: new ProcHolders(), clock, onReport });
   }
 
@@ -105,7 +101,7 @@ export class Agent implements RunningAgent {
   }
 
   get dns(): ListenAddress {
-    return this.#dns ?? this.#options.dns;
+    return this.#mesh?.dns ?? this.#options.dns;
   }
 
   get admin(): ListenAddress {
@@ -122,11 +118,11 @@ export class Agent implements RunningAgent {
       registration: this.#registration?.status(),
       reach: this.#registration?.reach(),
       feed: this.#feed,
-      interest: this.#discovery?.describe(),
+      interest: this.#mesh?.discovery?.describe(),
       verdicts: this.#board.verdicts(),
-      listeners: this.#keeper?.listeners ?? [],
-      taken: [...(this.#keeper?.taken ?? []), ...takenByOthers(this.#traffic?.envoy?.traffic)],
-      capture: this.#capture?.status(),
+      listeners: this.#mesh?.keeper.listeners ?? [],
+      taken: [...(this.#mesh?.keeper.taken ?? []), ...takenByOthers(this.#traffic?.envoy?.traffic)],
+      capture: this.#mesh?.capture?.status(),
       proxy: this.#traffic?.envoy?.proxy.status() ?? proxyBefore(this.#options.proxy),
       inboundFault: this.#traffic?.envoy?.traffic.inboundFault(),
       tunnels: this.#traffic?.tunnels?.status(),
@@ -150,7 +146,7 @@ export class Agent implements RunningAgent {
     this.#finishing.catch((error: unknown) => this.#deps.log.error({ error: String(error) }, 'the drain was cut short'));
     this.#stop.abort();
     await Promise.all(this.#tasks);
-    await Promise.all([this.#grpc?.close(), this.#workloads?.close(), this.#dns?.close(), this.#admin?.close()]);
+    await Promise.all([this.#grpc?.close(), this.#workloads?.close(), this.#mesh?.dns.close(), this.#admin?.close()]);
     await this.#lock.release();
   }
 
@@ -179,7 +175,20 @@ export class Agent implements RunningAgent {
     this.#traffic = traffic;
     // Whoever runs Envoy here says what it listens for.
     if (options.proxy !== 'none') {
-      await this.#openMesh(feed, mesh, traffic, opened);
+      this.#mesh = await openMesh({
+        options,
+        deps: this.#deps,
+        traffic,
+        feed,
+        mesh,
+        opened,
+        onServices: (served) => {
+          this.#served = served;
+          traffic.inbound.serve(served);
+        },
+        run: (task) => this.#run(task),
+        signal,
+      });
       traffic.envoy?.traffic.release();
     }
     // Nobody is sent here before it serves.
@@ -208,50 +217,6 @@ export class Agent implements RunningAgent {
     this.#run(restAfterStart(clock, signal));
   }
 
-  /** The services of the mesh, as this machine's programs find them: addresses, ports and names. */
-  async #openMesh(feed: StateFeed, mesh: SettledState, { inbound, outbound }: Traffic, opened: OpenedNames | undefined): Promise<void> {
-    const options = this.#options;
-    const { clock, log } = this.#deps;
-    const { signal } = this.#stop;
-    const files = agentFiles(options.stateDir);
-    const capture = await openCapture(options, outbound, this.#deps);
-    this.#capture = capture;
-    const keeper = new OutboundKeeper({
-      options,
-      capture,
-      addressFile: files.addresses,
-      outbound,
-      mesh,
-      onInterest: (wanted) => want(feed, wanted),
-      onServices: (state) => {
-        this.#served = inboundServices(options.services, state);
-        inbound.serve(this.#served);
-      },
-      onDemand: opened !== undefined,
-      onPlaced: () => this.#discovery?.placed(),
-      clock,
-      log,
-    });
-    this.#keeper = keeper;
-    await keeper.load();
-    await keeper.apply(false);
-    if (capture !== undefined) this.#run(capture.run(signal));
-    if (opened !== undefined) {
-      const { names } = opened;
-      const [hostOf, place, inUse] = [keeper.hostOf.bind(keeper), keeper.place.bind(keeper), keeper.inUse.bind(keeper)];
-      this.#discovery = new NameDiscovery({ names, file: files.interest, feed, hostOf, place, inUse, clock, log, signal });
-      this.#run(this.#discovery.run());
-    }
-    const discover = options.outbound.loopbackAddresses ? this.#discovery : undefined;
-    this.#dns = await startDnsServer({
-      ...options.dns,
-      listeners: this.#deps.listeners,
-      zones: () => keeper.zones,
-      ...(discover === undefined ? {} : { discover: (name) => discover.lookUp(name) }),
-    });
-    this.#run(keeper.follow(() => feed.from() !== 'nothing', signal));
-  }
-
   /** A task that fails ends the agent, with its error. */
   #run(task: Promise<void>): void {
     this.#tasks.push(
@@ -275,17 +240,11 @@ export class Agent implements RunningAgent {
     };
   }
 
-  /** Whose connections are the mesh's. */
-  #pids(): number[] {
-    const proxy = this.#traffic?.envoy?.proxy.status();
-    return proxy?.kind === 'envoy' && proxy.pid !== undefined ? [process.pid, proxy.pid] : [process.pid];
-  }
-
   #onAccess(entry: Readonly<Record<string, unknown>>): void {
     const suspect = suspectOf(entry, this.#served);
     if (suspect !== undefined) this.#board.suspect(suspect.namespace, suspect.name);
     const { upstream_cluster: called } = entry;
-    if (typeof called === 'string' && called.startsWith('outbound|')) this.#discovery?.use(called.slice(called.lastIndexOf('|') + 1));
+    if (typeof called === 'string' && called.startsWith('outbound|')) this.#mesh?.discovery?.use(called.slice(called.lastIndexOf('|') + 1));
     this.#log(entry);
   }
 
@@ -324,7 +283,7 @@ export class Agent implements RunningAgent {
     await Promise.all([
       this.#grpc?.close(),
       this.#workloads?.close(),
-      this.#dns?.close(),
+      this.#mesh?.dns.close(),
       this.#admin?.close(),
       inbound?.dispose(),
       outbound?.dispose(),

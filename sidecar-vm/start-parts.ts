@@ -151,3 +151,9 @@ async function openProxy(
     throw error;
   }
 }
+
+/** Whose connections are the mesh's: this process's, and its Envoy's. */
+export function ownPids(traffic: Traffic | undefined): number[] {
+  const proxy = traffic?.envoy?.proxy.status();
+  return proxy?.kind === 'envoy' && proxy.pid !== undefined ? [process.pid, proxy.pid] : [process.pid];
+}

@@ -1,15 +1,23 @@
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Clock } from '../../core/clock.ts';
-import type { Svid, TrustBundle } from '../../core/identity/index.ts';
 import type { ListenerKeeper } from '../../core/listeners/index.ts';
-import type { Protocol } from '../../core/model/index.ts';
-import type { ProxyProtocol } from '../../core/proxy-protocol.ts';
-import type { ClusterTraffic, Routing } from '../../core/traffic/index.ts';
-import type { AssignmentState, AuthzState, EndpointState } from '../state/types.ts';
+import type { EndpointState } from '../state/types.ts';
 import type { CalledEndpoint } from './called-endpoint.ts';
-import type { CaptureRule } from './capture-contract.ts';
-import type { IngressRule } from './ingress-contract.ts';
+import type {
+  AttemptFailure,
+  ConnectionReport,
+  ConnectionSource,
+  DeliveredConnection,
+  EndpointAttempt,
+  PeerIdentity,
+} from './connection-contract.ts';
+import type { EngineTables } from './tables-contract.ts';
+
+export type * from './connection-contract.ts';
+export { lookedAt } from './connection-contract.ts';
+export type * from './tables-contract.ts';
+export { ejectionKey } from './tables-contract.ts';
 
 /**
  * What moves bytes. TypeScript decides (routes, balancing policy, authorisation, identity) and writes its decisions as plain
@@ -97,95 +105,6 @@ export interface EngineLimits {
   readonly maxAttempts: number;
 }
 
-export interface EngineTables {
-  /** By SNI, exact and lower-case. */
-  readonly sni: ReadonlyMap<string, SniRule>;
-  /** By listener name, for listeners of kind `plain`. */
-  readonly plain: ReadonlyMap<string, PlainRule>;
-  /** By listener name, for listeners of kind `ingress`. Absent: none. */
-  readonly ingress?: ReadonlyMap<string, IngressRule>;
-  /** By listener name, for listeners of kind `captured`. Absent: none. */
-  readonly captured?: ReadonlyMap<string, CaptureRule>;
-  readonly clusters: ReadonlyMap<string, ClusterTable>;
-  /** By name, as rules of `plain` and `ingress` listeners name them. */
-  readonly routings: ReadonlyMap<string, Routing>;
-  /** `ejectionKey`s that outlier detection holds back; used all the same when nothing else is left. */
-  readonly ejected: ReadonlySet<string>;
-  /** Presented as server and as client. */
-  readonly svid: Svid;
-  readonly trust: TrustBundle;
-}
-
-export type SniRule =
-  | { readonly mode: 'passthrough'; readonly clusterName: string }
-  /** The mTLS end is here, and whoever proves an identity is delivered, by this protocol (ALPN) alone. */
-  | { readonly mode: 'tunnel'; readonly alpn: string }
-  | {
-      readonly mode: 'terminate';
-      readonly clusterName: string;
-      readonly protocol: Protocol;
-      readonly authz: AuthzState;
-      readonly end: MeshEnd;
-      /** Requests do not say who called. */
-      readonly nameless?: true;
-      /** Presented in place of the tables'. */
-      readonly svid?: Svid;
-      /** Callers that ask for a user's subset of it are meant too: which endpoints are in one is decided on their side. */
-      readonly anySubset?: true;
-    };
-
-/** Bytes in the clear come in and go to a cluster. */
-export interface PlainRule {
-  readonly clusterName: string;
-  readonly protocol: Protocol;
-  /** In `routings`, and known there. Absent: everything goes to `clusterName`. */
-  readonly routingName?: string;
-  /** CIDRs whose connections are taken; `any` where the bind address is the border (loopback). Empty: nobody. */
-  readonly allow: readonly string[] | 'any';
-}
-
-/** Who the mTLS end speaks for; for logs and metrics. */
-export interface MeshEnd {
-  readonly namespace: string;
-  readonly service: string;
-}
-
-export interface ClusterTable {
-  readonly name: string;
-  readonly host: string;
-  readonly namespace: string;
-  readonly service: string;
-  /** Default `http`. */
-  readonly protocol?: Protocol;
-  readonly connectTimeoutMs: number;
-  readonly endpoints: readonly EndpointState[];
-  readonly localities?: AssignmentState['localities'];
-  readonly traffic?: ClusterTraffic;
-  /** Each connection begins with who called, in this version of the PROXY protocol. Default: it does not. */
-  readonly proxyProtocol?: ProxyProtocol;
-}
-
-/** Who the other side of an mTLS connection proved to be. */
-export interface PeerIdentity {
-  readonly spiffeId: string;
-  /** SPIFFE id without the scheme. */
-  readonly principal: string;
-  readonly trustDomain: string;
-  readonly namespace: string;
-  readonly serviceAccount: string;
-  /** Mesh cluster, from the DNS SAN. */
-  readonly cluster: string;
-  readonly dnsSans: readonly string[];
-  /** SHA-256 of the certificate, lower-case hex. */
-  readonly fingerprint: string;
-  /** Of another trust domain: namespace, service account, cluster and DNS SANs are empty then. Absent: of the mesh's own. */
-  readonly foreign?: true;
-  /** SHA-256 of the root that vouched, lower-case hex; absent where it could not be seen. */
-  readonly root?: string;
-  /** Of the certificate, lower-case hex; for lists of those that were taken back. Absent where nobody asks. */
-  readonly serial?: string;
-}
-
 export interface EngineListenerSpec {
   /** Unique in the engine; names its PlainRule, IngressRule or CaptureRule. */
   readonly name: string;
@@ -216,98 +135,6 @@ export type DialResult =
   | { readonly ok: true; readonly socket: Duplex; readonly peer?: PeerIdentity; readonly alpn: string }
   | { readonly ok: false; readonly failure: AttemptFailure; readonly reason: string };
 
-/**
- * `connect`: TCP was refused, unreachable or timed out. `tls`: the handshake broke, or the server did not prove what it must.
- * `early-close`: it ended before a byte came back. `local-origin`: the mesh
- * end there answered that its application is down. `overflow`: the cluster has as many connections as it may; nobody was asked.
- */
-export type AttemptFailure = 'connect' | 'tls' | 'early-close' | 'local-origin' | 'aborted' | 'overflow';
-
-export interface EndpointAttempt {
-  readonly clusterName: string;
-  readonly endpoint: EndpointState;
-  readonly result: 'ok' | AttemptFailure;
-}
-
-export interface ConnectionSource {
-  readonly address: string;
-  readonly port: number;
-}
-
-export interface DeliveredConnection {
-  readonly socket: Duplex;
-  /** Process-wide unique, for logs. */
-  readonly id: string;
-  readonly listener: string;
-  readonly clusterName: string;
-  /** As in PlainRule, at the moment of the connection. */
-  readonly routingName?: string;
-  readonly protocol: Protocol;
-  readonly sni: string;
-  readonly alpn: string;
-  /** Absent on plain and ingress listeners. */
-  readonly peer?: PeerIdentity;
-  /** By a rule of that mode: no request is in it. */
-  readonly tunnel?: true;
-  /** It comes from outside the mesh, by this scheme: what it says of itself that only proxies may say is not believed. */
-  readonly outside?: 'http' | 'https';
-  readonly end?: MeshEnd;
-  /** As in SniRule. */
-  readonly nameless?: true;
-  /** HTTP only: authorisation refused the peer, so its requests are to be answered 403; why, for logs. */
-  readonly denied?: string;
-  readonly source: ConnectionSource;
-  readonly destination: ConnectionSource;
-}
-
-/** Envoy's response flags (access log docs, %RESPONSE_FLAGS%); `-` when nothing went wrong. */
-export type ResponseFlag =
-  | 'UH'
-  | 'UF'
-  | 'UO'
-  | 'NR'
-  | 'DI'
-  | 'FI'
-  | 'URX'
-  | 'NC'
-  | 'DT'
-  | 'DC'
-  | 'UC'
-  | 'UT'
-  | 'LR'
-  | 'UR'
-  | 'DPE'
-  | 'UPE'
-  | 'SI'
-  | 'OM';
-
-/** The reason of a connection on which a control plane has seen who is here: nobody's traffic. */
-export const lookedAt = 'looked-at';
-
-export interface ConnectionReport {
-  readonly id: string;
-  readonly listener: string;
-  readonly source: ConnectionSource;
-  readonly destination: ConnectionSource;
-  /** How far it came: `refused` ended before a route was taken. */
-  readonly outcome: 'forward' | 'deliver' | 'refused';
-  readonly sni: string;
-  readonly clusterName: string;
-  readonly peer?: PeerIdentity;
-  readonly end?: MeshEnd;
-  readonly upstream?: EndpointState;
-  /** From the source, and to it. */
-  readonly bytesReceived: number;
-  readonly bytesSent: number;
-  readonly durationMs: number;
-  readonly attempts: number;
-  readonly flags: readonly ResponseFlag[];
-  /** Stable word for counters: `hello-oversized`, `unknown-sni`, `rbac-denied`, ...; empty when all went well. */
-  readonly reason: string;
-  /** For people: what happened; holds no secret. */
-  readonly detail: string;
-}
-
 export interface EngineCounters {
   readonly open: number;
   /** xDS clusters that open connections have been led to. */
@@ -315,13 +142,4 @@ export interface EngineCounters {
   readonly accepted: number;
   /** By `ConnectionReport.reason`. */
   readonly ended: ReadonlyMap<string, number>;
-}
-
-/**
- * Names an endpoint in `ejected`. A gateway is one thing however many services are behind it, because only refused connects,
- * which are its own failure, ever eject it.
- */
-export function ejectionKey(clusterName: string, endpoint: EndpointState): string {
-  const location = endpoint.tunnel === undefined ? `${endpoint.address}:${endpoint.port}` : `tunnel ${endpoint.tunnel.instance}`;
-  return endpoint.viaGateway ? `gateway ${location}` : `${clusterName} ${location}`;
 }
