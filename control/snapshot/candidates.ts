@@ -13,6 +13,7 @@ import {
 } from '../../core/model/index.ts';
 import type { CatalogEndpoint, GatewayRecord, MergedService } from '../catalog/index.ts';
 import type { ClientPlace } from './client-place.ts';
+import { directEndpoint } from './direct-endpoint.ts';
 import { gatewaysFor, siteGateways } from './gateways-for.ts';
 import type { EndpointIr, TlsIr } from './ir.ts';
 import { isMember, type SubsetTarget } from './subset.ts';
@@ -56,14 +57,7 @@ export function directCandidates(endpoints: readonly CatalogEndpoint[], asked: A
 function directCandidate(e: CatalogEndpoint, port: ServicePort, tls: TlsIr | undefined, unhealthy: boolean): Candidate {
   const endpoint = {
     tls,
-    cluster: e.cluster,
-    network: e.network,
-    locality: formatLocality(e.locality),
-    runtime: e.runtime,
-    instance: e.instance,
-    viaGateway: false,
-    stale: e.state === 'stale',
-    draining: e.health === 'draining',
+    ...directEndpoint(e),
   };
   return {
     tier: tiers.direct,

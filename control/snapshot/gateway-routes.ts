@@ -1,7 +1,8 @@
-import { formatLocality, gatewaySubsetOf, localClusterName, type NetworkId, type ServicePort, sniName } from '../../core/model/index.ts';
+import { gatewaySubsetOf, localClusterName, type NetworkId, type ServicePort, sniName } from '../../core/model/index.ts';
 import type { ClusterTraffic } from '../../core/traffic/index.ts';
 import type { CatalogEndpoint, MergedService } from '../catalog/index.ts';
 import { selectable } from './assign-endpoints.ts';
+import { directEndpoint, wholeWeight } from './direct-endpoint.ts';
 import type { AssignmentIr, Resource } from './ir.ts';
 import { seal, sealAgain } from './seal.ts';
 import { isMember, type SubsetTarget } from './subset.ts';
@@ -100,16 +101,9 @@ function localAssignment(endpoints: readonly CatalogEndpoint[], port: ServicePor
   const list = usable.map((e) => ({
     address: e.address,
     port: e.ports[port.name] ?? 0,
-    weight: e.health === 'draining' ? 0 : Math.max(e.weight === 0 ? 0 : 1, Math.round(e.weight)),
+    weight: wholeWeight(e),
     priority: rank(e),
-    cluster: e.cluster,
-    network: e.network,
-    locality: formatLocality(e.locality),
-    runtime: e.runtime,
-    instance: e.instance,
-    viaGateway: false,
-    stale: e.state === 'stale',
-    draining: e.health === 'draining',
+    ...directEndpoint(e),
   }));
   return {
     endpoints: list.sort((a, b) => a.priority - b.priority || (a.address < b.address ? -1 : a.address > b.address ? 1 : a.port - b.port)),

@@ -1,6 +1,5 @@
 import {
   clusterSan,
-  formatLocality,
   formatSpiffeId,
   gatewaySubsetOf,
   localClusterName,
@@ -12,7 +11,7 @@ import {
 } from '../../core/model/index.ts';
 import type { CatalogEndpoint, CatalogView, GatewayRecord, MergedService } from '../catalog/index.ts';
 import { selectable } from './assign-endpoints.ts';
-
+import { directEndpoint, wholeWeight } from './direct-endpoint.ts';
 import type { GatewayPlace } from './gateway-routes.ts';
 import { natted, siteGateways } from './gateways-for.ts';
 import type { AssignmentIr, EndpointIr, Resource, RouteIr } from './ir.ts';
@@ -55,16 +54,9 @@ function behindTunnels(endpoints: readonly CatalogEndpoint[], port: ServicePort,
     .map((e) => ({
       address: e.address,
       port: e.ports[port.name] ?? 0,
-      weight: !usable.has(e) || e.health === 'draining' ? 0 : Math.max(e.weight === 0 ? 0 : 1, Math.round(e.weight)),
+      weight: usable.has(e) ? wholeWeight(e) : 0,
       priority: 0,
-      cluster: e.cluster,
-      network: e.network,
-      locality: formatLocality(e.locality),
-      runtime: e.runtime,
-      instance: e.instance,
-      viaGateway: false,
-      stale: e.state === 'stale',
-      draining: e.health === 'draining',
+      ...directEndpoint(e),
       tunnel: {
         instance: e.instance,
         uriSan: formatSpiffeId({ trustDomain, namespace: e.identityNamespace, serviceAccount: e.serviceAccount }),

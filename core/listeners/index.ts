@@ -1,2 +1,2 @@
 export type { ListenerKeeper, ListenPlace } from './contract.ts';
-export { ownListeners, settled } from './own-listeners.ts';
+export { listening, ownListeners } from './own-listeners.ts';

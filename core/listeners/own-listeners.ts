@@ -4,22 +4,22 @@ import type { ListenerKeeper } from './contract.ts';
 
 /** A process that nobody takes over from. */
 export const ownListeners: ListenerKeeper = {
-  listen: (server, { address, port }) => settled(server, 'listening', () => server.listen(port, address)),
-  bind: (socket, { address, port }) => settled(socket, 'listening', () => socket.bind(port, address)),
+  listen: (server, { address, port }) => listening(server, () => server.listen(port, address)),
+  bind: (socket, { address, port }) => listening(socket, () => socket.bind(port, address)),
 };
 
-/** Begins, and waits for `event` or an error. */
-export function settled(emitter: Server | Socket, event: 'listening', begin: () => void): Promise<void> {
+/** Begins, and waits until it listens. Rejects with the error that it could not be had with. */
+export function listening(emitter: Server | Socket, begin: () => void): Promise<void> {
   return new Promise((resolve, reject) => {
     const done = () => {
       emitter.off('error', failed);
       resolve();
     };
     const failed = (error: Error) => {
-      emitter.off(event, done);
+      emitter.off('listening', done);
       reject(error);
     };
-    emitter.once(event, done);
+    emitter.once('listening', done);
     emitter.once('error', failed);
     begin();
   });

@@ -1,7 +1,7 @@
 import type { SendHandle } from 'node:child_process';
 import type { Socket } from 'node:dgram';
 import type { Server } from 'node:net';
-import { type ListenerKeeper, type ListenPlace, ownListeners, settled } from '../../core/listeners/index.ts';
+import { type ListenerKeeper, type ListenPlace, listening, ownListeners } from '../../core/listeners/index.ts';
 import { keyOf, type ToSupervisor } from './protocol.ts';
 
 /** A listening socket between two processes: what Node hands over between them. */
@@ -32,7 +32,7 @@ export class KeptListeners implements ListenerKeeper {
     return this.#open(
       server,
       key,
-      (kept) => settled(server, 'listening', () => server.listen(kept)),
+      (kept) => listening(server, () => server.listen(kept)),
       () => ownListeners.listen(server, place),
     );
   }
@@ -40,7 +40,7 @@ export class KeptListeners implements ListenerKeeper {
   bind(socket: Socket, place: ListenPlace): Promise<void> {
     const key = keyOf('udp', place);
     // Its types know ports alone; a handle is taken as net.Server takes one.
-    const adopt = (kept: Handle) => settled(socket, 'listening', () => (socket as unknown as { bind(from: Handle): void }).bind(kept));
+    const adopt = (kept: Handle) => listening(socket, () => (socket as unknown as { bind(from: Handle): void }).bind(kept));
     return this.#open(socket, key, adopt, () => ownListeners.bind(socket, place));
   }
 
