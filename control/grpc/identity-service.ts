@@ -1,3 +1,4 @@
+import { status } from '@grpc/grpc-js';
 import type { Clock } from '../../core/clock.ts';
 import { MeshError, toMeshError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
@@ -62,6 +63,9 @@ export function identityServer(options: IdentityServiceOptions): IdentityServer 
         (value) => callback(null, value),
         (error: unknown) => callback(toStatus(error, log)),
       );
+    },
+    signJwt(_call, callback) {
+      callback({ code: status.UNIMPLEMENTED, details: 'this version signs no JWT-SVIDs' });
     },
     renew(call, callback) {
       renew(call.request, callerOf(call), sourceOf(call)).then(
