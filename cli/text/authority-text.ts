@@ -3,13 +3,18 @@ import type { AuthorityStatus } from '../../core/admin/index.ts';
 const kinds = { root: 'root', intermediate: 'signs', staged: 'signs next', previous: 'signed before', peer: 'of a peer' } as const;
 
 export function authorityText(status: AuthorityStatus): string {
-  const { cluster, trustDomain, ready, needsSignature, certificates, holding, rotation } = status;
+  const { cluster, trustDomain, ready, needsSignature, certificates, jwtKeys, holding, rotation } = status;
   const lines = [`Authority of cluster ${cluster}, trust domain ${trustDomain}${ready ? '' : ': it cannot issue yet'}`];
   for (const { kind, cluster: signer, fingerprint, root, notAfter, online, endsSoon } of certificates) {
     const what = kind === 'peer' ? `signs for ${signer}` : kinds[kind];
     const under = root === '' ? '' : ` under ${root.slice(0, 16)}`;
     const here = kind === 'root' && online ? ', online here' : '';
     lines.push(`  ${what.padEnd(16)} ${fingerprint.slice(0, 16)}${under} until ${notAfter}${here}${endsSoon ? ' ENDS SOON' : ''}`);
+  }
+  for (const { cluster: signer, keyId, state, namespaces, notAfter } of jwtKeys) {
+    const what = state === 'peer' ? `JWTs of ${signer}` : { signs: 'signs JWTs', next: 'JWTs next', previous: 'JWTs before' }[state];
+    const bounded = namespaces.includes('*') ? '' : ` for ${namespaces.join(', ')} alone`;
+    lines.push(`  ${what.padEnd(16)} ${keyId.slice(0, 16)}${bounded} until ${notAfter}`);
   }
   if (needsSignature) {
     lines.push(

@@ -4,16 +4,18 @@ import { MeshError } from '../../core/errors.ts';
 import { type Certificate, csrToPem, fingerprintOf, parseCertificate, pemBlocks } from '../../core/pki/index.ts';
 import type { AuthorityApi } from '../admin/index.ts';
 import { type Authority, issuerFromPem, type RotationDriver, type RotationView, rootOver, type TrustKeeper } from '../ca/index.ts';
+import type { JwtHome } from './jwt-svids.ts';
 
 export interface AuthorityApiParts {
   readonly authority: Authority;
+  readonly jwt: JwtHome;
   readonly driver: RotationDriver;
   readonly keeper: TrustKeeper;
   readonly clock: Clock;
 }
 
 /** The certificate authority as the API sees it. */
-export function authorityApi({ authority, driver, keeper, clock }: AuthorityApiParts): AuthorityApi {
+export function authorityApi({ authority, jwt, driver, keeper, clock }: AuthorityApiParts): AuthorityApi {
   const rotation = async () => {
     const view = await driver.view();
     return view === undefined ? null : rotationStatus(view);
@@ -26,6 +28,7 @@ export function authorityApi({ authority, driver, keeper, clock }: AuthorityApiP
     version: authority.trust.version,
     signingRoot: authority.signingRoot ?? '',
     certificates: certificates(authority, clock.now()),
+    jwtKeys: jwtKeys({ ring: jwt.ring, keys: jwt.keys() }, authority.cluster),
     holding: keeper.holding.map((each) => ({ ...each })),
     rotation: await rotation(),
   });
@@ -62,6 +65,24 @@ export function authorityApi({ authority, driver, keeper, clock }: AuthorityApiP
       };
     },
   };
+}
+
+function jwtKeys({ ring, keys }: { ring: JwtHome['ring']; keys: ReturnType<JwtHome['keys']> }, own: string): AuthorityStatus['jwtKeys'] {
+  const time = (at: number) => new Date(at).toISOString();
+  const ours = ring
+    .states()
+    .map(({ keyId, state, notAfter }) => ({ cluster: own, keyId, state, namespaces: ['*'], notAfter: time(notAfter) }));
+  const theirs = keys.filter(({ cluster }) => cluster !== own);
+  return [
+    ...ours,
+    ...theirs.map(({ cluster, keyId, namespaces, notAfterMs }) => ({
+      cluster,
+      keyId,
+      state: 'peer' as const,
+      namespaces: [...namespaces],
+      notAfter: time(notAfterMs),
+    })),
+  ];
 }
 
 function rotationStatus({ record, missing, asks }: RotationView): RotationStatus {

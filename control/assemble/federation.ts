@@ -4,7 +4,7 @@ import type { Clock } from '../../core/clock.ts';
 import type { FederatedTrustDomainObject, MeshSpec } from '../../core/config/index.ts';
 import { MeshError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
-import { parseCertificate, sha256Hex, type TrustBundle, withOthers } from '../../core/pki/index.ts';
+import { type JwtKey, parseCertificate, sha256Hex, type TrustBundle, withOthers } from '../../core/pki/index.ts';
 import type { Store } from '../../core/store.ts';
 import type { FederationApi } from '../admin/index.ts';
 import { parseHostPort } from '../config/index.ts';
@@ -24,6 +24,8 @@ export interface FederationHomeOptions {
   readonly log: Log;
   readonly refusals: Refusals;
   readonly registry: Registry;
+  /** What verifies JWT-SVIDs of our own trust domain. */
+  readonly jwtKeys: () => readonly JwtKey[];
 }
 
 /** Other trust domains: their bundles, ours for them, and what the API asks of both. */
@@ -41,7 +43,13 @@ export class FederationHome {
     const { mesh, identity, store, clock, refusals } = options;
     this.domains = new FederatedDomains({ ...options, onRefused: (error, trustDomain) => refuse(refusals, error, trustDomain) });
     const bundle = () => identity.authority.bundle();
-    this.#own = new OwnBundle({ store, clock, refreshHintMs: mesh.federation?.refreshHintMs ?? refreshHintMs, bundle, jwtKeys: () => [] });
+    this.#own = new OwnBundle({
+      store,
+      clock,
+      refreshHintMs: mesh.federation?.refreshHintMs ?? refreshHintMs,
+      bundle,
+      jwtKeys: () => unbounded(options.jwtKeys()),
+    });
     this.#server = this.#serverOf();
     this.api = {
       list: async () => this.#list(),
@@ -59,7 +67,8 @@ export class FederationHome {
 
   /** What the mesh trusts, with the other domains beside it. */
   trust(): TrustBundle {
-    return withOthers(this.#options.identity.authority.bundle(), this.domains.bundles());
+    const { identity, jwtKeys } = this.#options;
+    return withOthers({ ...identity.authority.bundle(), jwtKeys: jwtKeys() }, this.domains.bundles());
   }
 
   /** Reads what is kept of each, and looks for newer from then on, until `signal` aborts. */
@@ -143,6 +152,11 @@ export class FederationHome {
       ...(error === undefined ? {} : { error }),
     };
   }
+}
+
+/** Others know of no key that speaks for some identities alone: of a cluster that may not speak for all they get none, and believe none of its tokens. */
+function unbounded(keys: readonly JwtKey[]): readonly JwtKey[] {
+  return keys.filter(({ namespaces }) => namespaces.includes('*'));
 }
 
 function refuse(refusals: Refusals, error: MeshError, trustDomain: string): void {

@@ -18,6 +18,7 @@ import { telemetryServer } from '../telemetry/traffic/index.ts';
 import { createXdsServer, type XdsServer } from '../xds/index.ts';
 import { Attestors } from './attestors.ts';
 import type { ControlIdentity } from './control-identity.ts';
+import type { JwtHome } from './jwt-svids.ts';
 import { createReachWatch } from './reach.ts';
 import type { TrafficHome } from './traffic.ts';
 
@@ -34,6 +35,7 @@ export interface GrpcServicesOptions {
   readonly random: () => number;
   readonly log: Log;
   readonly refusals: Refusals;
+  readonly jwt: JwtHome;
   /** The control plane's own end. */
   readonly signal: AbortSignal;
 }
@@ -68,7 +70,8 @@ export function createGrpcServices(options: GrpcServicesOptions): GrpcServices {
   const ledger = new Ledger(store);
   const attestors = new Attestors({ mesh, store, clock, log });
   const issuance = new Issuance({ authority, ledger, attestors, svidTtlMs: mesh.identity.svidTtlMs, clock, log, refusals });
-  front.addService(IdentityService, identityServer({ issuance, authority, callerOf, clock, log, refusals }));
+  const jwt = options.jwt.issuance(ledger, attestors);
+  front.addService(IdentityService, identityServer({ issuance, authority, jwt, callerOf, clock, log, refusals }));
 
   const instances = new Instances(store);
   const ttlMs = mesh.catalog.agentTtlMs;

@@ -31,6 +31,7 @@ import { DriftHome } from './drift.ts';
 import { FederationHome } from './federation.ts';
 import { createGrpcServices, type GrpcServices } from './grpc-services.ts';
 import { keySources, openIssuerKeys } from './issuer-keys.ts';
+import { JwtHome } from './jwt-svids.ts';
 import { recordMetrics } from './metrics.ts';
 import { MigrationEvents } from './migration-events.ts';
 import { MigrationHome } from './migrations.ts';
@@ -76,6 +77,7 @@ export interface ControlParts extends Surroundings {
   readonly rotation: RotationHome;
   readonly drift: DriftHome;
   readonly federation: FederationHome;
+  readonly jwt: JwtHome;
   readonly migrations: MigrationHome;
   readonly migrationEvents: MigrationEvents;
   readonly gateways: GatewayList;
@@ -127,8 +129,11 @@ export async function buildParts(around: Surroundings): Promise<ControlParts> {
     originateCidrs: mesh.originate.sources.flatMap((s) => s.cidrs),
   };
   const snapshots = new Snapshots(first, trafficOf);
-  const federation = new FederationHome({ ...around, mesh, identity, refusals, registry: metrics.registry });
-  for (const changing of [identity.authority, federation.domains]) changing.subscribe(() => snapshots.set({ trust: federation.trust() }));
+  const jwt = await JwtHome.open({ ...around, mesh, refusals, registry: metrics.registry, namespaces: () => peers.namespaces() });
+  const jwtKeys = () => jwt.keys();
+  const federation = new FederationHome({ ...around, mesh, identity, refusals, registry: metrics.registry, jwtKeys });
+  for (const changing of [identity.authority, federation.domains, jwt])
+    changing.subscribe(() => snapshots.set({ trust: federation.trust() }));
   const traffic = new TrafficHome(clock, mesh.hostSuffix, () => catalog.current());
   const services = createGrpcServices({
     ...around,
@@ -138,6 +143,7 @@ export async function buildParts(around: Surroundings): Promise<ControlParts> {
     traffic,
     refusals,
     view: () => catalog.current(),
+    jwt,
   });
   const sources = new Sources({ catalog, cluster, store, clock, random, log });
   const onPorts: ConstructorParameters<typeof Publishing>[0]['onPorts'] = (gatewayPorts) => snapshots.set({ gatewayPorts });
@@ -154,7 +160,7 @@ export async function buildParts(around: Surroundings): Promise<ControlParts> {
   };
   const issuerKeys = await openIssuerKeys(around, () => applyPolicies());
   const exports = () => exportsOf(config.current, objects.set.current(), cluster);
-  const rotation: RotationHome = new RotationHome({ ...around, mesh, authority: identity.authority, services, peers: () => peers });
+  const rotation: RotationHome = new RotationHome({ ...around, mesh, authority: identity.authority, jwt, services, peers: () => peers });
   const peers: Peers = new Peers({
     ...around,
     mesh,
@@ -164,7 +170,11 @@ export async function buildParts(around: Surroundings): Promise<ControlParts> {
     exports,
     rotation,
     front: services.front,
-    onPeers: applyPolicies,
+    jwt,
+    onPeers: () => {
+      applyPolicies();
+      jwt.peersChanged();
+    },
   });
   const drift = new DriftHome({ cluster, peers, objects, clock });
   const migrationEvents = new MigrationEvents({ metrics: metrics.migrations, clock, random, log });
@@ -222,6 +232,7 @@ export async function buildParts(around: Surroundings): Promise<ControlParts> {
     rotation,
     drift,
     federation,
+    jwt,
     migrations,
     migrationEvents,
     gateways,

@@ -29,6 +29,7 @@ import {
 import { peersOf } from './config-objects.ts';
 import type { PeerOperations } from './control-facade.ts';
 import type { ControlIdentity } from './control-identity.ts';
+import type { JwtHome } from './jwt-svids.ts';
 import { sharedParserFor } from './objects.ts';
 
 export interface PeersOptions {
@@ -47,6 +48,7 @@ export interface PeersOptions {
   readonly log: Log;
   /** The set of peers, or what they may speak for, has changed. */
   readonly onPeers: () => void;
+  readonly jwt: JwtHome;
 }
 
 /** The other clusters: what they are told, what they tell, and how they join. */
@@ -73,7 +75,9 @@ export class Peers implements PeerOperations {
       knownSources: (cluster) => catalog.status().flatMap((s) => (s.cluster === cluster ? [s.source] : [])),
       store,
       sink: catalog,
-      anchors: identity.authority,
+      anchors: {
+        setPeer: (cluster, anchors) => [...identity.authority.setPeer(cluster, anchors), ...options.jwt.setPeer(cluster, anchors?.jwtKeys)],
+      },
       onTrust: (cluster, trust) => options.rotation.heard(cluster, trust),
       objects: options.objects.set,
       parse: sharedParserFor(mesh.trustDomain),
@@ -121,7 +125,7 @@ export class Peers implements PeerOperations {
   /** Hands on what may be exported, until `signal` aborts. */
   async run(signal: AbortSignal): Promise<void> {
     const { catalog, identity } = this.#options;
-    const undo = identity.authority.subscribe(() => this.#export(new Set()));
+    const undo = [identity.authority, this.#options.jwt.ring].map((each) => each.subscribe(() => this.#export(new Set())));
     const joining = this.#joining.run(signal);
     try {
       for await (const change of catalog.changes(signal)) {
@@ -129,7 +133,7 @@ export class Peers implements PeerOperations {
         this.#exporting = true;
       }
     } finally {
-      undo();
+      for (const end of undo) end();
       await joining;
     }
   }
@@ -202,7 +206,14 @@ export class Peers implements PeerOperations {
       {
         view,
         exportOf: (key, peer): ServiceExport | undefined => exportService(key, peer, view, policies),
-        trust: { trustDomain, roots, intermediates: own, denied: identity.authority.denied, rotation: this.#options.rotation.words() },
+        trust: {
+          trustDomain,
+          roots,
+          intermediates: own,
+          denied: identity.authority.denied,
+          rotation: this.#options.rotation.words(),
+          jwtKeys: this.#options.jwt.ring.published(),
+        },
         sources: catalog.status(),
         objects: this.#shared.update(objects.set.sourcesOf(mesh.cluster)),
       },

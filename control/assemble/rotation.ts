@@ -13,6 +13,7 @@ import { Leadership, type Term } from '../leadership/index.ts';
 import type { RotationWords } from '../peering/index.ts';
 import { authorityApi } from './authority-api.ts';
 import type { GrpcServices } from './grpc-services.ts';
+import type { JwtHome } from './jwt-svids.ts';
 
 /** Until another replica takes over from one that died. */
 const leaderTtlMs = 10_000;
@@ -28,6 +29,7 @@ interface RotationPeers {
 export interface RotationHomeOptions {
   readonly mesh: MeshSpec;
   readonly authority: Authority;
+  readonly jwt: JwtHome;
   readonly services: GrpcServices;
   readonly store: Store;
   /** Asked late: peering is told by this what to say. */
@@ -71,7 +73,7 @@ export class RotationHome {
     this.#driver = new RotationDriver({ authority, store, folder, progress: () => this.#keeper.progress(), clock, log });
     const sole = mesh.store.kind === 'embedded';
     this.#leadership = new Leadership({ store, clock, log, name: 'rotation', replica: randomUUID(), ttlMs: leaderTtlMs, sole });
-    this.api = authorityApi({ authority, driver: this.#driver, keeper: this.#keeper, clock });
+    this.api = authorityApi({ authority, jwt: options.jwt, driver: this.#driver, keeper: this.#keeper, clock });
   }
 
   words(): RotationWords {

@@ -169,6 +169,7 @@ function runTasks(parts: ControlParts, stop: AbortController): Promise<void> {
     (signal) => objects.run(signal),
     (signal) => objectSources.run(signal),
     (signal) => parts.rotation.run(signal),
+    (signal) => parts.jwt.run(signal),
     (signal) => parts.drift.run(signal),
     (signal) => parts.migrations.run(signal),
     (signal) => services.presence.keep(clock, log, signal),
@@ -182,6 +183,7 @@ function runTasks(parts: ControlParts, stop: AbortController): Promise<void> {
         await objectSources.change(registriesOf(next), signal);
         await publishing.refresh(signal);
         peers.configure(peersOf(next));
+        parts.jwt.peersChanged();
         await parts.federation.configure(federatedOf(next), signal);
         await objects.setFiles(fileObjects(next));
         parts.applyPolicies();

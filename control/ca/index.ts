@@ -21,6 +21,8 @@ export { HttpSigner } from './external/http-signer.ts';
 export { rootFromPkcs12 } from './external/pkcs12.ts';
 export type { AttestInput, IssuanceOptions, IssuedSvid } from './issuance.ts';
 export { Issuance } from './issuance.ts';
+export type { JwtKeyState, OfferedJwtKey } from './jwt/index.ts';
+export { JwtIssuance, JwtKeyRing, PeerJwtKeys } from './jwt/index.ts';
 export { holderName, Ledger } from './ledger.ts';
 export { ownSvidSource } from './own-svid.ts';
 export type { Root } from './root.ts';

@@ -4,9 +4,10 @@ import type { Log } from '../../core/log.ts';
 import { clusterSan, controlServiceAccount, formatSpiffeId, type SpiffeId, systemNamespace } from '../../core/model/index.ts';
 import { parseCsr } from '../../core/pki/index.ts';
 import { createRefusals, type RefusalReason, type Refusals } from '../telemetry/index.ts';
-import type { AttestationVerdict, Attestor, Grant } from './attestor/contract.ts';
+import type { Attestor, Grant } from './attestor/contract.ts';
 import type { Authority } from './authority.ts';
 import type { Ledger } from './ledger.ts';
+import { idOf, refusalOf, type SvidHolder, standingGrant } from './standing-grant.ts';
 
 export interface IssuanceOptions {
   readonly authority: Authority;
@@ -80,28 +81,15 @@ export class Issuance {
   }
 
   /** The same identity for the key in `csr`. `serial` is of the SVID that the caller proved to hold. */
-  async renew(caller: { readonly spiffeId: SpiffeId; readonly serial: string }, csr: Uint8Array): Promise<IssuedSvid> {
+  async renew(caller: SvidHolder, csr: Uint8Array): Promise<IssuedSvid> {
     const own = formatSpiffeId(caller.spiffeId);
     const about = { spiffeId: own, serial: caller.serial };
     const refuse = (reason: RefusalReason, detail: string, more = {}) =>
       this.#refusals.refuse('renewal', reason, detail, { ...about, ...more });
     const request = this.#request(csr, (detail) => refuse('bad-csr', detail));
-    const grant = await this.#options.ledger.grantOfSerial(caller.serial);
-    if (grant === undefined || formatSpiffeId(this.#idOf(grant)) !== own) {
-      refuse('not-issued-here', 'not issued here, or revoked');
-      throw new MeshError('IDENTITY_INVALID', 'this SVID cannot be renewed: attest again');
-    }
-    const { authority, attestors } = this.#options;
-    const attestor = [...attestors].find((each) => each.name === grant.attestor);
-    if (attestor === undefined) {
-      refuse('unknown-attestor', `the grant is of ${grant.attestor}, which is not configured any more`);
-      throw new MeshError('IDENTITY_INVALID', 'this SVID cannot be renewed: attest again');
-    }
-    const again = (await attestor.judgeAgain?.(grant)) ?? { ok: true, grant };
-    if (!again.ok) {
-      refuse(again.why, again.reason);
-      throw refusalOf(again);
-    }
+    const { authority } = this.#options;
+    const gone = 'this SVID cannot be renewed: attest again';
+    const grant = await standingGrant({ ...this.#options, trustDomain: authority.trustDomain }, caller, gone, refuse);
     const foreign =
       request.requestedUris.find((uri) => uri !== own) ??
       request.requestedDns.find((dns) => dns !== clusterSan(authority.cluster, authority.trustDomain));
@@ -109,7 +97,7 @@ export class Issuance {
       refuse('wrong-name', 'asks for another identity', { asked: foreign.slice(0, 256) });
       throw new MeshError('PERMISSION_DENIED', 'the request asks for another identity than the one held');
     }
-    return this.#issue(again.grant, request.spki);
+    return this.#issue(grant, request.spki);
   }
 
   #request(csr: Uint8Array, refused: (detail: string) => void) {
@@ -120,17 +108,9 @@ export class Issuance {
     throw new MeshError('CONFIG_INVALID', message);
   }
 
-  #idOf(grant: Grant): SpiffeId {
-    return {
-      trustDomain: this.#options.authority.trustDomain,
-      namespace: grant.claims.namespace,
-      serviceAccount: grant.claims.serviceAccount,
-    };
-  }
-
   async #issue(grant: Grant, spki: Buffer): Promise<IssuedSvid> {
-    const spiffeId = this.#idOf(grant);
     const { authority } = this.#options;
+    const spiffeId = idOf(grant, authority.trustDomain);
     const { chain, leaf, issuer } = authority.issueSvid(spki, spiffeId, this.#options.svidTtlMs);
     await this.#options.ledger.recordIssued(grant.id, leaf.serial, leaf.notAfter, issuer);
     const { serial, notAfter } = leaf;
@@ -139,19 +119,5 @@ export class Issuance {
       'SVID issued',
     );
     return { chain, spiffeId };
-  }
-}
-
-/** What may be said to whoever asked. */
-function refusalOf({ kind }: Extract<AttestationVerdict, { ok: false }>): MeshError {
-  switch (kind) {
-    case 'limited':
-      return new MeshError('LIMIT_EXCEEDED', 'too many at once: try again', { retryable: true });
-    case 'unavailable':
-      return new MeshError('IDENTITY_INVALID', 'the proof cannot be judged now: try again', { retryable: true });
-    case 'forbidden':
-      return new MeshError('PERMISSION_DENIED', 'the proof is not for this identity, instance or address');
-    case 'unproven':
-      return new MeshError('IDENTITY_INVALID', 'the proof does not hold: it may be expired, used, revoked or wrong');
   }
 }

@@ -42,6 +42,7 @@ export function foreignBundle(trustDomain: string, kept: KeptBundle): ForeignBun
     intermediates: [],
     deniedSerials: [],
     federated: true,
+    jwtKeys: parsed.value.jwtKeys.map((key) => ({ ...key, cluster: '', notAfterMs: 0, namespaces: ['*'] })),
   };
   return { kept, bundle: parsed.value, trust };
 }

@@ -1,10 +1,16 @@
-import { status } from '@grpc/grpc-js';
 import type { Clock } from '../../core/clock.ts';
 import { MeshError, toMeshError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import { formatSpiffeId } from '../../core/model/index.ts';
-import type { AttestRequest, IdentityServer, RenewRequest, SvidReply } from '../../core/xds/gen/isthmus/agent/v1/agent.ts';
-import type { Authority, Issuance, IssuedSvid } from '../ca/index.ts';
+import type {
+  AttestRequest,
+  IdentityServer,
+  RenewRequest,
+  SignJwtReply,
+  SignJwtRequest,
+  SvidReply,
+} from '../../core/xds/gen/isthmus/agent/v1/agent.ts';
+import type { Authority, Issuance, IssuedSvid, JwtIssuance } from '../ca/index.ts';
 import { createRefusals, type Refusals } from '../telemetry/index.ts';
 import { AttemptLimiter } from './attempt-limiter.ts';
 import { type Caller, type CallLike, sourceOf } from './callers.ts';
@@ -13,6 +19,8 @@ import { toStatus } from './status.ts';
 export interface IdentityServiceOptions {
   readonly issuance: Issuance;
   readonly authority: Authority;
+  /** Absent: it signs no JWT-SVIDs. */
+  readonly jwt?: JwtIssuance;
   readonly callerOf: (call: CallLike) => Caller | undefined;
   readonly clock: Clock;
   readonly log: Log;
@@ -22,7 +30,7 @@ export interface IdentityServiceOptions {
 
 /** The Identity service: `front.addService(IdentityService, identityServer(...))`. */
 export function identityServer(options: IdentityServiceOptions): IdentityServer {
-  const { issuance, authority, callerOf, clock, log } = options;
+  const { issuance, authority, jwt, callerOf, clock, log } = options;
   const refusals = options.refusals ?? createRefusals(log);
   const limiter = new AttemptLimiter(clock);
 
@@ -57,6 +65,16 @@ export function identityServer(options: IdentityServiceOptions): IdentityServer 
     return reply(await issuance.renew(caller, request.csr));
   };
 
+  const signJwt = async (request: SignJwtRequest, caller: Caller | undefined, source: string): Promise<SignJwtReply> => {
+    if (jwt === undefined) throw new MeshError('IDENTITY_INVALID', 'no JWT-SVIDs are signed here');
+    if (caller === undefined) {
+      refusals.refuse('jwt-svid', 'no-certificate', 'without an SVID, or with one that has ended or was denied since', { source });
+      throw new MeshError('IDENTITY_INVALID', 'a JWT-SVID needs the SVID whose identity it is to have');
+    }
+    const { token, expiresAt } = await jwt.sign(caller, request);
+    return { token, expiresAtMs: expiresAt, serverTimeMs: Math.round(clock.now()) };
+  };
+
   return {
     attest(call, callback) {
       attest(call.request, sourceOf(call)).then(
@@ -64,8 +82,11 @@ export function identityServer(options: IdentityServiceOptions): IdentityServer 
         (error: unknown) => callback(toStatus(error, log)),
       );
     },
-    signJwt(_call, callback) {
-      callback({ code: status.UNIMPLEMENTED, details: 'this version signs no JWT-SVIDs' });
+    signJwt(call, callback) {
+      signJwt(call.request, callerOf(call), sourceOf(call)).then(
+        (value) => callback(null, value),
+        (error: unknown) => callback(toStatus(error, log)),
+      );
     },
     renew(call, callback) {
       renew(call.request, callerOf(call), sourceOf(call)).then(

@@ -1,6 +1,7 @@
 import type { Clock } from '../../core/clock.ts';
 import type { Log } from '../../core/log.ts';
 import type { ClusterId, ServiceKey, SourceId } from '../../core/model/index.ts';
+import type { JwtKey } from '../../core/pki/index.ts';
 import type { RegistryEvent } from '../../core/registry/index.ts';
 import type { Store } from '../../core/store.ts';
 import type { ChannelSecurity, peering } from '../../core/xds/index.ts';
@@ -30,7 +31,13 @@ export interface PeerAnchorsSink {
   /** Why entries were refused; empty: all taken. */
   setPeer(
     cluster: string,
-    anchors: { readonly intermediates: readonly Uint8Array[]; readonly denied: readonly string[] } | undefined,
+    anchors:
+      | {
+          readonly intermediates: readonly Uint8Array[];
+          readonly denied: readonly string[];
+          readonly jwtKeys: readonly peering.PeerJwtKey[];
+        }
+      | undefined,
   ): readonly string[];
 }
 
@@ -48,6 +55,8 @@ export interface ExportInputs {
     readonly rotation?: RotationWords;
     /** Serials of SVIDs that this cluster has taken back. Default: none. */
     readonly denied?: readonly string[];
+    /** What verifies JWT-SVIDs that this cluster signs. Default: none. */
+    readonly jwtKeys?: readonly Pick<JwtKey, 'keyId' | 'publicKey' | 'notAfterMs'>[];
   };
   readonly sources: readonly SourceReport[];
   /** What this cluster owns and shares. Absent: not known yet, and peers keep what they have. */

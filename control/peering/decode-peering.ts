@@ -200,6 +200,7 @@ function decodeTrust(name: string, value: peering.PeerTrust): Checked<PeerResour
       if (value.intermediates.length > 16 || value.roots.length > 16) report('intermediates', 'more than 16 certificates');
       if (value.statements.length > 64) report('statements', 'more than 64');
       if (value.intermediateRequest.length > 16_384) report('intermediateRequest', 'is longer than 16,384 bytes');
+      if (value.jwtKeys.length > 64) report('jwtKeys', 'more than 64');
       if (value.deniedSerials.some((serial) => !/^[0-9a-f]{1,40}$/.test(serial))) report('deniedSerials', 'must be lower-case hex');
     },
   );

@@ -83,6 +83,7 @@ export function encodeTrust(trust: ExportInputs['trust'], peer: string): Encoded
     signedIntermediate: Buffer.from(rotation?.signed.get(peer) ?? []),
     ...(rotation === undefined ? {} : { report: rotation.report }),
     deniedSerials: [...(trust.denied ?? [])],
+    jwtKeys: (trust.jwtKeys ?? []).map(({ keyId, publicKey, notAfterMs }) => ({ keyId, publicKey: Buffer.from(publicKey), notAfterMs })),
   });
   return encoded(trust.trustDomain, peering.PeerTrust.encode(message).finish());
 }

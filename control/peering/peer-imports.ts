@@ -160,7 +160,8 @@ export class PeerImports {
     // A cluster with a root of its own federates; it never becomes part of this trust domain.
     if (own !== undefined && trust.trustDomain !== own) return [`is of trust domain ${trust.trustDomain}, not ${own}`];
     this.#options.onTrust?.(this.#options.cluster, trust);
-    return this.#options.anchors.setPeer(this.#options.cluster, { intermediates: trust.intermediates, denied: trust.deniedSerials });
+    const { intermediates, deniedSerials: denied, jwtKeys } = trust;
+    return this.#options.anchors.setPeer(this.#options.cluster, { intermediates, denied, jwtKeys });
   }
 
   #remove(typeUrl: string, name: string, touched: Touched): void {

@@ -131,5 +131,10 @@ function bundle(trustDomain: string, ir: BundleIr): native.Bundle {
     hostSuffix: ir.hostSuffix,
     ...(ir.federated === true ? { federated: true } : {}),
     signingRoot: Buffer.from(ir.signingRoot ?? '', 'base64'),
+    jwtKeys: (ir.jwtKeys ?? []).map((key) => ({
+      ...key,
+      publicKey: Buffer.from(key.publicKey, 'base64'),
+      namespaces: [...key.namespaces],
+    })),
   });
 }

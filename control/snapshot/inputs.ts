@@ -1,4 +1,5 @@
 import type { ServiceKey } from '../../core/model/index.ts';
+import type { JwtKey, TrustBundle } from '../../core/pki/index.ts';
 import type { CatalogView } from '../catalog/index.ts';
 import type { Policy } from '../policy/index.ts';
 import { noClientRules, type TrafficModel } from '../routing/index.ts';
@@ -28,9 +29,11 @@ export interface TrustInput {
   /** Lower-case hex. */
   readonly deniedSerials: readonly string[];
   /** Bundles of other trust domains. Absent: none. */
-  readonly others?: readonly { readonly trustDomain: string; readonly roots: readonly Uint8Array[] }[];
+  readonly others?: readonly Pick<TrustBundle, 'trustDomain' | 'roots' | 'jwtKeys'>[];
   /** SHA-256 of the root that signs, of several. */
   readonly signingRoot?: Uint8Array;
+  /** What verifies JWT-SVIDs. */
+  readonly jwtKeys?: readonly JwtKey[];
 }
 
 /** Nothing is said of any service: all defaults hold. */

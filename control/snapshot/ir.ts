@@ -1,5 +1,6 @@
 import type { AuthzRule, TokenRule } from '../../core/authz/index.ts';
 import type { NetworkId, Protocol } from '../../core/model/index.ts';
+import type { JwtKey } from '../../core/pki/index.ts';
 import type { ClusterTraffic, IngressListener, Routing } from '../../core/traffic/index.ts';
 import type { PersistentMap } from '../catalog/index.ts';
 
@@ -163,12 +164,19 @@ export interface BundleIr {
   readonly deniedSerials: readonly string[];
   /** Base64 of TrustBundle's. */
   readonly signingRoot?: string;
+  /** Sorted. Absent: none. */
+  readonly jwtKeys?: readonly JwtKeyIr[];
   /** Canonical hosts of services are NAME.NAMESPACE.HOST-SUFFIX; empty in that of another trust domain. */
   readonly hostSuffix: string;
   /** Of the mesh's own: the other trust domains of which callers may come, sorted. Absent: none. */
   readonly others?: readonly string[];
   /** It is of one of those. */
   readonly federated?: true;
+}
+
+export interface JwtKeyIr extends Omit<JwtKey, 'publicKey'> {
+  /** SubjectPublicKeyInfo, DER, base64. */
+  readonly publicKey: string;
 }
 
 /** Deny rules first; then, if any allow rule matches, allowed; otherwise refused. See core/authz for what matches. */

@@ -7,6 +7,7 @@ export type RefusedWhat =
   | 'connection'
   | 'federation'
   | 'join'
+  | 'jwt-svid'
   | 'registration'
   | 'renewal'
   | 'revocation'

@@ -60,6 +60,19 @@ export const AuthorityStatus = Type.Object({
   /** Fingerprint of the root that signs; empty: nobody has said. */
   signingRoot: Type.String(),
   certificates: list(AuthorityCertificate),
+  /** What verifies JWT-SVIDs. */
+  jwtKeys: list(
+    Type.Object({
+      /** Cluster that signs with it. */
+      cluster: Type.String(),
+      keyId: Type.String(),
+      /** `signs`, `next` (published, signs later), `previous` (its tokens may still live), `peer`. */
+      state: oneOf('signs', 'next', 'previous', 'peer'),
+      /** Whose identities it may sign for; `*`: all. */
+      namespaces: list(Type.String()),
+      notAfter: Type.String(),
+    }),
+  ),
   /** Who holds, presents or meets what is under another root, here. */
   holding: list(Type.Object({ name: Type.String(), reason: Type.String(), offline: Type.Boolean() })),
   /** The one that is driven from here; null: none was. */

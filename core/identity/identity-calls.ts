@@ -3,7 +3,7 @@ import type { Clock } from '../clock.ts';
 import { MeshError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { bundleOf, createCsr, spkiOf, verifySvid } from '../pki/index.ts';
-import { IdentityClient, type SvidReply } from '../xds/gen/isthmus/agent/v1/agent.ts';
+import { IdentityClient, type SignJwtReply, type SvidReply } from '../xds/gen/isthmus/agent/v1/agent.ts';
 import { attestChannel, type ControlChannel, controlChannel } from './control-channel.ts';
 import type { StoredIdentity } from './identity-files.ts';
 import { formatJoinToken, type JoinToken } from './join-token.ts';
@@ -45,7 +45,9 @@ export async function attest(
     now,
   });
   const request = { ...(await shown(token, proof, key, instance, now())), csr: createCsr(key), instance };
-  return onFirst(token.addresses, channel, key, context, (client) => unary(client.attest.bind(client), request, callMs, context.signal));
+  const call = (client: IdentityClient) => unary(client.attest.bind(client), request, callMs, context.signal);
+  const { reply, roundTripMs } = await onFirst(token.addresses, channel, context, call);
+  return accepted(reply, key, context, roundTripMs);
 }
 
 async function shown(token: JoinToken, options: ProofOptions | undefined, key: KeyObject, instance: string, now: number) {
@@ -62,24 +64,38 @@ async function shown(token: JoinToken, options: ProofOptions | undefined, key: K
 export async function renew(source: SvidSource, addresses: readonly string[], key: KeyObject, context: CallContext): Promise<NewIdentity> {
   const channel = controlChannel(source, { cluster: source.current().cluster, now: () => context.clock.now() });
   const request = { csr: createCsr(key) };
-  return onFirst(addresses, channel, key, context, (client) => unary(client.renew.bind(client), request, callMs, context.signal));
+  const call = (client: IdentityClient) => unary(client.renew.bind(client), request, callMs, context.signal);
+  const { reply, roundTripMs } = await onFirst(addresses, channel, context, call);
+  return accepted(reply, key, context, roundTripMs);
+}
+
+/** A JWT-SVID of the same identity. MeshErrors as `unary`. */
+export async function signJwt(
+  source: SvidSource,
+  addresses: readonly string[],
+  audiences: readonly string[],
+  context: CallContext,
+): Promise<SignJwtReply> {
+  const channel = controlChannel(source, { cluster: source.current().cluster, now: () => context.clock.now() });
+  const request = { audiences: [...audiences], ttlMs: 0 };
+  const call = (client: IdentityClient) => unary(client.signJwt.bind(client), request, callMs, context.signal);
+  return (await onFirst(addresses, channel, context, call)).reply;
 }
 
 /** Addresses are tried in order while they can't be reached; an answer, also a refusal, is final. */
-async function onFirst(
+async function onFirst<T>(
   addresses: readonly string[],
   channel: ControlChannel,
-  key: KeyObject,
   context: CallContext,
-  call: (client: IdentityClient) => Promise<SvidReply>,
-): Promise<NewIdentity> {
+  call: (client: IdentityClient) => Promise<T>,
+): Promise<{ readonly reply: T; readonly roundTripMs: number }> {
   let last: unknown = new MeshError('PEER_UNREACHABLE', 'no address of a control plane is known', { retryable: true });
   for (const address of addresses) {
     const client = new IdentityClient(address, channel.credentials, channel.options);
     const started = context.clock.monotonic();
     try {
       const reply = await call(client);
-      return accepted(reply, key, context, context.clock.monotonic() - started);
+      return { reply, roundTripMs: context.clock.monotonic() - started };
     } catch (error) {
       last = error;
       if (!(error instanceof MeshError && error.retryable)) throw error;

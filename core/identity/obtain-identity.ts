@@ -2,8 +2,8 @@ import { MeshError, toMeshError } from '../errors.ts';
 import { childController, exponentialBackoff, isAborted } from '../lifecycle.ts';
 import { formatSpiffeId } from '../model/index.ts';
 import { bundleOf, generateKey, type TrustBundle, verifySvid } from '../pki/index.ts';
-import type { RootReport } from '../xds/gen/isthmus/agent/v1/agent.ts';
-import { attest, type CallContext, type NewIdentity, renew } from './identity-calls.ts';
+import type { RootReport, SignJwtReply } from '../xds/gen/isthmus/agent/v1/agent.ts';
+import { attest, type CallContext, type NewIdentity, renew, signJwt } from './identity-calls.ts';
 import { IdentityFiles, type StoredIdentity } from './identity-files.ts';
 import { type JoinToken, parseJoinToken } from './join-token.ts';
 import type { ProofOptions } from './proof/proof-options.ts';
@@ -44,6 +44,8 @@ export interface ObtainedIdentity extends SvidSource {
    */
   learn(bundle: TrustBundle): Promise<void>;
   rootReport(): RootReport;
+  /** A JWT-SVID of this identity, by the control plane. Rejects with MeshError: IDENTITY_INVALID and PERMISSION_DENIED are final for this SVID. */
+  signJwt(audiences: readonly string[]): Promise<SignJwtReply>;
 }
 
 /**
@@ -72,6 +74,7 @@ export async function obtainIdentity(options: ObtainIdentityOptions): Promise<Ob
     roots,
     learn: (bundle: TrustBundle) => keeper.learn(source, bundle),
     rootReport: (): RootReport => ({ serial: source.current().serial, trusted: fingerprintsOf(source.bundle()), uses: roots.report() }),
+    signJwt: (audiences) => keeper.signJwt(source, audiences),
   };
 }
 
@@ -175,6 +178,10 @@ class Keeper {
       source.set(source.current(), bundle);
       if (!isUnderSigningRoot(source.current(), bundle)) this.#wake.abort();
     }).catch((error: unknown) => this.#options.log.error({ error }, 'what is to be trusted could not be stored, and is not used'));
+  }
+
+  signJwt(source: SvidSource, audiences: readonly string[]): Promise<SignJwtReply> {
+    return signJwt(source, this.#addresses(), audiences, this.#options);
   }
 
   /** Half of the life, or soon where the root that signs is another one now. */

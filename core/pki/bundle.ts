@@ -13,6 +13,21 @@ export interface TrustBundle {
   readonly others?: readonly TrustBundle[];
   /** SHA-256 of the root that signs here, of several; absent or empty: any will do. Whoever has an SVID under another one renews it soon. */
   readonly signingRoot?: Uint8Array;
+  /** What verifies its JWT-SVIDs. Absent: nothing does. */
+  readonly jwtKeys?: readonly JwtKey[];
+}
+
+/** A key that signs JWT-SVIDs, and for whom: unlike a certificate, a JWT is constrained by its verifier alone. Plain data, as on the wire. */
+export interface JwtKey {
+  /** A token of this key names that cluster; empty: it is of another trust domain. */
+  readonly cluster: string;
+  readonly keyId: string;
+  /** SubjectPublicKeyInfo, DER. */
+  readonly publicKey: Uint8Array;
+  /** Unix ms; nothing that it signed lives longer. 0: nobody says. */
+  readonly notAfterMs: number;
+  /** Whose identities it may sign for; `*`: all. */
+  readonly namespaces: readonly string[];
 }
 
 export function bundleOf(trustDomain: string, roots: readonly Uint8Array[]): TrustBundle {

@@ -1,4 +1,4 @@
-export type { TrustBundle } from './bundle.ts';
+export type { JwtKey, TrustBundle } from './bundle.ts';
 export { allRoots, bundleOf, withOthers } from './bundle.ts';
 export type { Certificate } from './certificate.ts';
 export { fingerprintOf, parseCertificate } from './certificate.ts';
@@ -8,6 +8,7 @@ export type { Issuer } from './issue.ts';
 export { anchorOf, issueBootstrap, issueIntermediate, issueLeaf, issueLeafWithNames, issueRoot } from './issue.ts';
 export {
   generateKey,
+  isP256,
   keyFromPem,
   keyToPem,
   publicKeyFromSpki,

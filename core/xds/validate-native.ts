@@ -20,6 +20,10 @@ export function checkBundle(bundle: Bundle): readonly Violation[] {
     for (const [i, serial] of bundle.deniedSerials.entries()) {
       if (!/^[0-9a-f]+$/.test(serial)) report(`deniedSerials[${i}]`, 'must be lower-case hex');
     }
+    for (const [i, key] of bundle.jwtKeys.entries()) {
+      if (key.keyId === '') report(`jwtKeys[${i}].keyId`, 'must not be empty');
+      if (key.publicKey.length === 0) report(`jwtKeys[${i}].publicKey`, 'is empty');
+    }
     const suffix = bundle.hostSuffix;
     if (suffix !== '' && (suffix.length > 253 || !suffix.split('.').every(isDnsLabel))) report('hostSuffix', 'must be a DNS name');
   });

@@ -1,5 +1,5 @@
 import type { TokenRule } from '../../core/authz/index.ts';
-import { isKnownAlgorithm, signatureHolds } from './algorithms.ts';
+import { isKnownAlgorithm, signatureHolds } from '../../core/jwt/index.ts';
 import type { IssuerKey } from './keys.ts';
 
 export type Claims = Readonly<Record<string, unknown>>;

@@ -48,11 +48,12 @@ export async function openWorkloads(
 function ownIdentity(source: ObtainedIdentity, { identities }: AgentOptions): WorkloadIdentity {
   const said = identities.find(({ name }) => name === ownName);
   const usual = { ...noSelectors, uid: [...new Set([process.getuid?.() ?? 0, 0])] };
-  return { name: ownName, source, selectors: said?.selectors ?? usual, hint: said?.hint ?? '' };
+  const signJwt = (audiences: readonly string[]) => source.signJwt(audiences);
+  return { name: ownName, source, signJwt, selectors: said?.selectors ?? usual, hint: said?.hint ?? '' };
 }
 
 function workloadIdentity({ options: { name, selectors, hint = name }, source }: OpenIdentity): WorkloadIdentity {
-  return { name, source, selectors, hint };
+  return { name, source, signJwt: (audiences) => source.signJwt(audiences), selectors, hint };
 }
 
 /** What came over ADS is the newest; before it there is what came with the identity. */

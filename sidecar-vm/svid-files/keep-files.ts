@@ -25,7 +25,12 @@ const commandMs = 30_000;
  * Keeps an SVID and what it trusts as files. Resolves when they are there, rejects when they cannot be written; later failures are logged, and tried again at
  * the next change. The command is run after each change but the first, one at a time.
  */
-export async function keepFiles(options: SvidFilesOptions, identity: WorkloadIdentity, trust: WorkloadTrust, log: Log): Promise<KeptFiles> {
+export async function keepFiles(
+  options: SvidFilesOptions,
+  identity: Omit<WorkloadIdentity, 'signJwt'>,
+  trust: WorkloadTrust,
+  log: Log,
+): Promise<KeptFiles> {
   const { dir, uid, gid, mode, pkcs12, command } = options;
   const owner = { uid, gid, mode: Number.parseInt(mode, 8) };
   let said = '';

@@ -1,11 +1,14 @@
 import type { SvidSource, TrustBundle } from '../../core/identity/index.ts';
 import type { Selectors } from '../identities/index.ts';
+import type { FreshToken } from './jwt-tokens.ts';
 
 /** One identity of this machine, and whose it is. */
 export interface WorkloadIdentity {
   readonly name: string;
   readonly source: SvidSource;
   readonly selectors: Selectors;
+  /** A JWT-SVID of this identity, new at each call. Rejects with MeshErrors. */
+  readonly signJwt: (audiences: readonly string[]) => Promise<FreshToken>;
   /** For programs that are given several and have to choose; the SPIFFE specification's hint. */
   readonly hint: string;
 }

@@ -7,34 +7,33 @@ import {
   type X509SVIDRequest,
   X509SVIDResponse,
 } from '../../core/xds/gen/spiffe/workload/workload.ts';
-import { ended, hasSecurityHeader, noHeader, noIdentity, tooMany } from './callers.ts';
-import type { WorkloadIdentity, WorkloadTrust } from './contract.ts';
-import { follow, type Refusal } from './follow.ts';
-import type { SocketCaller } from './socket-front.ts';
+import type { Admission, Admitted } from './admission.ts';
+import { ended } from './callers.ts';
+import type { WorkloadTrust } from './contract.ts';
+import { follow } from './follow.ts';
 import { x509BundlesResponse, x509SvidResponse } from './x509.ts';
 
 export interface SpiffeServiceOptions {
-  readonly callerOf: (call: {
-    getPeer(): string;
-  }) => { readonly caller: SocketCaller; readonly known: WorkloadIdentity | undefined } | undefined;
+  readonly admission: Admission;
   readonly trust: WorkloadTrust;
-  readonly streamsPerUid: number;
   readonly clock: Clock;
-  /** Of a caller that was refused, with the reason for the counter. */
-  readonly onRefused: (reason: RefusalReason) => void;
 }
-
-export type RefusalReason = 'no-header' | 'no-identity' | 'too-many';
 
 type X509Part = Pick<SpiffeWorkloadAPIServer, 'fetchX509Svid' | 'fetchX509Bundles'>;
 
 /** The X.509 half of the SPIFFE Workload API. */
-export function spiffeX509Service(options: SpiffeServiceOptions): X509Part {
-  const { trust, clock } = options;
-  const admit = admission(options);
+export function spiffeX509Service({ admission, trust, clock }: SpiffeServiceOptions): X509Part {
+  const admit = (
+    call: Parameters<Admission['admit']>[0] & { emit(event: 'error', error: unknown): boolean },
+    serve: (of: Admitted) => void,
+  ) => {
+    const admitted = admission.admit(call);
+    if ('refusal' in admitted) call.emit('error', admitted.refusal);
+    else serve(admitted);
+  };
   return {
     fetchX509Svid(call: ServerWritableStream<X509SVIDRequest, X509SVIDResponse>) {
-      admit(call, (identity, onEnd) =>
+      admit(call, ({ identity, release }) =>
         follow(call, {
           compose: () => {
             const refusal = ended(identity, clock);
@@ -43,55 +42,21 @@ export function spiffeX509Service(options: SpiffeServiceOptions): X509Part {
           },
           encode: (message) => X509SVIDResponse.encode(message).finish(),
           subscribe: (listener) => both(identity.source.subscribe(listener), trust.subscribe(listener)),
-          onEnd,
+          onEnd: release,
         }),
       );
     },
     fetchX509Bundles(call: ServerWritableStream<X509BundlesRequest, X509BundlesResponse>) {
-      admit(call, (_identity, onEnd) =>
+      admit(call, ({ release }) =>
         follow(call, {
           compose: () => ({ message: x509BundlesResponse(trust.bundles()) }),
           encode: (message) => X509BundlesResponse.encode(message).finish(),
           subscribe: (listener) => trust.subscribe(listener),
-          onEnd,
+          onEnd: release,
         }),
       );
     },
   };
-}
-
-type Stream = Pick<ServerWritableStream<never, never>, 'getPeer' | 'metadata' | 'emit'>;
-
-/** Who may have a stream, and how many at once. */
-function admission({ callerOf, streamsPerUid, onRefused }: SpiffeServiceOptions) {
-  const open = new Map<number, number>();
-  const judge = (call: Stream): Admitted | { readonly refusal: Refusal; readonly reason: RefusalReason } => {
-    if (!hasSecurityHeader(call.metadata)) return { refusal: noHeader, reason: 'no-header' };
-    const { caller, known } = callerOf(call) ?? {};
-    if (caller === undefined || known === undefined) return { refusal: noIdentity(caller?.uid), reason: 'no-identity' };
-    if ((open.get(caller.uid) ?? 0) >= streamsPerUid) return { refusal: tooMany('streams'), reason: 'too-many' };
-    return { uid: caller.uid, identity: known };
-  };
-  return (call: Stream, serve: (identity: WorkloadIdentity, onEnd: () => void) => void): void => {
-    const verdict = judge(call);
-    if ('refusal' in verdict) {
-      onRefused(verdict.reason);
-      call.emit('error', verdict.refusal);
-      return;
-    }
-    const { uid, identity } = verdict;
-    open.set(uid, (open.get(uid) ?? 0) + 1);
-    serve(identity, () => {
-      const left = (open.get(uid) ?? 1) - 1;
-      if (left === 0) open.delete(uid);
-      else open.set(uid, left);
-    });
-  };
-}
-
-interface Admitted {
-  readonly uid: number;
-  readonly identity: WorkloadIdentity;
 }
 
 function both(one: () => void, other: () => void): () => void {

@@ -1,10 +1,11 @@
-import type { UntypedServiceImplementation } from '@grpc/grpc-js';
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { Clock } from '../../core/clock.ts';
 import type { Log } from '../../core/log.ts';
-import { SpiffeWorkloadAPIService } from '../../core/xds/gen/spiffe/workload/workload.ts';
+import { type SpiffeWorkloadAPIServer, SpiffeWorkloadAPIService } from '../../core/xds/gen/spiffe/workload/workload.ts';
+import { Admission } from './admission.ts';
 import { recognise } from './callers.ts';
 import type { WorkloadIdentity, WorkloadTrust } from './contract.ts';
+import { spiffeJwtService } from './jwt-service.ts';
 import { defaultWorkloadApiLimits, type WorkloadApiLimits } from './limits.ts';
 import { openSds } from './sds.ts';
 import { SocketFront } from './socket-front.ts';
@@ -44,14 +45,13 @@ export async function startWorkloadApi(options: WorkloadApiOptions): Promise<Wor
   });
   const refused = refusals(metrics);
   connections(metrics, () => front.connections);
-  const x509 = spiffeX509Service({
-    callerOf: (call) => front.callerOf(call),
-    trust,
-    streamsPerUid: limits.streamsPerUid,
-    clock,
-    onRefused: (reason) => refused.inc({ reason }),
-  });
-  front.addService(SpiffeWorkloadAPIService, x509 as unknown as UntypedServiceImplementation);
+  const onRefused = (reason: string) => refused.inc({ reason });
+  const admission = new Admission({ callerOf: (call) => front.callerOf(call), callsPerUid: limits.streamsPerUid, onRefused });
+  const service: SpiffeWorkloadAPIServer = {
+    ...spiffeX509Service({ admission, trust, clock }),
+    ...spiffeJwtService({ admission, identities, trust, clock, log, onRefused }),
+  };
+  front.addService(SpiffeWorkloadAPIService, { ...service });
   const sds = openSds({ callerOf: (call) => front.callerOf(call), identities, trust, streamsPerUid: limits.streamsPerUid, clock, log });
   for (const { definition, handlers } of sds.services) front.addService(definition, handlers);
   try {

@@ -51,6 +51,29 @@ test('go-spiffe is served, verifies what it gets, and sees each renewal; another
   assert.match(JSON.stringify(error), /PermissionDenied.*no identity for uid 61001/);
 });
 
+test('go-spiffe fetches a JWT-SVID, verifies it by the bundle that it is served, and has it validated', async (t) => {
+  const { socket, client, plane } = await scene(t);
+  const { trustDomain } = plane.plane.authority;
+  const id = `spiffe://${trustDomain}/ns/shop/sa/orders`;
+  const { token, bundles, ...said } = await client.ask(0, 'jwt', socket, 'payments');
+  assert.deepEqual(said, { id, verified: id });
+  const [key] = plane.plane.jwtKeys.published();
+  const jwks = (bundles as Record<string, { keys: { kid: string }[] }>)[trustDomain];
+  assert.deepEqual(
+    jwks?.keys.map(({ kid }) => kid),
+    [key?.keyId],
+  );
+  const validated = await client.ask(0, 'validate', socket, 'payments', String(token));
+  assert.equal(validated['id'], id);
+  assert.equal((validated['claims'] as Record<string, unknown>)['isthmus.dev/cluster'], 'east');
+  for (const [audience, text, expected] of [
+    ['stock', String(token), /InvalidArgument.*another audience/],
+    ['payments', `${String(token).slice(0, -8)}AAAAAAAA`, /InvalidArgument.*signature does not hold/],
+  ] as const)
+    assert.match(JSON.stringify(await client.ask(0, 'validate', socket, audience, text)), expected);
+  assert.match(JSON.stringify(await client.ask(61_001, 'jwt', socket, 'payments')), /PermissionDenied.*no identity for uid 61001/);
+});
+
 test('openssl verifies what is served, and three libraries read the same in every certificate', async (t) => {
   const { socket, client } = await scene(t);
   const watch = client.watch(0, 'watch', socket);

@@ -97,7 +97,9 @@ export class AgentPlane {
   serve(services: readonly MeshService[]): void {
     const { trustDomain, roots } = this.plane.authority.bundle();
     this.source.set({
-      [nativeTypeUrls.bundle]: [encoded(native.Bundle, trustDomain, { trustDomain, roots: roots.map((r) => Buffer.from(r)), hostSuffix })],
+      [nativeTypeUrls.bundle]: [
+        encoded(native.Bundle, trustDomain, { trustDomain, roots: roots.map((r) => Buffer.from(r)), hostSuffix, jwtKeys: this.#jwtKeys() }),
+      ],
       [nativeTypeUrls.listener]: services.map(listener),
       [nativeTypeUrls.cluster]: services.flatMap((service) => subsetsOf(service).map((subset) => cluster(service, subset))),
       [nativeTypeUrls.loadAssignment]: services.flatMap((service) =>
@@ -109,6 +111,12 @@ export class AgentPlane {
       }),
       [nativeTypeUrls.authz]: services.map((service) => authz(service, trustDomain)),
     });
+  }
+
+  #jwtKeys(): native.JwtKey[] {
+    return this.plane.jwtKeys
+      .published()
+      .map((key) => ({ ...key, publicKey: Buffer.from(key.publicKey), namespaces: [...key.namespaces] }));
   }
 
   /** Streams at this moment. */

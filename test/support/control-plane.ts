@@ -12,6 +12,8 @@ import {
   createToken,
   Issuance,
   JoinTokenAttestor,
+  JwtIssuance,
+  JwtKeyRing,
   keepAuthority,
   Ledger,
   loadRoot,
@@ -45,6 +47,7 @@ import { onEnd } from './on-end.ts';
 export interface TestControlPlane {
   readonly store: Store;
   readonly authority: Authority;
+  readonly jwtKeys: JwtKeyRing;
   readonly ledger: Ledger;
   readonly front: GrpcFront;
   readonly source: SvidSource;
@@ -125,9 +128,11 @@ export async function startControlPlane(options: TestControlPlaneOptions): Promi
   const others = options.attestors?.({ store, clock }) ?? [];
   const attestors = { [Symbol.iterator]: () => [tokens, ...others][Symbol.iterator]() };
   const issuance = new Issuance({ authority, ledger, attestors, svidTtlMs, clock, log, refusals });
+  const jwtKeys = await JwtKeyRing.open({ dir: join(dir, 'ca'), cluster, clock, log });
+  const jwt = new JwtIssuance({ cluster, trustDomain, keys: jwtKeys, ledger, attestors, clock, log, refusals });
   front.addService(
     IdentityService,
-    identityServer({ issuance, authority, callerOf: (call) => front.callerOf(call), clock, log, refusals }),
+    identityServer({ issuance, authority, jwt, callerOf: (call) => front.callerOf(call), clock, log, refusals }),
   );
   const instances = new Instances(store);
   const presence = new Presence(store, randomUUID());
@@ -151,6 +156,7 @@ export async function startControlPlane(options: TestControlPlaneOptions): Promi
   return {
     store,
     authority,
+    jwtKeys,
     ledger,
     front,
     source,

@@ -9,7 +9,7 @@ import { systemClock } from '../../core/system-clock.ts';
 import { SpiffeWorkloadAPIClient } from '../../core/xds/gen/spiffe/workload/workload.ts';
 import type { Selectors } from '../../sidecar-vm/identities/index.ts';
 import { noSelectors } from '../../sidecar-vm/identities/index.ts';
-import { startWorkloadApi, type WorkloadApi } from '../../sidecar-vm/workload-api/index.ts';
+import { startWorkloadApi, type WorkloadApi, type WorkloadIdentity } from '../../sidecar-vm/workload-api/index.ts';
 import type { WorkloadApiLimits } from '../../sidecar-vm/workload-api/limits.ts';
 import { temporaryDir } from './control-plane.ts';
 import { MeshPki } from './mesh-pki.ts';
@@ -30,6 +30,8 @@ export async function workloadScene(
   t: TestContext,
   identities: Readonly<Record<string, Partial<Selectors>>>,
   limits: Partial<WorkloadApiLimits> = {},
+  signJwt: (name: string, audiences: readonly string[]) => ReturnType<WorkloadIdentity['signJwt']> = () =>
+    Promise.reject(new Error('nobody signs here')),
 ): Promise<WorkloadScene> {
   const dir = await temporaryDir(t);
   await chmod(dir, 0o755);
@@ -43,6 +45,7 @@ export async function workloadScene(
     identities: [...sources].map(([name, source]) => ({
       name,
       source,
+      signJwt: (audiences) => signJwt(name, audiences),
       hint: `the ${name}`,
       selectors: { ...noSelectors, ...identities[name] },
     })),

@@ -15,7 +15,7 @@ export interface Archive {
   readonly root: Readonly<Record<string, string>>;
 }
 
-const authorityFile = /^(intermediate|staged|previous|roots|pending)\.pem$|^(trust|denied)\.json$/;
+const authorityFile = /^(intermediate|staged|previous|roots|pending)\.pem$|^(trust|denied|jwt-keys)\.json$/;
 const rootFile = /^root(-[0-9a-f]+)?\.pem$/;
 const mostLooks = 8;
 

@@ -8,7 +8,7 @@ import type { Clock } from '../../../core/clock.ts';
 import { certificatesToPem, createCsr, generateKey, keyToPem } from '../../../core/pki/index.ts';
 import type { Store } from '../../../core/store.ts';
 import { systemClock } from '../../../core/system-clock.ts';
-import { IdentityClient, type SvidReply } from '../../../core/xds/gen/isthmus/agent/v1/agent.ts';
+import { IdentityClient, type SignJwtReply, type SignJwtRequest, type SvidReply } from '../../../core/xds/gen/isthmus/agent/v1/agent.ts';
 import { startControlPlane, type TestControlPlane, temporaryDir } from '../control-plane.ts';
 import { onEnd } from '../on-end.ts';
 
@@ -82,6 +82,17 @@ export class RefusalTable {
   renew(client: IdentityClient = this.#anonymous, csr: Uint8Array = createCsr(generateKey())): Promise<SvidReply> {
     return new Promise((resolve, reject) => {
       client.renew({ csr: Buffer.from(csr) }, (error, reply) => (error === null ? resolve(reply) : reject(error)));
+    });
+  }
+
+  signJwt(client: IdentityClient = this.#anonymous, request: Partial<SignJwtRequest> = {}): Promise<SignJwtReply> {
+    return new Promise((resolve, reject) => {
+      const whole = { audiences: ['payments'], ttlMs: 0, ...request };
+      client.signJwt(whole, (error, reply) => {
+        if (error !== null) return reject(error);
+        this.#keep(Buffer.from(reply.token));
+        resolve(reply);
+      });
     });
   }
 
