@@ -22,7 +22,7 @@ export function agentFiles(stateDir: string) {
 
 /** What `vm join` was told, for the next start. Durable when it resolves. */
 export async function saveAgentOptions(options: AgentOptionsInput & { readonly stateDir: string }): Promise<void> {
-  await writeOwnerOnly(agentFiles(options.stateDir).options, `${JSON.stringify(options, null, 2)}\n`);
+  await writeForAgent(agentFiles(options.stateDir).options, `${JSON.stringify(options, null, 2)}\n`);
 }
 
 /** What `vm join` saved there; everything that is wrong with it at once. */
@@ -43,7 +43,7 @@ export async function loadAgentOptions(stateDir: string): Promise<Checked<AgentO
 
 /** Tells the agent of this state directory that its next end is a goodbye. */
 export async function askToLeave(stateDir: string): Promise<void> {
-  await writeOwnerOnly(agentFiles(stateDir).left, '{"deregistered":false}\n');
+  await writeForAgent(agentFiles(stateDir).left, '{"deregistered":false}\n');
 }
 
 export async function isToLeave(stateDir: string): Promise<boolean> {
@@ -51,9 +51,14 @@ export async function isToLeave(stateDir: string): Promise<boolean> {
 }
 
 export async function sayLeft(stateDir: string, deregistered: boolean): Promise<void> {
-  await writeOwnerOnly(agentFiles(stateDir).left, `${JSON.stringify({ deregistered })}\n`);
+  await writeForAgent(agentFiles(stateDir).left, `${JSON.stringify({ deregistered })}\n`);
 }
 
 export async function hasDeregistered(stateDir: string): Promise<boolean> {
   return (await readIfThere(agentFiles(stateDir).left))?.includes('"deregistered":true') ?? false;
+}
+
+/** Commands that root runs write for an agent that systemd runs as a user of its own. */
+function writeForAgent(path: string, content: string): Promise<void> {
+  return writeOwnerOnly(path, content, { owner: 'folder' });
 }

@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
+import type { InstanceList } from '../../core/admin/index.ts';
 import { repositoryRoot } from '../support/deploy-files.ts';
 import { readBlocks } from '../support/docs-blocks.ts';
 import { until } from '../support/until.ts';
@@ -56,11 +57,11 @@ test('from a bare machine to a citizen of the mesh: one package, one command; up
   ending(() => control.process.stop());
   const shop = await startApp(web, 'web', '127.0.0.1', 8080);
   ending(() => shop.stop());
-  const caller = await joinVm(web, control, { service: 'shop/web', port: 80 });
+  const caller = await joinVm(web, control, { service: 'shop/web', port: 80, appPort: 8080 });
   ending(() => caller.stop());
   const machine = await startBareMachine(vm.netns, folder);
   ending(() => machine.remove());
-  const app = await startApp(vm, 'orders', '127.0.0.1', 8080);
+  let app = await startApp(vm, 'orders', '127.0.0.1', 8080);
   ending(() => app.stop());
   const asks = () => call(web, onVm, meshDns('orders'));
 
@@ -83,6 +84,8 @@ test('from a bare machine to a citizen of the mesh: one package, one command; up
   });
 
   const { found } = await until('its address', asks);
+  // What it has never looked up, it does not know after a reboot alone.
+  await until('web answers', () => call(vm, onVm, meshDns('web')));
   const load = new SteadyLoad(web.reach, { url: `http://${found}/load` });
 
   await t.test('an upgrade hands over, and no request fails', async () => {
@@ -93,6 +96,31 @@ test('from a bare machine to a citizen of the mesh: one package, one command; up
     await until('answers through it', () => load.lastAnswerOf('orders', since) !== undefined);
     await load.stop();
     assertNoneFailed(load);
+  });
+
+  await t.test('with the control plane gone it reboots, and serves and calls from what is on disk', async () => {
+    await control.process.kill9();
+    await machine.powerOff();
+    await app.stop();
+    await network.reboot(vm);
+    app = await startApp(vm, 'orders', '127.0.0.1', 8080);
+    await machine.sh('test -e /etc/systemd/system/isthmus-agent.enabled && systemctl restart isthmus-agent');
+    assert.equal((await until('orders answers', asks, 10_000)).app, 'orders');
+    assert.equal((await until('orders calls', () => call(vm, onVm, meshDns('web')), 10_000)).app, 'web');
+    await control.process.restart();
+    const stages = await until('every stage', async () => {
+      const { instances } = JSON.parse(await control.run('vm', 'list', '--output', 'json')) as InstanceList;
+      const all = instances.find(({ services }) => services.includes('shop/orders'))?.stages;
+      return all?.every(({ ok }) => ok === 'yes') === true ? all : undefined;
+    });
+    assert.equal(stages.length, 5);
+    assert.equal((await asks()).app, 'orders');
+  });
+
+  await t.test('root takes it out of the mesh, and callers have none left', async () => {
+    assert.match(await control.run('vm', 'list'), /shop\/orders/);
+    assert.match(await machine.sh('isthmus vm leave'), /has left the mesh/);
+    assert.doesNotMatch(await control.run('vm', 'list'), /shop\/orders/);
   });
 
   await t.test('it is purged, and takes everything along', async () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile, stat } from 'node:fs/promises';
+import { chown, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -9,6 +9,7 @@ import { startEchoApp } from '../../../cli/demo/echo-app.ts';
 import { AgentPlane } from '../../support/agent-plane.ts';
 import { temporaryDir } from '../../support/control-plane.ts';
 import { onEnd } from '../../support/on-end.ts';
+import { cannotBeOthers, runAs } from '../../support/other-user.ts';
 import { runCli } from '../../support/run-cli.ts';
 import { until } from '../../support/until.ts';
 
@@ -78,6 +79,32 @@ test('vm join, status, agent after a restart, leave: each command does what its 
   const gone = await runCli(['agent', '--state-dir', state, '-o', 'json']);
   assert.deepEqual([gone.code, JSON.parse(gone.err.trim().split('\n').at(-1) ?? '').error.code], [2, 'CONFIG_INVALID']);
   assert.equal((await runCli(['vm', 'status', '--admin', admin])).code, 3);
+});
+
+test('root takes a machine out whose agent runs as another user, as under systemd', { skip: cannotBeOthers }, async (t) => {
+  const plane = await AgentPlane.start(t);
+  const state = await temporaryDir(t);
+  const where = ['--address', '127.0.0.1', '--state-dir', state, '--instance', 'vm-cli', ...anyPort];
+  const saved = await runCli(['vm', 'join', await plane.token('orders'), ...where, '--save-only']);
+  assert.equal(saved.code, 0, saved.err);
+  const other = { uid: 4_711, gid: 4_711 };
+  for (const path of [state, ...(await readdir(state)).map((name) => join(state, name))]) await chown(path, other.uid, other.gid);
+  const agent = runAs(
+    other,
+    `process.argv.push(${JSON.stringify(main)}, 'agent', '--state-dir', ${JSON.stringify(state)}); import(${JSON.stringify(main)});`,
+  );
+  onEnd(t, () => agent.kill());
+  agent.child.stdout?.resume();
+  await until('a registration', async () => (await plane.registered('vm-cli')) !== undefined);
+  const left = await runCli(['vm', 'leave', '--state-dir', state, '-o', 'json']);
+  assert.deepEqual([left.code, JSON.parse(left.out)], [0, { instance: 'vm-cli', result: 'left' }], left.err);
+  assert.equal(await plane.registered('vm-cli'), undefined);
+  const files = await Promise.all((await readdir(state)).map(async (name) => [name, (await stat(join(state, name))).uid]));
+  assert.deepEqual(
+    files.filter(([, uid]) => uid !== other.uid),
+    [],
+    'the agent can read all that is there',
+  );
 });
 
 test('leaving without a running agent deregisters all the same', async (t) => {

@@ -47,7 +47,7 @@ export interface Network {
   setDeny(deny: Firewall['deny']): Promise<void>;
   /** Gives a host another address of its site; the old one is gone at once, with what was connected to it. Returns the new one. */
   readdress(host: Host): Promise<string>;
-  /** The host's namespace is gone with all that was set in it, and made anew with the address that it had, as by a reboot. End what runs in it first. */
+  /** The host's namespace is gone with all that was set in it, and made anew with the address and the MAC that it had, as by a reboot. End what runs in it first. */
   reboot(host: Host): Promise<void>;
   /** Removes all namespaces. End what runs in them first. Idempotent. */
   remove(): Promise<void>;
@@ -185,11 +185,12 @@ class SiteNetwork implements Network {
 
   async reboot(host: Host): Promise<void> {
     const known = this.host(host.site, host.name) as MutableHost;
+    const mac = await this.#macOf(known.netns);
     closeReach(known.netns);
     await ip('netns', 'delete', known.netns);
     // A namespace that somebody is still in goes without its name; its link must not.
     await ip('-n', this.#router, 'link', 'delete', known.link).catch(() => undefined);
-    await this.#plug(known.site, known, this.#subnet(known.site).prefix);
+    await this.#plug(known.site, known, this.#subnet(known.site).prefix, mac);
     known.reach = reachFrom(known.netns);
   }
 
@@ -210,12 +211,25 @@ class SiteNetwork implements Network {
     this.#hosts.set(`${site}/${name}`, host);
   }
 
-  async #plug(site: string, { netns, address, link }: Pick<MutableHost, 'netns' | 'address' | 'link'>, prefix: string): Promise<void> {
+  async #macOf(netns: string): Promise<string> {
+    const [shown] = JSON.parse(await ip('-n', netns, '-json', 'link', 'show', 'eth0')) as { readonly address: string }[];
+    if (shown === undefined) throw new Error(`${netns} has no eth0`);
+    return shown.address;
+  }
+
+  /** `mac`: any, unless said. */
+  async #plug(
+    site: string,
+    { netns, address, link }: Pick<MutableHost, 'netns' | 'address' | 'link'>,
+    prefix: string,
+    mac?: string,
+  ): Promise<void> {
     await ip('netns', 'add', netns);
     await ip('-n', netns, 'link', 'set', 'lo', 'up');
     // Both ends are made inside the namespaces: nothing ever shows up in the machine's own.
     await ip('-n', this.#router, 'link', 'add', 'name', link, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', netns);
     await ip('-n', this.#router, 'link', 'set', link, 'master', site, 'up');
+    if (mac !== undefined) await ip('-n', netns, 'link', 'set', 'eth0', 'address', mac);
     await ip('-n', netns, 'address', 'add', `${address}/24`, 'dev', 'eth0');
     await ip('-n', netns, 'link', 'set', 'eth0', 'up');
     await ip('-n', netns, 'route', 'add', 'default', 'via', `${prefix}.1`);

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { chown, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { nextGeneration, writeOwnerOnly } from '../../../core/identity/index.ts';
 import { temporaryDir } from '../../support/control-plane.ts';
+import { cannotBeOthers } from '../../support/other-user.ts';
 
 const module = fileURLToPath(new URL('../../../core/identity/index.js', import.meta.url));
 
@@ -35,6 +36,20 @@ test('a write that fails leaves nothing behind', async (t) => {
   const dir = await temporaryDir(t);
   await assert.rejects(writeOwnerOnly(join(dir, 'missing', 'file'), 'x'));
   assert.deepEqual(await readdir(dir), []);
+});
+
+test('what root writes is its own, or of whoever has the folder where that is asked for', { skip: cannotBeOthers }, async (t) => {
+  const dir = await temporaryDir(t);
+  await chown(dir, 4_711, 4_712);
+  const path = join(dir, 'left');
+  const owner = async () => {
+    const { uid, gid, mode } = await stat(path);
+    return [uid, gid, mode & 0o777];
+  };
+  await writeOwnerOnly(path, 'x');
+  assert.deepEqual(await owner(), [0, 0, 0o600]);
+  await writeOwnerOnly(path, 'x', { owner: 'folder' });
+  assert.deepEqual(await owner(), [4_711, 4_712, 0o600]);
 });
 
 test('generations go up at each start: when the clock went back, and when the folder was lost', async (t) => {
