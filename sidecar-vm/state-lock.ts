@@ -1,6 +1,7 @@
 import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MeshError } from '../core/errors.ts';
+import { supervisedVariable } from './supervisor/protocol.ts';
 
 export interface StateLock {
   /** Idempotent. */
@@ -11,6 +12,8 @@ interface Holder {
   readonly pid: number;
   /** Clock ticks since boot, Linux alone: tells a process from a later one of the same id, as after a reboot or in a container. */
   readonly startTime: string;
+  /** Process that runs it, where it can be told to have another one take over. */
+  readonly supervisor?: number;
 }
 
 const heldHere = new Set<string>();
@@ -23,7 +26,7 @@ const fileName = 'agent.lock';
 export async function lockStateDir(dir: string): Promise<StateLock> {
   const path = join(dir, fileName);
   const mine = `${path}.${process.pid}`;
-  await writeFile(mine, JSON.stringify({ pid: process.pid, startTime: await startTimeOf(process.pid) }), { mode: 0o600 });
+  await writeFile(mine, JSON.stringify(await thisProcess()), { mode: 0o600 });
   try {
     for (let attempt = 0; attempt < 3; attempt++) {
       if (await linked(mine, path)) {
@@ -47,6 +50,21 @@ export async function lockStateDir(dir: string): Promise<StateLock> {
   throw new MeshError('CONFLICT', `another agent is starting on ${dir}`, { retryable: true });
 }
 
+async function thisProcess(): Promise<Holder> {
+  const { pid, ppid, env } = process;
+  const startTime = (await statOf(pid))?.startTime ?? '';
+  return { pid, startTime, ...(env[supervisedVariable] === '1' ? { supervisor: ppid } : {}) };
+}
+
+/** Process id of the supervisor of the agent that runs on this state directory; undefined when none does, or nobody supervises it. */
+export async function supervisorOf(dir: string): Promise<number | undefined> {
+  const pid = await holderOf(dir);
+  if (pid === undefined) return undefined;
+  const { supervisor } = JSON.parse(await readFile(join(dir, fileName), 'utf8')) as Holder;
+  // Whose supervisor was killed has another parent, which a signal is not meant for.
+  return supervisor !== undefined && (await statOf(pid))?.parent === supervisor ? supervisor : undefined;
+}
+
 /** Process id of the agent that runs on this state directory; undefined when none does. */
 export async function holderOf(dir: string): Promise<number | undefined> {
   const path = join(dir, fileName);
@@ -62,7 +80,9 @@ export async function holderOf(dir: string): Promise<number | undefined> {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ESRCH') return undefined;
   }
-  return (await startTimeOf(holder.pid)) === holder.startTime ? holder.pid : undefined;
+  const running = await statOf(holder.pid);
+  if (running !== undefined && isOver(running.state)) return undefined;
+  return (running?.startTime ?? '') === holder.startTime ? holder.pid : undefined;
 }
 
 async function release(path: string): Promise<void> {
@@ -80,12 +100,16 @@ async function linked(from: string, to: string): Promise<boolean> {
   }
 }
 
-/** Field 22 of proc(5) stat; the name in field 2 may hold spaces and parentheses. */
-async function startTimeOf(pid: number): Promise<string> {
+/** It has ended, and nobody has taken note yet: in a container whose first process is no init, nobody ever may. */
+const isOver = (state: string) => state === 'Z' || state === 'X' || state === 'x';
+
+/** Fields 3, 4 and 22 of proc_pid_stat(5); the name in field 2 may hold spaces and parentheses. Undefined where there is none to read. */
+async function statOf(pid: number): Promise<{ readonly state: string; readonly parent: number; readonly startTime: string } | undefined> {
   try {
     const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return { state: fields[0] ?? '', parent: Number(fields[1]), startTime: fields[19] ?? '' };
   } catch {
-    return '';
+    return undefined;
   }
 }

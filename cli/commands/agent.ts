@@ -54,7 +54,12 @@ export async function serveAgent(options: AgentOptions, io: Io): Promise<void> {
   const { startAgent, supervised } = await import('../../sidecar-vm/main.ts');
   const worker = supervised();
   await worker?.begin();
-  const agent = await startAgent(options, worker === undefined ? {} : { listeners: worker.listeners }, io.signal);
+  const agent = await startAgent(options, worker === undefined ? {} : { listeners: worker.listeners }, io.signal).catch(
+    (error: unknown) => {
+      worker?.giveUp();
+      throw error;
+    },
+  );
   worker?.serve(agent);
   const { inbound, dns, admin } = agent;
   const { instance, identity } = agent.status();

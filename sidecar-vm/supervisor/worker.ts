@@ -9,6 +9,8 @@ export interface Supervised {
   begin(): Promise<void>;
   /** Says that the agent serves; it is handed over when the supervisor asks for it, and drained when nobody supervises any more. */
   serve(agent: RunningAgent): void;
+  /** It cannot serve: the channel keeps this process alive no longer. */
+  giveUp(): void;
 }
 
 /** Undefined for a process that nobody supervises. To be called once. */
@@ -50,7 +52,12 @@ export function supervised(): Supervised | undefined {
       listeners.dropUnclaimed();
       say({ say: 'ready' });
       // What keeps a worker alive is what it serves.
-      void agent.ended.catch(() => undefined).then(() => process.connected && process.disconnect?.());
+      void agent.ended.catch(() => undefined).then(disconnect);
     },
+    giveUp: disconnect,
   };
+}
+
+function disconnect(): void {
+  if (process.connected) process.disconnect?.();
 }

@@ -6,7 +6,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { pathToFileURL } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { native } from '../../../core/xds/index.ts';
 import { prepareJoin } from '../../../sidecar-vm/main.ts';
 import { AgentPlane, agentOptions, host } from '../../support/agent-plane.ts';
@@ -20,6 +20,7 @@ const built = pathToFileURL(join(repositoryRoot, 'build/cli/main.js')).href;
 
 interface Started {
   readonly child: ChildProcess;
+  readonly stateDir: string;
   /** What its workers said they serve, in order. */
   readonly ready: { readonly ports: { readonly inbound: number; readonly dns: number; readonly admin: number } }[];
   readonly log: string[];
@@ -91,7 +92,7 @@ async function supervisedAgent(t: TestContext): Promise<Started> {
   await until('the first worker', () => ready.length === 1);
   await until('an answer', call);
   await until('the mesh on disk', async () => /LoadAssignment/.test(await readFile(join(stateDir, 'xds-state'), 'utf8').catch(() => '')));
-  return { child, ready, log, worker: () => servingPid(log), call, stream, install };
+  return { child, stateDir, ready, log, worker: () => servingPid(log), call, stream, install };
 }
 
 function echoed(socket: Socket, line: string): Promise<string> {
@@ -199,3 +200,19 @@ function gone(pid: number): boolean {
     return true;
   }
 }
+
+test('a worker that cannot serve ends, and its supervisor with it, so that whoever runs it hears of it', async (t) => {
+  const { stateDir, log } = await supervisedAgent(t);
+  await until('the first to serve', () => log.some((line) => line.includes('the worker serves')));
+  const second = spawn(process.execPath, [fileURLToPath(built), 'agent', '--supervise', '--state-dir', stateDir], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  onEnd(t, () => second.kill('SIGKILL'));
+  let said = '';
+  second.stderr.on('data', (chunk: Buffer) => {
+    said += chunk.toString();
+  });
+  const [code] = await once(second, 'exit', { signal: AbortSignal.timeout(20_000) });
+  assert.equal(code, 1);
+  assert.match(said, /runs on .* already/);
+});
