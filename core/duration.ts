@@ -1,5 +1,18 @@
 const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
+/** In the largest units, as `parseDuration` reads it: `24h` as `1d`, 90,000 as `1m30s`. Parts of a ms are left out. */
+export function formatDuration(ms: number): string {
+  let left = Math.floor(ms);
+  const parts = Object.entries(unitMs)
+    .reverse()
+    .flatMap(([unit, size]) => {
+      const number = Math.floor(left / size);
+      left -= number * size;
+      return number === 0 ? [] : [`${number}${unit}`];
+    });
+  return parts.join('') || '0';
+}
+
 /** `15s`, `24h`, `1h30m`, `250ms` or a bare `0`, as whole ms; undefined when it is none, or finer. */
 export function parseDuration(text: string): number | undefined {
   if (text === '0') return 0;

@@ -23,7 +23,7 @@ import type { Policy } from '../policy/index.ts';
 import type { Instances } from '../registration/index.ts';
 import { explain } from '../snapshot/index.ts';
 import type { XdsServer } from '../xds/index.ts';
-import { exportsOf } from './config-objects.ts';
+import { exportsOf, workloadGroupsOf } from './config-objects.ts';
 import type { ControlIdentity } from './control-identity.ts';
 import type { DriftHome } from './drift.ts';
 import type { FederationHome } from './federation.ts';
@@ -137,10 +137,11 @@ export function createControlApi(parts: FacadeParts): ControlApi {
 export async function instancesNow({
   mesh,
   catalog,
+  objects,
   instances,
   ledger,
   clock,
-}: Pick<FacadeParts, 'mesh' | 'catalog' | 'instances' | 'ledger' | 'clock'>): Promise<Instance[]> {
+}: Pick<FacadeParts, 'mesh' | 'catalog' | 'objects' | 'instances' | 'ledger' | 'clock'>): Promise<Instance[]> {
   const [records, starts, grants] = await Promise.all([instances.list(), instances.starts(), ledger.grants()]);
   const view = catalog.current();
   return listInstances({
@@ -149,6 +150,7 @@ export async function instancesNow({
     grants,
     view,
     trustDomain: mesh.trustDomain,
+    groupOf: (name) => workloadGroupsOf(objects.set.current()).get(name),
     now: clock.now(),
   });
 }

@@ -1,17 +1,27 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../../core/clock.ts';
-import type { MeshSpec } from '../../core/config/index.ts';
+import type { MeshSpec, WorkloadGroupSpec } from '../../core/config/index.ts';
 import type { Log } from '../../core/log.ts';
 import type { Store } from '../../core/store.ts';
 import { LoadReportingServiceService } from '../../core/xds/gen/envoy/service/load_stats/v3/lrs.ts';
 import { IdentityService, RegistrationService } from '../../core/xds/gen/isthmus/agent/v1/agent.ts';
 import { TelemetryService } from '../../core/xds/gen/isthmus/telemetry/v1/telemetry.ts';
 import type { ResourceSource } from '../../core/xds/index.ts';
+import type { RegisteredInstance } from '../../registries/vm/index.ts';
 import { Issuance, Ledger, RootReports } from '../ca/index.ts';
 import type { CatalogView } from '../catalog/index.ts';
 import { parseHostPort } from '../config/index.ts';
 import { GrpcFront, identityServer } from '../grpc/index.ts';
-import { Instances, Liveness, Presence, type ReachWatch, registrationServer, SocketReports, Takeovers } from '../registration/index.ts';
+import {
+  expireAfterOf,
+  Instances,
+  Liveness,
+  Presence,
+  type ReachWatch,
+  registrationServer,
+  SocketReports,
+  Takeovers,
+} from '../registration/index.ts';
 import type { Refusals } from '../telemetry/index.ts';
 import { loadReportingServer } from '../telemetry/loads/index.ts';
 import { telemetryServer } from '../telemetry/traffic/index.ts';
@@ -30,6 +40,8 @@ export interface GrpcServicesOptions {
   readonly traffic: TrafficHome;
   /** The mesh as it is known, for the ways to other networks. */
   readonly view: () => CatalogView;
+  /** By NAMESPACE/NAME. */
+  readonly groupOf: (name: string) => WorkloadGroupSpec | undefined;
   readonly clock: Clock;
   /** [0, 1). */
   readonly random: () => number;
@@ -76,7 +88,8 @@ export function createGrpcServices(options: GrpcServicesOptions): GrpcServices {
   const instances = new Instances(store);
   const ttlMs = mesh.catalog.agentTtlMs;
   const presence = new Presence(store, randomUUID());
-  const liveness = new Liveness({ instances, presence, ttlMs, clock, log });
+  const expireAfter = (record: RegisteredInstance) => expireAfterOf(record, options.groupOf);
+  const liveness = new Liveness({ instances, presence, ttlMs, expireAfter, clock, log });
   const sockets = new SocketReports({ store, clock, log });
   const reach = createReachWatch({ mesh, identity, instances, ledger, view, clock, random, log });
   const takeovers = new Takeovers({ instances, clock, log });

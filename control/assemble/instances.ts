@@ -1,4 +1,5 @@
 import type { Instance } from '../../core/admin/index.ts';
+import type { WorkloadGroupSpec } from '../../core/config/index.ts';
 import { formatSpiffeId, ingressServiceAccount, networkId, serviceKey, systemNamespace } from '../../core/model/index.ts';
 import {
   instanceIdOf,
@@ -9,7 +10,7 @@ import {
 } from '../../registries/vm/index.ts';
 import type { Grant } from '../ca/index.ts';
 import type { CatalogView } from '../catalog/index.ts';
-import { type Placement, type Stage, stagesOf } from '../registration/index.ts';
+import { expireAfterOf, type Placement, type Stage, stagesOf } from '../registration/index.ts';
 
 export interface InstancesInput {
   readonly records: readonly RegisteredInstance[];
@@ -18,6 +19,8 @@ export interface InstancesInput {
   readonly grants: readonly Grant[];
   readonly view: CatalogView;
   readonly trustDomain: string;
+  /** By NAMESPACE/NAME. */
+  readonly groupOf: (name: string) => WorkloadGroupSpec | undefined;
   /** Unix ms. */
   readonly now: number;
 }
@@ -59,7 +62,9 @@ function instanceOf(record: RegisteredInstance | undefined, grant: Grant | undef
   const services = record?.role === 'workload' ? record.services.map((s) => `${s.namespace}/${s.name}`) : [];
   const claimed = record === undefined ? (claims?.services.map((s) => `${s.namespace}/${s.name}`) ?? []) : services;
   const group = record?.role === 'workload' ? record.group : claims?.group;
-  const stages = stagesOf({ grant, record, placements: record === undefined ? [] : placementsOf(record, view), now });
+  const expireAfterMs = record === undefined ? undefined : expireAfterOf(record, input.groupOf);
+  const placements = record === undefined ? [] : placementsOf(record, view);
+  const stages = stagesOf({ grant, record, expireAfterMs, placements, now });
   const { stage, short } = furthest(stages, record, grant);
   const clone = record?.clone !== undefined && now - record.clone.at < cloneShownMs ? record.clone.sources.join(' and ') : undefined;
   return {
@@ -72,6 +77,7 @@ function instanceOf(record: RegisteredInstance | undefined, grant: Grant | undef
     services: [...new Set(claimed)],
     ...(group === undefined ? {} : { group }),
     generation: record?.generation ?? 0,
+    ...(expireAfterMs === undefined ? {} : { expireAfterMs }),
     stage,
     stages: stages.map(({ stage: name, ok, reason }) => ({ stage: name, ok, reason })),
     ageMs: Math.max(0, now - (record?.registeredAt ?? grant?.createdAt ?? now)),

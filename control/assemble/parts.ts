@@ -24,6 +24,7 @@ import {
   registriesOf,
   requestAuthenticationsOf,
   trafficObjectsOf,
+  workloadGroupsOf,
 } from './config-objects.ts';
 import { createControlApi, instancesNow } from './control-facade.ts';
 import { ControlIdentity } from './control-identity.ts';
@@ -144,6 +145,7 @@ export async function buildParts(around: Surroundings): Promise<ControlParts> {
     refusals,
     view: () => catalog.current(),
     jwt,
+    groupOf: (name) => workloadGroupsOf(objects.set.current()).get(name),
   });
   const sources = new Sources({ catalog, cluster, store, clock, random, log });
   const onPorts: ConstructorParameters<typeof Publishing>[0]['onPorts'] = (gatewayPorts) => snapshots.set({ gatewayPorts });
@@ -281,7 +283,7 @@ function healthOf(parts: InnerParts): HealthServer {
         drift: drift.counts(),
         clients: services.xds.clients(),
         trust: authority.bundle(),
-        instances: await instancesNow({ mesh, catalog, instances: services.instances, ledger: services.ledger, clock: parts.clock }),
+        instances: await instancesNow({ ...parts, instances: services.instances, ledger: services.ledger }),
       });
     },
   });

@@ -1,7 +1,9 @@
 import type { Clock } from '../../core/clock.ts';
+import type { WorkloadGroupSpec } from '../../core/config/index.ts';
 import { MeshError } from '../../core/errors.ts';
 import { isAborted } from '../../core/lifecycle.ts';
 import type { Log } from '../../core/log.ts';
+import type { RegisteredInstance } from '../../registries/vm/index.ts';
 import type { Instances } from './instances.ts';
 import type { Presence } from './presence.ts';
 
@@ -10,10 +12,19 @@ export interface LivenessOptions {
   readonly presence: Presence;
   /** Silent for longer: expired, its health unknown. */
   readonly ttlMs: number;
-  /** Expired for longer: forgotten. Default 24 h. */
-  readonly removeAfterMs?: number;
+  /** Silent for longer, ms: forgotten. Default: `expireAfterOf` without groups. */
+  readonly expireAfter?: (record: RegisteredInstance) => number;
   readonly clock: Clock;
   readonly log: Log;
+}
+
+/** A machine that is off over night is still there in the morning. */
+const usualExpiryMs = 86_400_000;
+
+/** How long an instance may be silent before it is forgotten, ms: as its group says, 24 h unless it does. Pure. */
+export function expireAfterOf(record: RegisteredInstance, groupOf: (name: string) => WorkloadGroupSpec | undefined): number {
+  const group = record.role === 'workload' && record.group !== undefined ? groupOf(record.group) : undefined;
+  return group?.expireAfterMs ?? usualExpiryMs;
 }
 
 /**
@@ -39,7 +50,7 @@ export class Liveness {
 
   /** One pass over all registrations. */
   async sweep(): Promise<void> {
-    const { instances, ttlMs, removeAfterMs = 86_400_000, clock, log } = this.#options;
+    const { instances, ttlMs, expireAfter = () => usualExpiryMs, clock, log } = this.#options;
     const [all, others] = await Promise.all([instances.list(), this.#options.presence.others()]);
     const known = new Set(all.map(({ key }) => key));
     for (const key of this.#heard.keys()) if (!known.has(key)) this.#heard.delete(key);
@@ -52,9 +63,9 @@ export class Liveness {
       if (!this.#heard.has(key)) this.heard(key);
       const silentMs = clock.monotonic() - (this.#heard.get(key) ?? 0);
       try {
-        if (silentMs > ttlMs + removeAfterMs && record.expired) {
+        if (record.expired && silentMs > Math.max(ttlMs, expireAfter(record))) {
           await instances.remove(key, record.generation);
-          log.info({ registration: key }, 'registration removed: silent for too long');
+          log.info({ registration: key, silentMs: Math.round(silentMs) }, 'registration removed: silent for too long');
         } else if (silentMs > ttlMs && !record.expired) {
           await instances.markExpired(key, record.generation);
           log.warn({ registration: key, silentMs: Math.round(silentMs) }, 'registration expired: its agent is silent');

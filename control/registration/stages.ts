@@ -1,3 +1,4 @@
+import { formatDuration } from '../../core/duration.ts';
 import type { RegisteredInstance, RegisteredTunnel, RegisteredWorkload } from '../../registries/vm/index.ts';
 import { withheldFor } from '../../registries/vm/index.ts';
 import type { Grant } from '../ca/index.ts';
@@ -24,6 +25,8 @@ export interface StageInput {
   readonly grant: Grant | undefined;
   /** Undefined: it has not registered. */
   readonly record: RegisteredInstance | undefined;
+  /** Silent for so long it is forgotten. Undefined: it has not registered. */
+  readonly expireAfterMs: number | undefined;
   /** Of each of its services, NAMESPACE/NAME; for a gateway, of itself. */
   readonly placements: readonly (readonly [service: string, placement: Placement])[];
   /** Unix ms. */
@@ -48,10 +51,11 @@ function attested({ grant, now }: StageInput): Stage {
   return { stage, ok: 'no', reason: `its SVID ended at ${new Date(grant.lastNotAfter).toISOString()}`, next: silent };
 }
 
-function registered({ grant, record }: StageInput): Stage {
+function registered({ grant, record, expireAfterMs = 0 }: StageInput): Stage {
   const stage = 'registered';
   if (record !== undefined) {
-    if (record.expired) return { stage, ok: 'no', reason: 'its agent is silent', next: silent };
+    if (record.expired)
+      return { stage, ok: 'no', reason: `its agent is silent: forgotten after ${formatDuration(expireAfterMs)} of it`, next: silent };
     return { stage, ok: 'yes', reason: `generation ${record.generation}` };
   }
   const callsOnly = grant?.claims.role === 'workload' && grant.claims.services.length === 0;

@@ -77,6 +77,8 @@ export const Instance = Type.Object({
   group: Type.Optional(Type.String()),
   /** 0: it has not registered. */
   generation: Type.Integer(),
+  /** It is forgotten when its agent has been silent for so long. Absent: it has not registered. */
+  expireAfterMs: Type.Optional(Type.Number()),
   /** The furthest stage that it has reached, with all before it; `expired` when it is silent, `revoked` when it was taken back. */
   stage: Type.Union([InstanceStage.properties.stage, Type.Literal('expired'), Type.Literal('revoked')]),
   /** In their order: attested, registered, healthy, selectable, reachable. */

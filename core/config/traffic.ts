@@ -138,6 +138,8 @@ export interface WorkloadEntrySpec {
 export interface WorkloadGroupSpec {
   readonly labels: Readonly<Record<string, string>>;
   readonly template: Omit<WorkloadEntrySpec, 'address'>;
+  /** Whose agent has been silent for so long, without a goodbye, is forgotten, ms. Absent: as everybody else. */
+  readonly expireAfterMs?: number;
 }
 
 /** Istio's Sidecar: what the workloads it selects can see. */

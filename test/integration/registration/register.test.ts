@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 
 import { type Claims, revokeToken } from '../../../control/ca/index.ts';
-import { Liveness, Presence } from '../../../control/registration/index.ts';
+import { expireAfterOf, Liveness, Presence } from '../../../control/registration/index.ts';
 import {
   type InstanceRegistration,
   obtainIdentity,
@@ -16,7 +16,7 @@ import { silentLog } from '../../../core/log.ts';
 import { clusterId, type ServiceRecord, serviceKey, sourceId } from '../../../core/model/index.ts';
 import { systemClock } from '../../../core/system-clock.ts';
 import type { Hello, Report } from '../../../core/xds/gen/isthmus/agent/v1/agent.ts';
-import { createVmSource } from '../../../registries/vm/index.ts';
+import { createVmSource, type RegisteredInstance } from '../../../registries/vm/index.ts';
 import { ManualClock } from '../../fakes/manual-clock.ts';
 import { startControlPlane, type TestControlPlane, type TestControlPlaneOptions, temporaryDir } from '../../support/control-plane.ts';
 import { until } from '../../support/until.ts';
@@ -269,7 +269,7 @@ test('what registered with another living replica is not expired here; what its 
   const lease = await plane.store.grantLease(60_000);
   await plane.store.txn({ if: [], then: [{ op: 'put', key: 'replicas/other', value: Buffer.alloc(0), lease: lease.id }] });
   const presence = new Presence(plane.store, 'this');
-  const liveness = new Liveness({ instances: plane.instances, presence, ttlMs: 1_000, removeAfterMs: 5_000, clock, log: silentLog });
+  const liveness = new Liveness({ instances: plane.instances, presence, ttlMs: 1_000, expireAfter: () => 6_000, clock, log: silentLog });
   const expired = async () => (await plane.instances.list()).find((each) => each.key === key)?.record.expired;
   await liveness.sweep();
   clock.advance(10_000);
@@ -287,6 +287,47 @@ test('what registered with another living replica is not expired here; what its 
   await liveness.sweep();
   assert.equal(await expired(), undefined, 'and is forgotten in the end');
 });
+
+test('an instance of a group that ends without a goodbye is forgotten when its group says, and an agent that comes back is not', async (t) => {
+  const plane = await control(t);
+  const clock = new ManualClock();
+  const groupOf = (name: string) => groups.get(name);
+  const groups = new Map([['shop/vms', { labels: {}, template: emptyTemplate, expireAfterMs: 60_000 }]]);
+  const presence = new Presence(plane.store, 'this');
+  const expireAfter = (record: RegisteredInstance) => expireAfterOf(record, groupOf);
+  const liveness = new Liveness({ instances: plane.instances, presence, ttlMs: 15_000, expireAfter, clock, log: silentLog });
+  const mine = { ...workloadRecord, replica: 'this' };
+  const keys = new Map<string, string>();
+  for (const [instance, group] of [
+    ['ended', 'shop/vms'],
+    ['back', 'shop/vms'],
+    ['of-a-group-that-went', 'shop/gone'],
+    ['alone', undefined],
+  ] as const) {
+    const { key } = await plane.instances.register({ ...mine, instance, ...(group === undefined ? {} : { group }) });
+    keys.set(instance, key);
+    liveness.heard(key);
+  }
+  const left = async () =>
+    (await plane.instances.list()).map(({ record }) => `${record.instance}${record.expired ? ' expired' : ''}`).sort();
+  const pass = async (ms: number) => {
+    clock.advance(ms);
+    await liveness.sweep();
+  };
+  await pass(16_000);
+  assert.deepEqual(await left(), ['alone expired', 'back expired', 'ended expired', 'of-a-group-that-went expired']);
+  await pass(43_000);
+  liveness.heard(keys.get('back') ?? '');
+  await pass(2_000);
+  assert.deepEqual(await left(), ['alone expired', 'back expired', 'of-a-group-that-went expired']);
+  await pass(59_000);
+  await pass(86_400_000 - 122_000);
+  assert.deepEqual(await left(), ['alone expired', 'of-a-group-that-went expired']);
+  await pass(3_000);
+  assert.deepEqual(await left(), []);
+});
+
+const emptyTemplate = { ports: {}, labels: {}, network: '', locality: '', weight: 1, serviceAccount: '' };
 
 const workloadRecord = {
   role: 'workload' as const,

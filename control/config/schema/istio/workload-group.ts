@@ -1,17 +1,30 @@
 import type { z } from 'zod';
 import type { WorkloadGroupSpec } from '../../../../core/config/index.ts';
 import { fields } from '../../../../core/yaml/index.ts';
-import { later, refused } from '../refused.ts';
-import { labels } from './values.ts';
+import { later, noted, refused } from '../refused.ts';
+import { duration, labels } from './values.ts';
 import { toWorkload, workloadFields } from './workload-entry.ts';
 
 const { ports: _, ...template } = workloadFields;
+
+/** Istio's API server keeps no field that Istio does not know: this stands where it has room for what is said of every instance. */
+const expireAfter = 'isthmus.dev/expire-after';
+
+/** Less than an agent that is restarted may take; longer than anybody means. */
+const [leastMs, mostMs] = [30_000, 30 * 24 * 3_600_000];
+
+const expiry = duration.refine((ms) => ms >= leastMs && ms <= mostMs, { error: 'must be 30s to 720h' });
 
 /** Istio's WorkloadGroup. */
 export const workloadGroupSchema = fields({
   metadata: fields({
     labels: labels.default({}),
-    annotations: refused('nothing here reads them; use labels'),
+    annotations: fields({
+      [expireAfter]: noted(
+        expiry,
+        'an instance that ended without a goodbye is forgotten after so long, 30s to 720h; 24h unless said. Nothing reads other annotations; use labels',
+      ).optional(),
+    }).prefault({}),
   }).prefault({}),
   template: fields({
     address: refused('each workload has its own: its agent tells it'),
@@ -22,5 +35,11 @@ export const workloadGroupSchema = fields({
 });
 
 export function toWorkloadGroup(spec: z.output<typeof workloadGroupSchema>): WorkloadGroupSpec {
-  return { labels: spec.metadata.labels, template: toWorkload({ ...spec.template, ports: {} }) };
+  const { labels: all, annotations } = spec.metadata;
+  const expireAfterMs = annotations[expireAfter];
+  return {
+    labels: all,
+    template: toWorkload({ ...spec.template, ports: {} }),
+    ...(expireAfterMs === undefined ? {} : { expireAfterMs }),
+  };
 }
