@@ -53,6 +53,7 @@ import { addVmJoin } from './commands/vm-join.ts';
 import { addVmLeave } from './commands/vm-leave.ts';
 import { addVmList } from './commands/vm-list.ts';
 import { addVmRevoke } from './commands/vm-revoke.ts';
+import { addVmService } from './commands/vm-service.ts';
 import { addVmStatus } from './commands/vm-status.ts';
 import { addVmToken } from './commands/vm-token.ts';
 import { type ExitCode, exitCode, exitCodesHelp } from './exit-codes.ts';
@@ -87,8 +88,8 @@ function programFor(io: Io): Command {
   for (const add of [addCaInit, addCaImport, addCaSign, addCaStatus, addCaRequest, addCaInstall, addCaRotate, addCaBackup, addCaRestore])
     add(ca, io);
   const vm = group('vm', 'VMs and the agent on them');
-  for (const add of [addVmToken, addVmJoin, addVmStatus, addVmList, addVmRevoke, addVmLeave, addVmCapture, addVmDns, addVmIdentity])
-    add(vm, io);
+  for (const add of [addVmToken, addVmJoin, addVmStatus, addVmList, addVmRevoke, addVmLeave]) add(vm, io);
+  for (const add of [addVmService, addVmCapture, addVmDns, addVmIdentity]) add(vm, io);
   const peer = group('peer', 'other clusters of the mesh');
   for (const add of [addPeerInvite, addPeerJoin, addPeerList, addPeerRemove]) add(peer, io);
   const federation = group('federation', 'other trust domains, and the bundle of this one');

@@ -1,5 +1,5 @@
 import { MeshError, toMeshError } from '../core/errors.ts';
-import { followTrust, type InstanceRegistration, type ObtainedIdentity, onRenewal } from '../core/identity/index.ts';
+import { followTrust, type ObtainedIdentity, onRenewal } from '../core/identity/index.ts';
 import { readTable } from '../core/os/index.ts';
 import type { agent } from '../core/xds/index.ts';
 import { adsTrust, type InboundService, logGate, proxyBefore, type StateFeed } from '../gateway/index.ts';
@@ -9,11 +9,13 @@ import type { AgentDeps, AgentStatus, ListenAddress, RunningAgent } from './cont
 import { withDefaults } from './defaults.ts';
 import { agentFiles, askToLeave, isToLeave, sayLeft } from './files.ts';
 import { HealthBoard } from './health/index.ts';
-import { type OpenIdentity, openIdentities, withAllServices } from './identities/index.ts';
+import { type MachineRegistration, type OpenIdentity, openIdentities, withAllServices } from './identities/index.ts';
 import { openNames, SettledState } from './mesh/index.ts';
 import type { AgentOptions } from './options.ts';
+import type { OwnAddress } from './own-address/index.ts';
 import { registerAll } from './parts/identities.ts';
 import { type MeshSide, openMesh } from './parts/mesh-side.ts';
+import { followAddress, openOwnAddress } from './parts/own-address.ts';
 import { restAfterStart } from './parts/rest.ts';
 import { tunnelsSaid } from './parts/tunnels.ts';
 import { openWorkloads, type Workloads } from './parts/workload-api.ts';
@@ -22,12 +24,7 @@ import { ProcHolders, SocketWatcher } from './sockets/index.ts';
 import { openFeed, openGrpc, openIdentity, openTraffic, ownPids, type Traffic } from './start-parts.ts';
 import type { StateLock } from './state-lock.ts';
 import { suspectOf } from './suspicion.ts';
-
-/** From saying goodbye until nobody sends anything new, at most; a quarter of `drainMs` when that is less. */
-const farewellMs = 500;
-const leaveMs = 5_000;
-/** Envoy waits 15 s for a control plane that does not answer. */
-const envoyPatienceMs = 20_000;
+import { envoyPatienceMs, farewellMs, leaveMs } from './waits.ts';
 
 /** One VM agent: starts in order, ends in reverse. Everything it made is closed when `ended` settles or `start` rejects. */
 export class Agent implements RunningAgent {
@@ -43,7 +40,8 @@ export class Agent implements RunningAgent {
   #settle: { resolve: () => void; reject: (error: Error) => void } = { resolve: () => {}, reject: () => {} };
   #admin: AdminServer | undefined;
   #identity: ObtainedIdentity | undefined;
-  #registration: InstanceRegistration | undefined;
+  #registration: MachineRegistration | undefined;
+  #address: OwnAddress | undefined;
   #feed: StateFeed | undefined;
   /** Ours and Envoy's, which is told by this agent what to do and writes all: what it says is heard before it is thrown away. */
   readonly #log: (entry: Readonly<Record<string, unknown>>) => void;
@@ -111,6 +109,7 @@ export class Agent implements RunningAgent {
   status(): AgentStatus {
     return describeAgent({
       options: this.#options,
+      address: this.#address?.current,
       inbound: this.inbound,
       dns: this.dns,
       identity: this.#identity,
@@ -166,6 +165,7 @@ export class Agent implements RunningAgent {
     this.#admin = await startAdmin({ ...options.admin, status: () => this.status(), metrics, listeners, more });
     const identity = await openIdentity(options, deps, signal);
     this.#identity = identity;
+    this.#address = await openOwnAddress(options, identity, deps);
     this.#others = await openIdentities(options, deps, signal);
     const opened = await openNames(options, agentFiles(options.stateDir).interest, clock, log);
     const feed = await openFeed(options, identity, opened, deps, signal);
@@ -196,7 +196,8 @@ export class Agent implements RunningAgent {
     if (traffic.envoy !== undefined) this.#run(traffic.envoy.traffic.run(signal));
     // Not before what is on disk is also listened for.
     this.#settled = feed.from() === 'disk';
-    const registration = await registerAll(options, traffic.port.port, identity, this.#others, this.#saying(), deps, signal);
+    const place = { address: this.#address.current, inboundPort: traffic.port.port };
+    const registration = await registerAll(options, place, identity, this.#others, this.#saying(), deps, signal);
     this.#registration = registration;
     registration.subscribe(() => {
       this.#sockets.watch(registration.watches());
@@ -209,6 +210,7 @@ export class Agent implements RunningAgent {
     this.#workloads = await openWorkloads(options, identity, this.#others, feed, deps);
     this.#run(traffic.flows.run(signal));
     this.#run(registration.ended);
+    this.#run(followAddress(this.#address, registration, feed, signal));
     traffic.tunnels?.subscribe(() => this.#report());
     if (traffic.tunnels !== undefined) this.#run(traffic.tunnels.run(signal));
     this.#run(feed.run());

@@ -17,6 +17,8 @@ export interface AgentDeps {
   readonly metrics?: Registry;
   /** Who opens its listening sockets. Default: this process alone, so that they end with it. */
   readonly listeners?: ListenerKeeper;
+  /** With address auto: the IP that this machine has towards the first of these `HOST:PORT` that it has a route to. Default: what the kernel says. */
+  readonly addressTowards?: (targets: readonly string[]) => Promise<string | undefined>;
 }
 
 export interface ListenAddress {
@@ -60,7 +62,10 @@ export interface AgentStatus {
   /** Attested, and serving from the control plane or from disk. */
   readonly ready: boolean;
   readonly stages: readonly StageVerdict[];
+  /** `refused`: the control plane said no, and the stage says why. Absent before the first attempt. */
+  readonly registration?: 'connecting' | 'registered' | 'refused' | 'fenced' | 'left';
   readonly network: string;
+  /** As it registers now; empty while none is known. */
   readonly address: string;
   readonly inbound: ListenAddress;
   readonly dns: ListenAddress;

@@ -4,6 +4,7 @@ import { systemClock } from '../core/system-clock.ts';
 import { createAccessLog } from '../gateway/index.ts';
 import { createAgentLog } from './agent-log.ts';
 import type { AgentDeps } from './contract.ts';
+import { addressTowards } from './own-address/index.ts';
 
 export function withDefaults(options: { readonly instance: string }, deps: AgentDeps): Required<AgentDeps> {
   return {
@@ -13,5 +14,6 @@ export function withDefaults(options: { readonly instance: string }, deps: Agent
     accessLog: deps.accessLog ?? createAccessLog(options.instance),
     metrics: deps.metrics ?? new Registry(),
     listeners: deps.listeners ?? ownListeners,
+    addressTowards: deps.addressTowards ?? addressTowards,
   };
 }

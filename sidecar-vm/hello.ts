@@ -2,9 +2,17 @@ import { version } from '../core/version.ts';
 import type { agent } from '../core/xds/index.ts';
 import type { AgentOptions } from './options.ts';
 
-/** What this machine registers as. `inboundPort`: the one that was bound. Pure. */
-export function helloOf(options: AgentOptions, inboundPort: number, tunnel?: agent.TunnelOffer): Omit<agent.Hello, 'generation'> {
-  const { instance, network, address, labels, locality } = options;
+export interface Place {
+  /** Undefined while none is known: the control plane says so to whoever needs one. */
+  readonly address: string | undefined;
+  /** The one that was bound. */
+  readonly inboundPort: number;
+}
+
+/** What this machine registers as. Pure. */
+export function helloOf(options: AgentOptions, place: Place, tunnel?: agent.TunnelOffer): Omit<agent.Hello, 'generation'> {
+  const { instance, network, labels, locality } = options;
+  const { address, inboundPort } = place;
   const services = options.services.map(({ namespace, name, port, protocol }, index, all) => ({
     namespace,
     name,
@@ -15,7 +23,7 @@ export function helloOf(options: AgentOptions, inboundPort: number, tunnel?: age
   return {
     instance,
     network,
-    addresses: [address],
+    addresses: address === undefined ? [] : [address],
     role: { $case: 'workload', value: { services, inboundPort, ...(tunnel === undefined ? {} : { tunnel }) } },
     labels,
     locality,

@@ -1,12 +1,12 @@
 import { MeshError } from '../core/errors.ts';
-import type { InstanceRegistration } from '../core/identity/index.ts';
 import { childController } from '../core/lifecycle.ts';
 import type { AgentDeps } from './contract.ts';
 import { withDefaults } from './defaults.ts';
 import { askToLeave, hasDeregistered, sayLeft } from './files.ts';
-import { openIdentities, withAllServices } from './identities/index.ts';
+import { type MachineRegistration, openIdentities, withAllServices } from './identities/index.ts';
 import type { AgentOptions } from './options.ts';
 import { registerAll } from './parts/identities.ts';
+import { openOwnAddress } from './parts/own-address.ts';
 import { openIdentity } from './start-parts.ts';
 import { holderOf, lockStateDir } from './state-lock.ts';
 
@@ -53,7 +53,9 @@ async function leaveAlone(options: AgentOptions, signal: AbortSignal, deps: Agen
     const report = { draining: true, services: [], sockets: [] };
     const others = await openIdentities(options, all, controller.signal);
     const whole = withAllServices(options);
-    const registration = await registerAll(whole, options.inbound.port, identity, others, report, all, controller.signal);
+    const { current: address } = await openOwnAddress(options, identity, all);
+    const place = { address, inboundPort: options.inbound.port };
+    const registration = await registerAll(whole, place, identity, others, report, all, controller.signal);
     const registered = await isRegistered(registration, controller.signal);
     if (registered) await registration.leave(askMs);
     await sayLeft(options.stateDir, registered);
@@ -70,7 +72,7 @@ async function leaveAlone(options: AgentOptions, signal: AbortSignal, deps: Agen
   }
 }
 
-function isRegistered(registration: InstanceRegistration, signal: AbortSignal): Promise<boolean> {
+function isRegistered(registration: MachineRegistration, signal: AbortSignal): Promise<boolean> {
   return new Promise((resolve) => {
     const look = () => {
       if (registration.status().state === 'registered') resolve(true);

@@ -19,10 +19,13 @@ export type { LeaveResult } from './leave-mesh.ts';
 export { leaveMesh } from './leave-mesh.ts';
 export type { AgentOptions, AgentOptionsInput } from './options.ts';
 export { parseAgentOptions } from './options.ts';
+export { addressTowards } from './own-address/index.ts';
 export type { ResolverMode } from './resolver/index.ts';
 export { installResolver, planResolver, removeResolver, showResolver } from './resolver/index.ts';
+export type { EditedOptions } from './saved/index.ts';
+export { addServices, removeServices } from './saved/index.ts';
 export type { Supervised } from './supervisor/index.ts';
-export { supervised } from './supervisor/index.ts';
+export { reloadAgent, supervised } from './supervisor/index.ts';
 
 /**
  * Resolves when the agent serves: identity at hand (from disk, or as soon as a control plane answers), every listener open. Aborting

@@ -55,8 +55,8 @@ const shape = z.strictObject({
   attest: proofOptions.optional(),
   /** Unique among the VMs of a cluster, the same at every start; default the host name. */
   instance: z.string().regex(/^[A-Za-z0-9._-]{1,128}$/, 'must be 1-128 letters, digits and . _ -'),
-  /** IP that others of its network dial. */
-  address: ip,
+  /** IP that others of its network dial. `auto`: the one that this machine has towards the control plane, also after it has changed. */
+  address: z.union([ip, z.literal('auto')], 'must be an IP address or auto'),
   network: label,
   /** region/zone/subzone; default none. */
   locality: z
@@ -69,7 +69,7 @@ const shape = z.strictObject({
     .max(64)
     .default([])
     .refine((all) => new Set(all.map((s) => `${s.namespace}/${s.name}:${s.port}`)).size === all.length, 'one of them is there twice'),
-  /** mTLS from the mesh. Default `address`:15006. Port 0: any free one. */
+  /** mTLS from the mesh. Default `address`:15006, with address auto every one of this machine's. Port 0: any free one. */
   inbound: z.strictObject({ address: ip, port: bindPort }),
   outbound: z.strictObject({
     /** Give each mesh service a loopback address out of 127.64.0.0/10. Default true on Linux. */
@@ -124,6 +124,10 @@ const shape = z.strictObject({
 });
 
 const schema = shape
+  .refine(({ address, inbound }) => address !== 'auto' || inbound.address === '0.0.0.0' || inbound.address === '::', {
+    path: ['inbound', 'address'],
+    message: 'must be 0.0.0.0 or :: where address is auto: a listener of one address would end with it',
+  })
   .refine(
     ({ svidFiles, identities }) =>
       svidFiles.every(({ identity }) => identity === 'default' || identities.some(({ name }) => name === identity)),

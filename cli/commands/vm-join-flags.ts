@@ -41,7 +41,7 @@ export const usualInstance = () => hostname().toLowerCase().split('.')[0] ?? 'vm
 /** What the flags say, for parseAgentOptions to judge. */
 export function agentOptionsOf(
   token: string,
-  flags: JoinFlags & { readonly network: string; readonly address: string },
+  flags: JoinFlags & { readonly network: string; readonly address: string; readonly inbound: Listen },
 ): AgentOptionsInput {
   const { address, network, locality, instance, stateDir, dns, admin, proxy, envoyPath } = flags;
   return {
@@ -53,7 +53,7 @@ export function agentOptionsOf(
     locality,
     labels: flags.label,
     services: servicesOf(flags),
-    inbound: flags.inbound ?? { address, port: 15_006 },
+    inbound: flags.inbound,
     outbound: {
       explicit: flags.outbound,
       reservedPorts: [...flags.reservedPorts],

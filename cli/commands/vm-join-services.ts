@@ -24,7 +24,7 @@ export interface ServiceFlags {
   readonly clientCertHeader: readonly Meant<'set' | 'off'>[];
 }
 
-interface ServiceFlag {
+export interface ServiceFlag {
   readonly service: string;
   readonly port?: number;
   readonly appPort?: number;
@@ -39,20 +39,20 @@ interface Meant<T> {
 
 const protocols = ['tcp', 'http', 'http2', 'grpc', 'tls'] as const satisfies readonly Protocol[];
 
+const list = (flags: string, text: string, shown: string) => new Option(flags, text).default([], shown);
+
 export function serviceFlags(command: Command): Command {
-  const list = (flags: string, text: string, shown: string) => new Option(flags, text).default([], shown);
+  const text = 'NAMESPACE/NAME[:PORT[:APP_PORT][:PROTOCOL]] that runs here; may be repeated';
+  return serviceDetails(command.addOption(list('--service <service>', text, 'what the token is for').argParser(serviceFlag)));
+}
+
+/** All but which. */
+export function serviceDetails(command: Command): Command {
   return command
-    .addOption(
-      list(
-        '--service <service>',
-        'NAMESPACE/NAME[:PORT[:APP_PORT][:PROTOCOL]] that runs here; may be repeated',
-        'what the token is for',
-      ).argParser(serviceFlag),
-    )
-    .option('--port <port>', 'port of the service, as callers dial it, where --service does not say', portFlag)
-    .option('--app-port <port>', 'port that the app listens on, where --service does not say (default: the port)', portFlag)
+    .option('--port <port>', 'port of the service, as callers dial it, where the service does not say', portFlag)
+    .option('--app-port <port>', 'port that the app listens on, where the service does not say (default: the port)', portFlag)
     .option('--app-address <ip>', 'where the app listens', '127.0.0.1')
-    .addOption(new Option('--protocol <protocol>', 'what is spoken, where --service does not say').choices(protocols).default('http'))
+    .addOption(new Option('--protocol <protocol>', 'what is spoken, where the service does not say').choices(protocols).default('http'))
     .addOption(
       list('--health <probe>', '[NAMESPACE/NAME=]http:/PATH, tcp, grpc[:SERVICE] or exec:COMMAND; may be repeated', 'tcp').argParser(
         meant(probeFlag),
@@ -120,7 +120,7 @@ function meantFor<T>(service: string, all: readonly Meant<T>[]): T | undefined {
   return (all.findLast((each) => each.service === service) ?? all.findLast((each) => each.service === undefined))?.value;
 }
 
-function serviceFlag(text: string, before: readonly ServiceFlag[]): readonly ServiceFlag[] {
+export function serviceFlag(text: string, before: readonly ServiceFlag[] = []): readonly ServiceFlag[] {
   const [service = '', ...rest] = text.split(':');
   const named = rest.at(-1);
   const protocol = protocols.find((each) => each === named);

@@ -22,7 +22,7 @@ import {
   usualStateDir,
 } from './vm-join-flags.ts';
 import { serviceFlags } from './vm-join-services.ts';
-import { addressTowards, tokenServices } from './vm-join-token.ts';
+import { placeOf, tokenServices } from './vm-join-token.ts';
 import { startUnit, unitFits } from './vm-join-unit.ts';
 
 type Flags = JoinFlags &
@@ -41,7 +41,10 @@ export function addVmJoin(vm: Command, io: Io): void {
     'vm join TOKEN --service shop/orders --port 8080 --address 10.0.0.7 --save-only && isthmus agent',
   ])
     .argument('<token>', 'what isthmus vm token printed; - reads it from standard input, which keeps it out of the process list')
-    .option('--address <ip>', 'IP of this machine, as others of its network dial it (default: the one towards the control plane)')
+    .option(
+      '--address <ip>',
+      'IP of this machine, as others of its network dial it; auto: the one towards the control plane, also after it has changed (default: auto)',
+    )
     .option('--call-only', 'nothing runs here for others, whatever the token is for: this machine only calls');
   serviceFlags(command);
   place(command);
@@ -69,7 +72,7 @@ function place(command: Command): Command {
 
 function listeners(command: Command): Command {
   return command
-    .option('--inbound <address:port>', 'mTLS from the mesh (default: --address, port 15006)', listenFlag)
+    .option('--inbound <address:port>', 'mTLS from the mesh (default: --address, or every address with auto, and port 15006)', listenFlag)
     .addOption(
       flag('--outbound <host:port=local>', 'a port of 127.0.0.1 that leads to a mesh service; may be repeated', outboundFlag, {}, 'none'),
     )
@@ -115,12 +118,12 @@ async function join(io: Io, argument: string, flags: Flags): Promise<void> {
   const token = parseJoinToken(text);
   if (!token.ok) throw invalid(token.violations);
   const { parseAgentOptions, prepareJoin } = await import('../../sidecar-vm/main.ts');
-  const address = flags.address ?? (await addressTowards(token.value));
+  const place = await placeOf(flags, token.value);
   const service = flags.service.length > 0 || flags.callOnly === true ? flags.service : tokenServices(token.value);
   const network = flags.network ?? (token.value.network || token.value.cluster);
   const attest = await proofOf(flags, token.value);
   const shown = attest === undefined ? {} : { attest };
-  const said = agentOptionsOf(text, { ...flags, service, network, address });
+  const said = agentOptionsOf(text, { ...flags, ...place, service, network });
   const options = parseAgentOptions({ ...said, ...tunnelOf(flags), ...shown });
   if (!options.ok) throw invalid(options.violations);
   await prepareJoin(options.value, { resetIdentity: flags.resetIdentity === true });

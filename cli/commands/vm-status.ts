@@ -5,10 +5,8 @@ import { exitCode } from '../exit-codes.ts';
 import { emit, type Io } from '../io.ts';
 import { type LeafOptions, leaf } from '../leaf.ts';
 import { age, table } from '../text/table.ts';
+import { askAgent } from './agent-admin.ts';
 import { type Listen, listenFlag } from './vm-join-flags.ts';
-
-const answerMs = 5_000;
-const largestAnswer = 32 * 1024 * 1024;
 
 export function addVmStatus(vm: Command, io: Io): void {
   leaf(vm, 'status', 'how far this machine has come, and what it can reach; asks the agent that runs here', [
@@ -21,22 +19,6 @@ export function addVmStatus(vm: Command, io: Io): void {
       emit(io, output, status, statusText(status));
       if (!status.ready) throw new CliError(exitCode.failed, 'NOT_READY', 'this machine does not serve yet', 'see the stages above');
     });
-}
-
-async function askAgent({ address, port }: Listen, signal: AbortSignal): Promise<AgentStatus> {
-  const host = address.includes(':') ? `[${address}]` : address;
-  const timeout = AbortSignal.timeout(answerMs);
-  try {
-    const response = await fetch(`http://${host}:${port}/v1/agent`, { signal: timeout });
-    const text = await response.text();
-    if (response.status !== 200 || text.length > largestAnswer) throw new Error(`answered ${response.status}`);
-    return JSON.parse(text) as AgentStatus;
-  } catch (error) {
-    signal.throwIfAborted();
-    const reason = error instanceof Error ? (error.cause instanceof Error ? error.cause.message : error.message) : String(error);
-    const next = 'is it running (isthmus agent), and is --admin where it listens?';
-    throw new CliError(exitCode.unreachable, 'PEER_UNREACHABLE', `no agent answers on ${host}:${port}: ${reason}`, next);
-  }
 }
 
 function statusText(status: AgentStatus): string {

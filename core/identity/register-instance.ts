@@ -14,6 +14,7 @@ export interface RegisterInstanceOptions {
   readonly dir: string;
   /** HOST:PORT of the control plane, asked at each attempt; tried in turn. */
   readonly addresses: () => readonly string[];
+  /** What it registers as, until `registerAs`. */
   readonly hello: Omit<Hello, 'generation'>;
   /** What to say first. */
   readonly report: Report;
@@ -32,6 +33,8 @@ export interface RegistrationStatus {
 }
 
 export interface InstanceRegistration {
+  /** Registers as this from now on: at once and on a new connection, as the one before may be of an address that is gone. The same start, not a newer one. */
+  registerAs(hello: Omit<Hello, 'generation'>): void;
   /** Says something new: sent at once, and repeated as the heartbeat. Latest wins. */
   report(report: Report): void;
   status(): RegistrationStatus;
@@ -63,6 +66,10 @@ class Registration implements InstanceRegistration {
   #resolveEnded: () => void = () => {};
   #rejectEnded: (error: MeshError) => void = () => {};
   #report: Report;
+  #hello: Omit<Hello, 'generation'>;
+  /** Set while it waits between two connections. */
+  #hurry: (() => void) | undefined;
+  #renamed = false;
   #status: RegistrationStatus;
   #stream: RegisterStream | undefined;
   #attempt = 0;
@@ -72,6 +79,7 @@ class Registration implements InstanceRegistration {
   constructor(options: RegisterInstanceOptions, generation: number) {
     this.#options = options;
     this.#report = options.report;
+    this.#hello = options.hello;
     this.#status = { state: 'connecting', generation };
     const { controller, release } = childController(options.signal);
     this.#stop = controller;
@@ -85,6 +93,13 @@ class Registration implements InstanceRegistration {
 
   begin(): void {
     void this.#run().finally(() => this.#release());
+  }
+
+  registerAs(hello: Omit<Hello, 'generation'>): void {
+    this.#hello = hello;
+    this.#renamed = true;
+    this.#stream?.destroy();
+    this.#hurry?.();
   }
 
   report(report: Report): void {
@@ -125,9 +140,10 @@ class Registration implements InstanceRegistration {
   }
 
   async #run(): Promise<void> {
-    const { clock, log, random } = this.#options;
+    const { log, random } = this.#options;
     const backoff = exponentialBackoff({ baseMs: 200, maxMs: 5_000, random });
     while (!this.#stop.signal.aborted) {
+      this.#renamed = false;
       try {
         await this.#connect(() => backoff.reset());
         if (this.#status.state !== 'left') this.#set('connecting');
@@ -140,20 +156,33 @@ class Registration implements InstanceRegistration {
           return;
         }
         if (this.#stop.signal.aborted) break;
+        if (this.#renamed) {
+          this.#set('connecting', 'what it registers as has changed');
+          continue;
+        }
         this.#set(fault.retryable ? 'connecting' : 'refused', fault.message);
         log.warn({ error: fault.message }, 'not registered');
       }
       const slow = this.#status.state === 'refused' ? 5_000 + random() * 10_000 : 0;
-      await clock.sleep(backoff.next() + slow, this.#stop.signal).catch((error: unknown) => {
-        if (!isAborted(error)) throw error;
-      });
+      await this.#pause(backoff.next() + slow);
     }
     this.#resolveEnded();
   }
 
+  async #pause(ms: number): Promise<void> {
+    const { controller, release } = childController(this.#stop.signal);
+    this.#hurry = () => controller.abort();
+    if (this.#renamed) controller.abort();
+    await this.#options.clock.sleep(ms, controller.signal).catch((error: unknown) => {
+      if (!isAborted(error)) throw error;
+    });
+    this.#hurry = undefined;
+    release();
+  }
+
   /** One stream, until it ends. Silence of three heartbeats counts as its end: a half-open connection says nothing else. */
   async #connect(onRegistered: () => void): Promise<void> {
-    const { source, clock, hello } = this.#options;
+    const { source, clock } = this.#options;
     const addresses = this.#options.addresses();
     const address = addresses[this.#attempt++ % Math.max(1, addresses.length)];
     if (address === undefined) throw new MeshError('PEER_UNREACHABLE', 'no address of a control plane is known', { retryable: true });
@@ -175,7 +204,7 @@ class Registration implements InstanceRegistration {
       this.#tellRoots(stream);
     });
     this.#stream = stream;
-    stream.send({ $case: 'hello', value: { ...hello, generation: this.#status.generation } });
+    stream.send({ $case: 'hello', value: { ...this.#hello, generation: this.#status.generation } });
     const undo = source.subscribe(() => {
       if (this.#status.state === 'registered') this.#tellRoots(stream);
     });

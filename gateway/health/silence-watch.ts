@@ -6,6 +6,7 @@ import type { EndpointState } from '../state/types.ts';
 import type { TcpProbe } from './probe-tcp.ts';
 import { defaultSilenceLimits, initialSilence, type SilenceEvent, type SilenceState, stepSilence } from './silence.ts';
 import { SocketProgress } from './socket-progress.ts';
+import { isStranded, ownAddresses } from './stranded.ts';
 
 export interface SilenceWatchOptions {
   readonly clock: Clock;
@@ -14,6 +15,8 @@ export interface SilenceWatchOptions {
   readonly clusters: () => ReadonlyMap<string, ClusterTable>;
   /** `ejected` has changed. Connections to what was lost are destroyed after this returns, so that who tries again tries elsewhere. */
   readonly onChange: () => void;
+  /** Default: what the kernel says. */
+  readonly ownAddresses?: () => ReadonlySet<string>;
 }
 
 const lookMs = 100;
@@ -28,7 +31,8 @@ const lostConnectMs = 500;
 
 /**
  * Notices within a second that what connections lead to has vanished without a word, gives it up with all that leads there, and
- * takes it back when it has answered for a while. It is told of each connection (`opened`) and, where somebody knows, of each
+ * takes it back when it has answered for a while. Where it answers, and it is this machine that has another address now, the connections
+ * from the old one are given up. It is told of each connection (`opened`) and, where somebody knows, of each
  * answer that is waited for (`asked`); bytes it counts itself, by looking ten times a second at counters that sockets keep anyway.
  */
 export class SilenceWatch {
@@ -134,6 +138,7 @@ export class SilenceWatch {
     const second = wasLost ? first : clock.sleep(secondProbeMs).then(() => probe(endpoint, timeoutMs));
     const answers = await Promise.all([first, second]);
     const result = answers.find((each) => each !== 'nothing') ?? 'nothing';
+    if (result !== 'nothing' && !wasLost) machine.giveUp((this.#options.ownAddresses ?? ownAddresses)());
     if (this.#machines.get(machine.key) === machine) this.#step(machine, { kind: 'probed', now: clock.monotonic(), result });
   }
 
@@ -220,8 +225,9 @@ class Machine {
     return heard;
   }
 
-  giveUp(): void {
-    for (const { socket } of [...this.sockets]) socket.destroy();
+  /** With `own`, those alone that were made from another address than these. */
+  giveUp(own?: ReadonlySet<string>): void {
+    for (const { socket } of [...this.sockets]) if (own === undefined || isStranded(socket, own)) socket.destroy();
   }
 }
 

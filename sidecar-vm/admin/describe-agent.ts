@@ -11,6 +11,7 @@ import type { PlannedListener, PortTaken } from '../redirect/index.ts';
 /** What the agent knows at this moment; what has not come about yet is undefined. */
 export interface AgentFacts {
   readonly options: AgentOptions;
+  readonly address: string | undefined;
   readonly inbound: ListenAddress;
   readonly dns: ListenAddress;
   readonly identity: ObtainedIdentity | undefined;
@@ -36,8 +37,8 @@ export interface AgentFacts {
 }
 
 export function describeAgent(facts: AgentFacts): AgentStatus {
-  const { options, inbound, dns, identity, feed, verdicts } = facts;
-  const { instance, network, address } = options;
+  const { options, inbound, dns, identity, feed, verdicts, address = '' } = facts;
+  const { instance, network } = options;
   const stages = stagesOf(facts);
   const attested = stages.some((s) => s.stage === 'attested' && s.ok);
   const refused = facts.registration?.state === 'refused' || facts.registration?.state === 'fenced';
@@ -46,6 +47,7 @@ export function describeAgent(facts: AgentFacts): AgentStatus {
     version,
     ready: attested && facts.settled && feed !== undefined && feed.from() !== 'nothing' && !refused && !facts.draining && carries(facts),
     stages,
+    ...(facts.registration === undefined ? {} : { registration: facts.registration.state }),
     network,
     address,
     inbound,

@@ -3,6 +3,7 @@ export type { OpenIdentity } from './open-identities.ts';
 export { openIdentities } from './open-identities.ts';
 export { ownName } from './options.ts';
 export { programFile, ticksNow } from './program-file.ts';
+export type { MachineRegistration } from './registrations.ts';
 export { joinRegistrations, reportOf } from './registrations.ts';
 export type { ChangedIdentities } from './saved-identities.ts';
 export { addIdentity, removeIdentity } from './saved-identities.ts';

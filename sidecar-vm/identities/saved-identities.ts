@@ -1,11 +1,9 @@
 import { rm } from 'node:fs/promises';
 import { MeshError } from '../../core/errors.ts';
-import { readIfThere } from '../../core/identity/index.ts';
 import { accept, type Checked } from '../../core/validate.ts';
-import { agentFiles, loadAgentOptions, saveAgentOptions } from '../files.ts';
+import { loadAgentOptions } from '../files.ts';
 import type { AgentOptions, AgentOptionsInput } from '../options.ts';
-import { parseAgentOptions } from '../options.ts';
-import { holderOf } from '../state-lock.ts';
+import { editOptions } from '../saved/index.ts';
 import { identityDir } from './open-identities.ts';
 
 export interface ChangedIdentities {
@@ -36,13 +34,6 @@ async function change(
   stateDir: string,
   edit: (all: readonly IdentityInput[]) => readonly IdentityInput[],
 ): Promise<Checked<ChangedIdentities>> {
-  const current = await loadAgentOptions(stateDir);
-  if (!current.ok) return current;
-  // What was written, not what was made of it: defaults of later versions are to hold.
-  const saved = JSON.parse((await readIfThere(agentFiles(stateDir).options)) ?? '{}') as AgentOptionsInput;
-  const next = { ...saved, stateDir, identities: [...edit(saved.identities ?? [])] };
-  const parsed = parseAgentOptions(next);
-  if (!parsed.ok) return parsed;
-  await saveAgentOptions(next);
-  return accept({ identities: parsed.value.identities, running: (await holderOf(stateDir)) !== undefined });
+  const edited = await editOptions(stateDir, ({ identities = [] }) => ({ identities: [...edit(identities)] }));
+  return edited.ok ? accept({ identities: edited.value.options.identities, running: edited.value.running }) : edited;
 }

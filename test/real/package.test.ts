@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
 import type { InstanceList } from '../../core/admin/index.ts';
+import type { AgentStatus } from '../../sidecar-vm/main.ts';
 import { repositoryRoot } from '../support/deploy-files.ts';
 import { readBlocks } from '../support/docs-blocks.ts';
 import { until } from '../support/until.ts';
@@ -43,6 +44,8 @@ async function worker(machine: BareMachine): Promise<string> {
   return (await machine.sh(`sed -n 's/.*"pid":\\([0-9]*\\).*the worker serves.*/\\1/p' /run/isthmus-agent.log | tail -n 1`)).trim();
 }
 
+const stagesOf = (instance: InstanceList['instances'][number] | undefined) => instance?.stages.map(({ ok }) => ok).join(' ');
+
 test('from a bare machine to a citizen of the mesh: one package, one command; upgrade, purge', {
   timeout: 600_000,
 }, async (t) => {
@@ -64,6 +67,11 @@ test('from a bare machine to a citizen of the mesh: one package, one command; up
   let app = await startApp(vm, 'orders', '127.0.0.1', 8080);
   ending(() => app.stop());
   const asks = () => call(web, onVm, meshDns('orders'));
+
+  const orders = async () => {
+    const { instances } = JSON.parse(await control.run('vm', 'list', '--output', 'json')) as InstanceList;
+    return instances.find(({ services }) => services.includes('shop/orders'));
+  };
 
   await t.test('the package needs nothing that is not there, and makes its user', async () => {
     assert.equal(await machine.sh('command -v node || true'), '', 'a machine without Node');
@@ -108,13 +116,23 @@ test('from a bare machine to a citizen of the mesh: one package, one command; up
     assert.equal((await until('orders answers', asks, 10_000)).app, 'orders');
     assert.equal((await until('orders calls', () => call(vm, onVm, meshDns('web')), 10_000)).app, 'web');
     await control.process.restart();
-    const stages = await until('every stage', async () => {
-      const { instances } = JSON.parse(await control.run('vm', 'list', '--output', 'json')) as InstanceList;
-      const all = instances.find(({ services }) => services.includes('shop/orders'))?.stages;
-      return all?.every(({ ok }) => ok === 'yes') === true ? all : undefined;
-    });
-    assert.equal(stages.length, 5);
+    await until('every stage', async () => stagesOf(await orders()) === 'yes yes yes yes yes');
     assert.equal((await asks()).app, 'orders');
+    await until('its callers to hear of changes again', async () => {
+      const { body } = await web.reach.request({ url: 'http://127.0.0.1:15021/v1/agent' });
+      return (JSON.parse(body) as AgentStatus).data.connected;
+    });
+  });
+
+  await t.test('its address changes, as with a new DHCP lease: callers follow it, and it goes on calling', async () => {
+    const address = await network.readdress(vm);
+    await until('callers to follow', asks, 15_000);
+    await until('orders calls', () => call(vm, onVm, meshDns('web')), 15_000);
+    const moved = await until('every stage', async () => {
+      const found = await orders();
+      return stagesOf(found) === 'yes yes yes yes yes' ? found : undefined;
+    });
+    assert.deepEqual(moved.addresses, [address]);
   });
 
   await t.test('root takes it out of the mesh, and callers have none left', async () => {

@@ -8,7 +8,7 @@ import { mtlsServerOptions, obtainIdentity, registerInstance, type SvidSource } 
 import { silentLog } from '../../../core/log.ts';
 import { systemClock } from '../../../core/system-clock.ts';
 import type { RegisteredWorkload } from '../../../registries/vm/index.ts';
-import { withheldFor } from '../../../registries/vm/index.ts';
+import { decodeInstance, withheldFor, workloadsPrefix } from '../../../registries/vm/index.ts';
 import { startControlPlane, type TestControlPlane, temporaryDir } from '../../support/control-plane.ts';
 import { deadPort } from '../../support/mesh-sockets.ts';
 import { until } from '../../support/until.ts';
@@ -69,26 +69,21 @@ async function machine(t: TestContext, plane: TestControlPlane, instance: string
   const token = await plane.token({ services, ...claims });
   const common = { dir: await temporaryDir(t), clock: systemClock, random: Math.random, log: silentLog, signal: stop.signal };
   const source = await obtainIdentity({ ...common, token, instance });
-  const register = (address: string, inboundPort: number, network = 'dc') =>
-    registerInstance({
-      ...common,
-      source,
-      addresses: () => [plane.address],
-      report,
-      hello: {
-        instance,
-        network,
-        addresses: [address],
-        role: {
-          $case: 'workload',
-          value: { inboundPort, services: [{ namespace: 'shop', name: 'orders', port: 80, protocol: 'http', portName: 'http' }] },
-        },
-        labels: {},
-        locality: '',
-        version: 'test',
-      },
-    });
-  return { source, register };
+  const hello = (address: string, inboundPort: number, network = 'dc') => ({
+    instance,
+    network,
+    addresses: [address],
+    role: {
+      $case: 'workload' as const,
+      value: { inboundPort, services: [{ namespace: 'shop', name: 'orders', port: 80, protocol: 'http', portName: 'http' }] },
+    },
+    labels: {},
+    locality: '',
+    version: 'test',
+  });
+  const register = (...at: Parameters<typeof hello>) =>
+    registerInstance({ ...common, source, addresses: () => [plane.address], report, hello: hello(...at) });
+  return { source, hello, register };
 }
 
 /** The mTLS end of an instance, on any loopback address. */
@@ -188,4 +183,43 @@ test('on another network it is asked for through a gateway of it, or nothing is 
   s.gateways = [{ address: '127.0.0.1', port: await inbound(t, behind.source) }];
   await behind.register('10.1.2.4', 15_006, 'edge');
   assert.match((await proven(s, 'vm-2')).reach?.reason ?? '', /through gateway 127\.0\.0\.1/);
+});
+
+test('a machine that moves is one endpoint at every moment, is looked for where it went, and stays where its token lets it', async (t) => {
+  const s = await site(t);
+  const vm = await machine(t, s.plane, 'vm-1', { addresses: ['127.0.0.0/24'] });
+  const port = await inbound(t, vm.source, '127.0.0.81');
+  const registration = await vm.register('127.0.0.81', port);
+  const before = await proven(s, 'vm-1');
+  const seen = new Set<string>();
+  const watching = new AbortController();
+  const { revision } = await s.plane.store.list(workloadsPrefix);
+  const watched = (async () => {
+    for await (const { changes } of s.plane.store.watch(workloadsPrefix, revision, watching.signal))
+      for (const change of changes) seen.add(change.kind === 'put' ? decodeInstance(change.entry).addresses.join() : 'removed');
+  })();
+  await inbound(t, vm.source, '127.0.0.82', port);
+  registration.registerAs(vm.hello('127.0.0.82', port));
+  const after = await until('the new place to be proven', async () => {
+    const record = await stored(s, 'vm-1');
+    return record?.addresses[0] === '127.0.0.82' && record.reach?.state === 'proven' ? record : undefined;
+  });
+  assert.deepEqual(
+    [after.generation, after.registeredAt, after.services[0]?.healthy, withheldFor(after)],
+    [before.generation, before.registeredAt, true, undefined],
+  );
+  assert.equal(after.reach?.place, `127.0.0.82:${port}`);
+  assert.deepEqual(
+    [...seen].filter((each) => each !== '127.0.0.81'),
+    ['127.0.0.82'],
+    'it was never away, nor in two places',
+  );
+  registration.registerAs(vm.hello('127.0.1.83', port));
+  await until('a refusal', () => registration.status().state === 'refused');
+  assert.match(registration.status().lastError ?? '', /127\.0\.1\.83 is not in 127\.0\.0\.0\/24/);
+  // No waiting for the next slow attempt.
+  registration.registerAs(vm.hello('127.0.0.81', port));
+  await until('it is back', async () => (await stored(s, 'vm-1'))?.addresses[0] === '127.0.0.81', 3_000);
+  watching.abort();
+  await watched;
 });

@@ -205,3 +205,28 @@ test('tokens that are refused end the start with their code; a taken inbound por
   // The lock, the admin port and the state directory are free again.
   await runTestAgent(t, options);
 });
+
+test('an agent whose address changes registers the new one while it runs; a configured one stays', async (t) => {
+  const { plane, options } = await selfCaller(t);
+  const services = [{ namespace: 'shop', name: 'orders', ports: [] }];
+  const token = await plane.plane.token({ serviceAccount: 'orders', services, addresses: ['127.0.0.0/8'] });
+  // None that an interface has, as after a lease has ended: so the route is asked for each second.
+  let address = '127.0.0.9';
+  const found = { addressTowards: async () => address };
+  const inbound = { address: '0.0.0.0', port: options.inbound.port };
+  const moving = await runTestAgent(t, { ...options, token, address: 'auto', inbound }, found);
+  const at = async () => (await plane.registered('vm-1'))?.addresses;
+  await until('a healthy registration', async () => (await plane.healthOf('vm-1')) === true);
+  assert.deepEqual([await at(), moving.agent.status().address], [['127.0.0.9'], '127.0.0.9']);
+  const generation = (await plane.registered('vm-1'))?.generation;
+  address = '127.0.0.2';
+  await until('the registration to have moved', async () => (await at())?.[0] === '127.0.0.2');
+  const record = await plane.registered('vm-1');
+  assert.deepEqual([record?.generation, record?.services[0]?.healthy], [generation, true], 'the same start, as healthy as it was');
+  assert.equal(moving.agent.status().address, '127.0.0.2');
+  await until('registered', () => moving.agent.status().stages.find(({ stage }) => stage === 'registered')?.ok);
+  await moving.agent.drain();
+  const fixed = await runTestAgent(t, options, found);
+  await until('a registration', async () => (await at())?.[0] === '127.0.0.1');
+  assert.equal(fixed.agent.status().address, '127.0.0.1');
+});

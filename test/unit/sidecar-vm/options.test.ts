@@ -54,6 +54,13 @@ test('everything that is wrong is said at once, each with its place, and never t
   assert.equal(JSON.stringify(parsed.violations).includes(good.token), false);
 });
 
+test('an address that follows the machine needs a listener that does', () => {
+  const wrong = parseAgentOptions({ ...good, address: 'auto' });
+  assert.deepEqual(wrong.ok ? [] : wrong.violations.map(({ path }) => path), ['inbound.address']);
+  for (const address of ['0.0.0.0', '::'])
+    assert.ok(parseAgentOptions({ ...good, address: 'auto', inbound: { address, port: 15_006 } }).ok, address);
+});
+
 test('the same service port twice is refused', () => {
   const orders = { namespace: 'shop', name: 'orders', port: 80, appPort: 8080 };
   assert.equal(parseAgentOptions({ ...good, services: [orders, { ...orders, appPort: 8081 }] }).ok, false);

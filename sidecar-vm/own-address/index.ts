@@ -1,0 +1,2 @@
+export { addressTowards } from './address-towards.ts';
+export { OwnAddress } from './own-address.ts';
