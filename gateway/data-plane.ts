@@ -207,6 +207,9 @@ export class DataPlane {
       if (rule?.mode === 'terminate') return judgeRequest(rule.authz, connection, request, headers, this.#context.clock.now());
       return denied === undefined ? undecided : { refused: deniedReply(denied) };
     }
+    const exposed = connection.inTheClear === undefined ? undefined : this.#tables.exposed?.get(listener);
+    if (exposed?.mode === 'strict') return { refused: deniedReply('plaintext_refused_by_peer_authentication') };
+    if (exposed !== undefined) return judgeRequest(exposed.end.authz, connection, request, headers, this.#context.clock.now());
     const plain = this.#tables.plain.get(listener);
     const why = plain === undefined || sourceAllowed(plain.allow, source.address) ? denied : 'source_not_allowed';
     return why === undefined ? undecided : { refused: deniedReply(why) };

@@ -16,9 +16,12 @@ export type {
   Outbound,
   OutboundCallers,
   OutboundListener,
+  PlainPlace,
 } from './inbound/contract.ts';
 export { createInbound } from './inbound/inbound.ts';
 export { createOutbound } from './inbound/outbound.ts';
+export { type CountedPort, type PlaintextCount, PlaintextCounter } from './inbound/plaintext-counter.ts';
+export { exposedName, exposedPorts } from './inbound/rules.ts';
 export { defaultLimits } from './limits.ts';
 export type { DataPlaneState, Interest, RestoredState, StateFeedOptions } from './state/index.ts';
 export { adsTrust, emptyState, loadState, StateFeed, StateStore, saveState } from './state/index.ts';

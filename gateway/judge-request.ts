@@ -55,10 +55,11 @@ export function judgeRequest(
   headers: readonly string[],
   nowMs: number,
 ): Judged {
-  const { peer } = connection;
-  if (peer === undefined) return passed;
+  const { peer, inTheClear } = connection;
+  if (peer === undefined && inTheClear === undefined) return passed;
   const { facts, path: byPath, audit, tokens } = needsOf(authz);
-  if (!facts && !audit && tokens === undefined) return decide(authz, peer, passed);
+  if (!facts && !audit && tokens === undefined)
+    return decide(authz, peer ?? factsOf(undefined, connectionFacts(connection), undefined), passed);
   const path = byPath ? normalizePath(request.path) : request.path;
   if (path === undefined) return { refused: badRequestReply(400, 'path_normalization_failed') };
   const asked = { path, headers };

@@ -1,7 +1,7 @@
 import type { TrustBundle } from '../core/identity/index.ts';
 import { withOthers } from '../core/pki/index.ts';
 import type { Routing } from '../core/traffic/index.ts';
-import type { CaptureRule, ClusterTable, IngressRule, PlainRule, SniRule } from './engine/index.ts';
+import type { CaptureRule, ClusterTable, ExposedRule, IngressRule, PlainRule, SniRule } from './engine/index.ts';
 import type { AssignmentState, AuthzState, ClusterState, DataPlaneState } from './state/index.ts';
 import { tunnelRule, withHeldTunnels } from './tunnel/tables.ts';
 
@@ -10,6 +10,7 @@ export interface Rules {
   readonly sni: ReadonlyMap<string, SniRule>;
   readonly plain: ReadonlyMap<string, PlainRule>;
   readonly ingress?: ReadonlyMap<string, IngressRule>;
+  readonly exposed?: ReadonlyMap<string, ExposedRule>;
   readonly captured?: ReadonlyMap<string, CaptureRule>;
   readonly clusters: ReadonlyMap<string, ClusterTable>;
   readonly routings: ReadonlyMap<string, Routing>;

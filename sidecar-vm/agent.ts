@@ -12,10 +12,10 @@ import { HealthBoard } from './health/index.ts';
 import { type MachineRegistration, type OpenIdentity, openIdentities, withAllServices } from './identities/index.ts';
 import { openNames, SettledState } from './mesh/index.ts';
 import type { AgentOptions } from './options.ts';
-import type { OwnAddress } from './own-address/index.ts';
+import { type ExposedPorts, openExposed } from './parts/exposed-ports.ts';
 import { registerAll } from './parts/identities.ts';
 import { type MeshSide, openMesh } from './parts/mesh-side.ts';
-import { followAddress, openOwnAddress } from './parts/own-address.ts';
+import { followAddress, type OwnAddress, openOwnAddress } from './parts/own-address.ts';
 import { restAfterStart } from './parts/rest.ts';
 import { tunnelsSaid } from './parts/tunnels.ts';
 import { openWorkloads, type Workloads } from './parts/workload-api.ts';
@@ -55,6 +55,7 @@ export class Agent implements RunningAgent {
   #served: readonly InboundService[] = [];
   /** Lets go of the signal of the start. */
   #release: () => void = () => {};
+  #exposed: ExposedPorts | undefined;
   #settled = false;
   #finishing: Promise<void> | undefined;
   #failure: Error | undefined;
@@ -120,7 +121,7 @@ export class Agent implements RunningAgent {
       interest: this.#mesh?.discovery?.describe(),
       verdicts: this.#board.verdicts(),
       listeners: this.#mesh?.keeper.listeners ?? [],
-      taken: [...(this.#mesh?.keeper.taken ?? []), ...takenByOthers(this.#traffic?.envoy?.traffic)],
+      taken: [...(this.#mesh?.keeper.taken ?? []), ...(this.#exposed?.taken ?? []), ...takenByOthers(this.#traffic?.envoy?.traffic)],
       capture: this.#mesh?.capture?.status(),
       proxy: this.#traffic?.envoy?.proxy.status() ?? proxyBefore(this.#options.proxy),
       inboundFault: this.#traffic?.envoy?.traffic.inboundFault(),
@@ -191,13 +192,14 @@ export class Agent implements RunningAgent {
       });
       traffic.envoy?.traffic.release();
     }
+    this.#exposed = await openExposed(options.services, traffic.inbound, () => this.#report(), { clock, log });
     // Nobody is sent here before it serves.
     await traffic.envoy?.proxy.serving(envoyPatienceMs, signal);
     if (traffic.envoy !== undefined) this.#run(traffic.envoy.traffic.run(signal));
     // Not before what is on disk is also listened for.
     this.#settled = feed.from() === 'disk';
-    const place = { address: this.#address.current, inboundPort: traffic.port.port };
-    const registration = await registerAll(options, place, identity, this.#others, this.#saying(), deps, signal);
+    const open = { address: this.#address.current, inboundPort: traffic.port.port, isExposed: this.#exposed.isOpen };
+    const registration = await registerAll(options, open, identity, this.#others, this.#saying(), deps, signal);
     this.#registration = registration;
     registration.subscribe(() => {
       this.#sockets.watch(registration.watches());
@@ -214,8 +216,7 @@ export class Agent implements RunningAgent {
     traffic.tunnels?.subscribe(() => this.#report());
     if (traffic.tunnels !== undefined) this.#run(traffic.tunnels.run(signal));
     this.#run(feed.run());
-    this.#run(this.#board.run(signal));
-    this.#run(this.#sockets.run(signal));
+    for (const each of [this.#board, this.#sockets, this.#exposed]) this.#run(each.run(signal));
     this.#run(restAfterStart(clock, signal));
   }
 
@@ -239,6 +240,7 @@ export class Agent implements RunningAgent {
       ...this.#board.report(this.#finishing !== undefined),
       sockets: this.#sockets.report(),
       ...tunnelsSaid(this.#traffic?.tunnels),
+      ...this.#exposed?.report(),
     };
   }
 

@@ -7,19 +7,19 @@ export interface Place {
   readonly address: string | undefined;
   /** The one that was bound. */
   readonly inboundPort: number;
+  /** What is open for callers without mesh. Default: nothing is. */
+  readonly isExposed?: (service: AgentOptions['services'][number]) => boolean;
 }
 
 /** What this machine registers as. Pure. */
 export function helloOf(options: AgentOptions, place: Place, tunnel?: agent.TunnelOffer): Omit<agent.Hello, 'generation'> {
   const { instance, network, labels, locality } = options;
-  const { address, inboundPort } = place;
-  const services = options.services.map(({ namespace, name, port, protocol }, index, all) => ({
-    namespace,
-    name,
-    port,
-    protocol,
-    portName: portName(protocol, port, all, index),
-  }));
+  const { address, inboundPort, isExposed } = place;
+  const services = options.services.map((service, index, all) => {
+    const { namespace, name, port, protocol, expose } = service;
+    const exposed = expose !== undefined && isExposed?.(service) === true ? { expose } : {};
+    return { namespace, name, port, protocol, portName: portName(protocol, port, all, index), ...exposed };
+  });
   return {
     instance,
     network,

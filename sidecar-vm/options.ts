@@ -42,6 +42,11 @@ const service = z.strictObject({
    * never gets through. Default sanitize_set.
    */
   forwardClientCert: z.enum(['sanitize_set', 'sanitize']).optional(),
+  /**
+   * A listener for callers without mesh, at an address of this machine and the service's port; what it takes its PeerAuthentication says. The app
+   * listens elsewhere, on 127.0.0.1 say. Default: none, and mTLS alone comes in.
+   */
+  expose: z.strictObject({ address: ip, port }).optional(),
   /** Default: tcp on the app's port. */
   health: healthOptions.default(usualHealth),
 });
@@ -123,10 +128,37 @@ const shape = z.strictObject({
   drainMs: ms.default(30_000),
 });
 
+const wildcards: readonly string[] = ['0.0.0.0', '::'];
+
+/** Everything that is wrong with what is exposed: callers are told the address, and must not be led in a circle. */
+function exposeFaults({ services, identities, address, tunnel, proxy }: z.output<typeof shape>): string[] {
+  const all = [...services, ...identities.flatMap((each) => each.services)].filter((each) => each.expose !== undefined);
+  const places = all.map(({ expose }) => `${expose?.address} ${expose?.port}`);
+  return all.flatMap(({ namespace, name, expose, appAddress, appPort }, i): string[] => {
+    const of = `${namespace}/${name}`;
+    if (expose === undefined) return [];
+    return [
+      ...(tunnel === 'off' ? [] : [`${of} cannot be exposed: nobody can dial a machine behind a NAT`]),
+      ...(proxy === 'none' ? [`${of} cannot be exposed with proxy none: an Envoy of your own listens where its bootstrap says`] : []),
+      ...(address === 'auto' ? [`${of} cannot be exposed where address is auto: say which it is (vm join --address IP)`] : []),
+      ...(address === 'auto' || expose.address === address
+        ? []
+        : [`${of} must be exposed at ${address}, the machine's address that callers are told`]),
+      ...(expose.port === appPort && (appAddress === expose.address || wildcards.includes(appAddress))
+        ? [`${of} is exposed where its app listens: let the app listen on 127.0.0.1 or another port`]
+        : []),
+      ...(places.indexOf(places[i] ?? '') < i ? [`${of} is exposed where another service is`] : []),
+    ];
+  });
+}
+
 const schema = shape
   .refine(({ address, inbound }) => address !== 'auto' || inbound.address === '0.0.0.0' || inbound.address === '::', {
     path: ['inbound', 'address'],
     message: 'must be 0.0.0.0 or :: where address is auto: a listener of one address would end with it',
+  })
+  .superRefine((value, ctx) => {
+    for (const message of exposeFaults(value)) ctx.addIssue({ code: 'custom', path: ['services'], message });
   })
   .refine(
     ({ svidFiles, identities }) =>

@@ -13,6 +13,8 @@ export interface InboundClaim {
   readonly address: string;
   /** Of the application. */
   readonly target: number;
+  /** Where callers without mesh come as well, as its PeerAuthentication has it. Default: nowhere. */
+  readonly expose?: { readonly address: string; readonly port: number } | undefined;
 }
 
 /** A (service, port) of the mesh and the local address on which this client wants it. */
@@ -74,7 +76,17 @@ const schema = z.object({
       address: ip.default('0.0.0.0'),
       port: port.default(15_006),
       originate: ip.optional(),
-      services: z.array(z.object({ ...reference, protocol, address: ip.default('127.0.0.1'), target: port })).max(256),
+      services: z
+        .array(
+          z.object({
+            ...reference,
+            protocol,
+            address: ip.default('127.0.0.1'),
+            target: port,
+            expose: z.object({ address: ip, port }).optional(),
+          }),
+        )
+        .max(256),
     })
     .optional(),
   outbound: z

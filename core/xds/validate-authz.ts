@@ -32,6 +32,12 @@ export function checkAuthz(authz: Authz): readonly Violation[] {
       checkRule(rule, `auditRules[${i}]`, report);
       checkAction(rule, [AuthzRule_Action.AUDIT], `auditRules[${i}]`, report);
     }
+    for (const [i, { port, mode }] of (authz.mtls?.ports ?? []).entries()) {
+      if (port !== 0 && !isPort(port)) report(`mtls.ports[${i}].port`, 'must be 1-65535, or 0 for all others');
+      // What a newer version knows is taken as strict by this one.
+      if (authz.mtls?.ports.findIndex((each) => each.port === port) !== i) report(`mtls.ports[${i}].port`, 'is there twice');
+      if (mode < 0) report(`mtls.ports[${i}].mode`, 'must not be negative');
+    }
     for (const [i, rule] of authz.tokens.entries()) checkTokenRule(rule, `tokens[${i}]`, report);
   });
 }

@@ -60,6 +60,8 @@ export interface DeliveredConnection {
   /** It comes from outside the mesh, by this scheme: what it says of itself that only proxies may say is not believed. */
   readonly outside?: 'http' | 'https';
   readonly end?: MeshEnd;
+  /** It came in the clear to a service's end on this service port: nobody has proven anything. Absent: by mTLS, or to no end. */
+  readonly inTheClear?: number;
   /** As in SniRule. */
   readonly nameless?: true;
   /** HTTP only: authorisation refused the peer, so its requests are to be answered 403; why, for logs. */

@@ -95,6 +95,8 @@ export interface EngineLimits {
   readonly maxHelloBytes: number;
   /** From accept to a whole ClientHello. Default 5,000 ms. */
   readonly helloTimeoutMs: number;
+  /** A byte stream at an `exposed` listener that takes both is taken for plaintext when nothing comes for so long: its server speaks first. Default 1,000 ms. */
+  readonly quietMs?: number;
   /** From then to the end of a TLS handshake in which the engine is an end. Default 10,000 ms. */
   readonly handshakeTimeoutMs: number;
   /** No byte in either direction. Default 1 h, as Envoy's tcp_proxy; 0: never. */
@@ -111,7 +113,7 @@ export interface EngineListenerSpec {
   readonly address: string;
   /** 0: any free port. */
   readonly port: number;
-  readonly kind: 'sni' | 'plain' | 'ingress' | 'captured';
+  readonly kind: 'sni' | 'plain' | 'ingress' | 'captured' | 'exposed';
 }
 
 export interface EngineListener {

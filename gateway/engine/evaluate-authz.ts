@@ -18,16 +18,23 @@ export function connectionFacts(connection: {
   readonly source: ConnectionSource;
   readonly destination: ConnectionSource;
   readonly sni: string;
+  readonly inTheClear?: number | undefined;
 }): ConnectionFacts {
-  const { source, destination, sni } = connection;
-  return { sourceAddress: source.address, destinationAddress: destination.address, port: parseSniName(sni)?.port ?? 0, sni };
+  const { source, destination, sni, inTheClear } = connection;
+  const port = inTheClear ?? parseSniName(sni)?.port ?? 0;
+  return { sourceAddress: source.address, destinationAddress: destination.address, port, sni };
 }
 
+/** Who came in the clear. No pattern matches what was not proven. */
+const nobody: Pick<PeerIdentity, 'principal' | 'namespace' | 'cluster' | 'foreign'> = { principal: '', namespace: '', cluster: '' };
+
+/** `peer` undefined: it came in the clear. */
 export function factsOf(
-  { principal, namespace, cluster, foreign }: PeerIdentity,
+  peer: PeerIdentity | undefined,
   connection: ConnectionFacts,
   request: RequestFacts | 'none' | undefined,
 ): AuthzFacts {
+  const { principal, namespace, cluster, foreign } = peer ?? nobody;
   const who = { principal, namespace, cluster, ...(foreign === undefined ? {} : { foreign }) };
   return { ...who, connection, ...(request === undefined ? {} : { request }) };
 }

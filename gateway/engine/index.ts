@@ -20,6 +20,7 @@ export type {
   EngineListenerSpec,
   EngineOptions,
   EngineTables,
+  ExposedRule,
   MeshEnd,
   PeerIdentity,
   PlainRule,

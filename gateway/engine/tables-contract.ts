@@ -1,3 +1,4 @@
+import type { MtlsMode } from '../../core/authz/index.ts';
 import type { Svid, TrustBundle } from '../../core/identity/index.ts';
 import type { Protocol } from '../../core/model/index.ts';
 import type { ProxyProtocol } from '../../core/proxy-protocol.ts';
@@ -14,6 +15,8 @@ export interface EngineTables {
   readonly plain: ReadonlyMap<string, PlainRule>;
   /** By listener name, for listeners of kind `ingress`. Absent: none. */
   readonly ingress?: ReadonlyMap<string, IngressRule>;
+  /** By listener name, for listeners of kind `exposed`. Absent: none. */
+  readonly exposed?: ReadonlyMap<string, ExposedRule>;
   /** By listener name, for listeners of kind `captured`. Absent: none. */
   readonly captured?: ReadonlyMap<string, CaptureRule>;
   readonly clusters: ReadonlyMap<string, ClusterTable>;
@@ -43,6 +46,15 @@ export type SniRule =
       /** Callers that ask for a user's subset of it are meant too: which endpoints are in one is decided on their side. */
       readonly anySubset?: true;
     };
+
+/** A service's own port, where callers without mesh come as well. */
+export interface ExposedRule {
+  /** As of its names in `sni`: whoever asks for another one here is no caller of the mesh. */
+  readonly end: Extract<SniRule, { mode: 'terminate' }>;
+  /** The service port, for rules that name ports. */
+  readonly port: number;
+  readonly mode: MtlsMode;
+}
 
 /** Bytes in the clear come in and go to a cluster. */
 export interface PlainRule {

@@ -4,6 +4,7 @@ import type { Protocol } from '../../core/model/index.ts';
 import type { TcpEnd } from '../../core/os/index.ts';
 import type { ProxyProtocol } from '../../core/proxy-protocol.ts';
 import type { CountedContext } from '../counted-context.ts';
+import type { PlaintextCounter } from './plaintext-counter.ts';
 
 /** One service of this VM, as its mTLS end serves it. */
 export interface InboundService {
@@ -21,8 +22,16 @@ export interface InboundService {
   readonly proxyProtocol?: ProxyProtocol | undefined;
   /** Whether requests say who called, in x-forwarded-client-cert. Default sanitize_set: they do. */
   readonly forwardClientCert?: 'sanitize_set' | 'sanitize' | undefined;
+  /** Where callers without mesh come, as its PeerAuthentication says. Default: nowhere. */
+  readonly expose?: PlainPlace | undefined;
   /** Whose SVID callers are shown; the context's unless said. */
   readonly identity?: SvidSource;
+}
+
+/** An address of this machine, and a port there. */
+export interface PlainPlace {
+  readonly address: string;
+  readonly port: number;
 }
 
 /** The mTLS end of one VM. Authorisation comes from the Authz resource `NAMESPACE/SERVICE`; without it nobody may call. */
@@ -31,6 +40,10 @@ export interface Inbound {
   serve(services: readonly InboundService[]): void;
   /** Usually port 15006. Rejects with MeshError PORT_TAKEN. */
   listen(listener: { readonly address: string; readonly port: number }): Promise<OpenPort>;
+  /** Of a service that is served. Rejects with MeshError PORT_TAKEN, whose cause is the bind error. */
+  expose(place: PlainPlace): Promise<OpenPort>;
+  /** Who called the exposed ports, and whether in the clear. */
+  readonly plaintext: Pick<PlaintextCounter, 'changes' | 'report'>;
   /** Stops accepting, finishes what runs, and after `deadlineMs` forces the rest. */
   drain(deadlineMs: number): Promise<void>;
   /** Idempotent. */

@@ -1,12 +1,19 @@
-import type { AuthzAttribute, AuthzCondition, AuthzRule } from '../../core/authz/index.ts';
+import type { AuthzAttribute, AuthzCondition, AuthzRule, MtlsMode } from '../../core/authz/index.ts';
 import { native } from '../../core/xds/index.ts';
 import type { AuthzState } from './types.ts';
 
 /** From the wire's message, already checked. What this version does not know of a condition may hold or not. Pure. */
 export function authzOf(message: native.Authz): AuthzState {
-  const { name, rules, guardedRules, conditionalRules, auditRules, tokens } = message;
+  const { name, rules, guardedRules, conditionalRules, auditRules, tokens, mtls } = message;
   const all = [...rules, ...guardedRules, ...conditionalRules, ...auditRules].map(ruleOf);
-  return { name, rules: all, ...(tokens.length === 0 ? {} : { tokens }) };
+  const modes = mtls?.ports.map(({ port, mode }) => ({ port, mode: modeOf(mode) })) ?? [];
+  return { name, rules: all, ...(tokens.length === 0 ? {} : { tokens }), ...(modes.length === 0 ? {} : { mtls: modes }) };
+}
+
+/** What this version does not know takes nobody in the clear. */
+function modeOf(mode: native.PortMtls_Mode): MtlsMode {
+  if (mode === native.PortMtls_Mode.PERMISSIVE) return 'permissive';
+  return mode === native.PortMtls_Mode.DISABLE ? 'disable' : 'strict';
 }
 
 function ruleOf({ action, condition, ...rule }: native.AuthzRule): AuthzRule {

@@ -1,5 +1,5 @@
 import type { AccessLogging } from '../../core/access-log/index.ts';
-import type { AuthzRule, TokenRule } from '../../core/authz/index.ts';
+import type { AuthzRule, PortMtls, TokenRule } from '../../core/authz/index.ts';
 import type { TrustBundle } from '../../core/identity/index.ts';
 import type { Protocol } from '../../core/model/index.ts';
 import type { ClusterTraffic, IngressListener, Routing } from '../../core/traffic/index.ts';
@@ -173,4 +173,6 @@ export interface AuthzState {
   readonly unknown?: true;
   /** How its requests' tokens are verified, in this order; absent: they are not looked at. */
   readonly tokens?: readonly TokenRule[];
+  /** What its plain listeners take; absent: mTLS alone. */
+  readonly mtls?: readonly PortMtls[];
 }

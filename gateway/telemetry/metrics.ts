@@ -130,7 +130,7 @@ export class TrafficMetrics {
       destination_cluster: inbound ? this.#node.cluster : upstream?.cluster || 'unknown',
       request_protocol: protocol,
       response_flags: flags.join(',') || '-',
-      connection_security_policy: inbound ? 'mutual_tls' : expected === undefined ? 'none' : 'mutual_tls',
+      connection_security_policy: (inbound ? peer : expected) === undefined ? 'none' : 'mutual_tls',
     };
   }
 }

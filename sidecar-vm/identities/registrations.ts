@@ -45,5 +45,11 @@ export function joinRegistrations(own: OtherRegistration, others: readonly Other
 
 /** Of those services alone. */
 export function reportOf(report: agent.Report, services: ReadonlySet<string>): agent.Report {
-  return { ...report, services: report.services.filter(({ namespace, name }) => services.has(`${namespace}/${name}`)) };
+  const own = ({ namespace, name }: { readonly namespace: string; readonly name: string }) => services.has(`${namespace}/${name}`);
+  const { plaintext } = report;
+  return {
+    ...report,
+    services: report.services.filter(own),
+    ...(plaintext === undefined ? {} : { plaintext: { services: plaintext.services.filter(own) } }),
+  };
 }

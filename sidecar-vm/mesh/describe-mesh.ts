@@ -64,11 +64,11 @@ function hasExplicit(service: OutboundService, explicit: ReadonlyMap<string, num
 /** What the mTLS end of this machine serves: every name that callers may use for its services. Pure. */
 export function inboundServices(services: AgentOptions['services'], state: MeshNames): readonly InboundService[] {
   const suffixes = meshSuffixes(state).filter((suffix) => suffix !== clusterSetSuffix);
-  return services.map(({ namespace, name, port, protocol, appAddress, appPort, proxyProtocol, forwardClientCert }) => {
+  return services.map(({ namespace, name, port, protocol, appAddress, appPort, proxyProtocol, forwardClientCert, expose }) => {
     const known = [...state.listeners.values()].find((l) => l.kind === 'service' && l.namespace === namespace && l.service === name);
     const named = known?.kind === 'service' ? known.hosts : [];
     const derived = [...suffixes.map((suffix) => meshHost({ namespace, name }, suffix)), clusterSetHost({ namespace, name })];
     const hosts = [...new Set([...named, ...derived])];
-    return { namespace, service: name, hosts, port, protocol, appAddress, appPort, proxyProtocol, forwardClientCert };
+    return { namespace, service: name, hosts, port, protocol, appAddress, appPort, proxyProtocol, forwardClientCert, expose };
   });
 }

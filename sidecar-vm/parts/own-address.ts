@@ -5,6 +5,8 @@ import type { MachineRegistration } from '../identities/index.ts';
 import type { AgentOptions } from '../options.ts';
 import { OwnAddress } from '../own-address/index.ts';
 
+export type { OwnAddress } from '../own-address/index.ts';
+
 /** Towards the control plane: whoever it takes for a member is reached where its own connections come from, unless somebody said otherwise. */
 export function openOwnAddress(
   { address }: AgentOptions,

@@ -1,19 +1,23 @@
 import type { Clock } from '../../core/clock.ts';
 import type { TrafficSource } from '../../core/xds/envoy/index.ts';
 import type { EncodedResource } from '../../core/xds/index.ts';
-import type {
-  CaptureListener,
-  EnvoyProxy,
-  Inbound,
-  InboundService,
-  OpenPort,
-  Outbound,
-  OutboundListener,
-  RefusedResource,
-  StateView,
+import {
+  type CaptureListener,
+  type EnvoyProxy,
+  exposedName,
+  exposedPorts,
+  type Inbound,
+  type InboundService,
+  type OpenPort,
+  type Outbound,
+  type OutboundListener,
+  type PlainPlace,
+  type PlaintextCounter,
+  type RefusedResource,
+  type StateView,
 } from '../../gateway/index.ts';
 import type { ListenAddress } from '../contract.ts';
-import { captureName, inboundName, localCapture, localInbound, localOutbound, outboundName } from './local-listeners.ts';
+import { captureName, inboundName, localCapture, localExposed, localInbound, localOutbound, outboundName } from './local-listeners.ts';
 
 export interface EnvoyTrafficOptions {
   readonly proxy: EnvoyProxy;
@@ -22,6 +26,8 @@ export interface EnvoyTrafficOptions {
   readonly state: StateView;
   /** This machine's workload, for rules that ask who calls. */
   readonly source: TrafficSource;
+  /** Is told of what Envoy carries. */
+  readonly plaintext: PlaintextCounter;
   readonly clock: Clock;
 }
 
@@ -41,6 +47,8 @@ export class EnvoyTraffic {
   readonly outbound: Outbound;
   readonly #options: EnvoyTrafficOptions;
   readonly #entries = new Map<string, Entry>();
+  /** Ports for callers without mesh, by the names of their listeners. */
+  readonly #exposed = new Map<string, { readonly place: PlainPlace; attempt: number }>();
   readonly #unsubscribe: () => void;
   #services: readonly InboundService[] = [];
   #inboundAttempt = 0;
@@ -59,9 +67,12 @@ export class EnvoyTraffic {
     this.inbound = {
       serve: (services) => {
         this.#services = services;
+        options.plaintext.keepOnly(exposedPorts(services));
         this.#publish();
       },
       listen: (at) => Promise.resolve({ ...at, close: () => Promise.resolve() }),
+      expose: (place) => Promise.resolve(this.#expose(place)),
+      plaintext: options.plaintext,
       ...ends,
     };
     // One process serves both: what drains the one has drained the other.
@@ -117,12 +128,41 @@ export class EnvoyTraffic {
       if (signal.aborted) return;
       for (const { name } of this.#unbound()) {
         const entry = this.#entries.get(name);
-        if (name === captureName) this.#captureAttempt += 1;
+        const exposed = this.#exposed.get(name);
+        if (exposed !== undefined) exposed.attempt += 1;
+        else if (name === captureName) this.#captureAttempt += 1;
         else if (entry === undefined) this.#inboundAttempt += 1;
         else this.#remake(entry, entry.attempt + 1);
         this.#publish();
       }
     }
+  }
+
+  /** Of those that are exposed. */
+  exposedTaken(): readonly PlainPlace[] {
+    return this.#unbound().flatMap(({ name }) => this.#exposed.get(name)?.place ?? []);
+  }
+
+  #expose(place: PlainPlace): OpenPort {
+    const name = exposedName(place);
+    this.#exposed.set(name, { place, attempt: 0 });
+    this.#publish();
+    return {
+      ...place,
+      close: () => {
+        this.#exposed.delete(name);
+        this.#publish();
+        return Promise.resolve();
+      },
+    };
+  }
+
+  #exposedListeners(): readonly EncodedResource[] {
+    const { state, trustDomain } = this.#options;
+    return [...this.#exposed].flatMap(([name, { place, attempt }]) => {
+      const service = this.#services.find(({ expose }) => expose !== undefined && exposedName(expose) === name);
+      return service === undefined ? [] : [localExposed(service, place, state.current, trustDomain, attempt)];
+    });
   }
 
   #remake(entry: Entry, attempt: number): void {
@@ -163,7 +203,7 @@ export class EnvoyTraffic {
       const { proxy, inbound, state, trustDomain } = this.#options;
       const first = localInbound(inbound, this.#services, state.current, trustDomain, this.#inboundAttempt);
       const capture = this.#capture === undefined ? [] : [localCapture(this.#capture, this.#captureAttempt)];
-      const others = [...capture, ...[...this.#entries.values()].map(({ resource }) => resource)];
+      const others = [...capture, ...this.#exposedListeners(), ...[...this.#entries.values()].map(({ resource }) => resource)];
       proxy.local.listeners(first === undefined ? others : [first, ...others]);
     });
   }

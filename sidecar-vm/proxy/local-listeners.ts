@@ -1,9 +1,12 @@
 import { createHash } from 'node:crypto';
+import { mtlsModeOf } from '../../core/authz/index.ts';
 import { sniName } from '../../core/model/index.ts';
 import {
   type CallerTarget,
   captured,
   captureListener,
+  type ExposedEnd,
+  exposedListener,
   inboundListener,
   isHttp,
   Listener,
@@ -13,7 +16,14 @@ import {
   type TrafficSource,
 } from '../../core/xds/envoy/index.ts';
 import type { EncodedResource } from '../../core/xds/index.ts';
-import type { CaptureListener, DataPlaneState, InboundService, OutboundListener } from '../../gateway/index.ts';
+import {
+  type CaptureListener,
+  type DataPlaneState,
+  exposedName,
+  type InboundService,
+  type OutboundListener,
+  type PlainPlace,
+} from '../../gateway/index.ts';
 import { routingNames } from '../mesh/index.ts';
 
 export const inboundName = 'inbound';
@@ -31,9 +41,34 @@ export function localInbound(
   trustDomain: string,
   attempt: number,
 ): EncodedResource | undefined {
+  const ends = endsOf(services, { authz, bundles }, trustDomain);
+  const listener = inboundListener(inboundName, at, ends, 'any');
+  return listener === undefined ? undefined : encoded(inboundName, listener, attempt);
+}
+
+/** Where callers without mesh come as well, as far as the service's mode has it. `attempt`: as of localOutbound. Pure. */
+export function localExposed(
+  service: InboundService,
+  place: PlainPlace,
+  state: Pick<DataPlaneState, 'authz' | 'bundles'>,
+  trustDomain: string,
+  attempt: number,
+): EncodedResource {
+  const name = exposedName(place);
+  const mode = mtlsModeOf(state.authz.get(`${service.namespace}/${service.service}`)?.mtls, service.port);
+  const [end] = endsOf([service], state, trustDomain);
+  if (end === undefined) throw new TypeError('an end for each service');
+  return encoded(name, exposedListener(name, place, end, mode), attempt);
+}
+
+function endsOf(
+  services: readonly InboundService[],
+  { authz, bundles }: Pick<DataPlaneState, 'authz' | 'bundles'>,
+  trustDomain: string,
+): ExposedEnd[] {
   const deniedSerials = bundles.get(trustDomain)?.deniedSerials ?? [];
   const federated = [...bundles.values()].flatMap((bundle) => (bundle.federated === true ? [bundle.trustDomain] : [])).sort();
-  const ends = services.map(({ namespace, service, port, protocol, hosts, appAddress = '127.0.0.1', appPort, forwardClientCert }) => ({
+  return services.map(({ namespace, service, port, protocol, hosts, appAddress = '127.0.0.1', appPort, forwardClientCert }) => ({
     serverNames: hosts.map((host) => sniName({ port, subset: '', host })),
     protocol,
     // The control plane sends it: it knows the program's address from what Envoy says of itself.
@@ -49,8 +84,6 @@ export function localInbound(
       ...(federated.length === 0 ? {} : { federated }),
     },
   }));
-  const listener = inboundListener(inboundName, at, ends, 'any');
-  return listener === undefined ? undefined : encoded(inboundName, listener, attempt);
 }
 
 /** Where a packet filter leads connections of local programs. Pure. */

@@ -1,9 +1,10 @@
 import { MeshError } from '../../core/errors.ts';
 import type { ObtainedIdentity } from '../../core/identity/index.ts';
 import { freePort, startEnvoyProxy } from '../../gateway/envoy/index.ts';
-import { type EnvoyProxy, type Flows, openFlows, type StateFeed, trustOf } from '../../gateway/index.ts';
+import { type EnvoyProxy, type Flows, openFlows, PlaintextCounter, type StateFeed, trustOf } from '../../gateway/index.ts';
 import type { AgentDeps, ListenAddress } from '../contract.ts';
 import type { AgentOptions } from '../options.ts';
+import { countEntries } from './count-entries.ts';
 import { EnvoyTraffic } from './envoy-traffic.ts';
 
 /** Envoy in place of our own proxy, or what Envoys beside this agent need. MeshErrors as startEnvoyProxy's. */
@@ -27,6 +28,7 @@ export async function openEnvoyTraffic(
   });
   let started: EnvoyProxy | undefined;
   const flows = openFlows({ role: 'agent', identity, instance, lost: () => started?.lostEntries() ?? 0, clock, random, log });
+  const plaintext = new PlaintextCounter(clock);
   const proxy = await startEnvoyProxy({
     mode: options.proxy === 'envoy' ? 'envoy' : 'none',
     envoyPath,
@@ -49,7 +51,7 @@ export async function openEnvoyTraffic(
     listenersFrom: 'agent',
     passthrough: options.capture !== undefined,
     drainMs,
-    flows: flows.sink,
+    flows: countEntries(flows.sink, plaintext),
     clock,
     random,
     log,
@@ -57,6 +59,7 @@ export async function openEnvoyTraffic(
   });
   started = proxy;
   const source = { namespace: spiffeId.namespace, labels };
-  const traffic = new EnvoyTraffic({ proxy, inbound: port, trustDomain: spiffeId.trustDomain, state: feed.store, source, clock });
+  const { trustDomain } = spiffeId;
+  const traffic = new EnvoyTraffic({ proxy, inbound: port, trustDomain, state: feed.store, source, plaintext, clock });
   return { proxy, traffic, port, flows };
 }

@@ -83,6 +83,12 @@ export function portTakenAdvice(host: string, port: number): string {
   return `port ${port} belongs to a program of this machine; reach ${host} by an explicit port, --outbound ${host}:${port}=LOCAL_PORT, or bind none at all: vm join --capture and isthmus vm capture install`;
 }
 
+/** Of a port for callers without mesh. */
+export function exposedTakenAdvice(service: string, { address, port }: { readonly address: string; readonly port: number }): string {
+  const place = `${address.includes(':') ? `[${address}]` : address}:${port}`;
+  return `${place} belongs to a program of this machine, ${service} itself perhaps: callers without mesh reach that one past the agent, which neither counts nor refuses them; let it listen on 127.0.0.1 alone, or at another port (--app), and the agent takes this one within seconds`;
+}
+
 export function noRightAdvice(host: string, port: number): string {
   return `the agent may not listen on port ${port} (give it CAP_NET_BIND_SERVICE), or reach ${host} by an explicit port: --outbound ${host}:${port}=LOCAL_PORT`;
 }

@@ -21,6 +21,8 @@ export interface Authorization {
   readonly tokens?: readonly TokenRule[];
   /** The service port that callers ask for; absent: it cannot be told, and rules that name ports let nobody in. */
   readonly port?: number;
+  /** Callers come in the clear. Default: by mTLS. */
+  readonly plaintext?: true;
 }
 
 type Transport = 'http' | 'tcp';
@@ -49,10 +51,12 @@ export function auditMark({ rules }: Authorization, transport: Transport): strin
 
 /** What is only marked is asked as if it decided, and what comes of it is kept beside the request. */
 function shadow(authorization: Authorization, transport: Transport) {
-  const matchers = matchersOf(authorization, ['audit'], transport);
-  if (matchers.length === 0) return {};
+  const { matchers, otherwise } = matchersOf(authorization, ['audit'], transport);
+  if (matchers.length === 0 && otherwise === undefined) return {};
+  const none = otherwise === undefined ? {} : { onNoMatch: otherwise };
+  if (matchers.length === 0) return { shadowMatcher: Matcher.create(none), shadowRulesStatPrefix: auditPrefix };
   return {
-    shadowMatcher: Matcher.create({ matcherType: { $case: 'matcherList', value: { matchers } } }),
+    shadowMatcher: Matcher.create({ matcherType: { $case: 'matcherList', value: { matchers } }, ...none }),
     shadowRulesStatPrefix: auditPrefix,
   };
 }
@@ -63,30 +67,33 @@ function shadow(authorization: Authorization, transport: Transport) {
  */
 function matcherOf(authorization: Authorization, transport: Transport): Matcher {
   const { deniedSerials } = authorization;
-  const matchers = matchersOf(authorization, ['deny', 'allow'], transport);
-  if (matchers.length === 0) return Matcher.create({ onNoMatch: act('none', RBAC_Action.DENY) });
+  const { matchers, otherwise = act('none', RBAC_Action.DENY) } = matchersOf(authorization, ['deny', 'allow'], transport);
+  if (matchers.length === 0) return Matcher.create({ onNoMatch: otherwise });
   if (deniedSerials.length > 0) {
     const predicate = single(peerSerialInput, regexMatch(serialRegex(deniedSerials)));
     matchers.unshift(Matcher_MatcherList_FieldMatcher.create({ predicate, onMatch: act('denied-serial', RBAC_Action.DENY) }));
   }
-  return Matcher.create({ matcherType: { $case: 'matcherList', value: { matchers } }, onNoMatch: act('none', RBAC_Action.DENY) });
+  return Matcher.create({ matcherType: { $case: 'matcherList', value: { matchers } }, onNoMatch: otherwise });
 }
 
 const actions = { allow: RBAC_Action.ALLOW, deny: RBAC_Action.DENY, audit: RBAC_Action.LOG };
 
-/** Those that could match, in the order of `order`. */
+/** Those that could match, in the order of `order`; `otherwise`: the first that does in any case, and what comes after it is not asked. */
 function matchersOf(
-  { trustDomain, rules, port, federated }: Authorization,
+  { trustDomain, rules, port, federated, plaintext }: Authorization,
   order: readonly AuthzRule['action'][],
   transport: Transport,
-): Matcher_MatcherList_FieldMatcher[] {
+): { readonly matchers: Matcher_MatcherList_FieldMatcher[]; readonly otherwise?: ReturnType<typeof act> } {
   const ordered = order.flatMap((action) => rules.filter((rule) => rule.action === action));
-  return ordered.flatMap((rule) => {
-    const condition = ruleCondition(rule, { trustDomain, transport, port, federated });
-    if (condition.kind === 'never') return [];
+  const matchers: Matcher_MatcherList_FieldMatcher[] = [];
+  for (const rule of ordered) {
+    const condition = ruleCondition(rule, { trustDomain, transport, port, federated, plaintext });
     const onMatch = act(rule.name, actions[rule.action]);
-    return [Matcher_MatcherList_FieldMatcher.create({ predicate: predicateOf(condition, transport), onMatch })];
-  });
+    if (condition.kind === 'always') return { matchers, otherwise: onMatch };
+    if (condition.kind === 'never') continue;
+    matchers.push(Matcher_MatcherList_FieldMatcher.create({ predicate: predicateOf(condition, transport), onMatch }));
+  }
+  return { matchers };
 }
 
 function act(name: string, action: RBAC_Action) {

@@ -20,7 +20,7 @@ import { type Authorization, auditMark, httpRbac, networkRbac } from './authoriz
 import { type CountedFor, connectionFlows, keepPeer, requestFlows } from './flow-log.ts';
 import { proxyLimits } from './limits.ts';
 import { internalHopName } from './names.ts';
-import { afterHandshake, peerGate } from './peer-gate.ts';
+import { afterHandshake, peerGate, plaintextGate } from './peer-gate.ts';
 import { keepPeerSerial } from './peer-serial.ts';
 import { routeFilters } from './route-filters.ts';
 import { localOriginHeader } from './route-retries.ts';
@@ -65,7 +65,7 @@ export function httpFilters(options: HttpFilterOptions): Filter[] {
       ),
       requestFlows(options.authorization === undefined ? 'caller' : 'mtls-end'),
     ],
-    ...(options.authorization === undefined ? callersEnd : mtlsEnd),
+    ...(options.authorization === undefined || options.authorization.plaintext === true ? callersEnd : mtlsEnd),
     ...(options.nameless === true ? callersEnd : {}),
     ...pathHandling(options.authorization),
   });
@@ -120,6 +120,18 @@ export function tcpEndFilters(options: {
   });
   const before = [...serialOf(authorization), filter(rbac.name, rbac.config), gate, ...(direct ? [] : [keepPeer])];
   return [...before, filter(tcpProxyName, afterHandshake(config))];
+}
+
+/** Never the name of an xDS cluster: what leads there is closed. */
+const denied = 'rbac-access-denied';
+
+/** Of callers in the clear: where there is no handshake to wait for, rules are asked before anything is dialled. */
+export function tcpPlainFilters(options: Parameters<typeof tcpEndFilters>[0] & { readonly app: string }): Filter[] {
+  const { listener, statPrefix, cluster, authorization, app } = options;
+  const rbac = networkRbac(authorization, `${statPrefix}.`);
+  const marks = markOf(authorization, 'tcp');
+  const proxy = tcpProxy({ listener, statPrefix, cluster: denied, counted: 'mtls-end', marks });
+  return [filter(rbac.name, rbac.config), plaintextGate(authorization, cluster, app), proxy];
 }
 
 const tcpProxyName = 'envoy.filters.network.tcp_proxy';

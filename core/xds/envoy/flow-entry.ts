@@ -13,6 +13,10 @@ import { flowTags } from './flow-log.ts';
 export interface FlowEntry {
   /** Whom the certificate proved; undefined: not at the end of mTLS, or nobody of the mesh. */
   readonly peer: { readonly principal: string; readonly cluster: string } | undefined;
+  /** It brought a certificate, whoever's. */
+  readonly certified: boolean;
+  /** The direct peer's address; empty: not told. */
+  readonly source: string;
   readonly route: string;
   /** As our own proxies name xDS clusters; empty: Envoy answered itself. */
   readonly cluster: string;
@@ -83,7 +87,14 @@ function placeOf(common: AccessLogCommon | undefined, tags: Tags): Omit<FlowEntr
   const cluster = target === undefined ? named : localClusterName(target);
   const reached = common?.upstreamRemoteAddress !== undefined;
   const group = !reached ? noGroup : cluster.startsWith('inbound|') ? undefined : groupOf(tags);
-  return { peer: peerOf(tags), route: common?.routeName ?? '', cluster, group };
+  return {
+    peer: peerOf(tags),
+    certified: /[^ -]/.test(tags[flowTags.peer] ?? ''),
+    source: sourceOf(common),
+    route: common?.routeName ?? '',
+    cluster,
+    group,
+  };
 }
 
 /** Envoy counts one for what it answered itself where a route led to endpoints. */
@@ -98,6 +109,11 @@ function groupOf(tags: Tags): EndpointGroup {
     runtime: textOf(tags, flowTags.runtime),
     viaGateway: textOf(tags, flowTags.via) === 'gateway',
   };
+}
+
+function sourceOf(common: AccessLogCommon | undefined): string {
+  const address = common?.downstreamDirectRemoteAddress?.address;
+  return address?.$case === 'socketAddress' ? address.value.address : '';
 }
 
 /** Both names, each once: a certificate without either, or with more, is nobody's in this mesh. */

@@ -12,7 +12,7 @@ import type { Authorization } from './authorization.ts';
 import { anySubset } from './chain-matcher.ts';
 import { alpnOf, isHttp } from './clusters.ts';
 import { cidrRange, socketAddress } from './endpoints.ts';
-import { httpFilters, tcpEndFilters, tcpProxy } from './filters.ts';
+import { httpFilters, tcpEndFilters, tcpPlainFilters, tcpProxy } from './filters.ts';
 import { type L4Rules, l4Chains } from './l4-chains.ts';
 import { proxyLimits } from './limits.ts';
 import { noContext, plainRules, routeConfiguration } from './routes.ts';
@@ -137,6 +137,18 @@ function endFilters(listener: ListenerLog, { protocol, cluster, authorization: s
   if (!isHttp(protocol)) return tcpEndFilters({ ...common, cluster, ...(app === undefined ? {} : { app: hostPort(app) }) });
   // The one application is not asked twice: its caller may know another.
   return httpFilters({ ...common, routes: routesTo(cluster, app === undefined), nameless });
+}
+
+/** An end with its one application beside it. */
+export type ExposedEnd = MtlsEnd & { readonly app: ListenAt };
+
+/** Of callers in the clear at the same end: nobody has proven anything, and is told nothing that is for the mesh alone. */
+export function plainFilters(listener: ListenerLog, { protocol, cluster, authorization: said, app, serverNames }: ExposedEnd): Filter[] {
+  const port = parseSniName(serverNames[0] ?? '')?.port;
+  const authorization = { ...said, deniedSerials: [], plaintext: true as const, ...(port === undefined ? {} : { port }) };
+  const common = { listener, statPrefix: 'plaintext', authorization };
+  if (isHttp(protocol)) return httpFilters({ ...common, routes: routesTo(cluster, false) });
+  return tcpPlainFilters({ ...common, cluster, app: hostPort(app) });
 }
 
 function hostPort({ address, port }: ListenAt): string {

@@ -9,7 +9,7 @@ import { addressRegex } from './cidr-regex.ts';
 import type { EnvoyCondition } from './envoy-condition.ts';
 import { peerSerialIn } from './peer-serial.ts';
 import { ruleCondition } from './san-condition.ts';
-import { setAfterHandshake } from './set-filter-state.ts';
+import { setAfterHandshake, setAtBeginning } from './set-filter-state.ts';
 
 /*
  * Envoy's network RBAC decides when the first byte comes. By then its tcp_proxy has long dialled, and whatever a server says first
@@ -24,16 +24,33 @@ export type GateTarget = { readonly app: string } | { readonly clusterOfHop: str
 export function peerGate(authorization: Authorization, target: GateTarget): Filter {
   const toApp = 'app' in target;
   const format = gateFormat(authorization, toApp ? target.app : target.clusterOfHop);
-  const value = FilterStateValue.create({
-    key: { $case: 'objectKey', value: toApp ? 'envoy.network.transport_socket.original_dst_address' : 'envoy.tcp_proxy.cluster' },
+  const value = decided(toApp ? originalDestination : 'envoy.tcp_proxy.cluster', format);
+  const shared = toApp ? FilterStateValue_SharedWithUpstream.NONE : FilterStateValue_SharedWithUpstream.ONCE;
+  return setAfterHandshake({ ...value, sharedWithUpstream: shared });
+}
+
+/**
+ * The same for callers in the clear, whose beginning is all there is: to the xDS cluster and the application that it stands for, or to none.
+ * Goes before a tcp_proxy to none.
+ */
+export function plaintextGate(authorization: Authorization, cluster: string, app: string): Filter {
+  return setAtBeginning(
+    decided('envoy.tcp_proxy.cluster', gateFormat(authorization, cluster)),
+    decided(originalDestination, gateFormat(authorization, app)),
+  );
+}
+
+const originalDestination = 'envoy.network.transport_socket.original_dst_address';
+
+function decided(key: string, format: string): FilterStateValue {
+  return FilterStateValue.create({
+    key: { $case: 'objectKey', value: key },
     value: {
       $case: 'formatString',
       value: { format: { $case: 'textFormatSource', value: { specifier: { $case: 'inlineString', value: format } } } },
     },
-    sharedWithUpstream: toApp ? FilterStateValue_SharedWithUpstream.NONE : FilterStateValue_SharedWithUpstream.ONCE,
     skipIfEmpty: true,
   });
-  return setAfterHandshake(value);
 }
 
 /** `config`, dialling only when the handshake is over. */
@@ -55,8 +72,8 @@ export function afterHandshake(config: TcpProxy): Any {
  * Common Expression Language over the first SAN of each kind. A second one is for the RBAC filter to refuse: whoever has a certificate with
  * two could have had one with either.
  */
-function gateFormat({ trustDomain, rules, deniedSerials, port, federated }: Authorization, where: string): string {
-  const place = { trustDomain, transport: 'tcp' as const, port, federated, beyond };
+function gateFormat({ trustDomain, rules, deniedSerials, port, federated, plaintext }: Authorization, where: string): string {
+  const place = { trustDomain, transport: 'tcp' as const, port, federated, plaintext, beyond };
   const any = (action: 'allow' | 'deny') =>
     rules
       .filter((rule) => rule.action === action)

@@ -20,6 +20,8 @@ interface EnvoyPlace {
   readonly port?: number | undefined;
   /** Other trust domains whose identities handshakes bring besides, each proven by its own authorities. */
   readonly federated?: readonly string[] | undefined;
+  /** Callers come in the clear, and prove nothing. Default false. */
+  readonly plaintext?: boolean | undefined;
   /** What cannot be asked here. */
   readonly beyond?: (test: AuthzTest) => boolean;
 }
@@ -30,13 +32,14 @@ interface EnvoyPlace {
  * let in.
  */
 export function ruleCondition(rule: AuthzRule, place: EnvoyPlace): EnvoyCondition {
+  if (place.plaintext === true) return plaintextCondition(rule, { ...place, caller: 'nobody' });
   const own = ownCondition(rule, { ...place, caller: 'own' });
   const { federated = [] } = place;
   return federated.length === 0 ? own : anyOf([own, foreignCondition(rule, federated, { ...place, caller: 'foreign' })]);
 }
 
 interface AskedOf extends EnvoyPlace {
-  readonly caller: 'own' | 'foreign';
+  readonly caller: 'own' | 'foreign' | 'nobody';
 }
 
 function ownCondition(rule: AuthzRule, place: AskedOf): EnvoyCondition {
@@ -62,6 +65,13 @@ function foreignCondition(rule: AuthzRule, federated: readonly string[], place: 
     ...also.flatMap((match) => match.notPrincipals.map((pattern): EnvoyCondition => ({ kind: 'not', of: principalSan(pattern) }))),
     ...(rule.when === undefined ? [] : [further(rule.when, rule.action, place)]),
   ]);
+}
+
+/** No pattern matches what was not proven; that somebody is none of them holds. May be settled: `always` or `never`. */
+function plaintextCondition(rule: AuthzRule, place: AskedOf): EnvoyCondition {
+  const named = [rule, ...(rule.also ?? [])].some((m) => m.principals.length + m.namespaces.length + m.clusters.length > 0);
+  if (named) return constant(false);
+  return rule.when === undefined ? constant(true) : further(rule.when, rule.action, place);
 }
 
 function further(when: AuthzCondition, action: AuthzRule['action'], place: AskedOf): EnvoyCondition {
@@ -99,11 +109,19 @@ function translated(condition: AuthzCondition, open: boolean, place: AskedOf): E
   }
 }
 
+const ofCertificate: ReadonlySet<AuthzTest['attribute']> = new Set<AuthzTest['attribute']>([
+  'principal',
+  'namespace',
+  'cluster',
+  'trust-domain',
+  'service-account',
+]);
 const ofOurs: ReadonlySet<AuthzTest['attribute']> = new Set<AuthzTest['attribute']>(['namespace', 'cluster', 'service-account']);
 
 function testOf(test: AuthzTest, open: boolean, { trustDomain, transport, port, beyond, caller }: AskedOf): EnvoyCondition {
   const { attribute, patterns } = test;
   if (transport === 'tcp' && requestAttributes.has(attribute)) return constant(open);
+  if (caller === 'nobody' && ofCertificate.has(attribute)) return constant(false);
   // Who is of another domain has none of these here.
   if (caller === 'foreign' && ofOurs.has(attribute)) return constant(false);
   switch (attribute) {

@@ -27,6 +27,8 @@ export class Connection implements Timed {
   clusterName = '';
   peer: PeerIdentity | undefined;
   end: MeshEnd | undefined;
+  /** The service port to which it came in the clear; absent: it did not, or to no service's end. */
+  inTheClear: number | undefined;
   /** By which a byte stream was let in; absent: its requests are judged one by one, or nobody judges it. */
   authz: AuthzState | undefined;
   upstream: EndpointState | undefined;

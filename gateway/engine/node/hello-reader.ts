@@ -4,14 +4,20 @@ import { type ClientHello, ClientHelloParser, type HelloFault } from './client-h
 /** `bytes`: everything read so far, the hello first; owed to whoever handles the connection. */
 export type HelloRead =
   | { readonly ok: true; readonly hello: ClientHello; readonly bytes: Buffer }
-  | { readonly ok: false; readonly fault: HelloFault | 'hello-incomplete'; readonly bytes: Buffer };
+  | { readonly ok: false; readonly fault: HelloFault | 'hello-incomplete' | 'hello-silent'; readonly bytes: Buffer };
 
-/** Reads until the ClientHello is whole or cannot become one, then leaves the socket paused. The caller holds the deadline: it destroys the socket. */
-export function readHello(socket: Socket, maxBytes: number): Promise<HelloRead> {
+/**
+ * Reads until the ClientHello is whole or cannot become one, then leaves the socket paused. The caller holds the deadline: it destroys the
+ * socket. `quiet`: when it resolves before a byte has come, none is waited for any more.
+ */
+export function readHello(socket: Socket, maxBytes: number, quiet?: Promise<unknown>): Promise<HelloRead> {
   return new Promise((resolve) => {
     const parser = new ClientHelloParser(maxBytes);
     const chunks: Buffer[] = [];
+    let done = false;
     const finish = (read: HelloRead) => {
+      if (done) return;
+      done = true;
       socket.off('data', onData);
       socket.off('end', onGone);
       socket.off('close', onGone);
@@ -28,6 +34,9 @@ export function readHello(socket: Socket, maxBytes: number): Promise<HelloRead> 
     socket.on('data', onData);
     socket.on('end', onGone);
     socket.on('close', onGone);
+    quiet?.then(() => {
+      if (chunks.length === 0) finish({ ok: false, fault: 'hello-silent', bytes: Buffer.alloc(0) });
+    });
     socket.resume();
   });
 }

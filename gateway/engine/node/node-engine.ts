@@ -26,13 +26,14 @@ import { IngressTerminator } from './ingress-terminator.ts';
 import { judgeAgain } from './judge-again.ts';
 import { OutsideContexts } from './outside-contexts.ts';
 import { serveCaptured } from './serve-captured.ts';
+import { serveExposed } from './serve-exposed.ts';
 import { serveIngress } from './serve-ingress.ts';
 import { servePlain } from './serve-plain.ts';
 import { serveSni } from './serve-sni.ts';
 import { TlsContexts } from './tls-contexts.ts';
 import { TlsTerminator } from './tls-terminator.ts';
 
-const serveBy = { sni: serveSni, plain: servePlain, ingress: serveIngress, captured: serveCaptured };
+const serveBy = { sni: serveSni, plain: servePlain, ingress: serveIngress, captured: serveCaptured, exposed: serveExposed };
 
 /** The engine in TypeScript. `tables` serve until the first `apply`. */
 export class NodeEngine implements Engine {

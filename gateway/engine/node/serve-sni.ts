@@ -13,7 +13,7 @@ import { readHello } from './hello-reader.ts';
 import { serveForward } from './serve-forward.ts';
 import type { TlsEnd } from './tls-ends.ts';
 
-type TerminateRule = Extract<SniRule, { mode: 'terminate' }>;
+export type TerminateRule = Extract<SniRule, { mode: 'terminate' }>;
 
 /** A TLS connection: by the name it asks for, either through as it is, or to its mTLS end here. */
 export async function serveSni(connection: Connection, parts: EngineParts): Promise<void> {
@@ -32,16 +32,30 @@ export async function serveSni(connection: Connection, parts: EngineParts): Prom
     return abortStream(connection.socket);
   }
   if (rule.mode === 'tunnel') return takeTunnel(connection, rule.alpn, read.hello, read.bytes, parts);
+  if (rule.mode === 'terminate') return endMtls(connection, rule, read.hello, read.bytes, parts);
   connection.clusterName = rule.clusterName;
-  // To the first byte from behind, or the end of the handshake here.
+  // To the first byte from behind.
   connection.due(clock.monotonic() + limits.handshakeTimeoutMs, 'handshake-timeout');
-  if (rule.mode === 'passthrough') return serveForward(connection, connection.socket, rule.clusterName, read.bytes, parts);
+  return serveForward(connection, connection.socket, rule.clusterName, read.bytes, parts);
+}
+
+/** The end of mTLS is here. `bytes`: what was read, the hello first. */
+export async function endMtls(
+  connection: Connection,
+  rule: TerminateRule,
+  hello: ClientHello,
+  bytes: Buffer,
+  parts: EngineParts,
+): Promise<void> {
+  const { clock, limits } = parts.options;
+  connection.clusterName = rule.clusterName;
+  connection.due(clock.monotonic() + limits.handshakeTimeoutMs, 'handshake-timeout');
   connection.end = rule.end;
   if (!isHttp(rule.protocol) && !(await mayAnswer(connection, rule.clusterName, parts))) {
     connection.fault('upstream-connect', 'nothing behind answers; closed before a byte, so that the caller tries elsewhere', 'UF');
     return abortStream(connection.socket);
   }
-  return terminate(connection, rule, read.hello, read.bytes, parts);
+  return terminate(connection, rule, hello, bytes, parts);
 }
 
 /**

@@ -99,3 +99,38 @@ test('access log entries that speak ill of an app name its service; all others n
   ])
     assert.equal(entry(cluster, flags), undefined);
 });
+
+test('what is exposed is at the address that callers are told, where nothing else is', () => {
+  const of = (expose: object, more: object = {}, options: object = {}) => {
+    const parsed = parseAgentOptions({
+      ...good,
+      ...options,
+      services: [
+        { namespace: 'shop', name: 'orders', port: 80, appPort: 8080, expose, ...more },
+        { namespace: 'shop', name: 'till', port: 81, appPort: 8081, expose: { address: '10.0.0.7', port: 81 } },
+      ],
+    });
+    return parsed.ok ? [] : parsed.violations.map(({ message }) => message);
+  };
+  const place = { address: '10.0.0.7', port: 80 };
+  assert.deepEqual(of(place), []);
+  assert.deepEqual(of(place, { appPort: 80 }), [], 'the app is on 127.0.0.1');
+  assert.deepEqual(of({ ...place, address: '10.0.0.8' }), [
+    "shop/orders must be exposed at 10.0.0.7, the machine's address that callers are told",
+  ]);
+  for (const appAddress of ['10.0.0.7', '0.0.0.0', '::']) {
+    assert.deepEqual(of(place, { appPort: 80, appAddress }), [
+      'shop/orders is exposed where its app listens: let the app listen on 127.0.0.1 or another port',
+    ]);
+  }
+  assert.deepEqual(of({ ...place, port: 81 }), ['shop/till is exposed where another service is']);
+  assert.equal(of({ ...place, port: 0 }).length, 1);
+  assert.deepEqual(of(place, {}, { proxy: 'none' }), [
+    'shop/orders cannot be exposed with proxy none: an Envoy of your own listens where its bootstrap says',
+    'shop/till cannot be exposed with proxy none: an Envoy of your own listens where its bootstrap says',
+  ]);
+  assert.deepEqual(of(place, {}, { tunnel: {} }), [
+    'shop/orders cannot be exposed: nobody can dial a machine behind a NAT',
+    'shop/till cannot be exposed: nobody can dial a machine behind a NAT',
+  ]);
+});
