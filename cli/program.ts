@@ -36,6 +36,7 @@ import {
   addMigrateResume,
   addMigrateRollback,
 } from './commands/migrate-steer.ts';
+import { addMtlsStatus } from './commands/mtls-status.ts';
 import { addPeerInvite } from './commands/peer-invite.ts';
 import { addPeerJoin } from './commands/peer-join.ts';
 import { addPeerList } from './commands/peer-list.ts';
@@ -90,6 +91,7 @@ function programFor(io: Io): Command {
   const vm = group('vm', 'VMs and the agent on them');
   for (const add of [addVmToken, addVmJoin, addVmStatus, addVmList, addVmRevoke, addVmLeave]) add(vm, io);
   for (const add of [addVmService, addVmCapture, addVmDns, addVmIdentity]) add(vm, io);
+  addMtlsStatus(group('mtls', 'what services take, and who still speaks plaintext to them'), io);
   const peer = group('peer', 'other clusters of the mesh');
   for (const add of [addPeerInvite, addPeerJoin, addPeerList, addPeerRemove]) add(peer, io);
   const federation = group('federation', 'other trust domains, and the bundle of this one');

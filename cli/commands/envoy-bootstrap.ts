@@ -16,6 +16,7 @@ interface Flags {
   readonly stateDir: string;
   readonly kind?: 'sidecar' | 'gateway' | 'ingress';
   readonly upstream: readonly OutboundClaim[];
+  readonly expose: readonly OutboundClaim[];
   readonly inbound: readonly InboundClaim[];
   readonly inboundListen?: { readonly address: string; readonly port: number };
   readonly http: readonly HttpClaim[];
@@ -54,6 +55,13 @@ export function addEnvoyBootstrap(envoy: Command, io: Io): void {
         '--inbound <service=app>',
         "NAMESPACE/NAME:PORT=IP:PORT[/PROTOCOL], a service to serve and where its program listens (default: the agent's)",
         inboundFlag,
+      ),
+    )
+    .addOption(
+      repeated(
+        '--expose <service=bind>',
+        'NAMESPACE/NAME:PORT=IP:PORT, where callers without mesh come to a service that is served, as PeerAuthentication has it',
+        upstreamFlag,
       ),
     )
     .option('--inbound-listen <address:port>', "where mTLS comes in (default: the agent's or gateway's)", listenFlag)
@@ -121,7 +129,14 @@ function kindOf(asked: Flags['kind'], node: EnvoyNode): ClientKind {
 function claimsOf(flags: Flags, kind: ClientKind, node: EnvoyNode): NodeClaims {
   const { address, port } = flags.inboundListen ?? node.inbound;
   const originate = kind === 'gateway' ? { originate: node.inbound.originate ?? address } : {};
-  const services = flags.inbound.length > 0 ? flags.inbound : node.inbound.services;
+  const served = flags.inbound.length > 0 ? flags.inbound : node.inbound.services;
+  const services = served.map((each): InboundClaim => {
+    const door = flags.expose.find((e) => e.namespace === each.namespace && e.name === each.name && e.port === each.port);
+    return door === undefined ? each : { ...each, expose: { address: door.address, port: door.listen } };
+  });
+  const stray = flags.expose.find(({ listen, address }) => !services.some(({ expose: e }) => e?.port === listen && e.address === address));
+  if (stray !== undefined)
+    throw usage(`--expose speaks of ${stray.namespace}/${stray.name}:${stray.port}, which is served at no --inbound`);
   const serves = kind === 'gateway' || (kind === 'agent' && services.length > 0) || flags.inbound.length > 0;
   return {
     ...(serves ? { inbound: { address, port, services, ...originate } } : {}),
@@ -136,6 +151,7 @@ function boundTwice({ inbound, outbound, http }: NodeClaims, admin: EnvoyAdminAd
   const binds = [
     ...[...outbound, ...http].map(({ address, listen }) => `${address}:${listen}`),
     ...(inbound === undefined ? [] : [`${inbound.address}:${inbound.port}`]),
+    ...(inbound?.services ?? []).flatMap(({ expose }) => (expose === undefined ? [] : [`${expose.address}:${expose.port}`])),
     ...('path' in admin ? [] : [`${admin.address}:${admin.port}`]),
   ];
   return [...new Set(binds.filter((bind, i) => binds.indexOf(bind) !== i))];

@@ -52,7 +52,7 @@ export function agentOptionsOf(
     network,
     locality,
     labels: flags.label,
-    services: servicesOf(flags),
+    services: servicesOf(flags, address),
     inbound: flags.inbound,
     outbound: {
       explicit: flags.outbound,

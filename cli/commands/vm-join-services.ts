@@ -22,6 +22,7 @@ export interface ServiceFlags {
   readonly unhealthy?: number;
   readonly proxyProtocol: readonly Meant<'v1' | 'v2'>[];
   readonly clientCertHeader: readonly Meant<'set' | 'off'>[];
+  readonly expose: readonly Meant<number | 'port'>[];
 }
 
 export interface ServiceFlag {
@@ -75,14 +76,23 @@ export function serviceDetails(command: Command): Command {
         '[NAMESPACE/NAME=]set or off: requests say who called in x-forwarded-client-cert; may be repeated',
         'set',
       ).argParser(meant(choice(['set', 'off']))),
+    )
+    .addOption(
+      list(
+        '--expose <port>',
+        "[NAMESPACE/NAME=]PORT, or 'port' for the service's own: callers without mesh come to this machine's address there, as PeerAuthentication has it; may be repeated",
+        'mTLS alone comes in',
+      ).argParser(meant(exposeFlag)),
     );
 }
 
-/** For parseAgentOptions to judge. A CliError when the flags do not go together. */
-export function servicesOf(flags: ServiceFlags): Service[] {
+/** For parseAgentOptions to judge. A CliError when the flags do not go together. `address`: of this machine, for what is exposed. */
+export function servicesOf(flags: ServiceFlags, address = ''): Service[] {
   const { service, port } = flags;
   const known = new Set(service.map((each) => each.service));
-  const strangers = [...flags.health, ...flags.proxyProtocol, ...flags.clientCertHeader].flatMap((each) => each.service ?? []);
+  const strangers = [...flags.health, ...flags.proxyProtocol, ...flags.clientCertHeader, ...flags.expose].flatMap(
+    (each) => each.service ?? [],
+  );
   const stranger = strangers.find((each) => !known.has(each));
   if (stranger !== undefined) throw usage(`a flag speaks of ${stranger}, which is no --service`, 'name it in --service as well');
   if (port !== undefined && (service.length !== 1 || service[0]?.port !== undefined)) {
@@ -91,10 +101,10 @@ export function servicesOf(flags: ServiceFlags): Service[] {
   if (flags.appPort !== undefined && service.length > 1) {
     throw usage('--app-port goes with one --service', 'say --service NAMESPACE/NAME:PORT:APP_PORT for each');
   }
-  return service.map((each) => serviceOf(each, flags));
+  return service.map((each) => serviceOf(each, flags, address));
 }
 
-function serviceOf(each: ServiceFlag, flags: ServiceFlags): Service {
+function serviceOf(each: ServiceFlag, flags: ServiceFlags, address: string): Service {
   const { appAddress, healthInterval, healthTimeout, healthy, unhealthy } = flags;
   const port = each.port ?? flags.port;
   if (port === undefined) throw usage(`which port has ${each.service}?`, `say --service ${each.service}:PORT`);
@@ -102,6 +112,9 @@ function serviceOf(each: ServiceFlag, flags: ServiceFlags): Service {
   const said = { intervalMs: healthInterval, timeoutMs: healthTimeout, healthy, unhealthy };
   const given = Object.fromEntries(Object.entries(said).filter(([, value]) => value !== undefined));
   const proxyProtocol = meantFor(each.service, flags.proxyProtocol);
+  const exposed = meantFor(each.service, flags.expose);
+  if (exposed !== undefined && address === 'auto')
+    throw usage(`${each.service} cannot be exposed at an address that is found by itself`, 'say which it is: vm join --address IP');
   const certificate = meantFor(each.service, flags.clientCertHeader);
   return {
     namespace,
@@ -112,6 +125,7 @@ function serviceOf(each: ServiceFlag, flags: ServiceFlags): Service {
     appPort: each.appPort ?? flags.appPort ?? port,
     health: { probe: meantFor(each.service, flags.health) ?? { kind: 'tcp' }, ...given },
     ...(proxyProtocol === undefined ? {} : { proxyProtocol }),
+    ...(exposed === undefined ? {} : { expose: { address, port: exposed === 'port' ? port : exposed } }),
     ...(certificate === 'off' ? { forwardClientCert: 'sanitize' as const } : {}),
   };
 }
@@ -140,6 +154,10 @@ function meant<T>(parse: (text: string) => T): (text: string, before: readonly M
     const [, service, value] = /^([a-z0-9-]+\/[a-z0-9-]+)=(.*)$/s.exec(text) ?? [];
     return [...before, { ...(service === undefined ? {} : { service: serviceArgument(service) }), value: parse(value ?? text) }];
   };
+}
+
+function exposeFlag(text: string): number | 'port' {
+  return text === 'port' ? text : portFlag(text);
 }
 
 function choice<T extends string>(choices: readonly T[]): (text: string) => T {

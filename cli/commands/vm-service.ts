@@ -46,7 +46,8 @@ function place(command: Command): Command {
 
 async function addAll(io: Io, service: readonly ServiceFlag[], flags: Where & Omit<ServiceFlags, 'service'>): Promise<void> {
   const { addServices } = await import('../../sidecar-vm/main.ts');
-  const services = servicesOf({ ...flags, service });
+  const { address } = await savedOptions(flags.stateDir);
+  const services = servicesOf({ ...flags, service }, address);
   const edited = valid(await addServices(flags.stateDir, services));
   const applied = await applyServices(edited, adminOf(edited, flags), false, io);
   const names = services.map((each) => `${each.namespace}/${each.name}:${each.port}`);

@@ -3,8 +3,9 @@ import { documentDiff } from './document-diff.ts';
 import { age, table } from './table.ts';
 
 /** Pure: what was done to each object, and what comes next. */
-export function changeText({ dryRun, revision, confirmBy, waiting, objects }: ChangeResult): string {
-  const lines = objects.map((o) => `${o.kind} ${o.namespace}/${o.name} ${o.action}${dryRun ? ' (dry run)' : ''}`);
+export function changeText({ dryRun, revision, confirmBy, waiting, warnings = [], objects }: ChangeResult): string {
+  const done = objects.map((o) => `${o.kind} ${o.namespace}/${o.name} ${o.action}${dryRun ? ' (dry run)' : ''}`);
+  const lines = [...done, ...warnings.map((warning) => `Warning: ${warning}.`)];
   if (dryRun)
     return [...lines, ...(waiting === undefined ? [] : [`It would be refused now: ${waiting}.`]), 'Nothing was changed.'].join('\n');
   if (revision === undefined) return [...lines, 'Nothing differs: there is no new revision.'].join('\n');

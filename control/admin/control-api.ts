@@ -9,6 +9,7 @@ import type {
   JoinedPeer,
   JoinPeerRequest,
   JoinTokenRequest,
+  MtlsStatus,
   PeerStatus,
   RemovedPeer,
   SignedIntermediate,
@@ -58,6 +59,8 @@ export interface ControlApi {
   uninstall(): Promise<Changed<UninstallResult>>;
   /** Absent: this control plane has no online root; the route then answers NOT_FOUND and says so. */
   signIntermediate?(request: SignRequest): Promise<Changed<SignedIntermediate>>;
+  /** `service`: NAMESPACE/NAME; absent: all. Absent: it registers nobody. */
+  mtls?(service: string | undefined): Promise<MtlsStatus>;
   /** Absent: it counts no traffic. */
   traffic?(query: TrafficQuery): Promise<Traffic>;
   /** Which clusters hold each other's objects otherwise than their owners have them, now; `all`: and which do not. Of every namespace, as `status`. */

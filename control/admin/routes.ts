@@ -25,6 +25,7 @@ import type { ControlApi } from './control-api.ts';
 import { explainedRequest } from './explained-request.ts';
 import { federationRoutes } from './federation-routes.ts';
 import { migrationRoutes } from './migration-routes.ts';
+import { mtlsRoute } from './mtls-route.ts';
 import { objectRoutes } from './object-routes.ts';
 import { revocationRoutes } from './revocation-routes.ts';
 import { changing, type Route, reading } from './route.ts';
@@ -82,6 +83,7 @@ const readingRoutes: readonly Route[] = [
     read: (api, { query }) => api.explain(query.src, query.dst, explainedRequest(query.request)),
   }),
   trafficRoute,
+  mtlsRoute,
   reading({
     path: '/v1/drift',
     role: 'viewer',

@@ -3,6 +3,7 @@ import type {
   AuthorizationPolicyObject,
   ExportPolicyObject,
   FederatedTrustDomainObject,
+  PeerAuthenticationObject,
   PeerObject,
   RegistryObject,
   RequestAuthenticationObject,
@@ -49,6 +50,10 @@ export function authorizationPoliciesOf({ objects }: ObjectView): readonly Autho
 
 export function requestAuthenticationsOf({ objects }: ObjectView): readonly RequestAuthenticationObject[] {
   return [...objects.values()].map((o) => o.object).filter((o): o is RequestAuthenticationObject => o.kind === 'RequestAuthentication');
+}
+
+export function peerAuthenticationsOf({ objects }: ObjectView): readonly PeerAuthenticationObject[] {
+  return [...objects.values()].map((o) => o.object).filter((o): o is PeerAuthenticationObject => o.kind === 'PeerAuthentication');
 }
 
 const traffic = new WeakMap<ObjectView, readonly TrafficObject[]>();

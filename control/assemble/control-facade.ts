@@ -20,8 +20,8 @@ import type { Catalog } from '../catalog/index.ts';
 import type { LiveConfig } from '../config/index.ts';
 import type { Objects, ObjectView } from '../objects/index.ts';
 import type { Policy } from '../policy/index.ts';
-import type { Instances } from '../registration/index.ts';
-import { explain } from '../snapshot/index.ts';
+import type { Instances, PlaintextReports } from '../registration/index.ts';
+import { explain, findingsOf } from '../snapshot/index.ts';
 import type { XdsServer } from '../xds/index.ts';
 import { exportsOf, workloadGroupsOf } from './config-objects.ts';
 import type { ControlIdentity } from './control-identity.ts';
@@ -30,6 +30,7 @@ import type { FederationHome } from './federation.ts';
 import { listInstances } from './instances.ts';
 import { makeAttestorToken, makeJoinToken } from './join-tokens.ts';
 import type { MigrationHome } from './migrations.ts';
+import { mtlsStatus, recentCalls } from './mtls-status.ts';
 import { objectConflicts } from './object-conflicts.ts';
 import type { ObjectSources } from './object-sources.ts';
 import { objectsApi } from './objects.ts';
@@ -70,6 +71,7 @@ export interface FacadeParts {
   readonly rotation: RotationHome;
   readonly federation: FederationHome;
   readonly traffic: TrafficHome;
+  readonly plaintext: PlaintextReports;
   readonly publishing: Publishing;
   readonly peers: PeerOperations;
   /** HOST:PORT where this control plane is dialled. */
@@ -99,6 +101,7 @@ export function createControlApi(parts: FacadeParts): ControlApi {
       network: mesh.network,
       peers: () => peers.status().map((p) => p.cluster),
       trafficSeen: parts.traffic,
+      plaintextSeen: () => recentCalls(parts.plaintext.seen(), clock.now()),
     }),
     authority: parts.rotation.api,
     revocations: createRevocationsApi(parts),
@@ -106,6 +109,7 @@ export function createControlApi(parts: FacadeParts): ControlApi {
     federation: parts.federation.api,
     drift: async (all) => parts.drift.report(all),
     traffic: async (query) => parts.traffic.query(query),
+    mtls: async (service) => mtlsStatus({ inputs: snapshots.inputs, seen: parts.plaintext.seen(), service, now: clock.now() }),
     status: async () => status(parts),
     explain: async (src, dst, request): Promise<Explanation> => explain(snapshots.inputs, src, dst, request),
     instances: () => instancesNow(parts),
@@ -177,7 +181,7 @@ function status(parts: FacadeParts): Status {
     conflicts: [...faults, ...publishing.conflicts(), ...objectConflicts(objects.set.current()), ...parts.objectSources.conflicts()],
     configViolations: config.violations.map(formatViolation),
     drift: parts.drift.summary(),
-    findings: snapshots.inputs.traffic.findings,
+    findings: findingsOf(snapshots.inputs),
     now: clock.now(),
   });
 }

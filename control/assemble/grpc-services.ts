@@ -16,6 +16,7 @@ import {
   expireAfterOf,
   Instances,
   Liveness,
+  PlaintextReports,
   Presence,
   type ReachWatch,
   registrationServer,
@@ -65,6 +66,8 @@ export interface GrpcServices {
   readonly presence: Presence;
   /** Which connections agents see, for migrations that drain; follows the store in its `run`. */
   readonly sockets: SocketReports;
+  /** Who called in the clear, as agents of this replica say. */
+  readonly plaintext: PlaintextReports;
   /** Connects back to what registers, in its `run`. */
   readonly reach: ReachWatch;
   /** Which roots agents and gateways lean on. */
@@ -92,9 +95,10 @@ export function createGrpcServices(options: GrpcServicesOptions): GrpcServices {
   const liveness = new Liveness({ instances, presence, ttlMs, expireAfter, clock, log });
   const sockets = new SocketReports({ store, clock, log });
   const reach = createReachWatch({ mesh, identity, instances, ledger, view, clock, random, log });
+  const plaintext = new PlaintextReports(clock);
   const takeovers = new Takeovers({ instances, clock, log });
   const roots = new RootReports(clock);
-  const registration = { instances, liveness, ledger, callerOf, ttlMs, sockets, reach, takeovers, roots, clock, log, signal };
+  const registration = { instances, liveness, ledger, callerOf, ttlMs, sockets, plaintext, reach, takeovers, roots, clock, log, signal };
   front.addService(RegistrationService, registrationServer(registration));
 
   const { cluster } = mesh;
@@ -106,5 +110,5 @@ export function createGrpcServices(options: GrpcServicesOptions): GrpcServices {
 
   const xds = createXdsServer({ source: resources, cluster, callerOf, clock, log });
   for (const { definition, handlers } of xds.services) front.addService(definition, handlers);
-  return { front, xds, ledger, attestors, instances, liveness, presence, sockets, reach, roots };
+  return { front, xds, ledger, attestors, instances, liveness, presence, sockets, plaintext, reach, roots };
 }

@@ -1,4 +1,4 @@
-import type { Instance } from '../../core/admin/index.ts';
+import type { Instance, MtlsStatus } from '../../core/admin/index.ts';
 import type { TrustBundle } from '../../core/pki/index.ts';
 import { parseCertificate } from '../../core/pki/index.ts';
 import type { SourceReport } from '../catalog/index.ts';
@@ -15,6 +15,7 @@ export interface MetricsInput {
   readonly trust: TrustBundle;
   readonly drift: readonly DriftCount[];
   readonly instances: readonly Instance[];
+  readonly mtls: MtlsStatus;
 }
 
 /** Of an owner's shared objects, at one cluster. */
@@ -38,6 +39,9 @@ export function recordMetrics(metrics: ControlMetrics, input: MetricsInput): voi
     metrics.sharedObjects,
     metrics.instances,
     metrics.instanceStage,
+    metrics.mtls.calls,
+    metrics.mtls.lastPlaintext,
+    metrics.mtls.mode,
   ])
     gauge.reset();
   for (const source of input.sources) {
@@ -56,6 +60,7 @@ export function recordMetrics(metrics: ControlMetrics, input: MetricsInput): voi
     for (const { unsent } of refused) metrics.xdsRefused.inc({ type, cause: unsent === true ? 'encoding' : 'client' });
   }
   recordInstances(metrics, input.instances);
+  recordMtls(metrics, input.mtls);
   const { roots, intermediates, trustDomain } = input.trust;
   for (const der of roots) recordExpiry(metrics, trustDomain, 'root', der);
   for (const { cluster, certificate } of intermediates) recordExpiry(metrics, cluster, 'intermediate', certificate);
@@ -64,6 +69,20 @@ export function recordMetrics(metrics: ControlMetrics, input: MetricsInput): voi
 function recordExpiry(metrics: ControlMetrics, name: string, kind: string, der: Uint8Array): void {
   const parsed = parseCertificate(der);
   if (parsed.ok) metrics.certificateExpiry.set({ name, kind }, parsed.value.notAfter / 1000);
+}
+
+/** Of ports that somebody exposes, or that take plaintext: of the others there is nothing to watch. */
+function recordMtls({ mtls }: ControlMetrics, { ports }: MtlsStatus): void {
+  for (const { service, port, mode, exposed, plaintext, mtls: byMtls } of ports) {
+    if (exposed === 0 && mode === 'STRICT') continue;
+    const [namespace = '', name = ''] = service.split('/');
+    const labels = { namespace, service: name, port };
+    mtls.mode.set({ ...labels, mode }, 1);
+    mtls.calls.set({ ...labels, security: 'none', outcome: 'let-in' }, plaintext.connections);
+    mtls.calls.set({ ...labels, security: 'none', outcome: 'refused' }, plaintext.refused);
+    mtls.calls.set({ ...labels, security: 'mutual_tls', outcome: 'let-in' }, byMtls.connections);
+    if (plaintext.lastSeen !== null) mtls.lastPlaintext.set(labels, Date.parse(plaintext.lastSeen) / 1_000);
+  }
 }
 
 /** From not serving at all to all that there is. */

@@ -1,3 +1,4 @@
+import type { PlanRequest } from '../../core/admin/index.ts';
 import { appliableKinds, type ConfigObject } from '../../core/config/index.ts';
 import { accept, type Checked, reject } from '../../core/validate.ts';
 import { type ConfigDocument, violation } from '../../core/yaml/index.ts';
@@ -13,13 +14,14 @@ import {
   type Objects,
   type ObjectView,
   type ParseDocument,
+  plaintextFindings,
   type Reported,
   revisionDetail,
   revisionSummary,
   type TrafficSeen,
 } from '../objects/index.ts';
-import type { Policy } from '../policy/index.ts';
-import type { SnapshotInputs } from '../snapshot/index.ts';
+import type { PlaintextCall, Policy } from '../policy/index.ts';
+import { findingsOf, type SnapshotInputs } from '../snapshot/index.ts';
 import type { XdsClientStatus } from '../xds/index.ts';
 
 const kinds: ReadonlySet<string> = new Set([...appliableKinds.map((k) => k.kind), 'TrafficShift']);
@@ -76,12 +78,21 @@ export interface ObjectSurroundings {
   readonly peers: () => readonly string[];
   /** Absent: nobody counts requests here. */
   readonly trafficSeen?: TrafficSeen;
+  /** Who called in the clear within the last hour. Absent: nobody asks. */
+  readonly plaintextSeen?: () => readonly PlaintextCall[];
 }
 
 /** What the API asks of the objects. */
 export function objectsApi(objects: Objects, around: ObjectSurroundings): ObjectsApi {
   const { applied } = objects;
-  const findings = (): readonly Reported[] => around.inputs().traffic.findings;
+  /** Does it, and says beforehand whom it would cut off. */
+  const warned = async (request: PlanRequest, change: () => ReturnType<Objects['apply']>): ReturnType<Objects['apply']> => {
+    const warnings = await plaintextWarnings(request, objects, around);
+    const checked = await change();
+    if (!checked.ok || warnings.length === 0) return checked;
+    return accept({ ...checked.value, value: { ...checked.value.value, warnings: [...warnings] } });
+  };
+  const findings = (): readonly Reported[] => findingsOf(around.inputs());
   return {
     namespacesOf,
     namespacesSince: async (revision) => {
@@ -96,9 +107,9 @@ export function objectsApi(objects: Objects, around: ObjectSurroundings): Object
       const { tentative } = (await applied.refresh()).head;
       return tentative === undefined ? [] : (await applied.revision(tentative.revision)).namespaces;
     },
-    apply: (request, by) => objects.apply(request, by),
-    delete: (request, by) => objects.delete(request, by),
-    rollback: (request, by) => objects.rollback(request, by),
+    apply: (request, by) => warned(request, () => objects.apply(request, by)),
+    delete: (request, by) => warned({ files: [], delete: request.objects }, () => objects.delete(request, by)),
+    rollback: (request, by) => warned({ files: [], rollback: request.revision }, () => objects.rollback(request, by)),
     confirm: (revision) => objects.confirm(revision),
     plan: async (request) => {
       const proposed = await objects.propose(request);
@@ -115,6 +126,7 @@ export function objectsApi(objects: Objects, around: ObjectSurroundings): Object
         network,
         peers: peers(),
         flows: trafficSeen?.flows(),
+        plaintext: around.plaintextSeen?.() ?? [],
       };
       return accept({ ...makePlan(given, changes), ...(waiting === undefined ? {} : { waiting }) });
     },
@@ -139,4 +151,23 @@ function factsOf(client: XdsClientStatus): ClientFacts {
 
 function namesOf(keys: readonly string[]): string[] {
   return [...new Set(keys.map((key) => key.split('/')[2] ?? ''))];
+}
+
+/** Of changes that can be about callers in the clear, while there are any; others cost nothing. */
+async function plaintextWarnings(request: PlanRequest, objects: Objects, around: ObjectSurroundings): Promise<readonly string[]> {
+  const { files, namespace, scope, delete: gone, rollback } = request;
+  const concerned =
+    rollback !== undefined ||
+    files.some(({ text }) => text.includes('PeerAuthentication')) ||
+    (gone ?? []).some(({ kind }) => kind === 'PeerAuthentication');
+  const calls = concerned ? (around.plaintextSeen?.() ?? []) : [];
+  if (calls.length === 0) return [];
+  const what = { files, ...(gone === undefined ? {} : { delete: gone }), ...(rollback === undefined ? {} : { rollback }) };
+  const where = { ...(namespace === undefined ? {} : { namespace }), ...(scope === undefined ? {} : { scope }) };
+  const proposed = await objects.propose({ ...what, ...where });
+  // What is wrong with it is said by the change itself.
+  if (!proposed.ok) return [];
+  const inputs = around.inputs();
+  const as = (view: ObjectView): SnapshotInputs => ({ ...inputs, policies: around.policiesOf(view) });
+  return plaintextFindings(calls, as(objects.set.current()), as(proposed.value.view)).map(({ message }) => message);
 }

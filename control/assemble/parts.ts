@@ -10,7 +10,7 @@ import { type Catalog, createCatalog } from '../catalog/index.ts';
 import { type LiveConfig, parseHostPort } from '../config/index.ts';
 import { Leadership } from '../leadership/index.ts';
 import { Objects, type ObjectView } from '../objects/index.ts';
-import { authorizationPolicies, callerPolicies, type Policy, requestAuthentications } from '../policy/index.ts';
+import { authorizationPolicies, callerPolicies, type Policy, peerAuthentications, requestAuthentications } from '../policy/index.ts';
 import { GatewayList } from '../registration/index.ts';
 import { createTrafficCompiler } from '../routing/index.ts';
 import { compiledCheck, noTraffic } from '../snapshot/index.ts';
@@ -21,6 +21,7 @@ import {
   authorizationPoliciesOf,
   exportsOf,
   federatedOf,
+  peerAuthenticationsOf,
   registriesOf,
   requestAuthenticationsOf,
   trafficObjectsOf,
@@ -36,6 +37,7 @@ import { JwtHome } from './jwt-svids.ts';
 import { recordMetrics } from './metrics.ts';
 import { MigrationEvents } from './migration-events.ts';
 import { MigrationHome } from './migrations.ts';
+import { mtlsStatus } from './mtls-status.ts';
 import { ObjectSources } from './object-sources.ts';
 import { parserFor, storedParserFor } from './objects.ts';
 import { Peers } from './peers.ts';
@@ -154,7 +156,8 @@ export async function buildParts(around: Surroundings): Promise<ControlParts> {
     const { trustDomain } = mesh;
     const base = callerPolicies({ cluster, trustDomain, exports: exportsOf(config.current, view, cluster), peers: peers.namespaces() });
     const tokens = requestAuthentications(requestAuthenticationsOf(view), (uri) => issuerKeys.current(uri));
-    return [...base, authorizationPolicies(authorizationPoliciesOf(view), federatedWith()), tokens];
+    const modes = peerAuthentications(peerAuthenticationsOf(view));
+    return [...base, modes, authorizationPolicies(authorizationPoliciesOf(view), federatedWith()), tokens];
   };
   const applyPolicies = () => {
     issuerKeys.want(keySources(requestAuthenticationsOf(objects.set.current())));
@@ -249,9 +252,9 @@ type InnerParts = Omit<ControlParts, 'admin' | 'health'>;
 
 function adminOf(parts: InnerParts): AdminServer {
   const { mesh, config, identity, services, peers, clock } = parts;
-  const { instances, ledger, xds, liveness } = services;
+  const { instances, ledger, xds, liveness, plaintext } = services;
   const { replica } = liveness;
-  const api = createControlApi({ ...parts, instances, ledger, xds, replica, addresses: () => peers.addresses() });
+  const api = createControlApi({ ...parts, instances, ledger, xds, plaintext, replica, addresses: () => peers.addresses() });
   return new AdminServer({
     ...parts,
     listen: parseHostPort(mesh.api.listen) ?? { host: '0.0.0.0', port: 15_014 },
@@ -283,6 +286,7 @@ function healthOf(parts: InnerParts): HealthServer {
         drift: drift.counts(),
         clients: services.xds.clients(),
         trust: authority.bundle(),
+        mtls: mtlsStatus({ inputs: snapshots.inputs, seen: services.plaintext.seen(), now: parts.clock.now() }),
         instances: await instancesNow({ ...parts, instances: services.instances, ledger: services.ledger }),
       });
     },

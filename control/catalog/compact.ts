@@ -31,6 +31,7 @@ function compact(e: EndpointRecord, pool: Pool): EndpointRecord {
     runtime: one(e.runtime),
     attested: e.attested,
     ...(e.tunnel === undefined ? {} : { tunnel: e.tunnel }),
+    ...(e.plain === undefined ? {} : { plain: e.plain }),
     ...(e.otherSources === undefined ? {} : { otherSources: pool.record(e.otherSources) }),
   };
 }

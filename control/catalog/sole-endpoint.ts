@@ -80,6 +80,9 @@ export class SoleEndpoint implements CatalogEndpoint {
   get attested() {
     return this.record.attested;
   }
+  get plain() {
+    return this.record.plain;
+  }
   get tunnel() {
     return this.record.tunnel;
   }

@@ -1,8 +1,13 @@
-import type { AuthorizationPolicyObject, RequestAuthenticationObject, TrafficObject } from '../../core/config/index.ts';
+import type {
+  AuthorizationPolicyObject,
+  PeerAuthenticationObject,
+  RequestAuthenticationObject,
+  TrafficObject,
+} from '../../core/config/index.ts';
 import type { Violation } from '../../core/validate.ts';
 
 /** What may be applied; the kinds of one control plane alone (Mesh, Registry, Peer, ...) come from its files and nowhere else. */
-export type AppliableObject = TrafficObject | AuthorizationPolicyObject | RequestAuthenticationObject;
+export type AppliableObject = TrafficObject | AuthorizationPolicyObject | RequestAuthenticationObject | PeerAuthenticationObject;
 
 /** Which object: the version of its API does not count. */
 export interface ObjectRef {

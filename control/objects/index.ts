@@ -10,6 +10,7 @@ export { ownedObject } from './owned.ts';
 export type { ClientFacts } from './plan/client-facts.ts';
 export type { TrafficSeen } from './plan/contract.ts';
 export { makePlan } from './plan/make-plan.ts';
+export { plaintextFindings } from './plan/plaintext-findings.ts';
 export { describeKey, objectKey, refOf, refOfKey } from './ref.ts';
 export { revisionDetail, revisionSummary } from './summaries.ts';
 export { isTrafficObject } from './traffic-object.ts';

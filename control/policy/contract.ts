@@ -1,6 +1,7 @@
 import type { AuthzRule, TokenRule } from '../../core/authz/index.ts';
 import type { ServiceKey } from '../../core/model/index.ts';
 import type { CatalogView, MergedService } from '../catalog/index.ts';
+import type { ServiceMtls } from './mtls-modes.ts';
 
 /** Who may call one service. Deny rules first; then, if any allow rule matches, allowed; otherwise refused. */
 export interface ServiceAuthz {
@@ -10,6 +11,8 @@ export interface ServiceAuthz {
   readonly selectedBy?: SelectingPolicies;
   /** Of the RequestAuthentications that select it. Absent: none. */
   readonly tokens?: readonly TokenRule[];
+  /** What its plain listeners take. Absent: mTLS alone. */
+  readonly mtls?: ServiceMtls;
 }
 
 /** Names are `NAMESPACE/NAME`, in the order in which they were evaluated. */
@@ -27,4 +30,17 @@ export interface Policy {
   readonly name: string;
   /** Returns `draft` itself where it has nothing to say. No clock, no network, no randomness. */
   apply(draft: ServiceAuthz, service: MergedService, view: CatalogView): ServiceAuthz;
+  /** What of its objects does not come about. Absent: it never says. Costs a look at every service. */
+  findings?(view: CatalogView): readonly PolicyFinding[];
+}
+
+/** See Finding in control/routing. */
+export interface PolicyFinding {
+  readonly severity: 'error' | 'warning';
+  /** Stable word: conflict, mixed-modes, no-plain-listener, selects-nothing, ... */
+  readonly code: string;
+  readonly object: { readonly kind: string; readonly namespace: string; readonly name: string };
+  /** Dotted, into the object. */
+  readonly path: string;
+  readonly message: string;
 }

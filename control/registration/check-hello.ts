@@ -74,7 +74,7 @@ export function checkHello(hello: Hello, context: HelloContext): Checked<Registe
   const inboundPort = workload.inboundPort === 0 ? 15_006 : workload.inboundPort;
   must(isPort(inboundPort), 'workload.inboundPort', 'must be 1-65535');
   const { group } = grant.claims;
-  const services = checkServices(workload.services, grant.claims);
+  const services = checkServices(workload.services, grant.claims, hello.addresses);
   if (!services.ok) found.push(...services.violations);
   return found.length > 0 || !services.ok
     ? reject(found)
@@ -128,7 +128,7 @@ function checkAddresses(hello: Hello, claims: Claims, source: string): Violation
   });
 }
 
-function checkServices(services: readonly WorkloadService[], claims: Claims): Checked<RegisteredService[]> {
+function checkServices(services: readonly WorkloadService[], claims: Claims, addresses: readonly string[]): Checked<RegisteredService[]> {
   if (services.length > limits.services) return reject([{ path: 'services', message: `are more than ${limits.services}` }]);
   const found: Violation[] = [];
   const seen = new Set<string>();
@@ -152,7 +152,13 @@ function checkServices(services: readonly WorkloadService[], claims: Claims): Ch
         (claim.ports.length === 0 || claim.ports.includes(port)),
     );
     if (!covered) found.push({ path: `claims.${path}`, message: `the identity may not register ${namespace}/${name} port ${port}` });
-    return { namespace, name, port, portName, protocol: protocol as Protocol };
+    const { expose } = service;
+    if (expose !== undefined && !isPort(expose.port)) found.push({ path: `${path}.expose.port`, message: 'must be 1-65535' });
+    // Callers are sent there: it must be an address that this instance may register.
+    if (expose !== undefined && !addresses.includes(expose.address))
+      found.push({ path: `${path}.expose.address`, message: `must be one of the instance's addresses, ${addresses.join(', ')}` });
+    const exposed = expose === undefined ? {} : { expose: { address: expose.address, port: expose.port } };
+    return { namespace, name, port, portName, protocol: protocol as Protocol, ...exposed };
   });
   return found.length > 0 ? reject(found) : accept(out);
 }

@@ -4,6 +4,8 @@ export { Instances } from './instances.ts';
 export type { LivenessOptions } from './liveness.ts';
 export { expireAfterOf, Liveness } from './liveness.ts';
 export type { RegistrationServerOptions } from './options.ts';
+export type { PlaintextSeen } from './plaintext-reports.ts';
+export { PlaintextReports } from './plaintext-reports.ts';
 export { Presence } from './presence.ts';
 export { lookAt, ReachWatch } from './reach/index.ts';
 export { registrationServer } from './registration-server.ts';

@@ -4,6 +4,7 @@ import type { Ledger, RootReports } from '../ca/index.ts';
 import type { Caller, CallLike } from '../grpc/index.ts';
 import type { Instances } from './instances.ts';
 import type { Liveness } from './liveness.ts';
+import type { PlaintextReports } from './plaintext-reports.ts';
 import type { ReachWatch } from './reach/index.ts';
 import type { SocketReports } from './socket-reports.ts';
 import type { Takeovers } from './takeovers.ts';
@@ -17,6 +18,8 @@ export interface RegistrationServerOptions {
   readonly ttlMs: number;
   /** Default: agents are asked for no connections. */
   readonly sockets?: SocketReports;
+  /** Keeps what they say of callers without mesh. Default: nobody asks. */
+  readonly plaintext?: PlaintextReports;
   /** Connects back to what registers. Default: nobody does. */
   readonly reach?: ReachWatch;
   /** Default: nobody is told of clones. */

@@ -52,6 +52,7 @@ export class RegisterSession {
         if (current === undefined || current.value.revoked) throw new MeshError('PERMISSION_DENIED', 'this identity was revoked');
         await instances.report(key, generation, body.value);
         if (body.value.sockets.length > 0) await sockets?.take(key, record, body.value.sockets);
+        if (body.value.plaintext !== undefined) this.#options.plaintext?.take(key, record, body.value.plaintext);
         liveness.heard(key);
         reach?.reported(key, body.value);
         return this.#reply(registered, sockets?.watchesFor(record));

@@ -80,7 +80,7 @@ function inbound(service: MergedService, traffic: ServiceTraffic | undefined, { 
 }
 
 /** The xDS cluster of callers, and where its endpoints are as seen from the client's place. */
-function outbound(service: MergedService, port: ServicePort, target: SubsetTarget, { place }: BuildContext): readonly Resource[] {
+function outbound(service: MergedService, port: ServicePort, target: SubsetTarget, { place, inputs }: BuildContext): readonly Resource[] {
   const host = meshHost(service, place.hostSuffix);
   const name = outboundClusterName({ port: port.port, subset: target.name, host });
   const traffic = target.policies?.get(port.port)?.traffic;
@@ -93,7 +93,8 @@ function outbound(service: MergedService, port: ServicePort, target: SubsetTarge
     connectTimeoutMs: traffic?.connections?.connectTimeoutMs ?? 0,
     ...(traffic === undefined ? {} : { traffic }),
   });
-  return [cluster, sealAgain('endpoints', name, () => assignEndpoints({ service, port, target, place }))];
+  const plain = callsInTheClear(service, port, inputs);
+  return [cluster, sealAgain('endpoints', name, () => assignEndpoints({ service, port, target, place, plain }))];
 }
 
 function forGateway(service: MergedService, context: BuildContext): readonly Resource[] {
@@ -146,10 +147,22 @@ function originate(
 }
 
 function authzOf(service: MergedService, inputs: SnapshotInputs): Resource {
-  const { rules, selectedBy, tokens } = compileAuthz(service, inputs);
+  const { rules, selectedBy, tokens, mtls } = compileAuthz(service, inputs);
+  const open = (mtls?.ports ?? []).flatMap(({ port, mode }) => (mode === 'strict' ? [] : [{ port, mode }]));
   // Who is refused here may still be let in there: that is not known here, so the service is not kept from anybody.
   const elsewhere = selectedBy !== undefined && service.endpoints.some((e) => e.cluster !== inputs.view.cluster);
-  return seal('authz', service.key, { rules, ...(elsewhere ? { elsewhere } : {}), ...(tokens === undefined ? {} : { tokens }) });
+  return seal('authz', service.key, {
+    rules,
+    ...(elsewhere ? { elsewhere } : {}),
+    ...(tokens === undefined ? {} : { tokens }),
+    ...(open.length === 0 ? {} : { mtls: open }),
+  });
+}
+
+/** Only where a PeerAuthentication disables mTLS, and there is a listener that takes plaintext: whoever takes both is called by mTLS. */
+export function callsInTheClear(service: MergedService, { name, port }: ServicePort, inputs: SnapshotInputs): boolean {
+  if (!service.endpoints.some((e) => e.plain?.[name] !== undefined)) return false;
+  return compileAuthz(service, inputs).mtls?.ports.some((each) => each.port === port && each.mode === 'disable') === true;
 }
 
 /** Runs the policies in order over an empty draft: nobody may call until one says so. */

@@ -184,7 +184,10 @@ function touchedServices(before: SnapshotInputs, next: SnapshotInputs, services:
   const touched = new Set(services);
   if (before.traffic !== next.traffic) for (const key of next.traffic.changed.services) touched.add(key);
   if (before.policies !== next.policies) {
-    const rules = (service: MergedService, inputs: SnapshotInputs) => JSON.stringify(compileAuthz(service, inputs).rules);
+    const rules = (service: MergedService, inputs: SnapshotInputs) => {
+      const { rules: who, tokens, mtls } = compileAuthz(service, inputs);
+      return JSON.stringify([who, tokens, mtls?.ports]);
+    };
     for (const service of next.view.services.values()) if (rules(service, before) !== rules(service, next)) touched.add(service.key);
   }
   if (before.gatewayPorts !== next.gatewayPorts) {

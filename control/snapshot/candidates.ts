@@ -38,6 +38,8 @@ export interface Asked {
   readonly port: ServicePort;
   readonly target: SubsetTarget;
   readonly place: ClientPlace;
+  /** Own endpoints of its network that have a listener for plaintext are called there, in the clear. Default false. */
+  readonly plain?: boolean;
 }
 
 /** On the client's own network. Endpoints of one workload are expected to present the same: said once, they share it. */
@@ -51,10 +53,16 @@ export function directCandidates(endpoints: readonly CatalogEndpoint[], asked: A
     known.set(id, tls);
     return tls;
   };
-  return endpoints.map((e) => directCandidate(e, asked.port, tlsOf(e), unhealthy));
+  const { name } = asked.port;
+  const own = asked.place.view.cluster;
+  return endpoints.map((e) => {
+    const door = asked.plain === true && e.cluster === own ? e.plain?.[name] : undefined;
+    if (door !== undefined) return directCandidate(e, { address: door.address, port: door.port }, undefined, unhealthy);
+    return directCandidate(e, { address: e.address, port: e.ports[name] ?? 0 }, tlsOf(e), unhealthy);
+  });
 }
 
-function directCandidate(e: CatalogEndpoint, port: ServicePort, tls: TlsIr | undefined, unhealthy: boolean): Candidate {
+function directCandidate(e: CatalogEndpoint, at: Candidate['addresses'][number], tls: TlsIr | undefined, unhealthy: boolean): Candidate {
   const endpoint = {
     tls,
     ...directEndpoint(e),
@@ -62,7 +70,7 @@ function directCandidate(e: CatalogEndpoint, port: ServicePort, tls: TlsIr | und
   return {
     tier: tiers.direct,
     weight: e.health === 'draining' ? 0 : e.weight,
-    addresses: [{ address: e.address, port: e.ports[port.name] ?? 0 }],
+    addresses: [at],
     labels: e.labels,
     endpoint: unhealthy ? { ...endpoint, unhealthy } : endpoint,
   };

@@ -3,7 +3,7 @@ import { native } from '../../core/xds/index.ts';
 import type { AuthzIr } from './ir.ts';
 
 /** An allow rule with more conditions goes where a reader that does not know them sees no rule. Pure. */
-export function authzMessage(name: string, { rules, tokens }: AuthzIr): native.Authz {
+export function authzMessage(name: string, { rules, tokens, mtls }: AuthzIr): native.Authz {
   const deciding = rules.filter((r) => r.action !== 'audit');
   const listOf = ({ action, also, when }: AuthzRule) =>
     action === 'deny' || (when === undefined && (also === undefined || also.length === 0))
@@ -19,8 +19,15 @@ export function authzMessage(name: string, { rules, tokens }: AuthzIr): native.A
     conditionalRules: listed('conditional'),
     auditRules: rules.filter((r) => r.action === 'audit').map(rule),
     tokens: (tokens ?? []).map(token),
+    mtls: mtls === undefined ? undefined : { ports: mtls.map(({ port, mode }) => ({ port, mode: modes[mode] })) },
   };
 }
+
+const modes = {
+  strict: native.PortMtls_Mode.STRICT,
+  permissive: native.PortMtls_Mode.PERMISSIVE,
+  disable: native.PortMtls_Mode.DISABLE,
+};
 
 const actions = { allow: native.AuthzRule_Action.ALLOW, deny: native.AuthzRule_Action.DENY, audit: native.AuthzRule_Action.AUDIT };
 

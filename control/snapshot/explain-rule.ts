@@ -3,7 +3,7 @@ import { type AuthzAttribute, type AuthzFacts, looksAt, normalizePath, type Requ
 import { meshHost, type ServicePort, sniName } from '../../core/model/index.ts';
 import type { MergedService } from '../catalog/index.ts';
 import { type Caller, explainDecision, type ServiceAuthz } from '../policy/index.ts';
-import { compileAuthz } from './build-service.ts';
+import { callsInTheClear, compileAuthz } from './build-service.ts';
 import type { SnapshotInputs } from './inputs.ts';
 
 export interface RuleQuestion {
@@ -21,7 +21,9 @@ type Say = (stage: string, outcome: ExplainStep['outcome'], text: string, detail
 export function sayRule(inputs: SnapshotInputs, question: RuleQuestion, say: Say): Explanation['verdict'] {
   const { service, who, plaintext, request } = question;
   const authz = compileAuthz(service, inputs);
-  if (plaintext) {
+  // Where mTLS is disabled the agent judges whoever comes, and nobody has an identity.
+  const exposed = plaintext && callsInTheClear(service, question.port, inputs);
+  if (plaintext && !exposed) {
     const { selectedBy } = authz;
     const idle = [...(selectedBy?.deny ?? []), ...(selectedBy?.allow ?? [])].map((name) => `AuthorizationPolicy ${name} is not enforced`);
     say('rule', 'warning', 'plaintext inside one network: no identity, so no rule is enforced', ['the endpoint has no sidecar', ...idle]);
@@ -36,12 +38,13 @@ export function sayRule(inputs: SnapshotInputs, question: RuleQuestion, say: Say
     say('rule', 'failed', stranger, ['a request without a token goes on, and has no request principal']);
     return 'denied';
   }
-  const facts = factsOf(authz, question, inputs.hostSuffix);
+  const nobody = { principal: '', namespace: '', cluster: '' };
+  const facts = factsOf(authz, exposed ? { ...question, who: nobody } : question, inputs.hostSuffix);
   if (facts === undefined) {
     say('rule', 'failed', 'no such path is served: its form is answered 400 before any rule is asked');
     return 'denied';
   }
-  const decision = explainDecision(authz, facts.request === undefined ? { ...facts, ...who } : facts);
+  const decision = explainDecision(authz, facts.request === undefined && !exposed ? { ...facts, ...who } : facts);
   const elsewhere = [...new Set(service.endpoints.map((e) => e.cluster))].filter((c) => c !== inputs.view.cluster).sort();
   const details = [...decision.details, ...elsewhere.map((c) => `its endpoints of ${c} are guarded by ${c}, by policies not known here`)];
   say('rule', !decision.allowed ? 'failed' : decision.depends === true ? 'warning' : 'ok', decision.text, details);

@@ -11,7 +11,9 @@ import {
 import type { CatalogEndpoint, MergedService } from '../catalog/index.ts';
 import { type Caller, callerOf } from '../policy/index.ts';
 import { assignEndpoints, selectable } from './assign-endpoints.ts';
+import { callsInTheClear } from './build-service.ts';
 import { clientPlace } from './client-place.ts';
+import { sayMtls } from './explain-mtls.ts';
 import { sayRule } from './explain-rule.ts';
 import { findSubject, type Subject } from './explain-subject.ts';
 import { priorityLines, trafficLines } from './explain-traffic.ts';
@@ -84,7 +86,8 @@ function decide(inputs: SnapshotInputs, { src, dst, request }: Question, say: Sa
   const place = clientPlace({ kind: 'agent', network: caller.network, locality: caller.locality }, inputs);
   const [whole = { name: '' }] = subsetsOf(callerTraffic(inputs.traffic.service(service.key), caller.who.namespace));
   if (!caller.sidecar && !explainOriginate(inputs, service, port.port, caller.network, say)) return 'unreachable';
-  const reached = assignEndpoints({ service, port, target: whole, place });
+  sayMtls(inputs, service, port, say);
+  const reached = assignEndpoints({ service, port, target: whole, place, plain: callsInTheClear(service, port, inputs) });
   sayNetwork(inputs, usable, caller.network, say);
   const best = firstTried(reached);
   if (best.length === 0) return 'unreachable';

@@ -5,6 +5,7 @@ export { DialectResources } from './dialect-resources.ts';
 export { nativeDialect } from './encode-native.ts';
 export { envoyDialect } from './envoy/index.ts';
 export { explain } from './explain.ts';
+export { findingsOf } from './findings.ts';
 export { gatewaysFor } from './gateways-for.ts';
 export { grpcDialect } from './grpc/index.ts';
 export type { GatewayPort, SnapshotBuilder, SnapshotInputs, TrustInput } from './inputs.ts';

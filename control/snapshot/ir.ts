@@ -1,4 +1,4 @@
-import type { AuthzRule, TokenRule } from '../../core/authz/index.ts';
+import type { AuthzRule, PortMtls, TokenRule } from '../../core/authz/index.ts';
 import type { NetworkId, Protocol } from '../../core/model/index.ts';
 import type { JwtKey } from '../../core/pki/index.ts';
 import type { ClusterTraffic, IngressListener, Routing } from '../../core/traffic/index.ts';
@@ -186,6 +186,8 @@ export interface AuthzIr {
   readonly elsewhere?: boolean;
   /** How its requests' tokens are verified, in this order; absent: they are not. */
   readonly tokens?: readonly TokenRule[];
+  /** Ports whose plain listeners take plaintext, sorted; absent: none do. */
+  readonly mtls?: readonly PortMtls[];
 }
 
 /** Clients of one class get the same snapshot. `gateway`: of this control plane's cluster, on that network. */

@@ -1,6 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { version } from '../../core/version.ts';
 import { createMigrationMetrics, type MigrationMetrics } from './migration-metrics.ts';
+import { createMtlsMetrics, type MtlsMetrics } from './mtls-metrics.ts';
 import { createRefusalCounter, type RefusalCounter } from './refusals.ts';
 
 /** What the control plane counts, by the names that dashboards and alert rules use. Served at /metrics of the health listener. */
@@ -37,6 +38,7 @@ export interface ControlMetrics {
   /** Credentials and requests that were refused; through `Refusals` alone. */
   readonly refusals: RefusalCounter;
   readonly migrations: MigrationMetrics;
+  readonly mtls: MtlsMetrics;
 }
 
 /** A registry of its own, so that several control planes can run in one process. */
@@ -81,5 +83,6 @@ export function createMetrics(labels: { readonly cluster: string }): ControlMetr
     configReloads: counter('isthmus_config_reloads_total', 'Reloads of the configuration.', ['outcome']),
     refusals: createRefusalCounter(registry),
     migrations: createMigrationMetrics(registry),
+    mtls: createMtlsMetrics(registry),
   };
 }

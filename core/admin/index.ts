@@ -24,6 +24,8 @@ export {
 } from './migration-requests.ts';
 export type { DrainEndpoint, GateStatus, MigrationEvent, MigrationPhase, MigrationSample, SideFigures, SideStatus } from './migrations.ts';
 export { MigrationList, MigrationReport, MigrationStatus } from './migrations.ts';
+export type { MtlsPort } from './mtls.ts';
+export { MtlsStatus } from './mtls.ts';
 export type { ChangedObject, ObjectFinding, ObjectItem } from './objects.ts';
 export {
   ApplyRequest,

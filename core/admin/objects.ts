@@ -90,6 +90,8 @@ export const ChangeResult = Type.Object({
   confirmBy: Type.Optional(Type.String()),
   /** Of a dry run: a tentative revision for which the change itself would be refused now, and until when. */
   waiting: Type.Optional(Type.String()),
+  /** What it does that one may not have meant; it is done all the same. */
+  warnings: Type.Optional(list(Type.String())),
   objects: list(ChangedObject),
 });
 export type ChangeResult = Static<typeof ChangeResult>;

@@ -33,6 +33,8 @@ export type {
   MeshSpec,
   NomadConnection,
   ObjectSelection,
+  PeerAuthenticationObject,
+  PeerAuthenticationSpec,
   PeerObject,
   PeerSpec,
   RegistryObject,

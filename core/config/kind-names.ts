@@ -21,6 +21,7 @@ export const appliableKinds: readonly KindName[] = [
   { kind: 'WorkloadGroup', group: istio, plural: 'workloadgroups', short: ['wg'] },
   { kind: 'Telemetry', group: 'telemetry.istio.io', plural: 'telemetries', short: ['telemetry'] },
   { kind: 'AuthorizationPolicy', group: 'security.istio.io', plural: 'authorizationpolicies', short: ['ap'] },
+  { kind: 'PeerAuthentication', group: 'security.istio.io', plural: 'peerauthentications', short: ['pa'] },
   { kind: 'RequestAuthentication', group: 'security.istio.io', plural: 'requestauthentications', short: ['ra'] },
   { kind: 'Gateway', group: gatewayApi, plural: 'gateways', short: ['gtw'] },
   { kind: 'HTTPRoute', group: gatewayApi, plural: 'httproutes', short: [] },

@@ -1,4 +1,4 @@
-import type { AuthzCondition, TokenRule } from '../authz/index.ts';
+import type { AuthzCondition, MtlsMode, PortMtls, TokenRule } from '../authz/index.ts';
 import type { RegistryRules } from '../registry/index.ts';
 import type { AttestationPolicySpec } from './attestation.ts';
 import type { FederatedTrustDomainSpec, FederationServerSpec } from './federation.ts';
@@ -29,6 +29,7 @@ export type ConfigObject =
   | FederatedTrustDomainObject
   | AuthorizationPolicyObject
   | RequestAuthenticationObject
+  | PeerAuthenticationObject
   | TrafficObject;
 
 interface ObjectOf<K extends string, S> {
@@ -75,6 +76,10 @@ export type AuthorizationPolicyObject = ObjectOf<'AuthorizationPolicy', Authoriz
   readonly scope?: Scope;
 };
 export type RequestAuthenticationObject = ObjectOf<'RequestAuthentication', RequestAuthenticationSpec> & {
+  readonly group?: string;
+  readonly scope?: Scope;
+};
+export type PeerAuthenticationObject = ObjectOf<'PeerAuthentication', PeerAuthenticationSpec> & {
   readonly group?: string;
   readonly scope?: Scope;
 };
@@ -284,4 +289,19 @@ export interface RequestTokenRule extends TokenRule {
   readonly jwksUri?: string;
   /** ms, of one fetch; default 5 s. */
   readonly timeoutMs: number;
+}
+
+/**
+ * Istio's `security.istio.io/v1`. In the namespace `isthmus-system` it is for the whole mesh, elsewhere for its own; with a selector for those
+ * that it selects there.
+ */
+export interface PeerAuthenticationSpec {
+  /** As in WorkloadSelection; empty: all. */
+  readonly selector: Readonly<Record<string, string>>;
+  /** Absent (UNSET): what holds without this object. */
+  readonly mode?: MtlsMode;
+  /** By service port, sorted; only with a selector. */
+  readonly ports: readonly PortMtls[];
+  /** Unix ms; of two that are for the same the older wins. */
+  readonly createdAt: number;
 }

@@ -44,8 +44,17 @@ export interface EndpointRecord {
   readonly attested: boolean;
   /** Nobody can dial it, and `address` only tells it from others. Absent: it is reached by its address. */
   readonly tunnel?: EndpointTunnel | undefined;
+  /** Service port name → where its agent takes callers without mesh as well, as its PeerAuthentication says. Absent: nowhere. */
+  readonly plain?: Readonly<Record<string, PlainDoor>> | undefined;
   /** Of a peer's: its other sources that have a record of the same place. Absent: none, or not told. */
   readonly otherSources?: readonly SourceId[];
+}
+
+/** A listener for callers in the clear, which takes mTLS too unless that is disabled. */
+export interface PlainDoor {
+  /** IP address, of the endpoint's network. */
+  readonly address: string;
+  readonly port: number;
 }
 
 /** An endpoint that keeps tunnels to gateways, and is reached through them alone. */

@@ -66,6 +66,8 @@ export interface RegisteredService {
   readonly healthy?: boolean;
   /** For people. */
   readonly reason?: string;
+  /** Where its agent takes callers without mesh, too. Absent: nowhere. */
+  readonly expose?: { readonly address: string; readonly port: number };
 }
 
 export interface RegisteredGatewayRecord extends Common {

@@ -63,7 +63,13 @@ function endpointOf(workload: GroupedWorkload, services: readonly RegisteredServ
     runtime: 'vm',
     attested: true,
     ...(workload.tunnel === undefined ? {} : { tunnel: tunnelOf(workload.tunnel) }),
+    ...plainOf(services),
   };
+}
+
+function plainOf(services: readonly RegisteredService[]): Pick<EndpointRecord, 'plain'> {
+  const doors = services.flatMap(({ portName, expose }) => (expose === undefined ? [] : [[portName, expose] as const]));
+  return doors.length === 0 ? {} : { plain: Object.fromEntries(doors) };
 }
 
 function tunnelOf({ secretSha256, gateways }: RegisteredTunnel): EndpointTunnel {

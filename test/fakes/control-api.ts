@@ -1,5 +1,5 @@
 import type { Changed, ControlApi } from '../../control/admin/index.ts';
-import type { Drift, Instance, JoinTokenRequest, RevokeRequest, Status, Traffic } from '../../core/admin/index.ts';
+import type { Drift, Instance, JoinTokenRequest, MtlsStatus, RevokeRequest, Status, Traffic } from '../../core/admin/index.ts';
 import { MeshError } from '../../core/errors.ts';
 
 /** A control plane that only says what a test put in, and remembers what it was asked to change. */
@@ -40,6 +40,11 @@ export class FakeControlApi implements ControlApi {
 
   async traffic(): Promise<Traffic> {
     return { since: '2030-01-01T00:00:00.000Z', until: '2030-01-01T01:00:00.000Z', seconds: 3600, reporters: 0, foldedKeys: 0, flows: [] };
+  }
+
+  async mtls(service: string | undefined): Promise<MtlsStatus> {
+    const ports = sampleMtls().ports.filter((each) => service === undefined || each.service === service);
+    return { ports };
   }
 
   async drift(): Promise<Drift> {
@@ -292,6 +297,29 @@ export function sampleDrift(): Drift {
         losers: [{ cluster: 'north', source: 'file' }],
         since,
         next: 'keep one: delete it in north (file), or in east (api), or give it another name there',
+      },
+    ],
+  };
+}
+
+export function sampleMtls(): MtlsStatus {
+  const nothing = { connections: 0, requests: 0 };
+  return {
+    ports: [
+      {
+        ...{ service: 'billing/ledger', port: 9000, protocol: 'tcp', mode: 'STRICT', instances: 1, exposed: 0, countingSeconds: null },
+        ...{ plaintext: { ...nothing, refused: 0, lastSeen: null }, mtls: nothing, callers: [], moreCallers: 0 },
+        ...{ strictIsSafe: 'unknown', reason: '1 of 1 instances have no listener that would see callers in the clear (vm join --expose)' },
+      },
+      {
+        ...{ service: 'default/orders', port: 80, protocol: 'http', mode: 'PERMISSIVE', decidedBy: 'PeerAuthentication default/orders' },
+        ...{ instances: 2, exposed: 2, countingSeconds: 7_200, mtls: { connections: 40, requests: 4_000 }, moreCallers: 2 },
+        plaintext: { connections: 9, requests: 90, refused: 1, lastSeen: '2030-01-01T00:59:00.000Z' },
+        callers: [
+          { address: '10.0.0.9', known: ['default/till'], connections: 8, refused: 0, lastSeen: '2030-01-01T00:59:00.000Z' },
+          { address: '2001:db8::7', known: [], connections: 1, refused: 1, lastSeen: '2030-01-01T00:10:00.000Z' },
+        ],
+        ...{ strictIsSafe: 'no', reason: 'somebody came in the clear 60 s ago' },
       },
     ],
   };

@@ -1,6 +1,7 @@
 import { didYouMean } from '../../../core/yaml/index.ts';
 import { gatewayApiKinds } from './gateway-api.ts';
 import { istioKinds } from './istio.ts';
+import { istioSecurityKinds } from './istio-security.ts';
 import { mcsKinds } from './mcs.ts';
 import { ownKinds } from './own.ts';
 import { refusedKinds } from './refused.ts';
@@ -9,7 +10,7 @@ import type { KindRow } from './row.ts';
 export type { KindRow } from './row.ts';
 
 /** Every kind that may be written. One kind of several groups has a row for each. */
-export const kindRows: readonly KindRow[] = [...ownKinds, ...istioKinds, ...gatewayApiKinds, ...mcsKinds];
+export const kindRows: readonly KindRow[] = [...ownKinds, ...istioSecurityKinds, ...istioKinds, ...gatewayApiKinds, ...mcsKinds];
 
 /** Of those that people write. */
 const writtenByPeople = kindRows.filter((row) => row.derived === undefined);

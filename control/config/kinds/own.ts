@@ -2,7 +2,6 @@ import { z } from 'zod';
 import type { MeshObject, RegistryObject } from '../../../core/config/index.ts';
 import { accessPolicySchema, peerSchema } from '../schema/access.ts';
 import { attestationPolicySchema, rulesOfPlace, toAttestationPolicy } from '../schema/attestation/attestation-policy.ts';
-import { authorizationPolicySchema, toAuthorizationPolicy } from '../schema/authorization-policy.ts';
 import { defined } from '../schema/defined.ts';
 import { federatedTrustDomainSchema, toFederatedTrustDomain, toFederationServer } from '../schema/federation.ts';
 import { dnsLabel, dnsName } from '../schema/fields.ts';
@@ -11,7 +10,6 @@ import { meshSchema } from '../schema/mesh.ts';
 import { migrationSchema, toMigration, waitsForItself } from '../schema/migration/migration.ts';
 import { trafficShiftSchema } from '../schema/migration/traffic-shift.ts';
 import { exportPolicySchema, registrySchema, registryType } from '../schema/registry.ts';
-import { requestAuthenticationSchema, toRequestAuthentication } from '../schema/request-authentication.ts';
 import { type KindRow, kindRow, type SpecContext, type SpecResult } from './row.ts';
 
 const own = { group: 'isthmus.dev', versions: ['v1alpha1'], name: dnsLabel } as const;
@@ -87,27 +85,6 @@ export const ownKinds: readonly KindRow[] = [
     derived: 'it is written by the Migration of the same name',
     schema: trafficShiftSchema,
     to: (spec) => spec,
-  }),
-  kindRow({
-    group: 'security.istio.io',
-    versions: ['v1', 'v1beta1'],
-    kind: 'AuthorizationPolicy',
-    namespaced: true,
-    name: dnsName,
-    // It guards what a cluster itself serves: others have it when it says so.
-    scope: 'cluster',
-    schema: authorizationPolicySchema,
-    to: toAuthorizationPolicy,
-  }),
-  kindRow({
-    group: 'security.istio.io',
-    versions: ['v1', 'v1beta1'],
-    kind: 'RequestAuthentication',
-    namespaced: true,
-    name: dnsName,
-    scope: 'cluster',
-    schema: requestAuthenticationSchema,
-    to: toRequestAuthentication,
   }),
 ];
 

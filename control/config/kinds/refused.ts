@@ -18,11 +18,6 @@ export const refusedKinds: readonly RefusedKind[] = [
     kind: 'TrafficExtension',
     why: 'extensions in Lua or WebAssembly run in Envoy alone, not in the other proxies here',
   },
-  {
-    group: 'security.istio.io',
-    kind: 'PeerAuthentication',
-    why: 'mTLS is strict wherever both ends can; tlsMode of a Registry says where they cannot',
-  },
   { group: 'install.istio.io', kind: 'IstioOperator', why: 'Isthmus is installed without Istio: see docs/install.md' },
   {
     group: 'gateway.networking.k8s.io',

@@ -1,5 +1,5 @@
 import type { ServiceKey } from '../../../core/model/index.ts';
-import type { Policy } from '../../policy/index.ts';
+import type { PlaintextCall, Policy } from '../../policy/index.ts';
 import type { SnapshotInputs } from '../../snapshot/index.ts';
 import type { ObjectView } from '../contract.ts';
 import type { ClientFacts } from './client-facts.ts';
@@ -33,4 +33,6 @@ export interface PlanInputs {
   readonly peers: readonly string[];
   /** Undefined: not known. */
   readonly flows: readonly SeenFlow[] | undefined;
+  /** Who called in the clear within the last hour. */
+  readonly plaintext: readonly PlaintextCall[];
 }

@@ -1,9 +1,16 @@
 import type { ChangeResult, Plan, ServicePlan } from '../../../core/admin/index.ts';
 import type { TrafficObject } from '../../../core/config/index.ts';
 import { networkId, principalOf, type ServiceKey } from '../../../core/model/index.ts';
-import { authorize } from '../../policy/index.ts';
-import { createTrafficCompiler, type Finding } from '../../routing/index.ts';
-import { type ClientClass, compileAuthz, compiledCheck, createSnapshotBuilder, type SnapshotInputs } from '../../snapshot/index.ts';
+import { authorize, type PolicyFinding } from '../../policy/index.ts';
+import { createTrafficCompiler } from '../../routing/index.ts';
+import {
+  type ClientClass,
+  compileAuthz,
+  compiledCheck,
+  createSnapshotBuilder,
+  findingsOf,
+  type SnapshotInputs,
+} from '../../snapshot/index.ts';
 import type { ObjectView, OwnedObject } from '../contract.ts';
 import { isTrafficObject } from '../traffic-object.ts';
 import { type ClientFacts, classOf, classText, namespaceOf } from './client-facts.ts';
@@ -12,6 +19,7 @@ import { compareModels, emptyPlan } from './compare-models.ts';
 import { type ClassChange, compareSnapshots, joinChanges } from './compare-snapshots.ts';
 import { compareSight, hiddenFlows, type Sight } from './compare-visibility.ts';
 import type { PlanInputs, SeenFlow } from './contract.ts';
+import { plaintextFindings } from './plaintext-findings.ts';
 
 /** Each is a snapshot made twice. Clients past it are judged by the classes that were looked at. */
 const mostClasses = 64;
@@ -36,7 +44,12 @@ export function makePlan(given: PlanInputs, objects: ChangeResult['objects']): P
   const sight = compareSight(before, after);
   const touched = touchedClients(classed, changes, { before, after, sight });
   const meshObjects = sharedChanges(now, then);
-  const cut = [...cutOff(flows ?? [], before, after, then), ...hiddenFlows(flows ?? [], clients, sight, after)];
+  const cut = [
+    ...cutOff(flows ?? [], before, after, then),
+    ...hiddenFlows(flows ?? [], clients, sight, after),
+    ...plaintextFindings(given.plaintext, before, after),
+  ];
+  const [found, known] = [findingsOf(after), findingsOf(before)];
   return {
     objects,
     services,
@@ -45,8 +58,8 @@ export function makePlan(given: PlanInputs, objects: ChangeResult['objects']): P
     clientsConnected: clients.length,
     meshObjects,
     otherClusters: meshObjects === 0 ? [] : [...given.peers].sort(),
-    findings: [...missingIn(traffic.findings, before.traffic.findings), ...cut],
-    resolved: missingIn(before.traffic.findings, traffic.findings),
+    findings: [...missingIn(found, known), ...cut],
+    resolved: missingIn(known, found),
     trafficKnown: flows !== undefined,
   };
 }
@@ -134,8 +147,8 @@ function touchedClients(
 
 type PlanFinding = Plan['findings'][number];
 
-function missingIn(all: readonly Finding[], others: readonly Finding[]): PlanFinding[] {
-  const shown = ({ object, severity, code, path, message }: Finding): PlanFinding => ({
+function missingIn(all: readonly PolicyFinding[], others: readonly PolicyFinding[]): PlanFinding[] {
+  const shown = ({ object, severity, code, path, message }: PolicyFinding): PlanFinding => ({
     severity,
     code,
     path,

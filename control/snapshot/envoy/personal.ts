@@ -1,8 +1,10 @@
+import { mtlsModeOf } from '../../../core/authz/index.ts';
 import { shiftSubset } from '../../../core/config/index.ts';
 import { clusterSetHost, meshHost, type SpiffeId, serviceKey, sniName } from '../../../core/model/index.ts';
 import {
   appCluster,
   Cluster,
+  exposedListener,
   type HttpHost,
   httpListener,
   inboundListener,
@@ -79,12 +81,25 @@ function inbound(claim: NonNullable<NodeClaims['inbound']>, { find, context }: L
     inputs,
     () => inboundListener('inbound', at, ends(), 'named', logging) ?? Listener.create(),
   );
+  const exposed = services.flatMap(([, { expose, port, ...service }], i) => {
+    if (expose === undefined) return [];
+    const mode = mtlsModeOf(authz[i]?.value.mtls, port);
+    const name = `exposed|${expose.address}|${expose.port}`;
+    const about = [expose, port, service, mode, authz[i]?.version ?? '', hostSuffix, trustDomain, deniedSerials, subsets[i]];
+    const make = () => exposedListener(name, expose, ends()[i] ?? noEnd(), mode, logging);
+    return [sealed(envoyTypeUrls.listener, Listener, name, [...about, ...(others ?? []), ...said(logging)], make)];
+  });
   return [
     listener,
+    ...exposed,
     ...services.map(([name, { protocol, address, target }]) =>
       sealed(envoyTypeUrls.cluster, Cluster, name, [protocol, address, target], () => appCluster(name, protocol, address, target)),
     ),
   ];
+}
+
+function noEnd(): never {
+  throw new TypeError('an end for each service');
 }
 
 function authzOf(authz: Resource<'authz'> | undefined) {

@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { driftText } from '../../../cli/text/drift-text.ts';
 import { explainText } from '../../../cli/text/explain-text.ts';
+import { mtlsText } from '../../../cli/text/mtls-text.ts';
 import { statusText } from '../../../cli/text/status-text.ts';
 import { age } from '../../../cli/text/table.ts';
-import { FakeControlApi, sampleDrift, sampleStatus } from '../../fakes/control-api.ts';
+import { FakeControlApi, sampleDrift, sampleMtls, sampleStatus } from '../../fakes/control-api.ts';
 import { assertGoldenText } from '../../support/golden.ts';
 
 test('status as text', async () => {
@@ -32,6 +33,13 @@ test('status as a caller with one namespace sees it', async () => {
 
 test('drift as text', async () => {
   await assertGoldenText('test/golden/cli/drift.golden.txt', driftText(sampleDrift()));
+});
+
+test('what services take, of all and of one', async () => {
+  const { ports } = sampleMtls();
+  await assertGoldenText('test/golden/cli/mtls.golden.txt', mtlsText({ ports }, false));
+  await assertGoldenText('test/golden/cli/mtls-one.golden.txt', mtlsText({ ports: ports.slice(0, 1) }, true));
+  await assertGoldenText('test/golden/cli/mtls-none.golden.txt', mtlsText({ ports: [] }, false));
 });
 
 test('explain as text', async () => {

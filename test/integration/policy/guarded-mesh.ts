@@ -59,6 +59,13 @@ export class GuardedMesh {
     return runCli(args, { ISTHMUS_CONTEXT_FILE: join(this.#folder, 'context.yaml') });
   }
 
+  /** A file for commands to read. */
+  async file(name: string, text: string): Promise<string> {
+    const path = join(this.#folder, name);
+    await writeFile(path, text);
+    return path;
+  }
+
   /** Writes or, without text, empties one file of the configuration. */
   configure(name: string, text = ''): Promise<void> {
     return writeFile(join(this.#folder, 'conf', name), text);
@@ -109,8 +116,10 @@ export class GuardedMesh {
     port: number,
     labels: Record<string, string> = {},
     group?: string,
-    more: Pick<AgentOptionsInput, 'proxy' | 'envoyPath'> = {},
+    more: Pick<AgentOptionsInput, 'proxy' | 'envoyPath'> & { readonly expose?: number } = {},
   ): Promise<TestVm> {
+    const { expose, ...others } = more;
+    const exposed = expose === undefined ? {} : { expose: { address: '127.0.0.1', port: expose } };
     const app = await startEchoApp(name);
     onEnd(this.#t, () => app.close());
     const member = group === undefined ? [] : ['--group', group];
@@ -121,10 +130,10 @@ export class GuardedMesh {
       stateDir: await temporaryDir(this.#t),
       token,
       instance: `vm-${name}`,
-      ...more,
+      ...others,
       network: 'east',
       labels,
-      services: [{ namespace: 'shop', name, port, appPort: app.port, health }],
+      services: [{ namespace: 'shop', name, port, appPort: app.port, health, ...exposed }],
       outbound: {
         loopbackAddresses: false,
         explicit: { 'orders.shop.mesh.internal:8080': local, 'legacy.shop.mesh.internal:80': toLegacy },

@@ -15,7 +15,7 @@ import {
 import { silentLog } from '../../../core/log.ts';
 import { clusterId, type ServiceRecord, serviceKey, sourceId } from '../../../core/model/index.ts';
 import { systemClock } from '../../../core/system-clock.ts';
-import type { Hello, Report } from '../../../core/xds/gen/isthmus/agent/v1/agent.ts';
+import type { Hello, PlainListener, Report } from '../../../core/xds/gen/isthmus/agent/v1/agent.ts';
 import { createVmSource, type RegisteredInstance } from '../../../registries/vm/index.ts';
 import { ManualClock } from '../../fakes/manual-clock.ts';
 import { startControlPlane, type TestControlPlane, type TestControlPlaneOptions, temporaryDir } from '../../support/control-plane.ts';
@@ -123,13 +123,21 @@ test('a workload registers, reports its health and leaves; the catalog sees each
 test('nobody registers what its token does not cover: service, port, address, instance, role', async (t) => {
   const plane = await control(t);
   const vm = await machine(t, plane, await plane.token(orders));
-  const service = (name: string, port: number) => ({
+  const service = (name: string, port: number, expose?: PlainListener) => ({
     $case: 'workload' as const,
-    value: { inboundPort: 0, services: [{ namespace: 'shop', name, port, protocol: 'http', portName: '' }] },
+    value: {
+      inboundPort: 0,
+      services: [{ namespace: 'shop', name, port, protocol: 'http', portName: '', ...(expose === undefined ? {} : { expose }) }],
+    },
   });
   const cases: [Partial<Hello>, RegExp][] = [
     [{ role: service('payments', 80) }, /may not register shop\/payments/],
     [{ role: service('orders', 81) }, /may not register shop\/orders port 81/],
+    [
+      { role: service('orders', 80, { address: '192.0.2.7', port: 80 }) },
+      /expose.address: must be one of the instance's addresses, 127\.0\.0\.1/,
+    ],
+    [{ role: service('orders', 80, { address: '127.0.0.1', port: 0 }) }, /expose.port: must be 1-65535/],
     [{ addresses: ['192.0.2.7'] }, /192\.0\.2\.7 is not where this comes from/],
     [{ addresses: ['169.254.169.254'] }, /can never be reached/],
     [{ instance: 'vm-2' }, /identity is of instance vm-1/],

@@ -79,7 +79,8 @@ test('an Envoy of the node is counted: place, route, group, code, flags, bytes a
   call.end();
   assert.equal(await outcome(), 'ended');
   const none = { cluster: '', locality: '', runtime: '', viaGateway: false };
-  const common = { inbound: false, peer: undefined, route: 'shop/pay/r', cluster: 'outbound|80|v2|pay.shop.mesh.internal' };
+  const nobody = { peer: undefined, certified: false, source: '' };
+  const common = { ...nobody, inbound: false, route: 'shop/pay/r', cluster: 'outbound|80|v2|pay.shop.mesh.internal' };
   const bytes = { attempts: 2, bytesReceived: 3, bytesSent: 7, duration: 1_500 };
   assert.deepEqual(seen, [
     {
@@ -127,6 +128,11 @@ test('at the end of mTLS the peer is who its certificate says, and whose names d
   assert.deepEqual(
     others.map(({ peer }) => peer),
     Array.from({ length: 5 }, () => undefined),
+  );
+  assert.deepEqual(
+    seen.map(({ certified }) => certified),
+    [true, true, true, true, true, false],
+    'a certificate, whoever it is of, is not plaintext',
   );
 });
 

@@ -14,7 +14,7 @@ test('what clients stay without is counted, by whether they refused it or it cou
   const metrics = createMetrics({ cluster: 'east' });
   const counted = async () => {
     const clients = plane.xds.clients();
-    recordMetrics(metrics, { sources: [], peers: [], clients, trust: pki.bundle, drift: [], instances: [] });
+    recordMetrics(metrics, { sources: [], peers: [], clients, trust: pki.bundle, drift: [], instances: [], mtls: { ports: [] } });
     const { values } = await metrics.xdsRefused.get();
     return Object.fromEntries(values.map(({ labels, value }) => [`${labels.type} ${labels.cause}`, value]));
   };

@@ -14,6 +14,7 @@ const routes: [method: string, path: string, body: unknown, role: 'viewer' | 'op
   ['GET', '/v1/drift', undefined, 'viewer', 'some'],
   ['GET', '/v1/explain?src=default/a&dst=default/b', undefined, 'viewer', 'mesh'],
   ['GET', '/v1/traffic', undefined, 'viewer', 'some'],
+  ['GET', '/v1/mtls', undefined, 'viewer', 'some'],
   ['GET', '/v1/instances', undefined, 'viewer', 'some'],
   ['GET', '/v1/peers', undefined, 'viewer', 'mesh'],
   ['GET', '/v1/uninstall-plan', undefined, 'operator', 'mesh'],

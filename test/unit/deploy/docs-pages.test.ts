@@ -23,6 +23,7 @@ const runners: Readonly<Record<string, string>> = {
   'docs/join-a-vm.md': 'test/integration/sidecar-vm/docs.test.ts',
   'docs/join-clusters.md': 'test/integration/peering/join-clusters-docs.test.ts',
   'docs/migrate-a-service.md': 'test/real/migration-docs.test.ts',
+  'docs/move-to-mtls.md': 'test/integration/policy/peer-authentication.test.ts',
   'docs/packages.md': 'test/real/package.test.ts',
   'docs/proxyless-grpc.md': 'test/integration/sidecar-vm/grpc-support.test.ts',
   'docs/rotate-roots.md': 'test/integration/ca/rotate-clusters.test.ts',

@@ -3,7 +3,7 @@ import test from 'node:test';
 import { planText } from '../../../cli/text/plan-text.ts';
 import { parserFor } from '../../../control/assemble/objects.ts';
 import { type ClientFacts, makePlan, type ObjectView, type OwnedObject, type TrafficSeen } from '../../../control/objects/index.ts';
-import { authorizationPolicies, callerPolicies } from '../../../control/policy/index.ts';
+import { authorizationPolicies, callerPolicies, type PlaintextCall } from '../../../control/policy/index.ts';
 import type { AuthorizationPolicyObject } from '../../../core/config/index.ts';
 import { parseDocuments } from '../../../core/yaml/index.ts';
 import { inputsOf, serviceOf, viewOf } from '../../support/catalog-view.ts';
@@ -44,7 +44,11 @@ const agent: ClientFacts = {
   labels: {},
 };
 
-function plan(now: string, then: string, more: { clients?: ClientFacts[]; flows?: ReturnType<TrafficSeen['flows']> } = {}) {
+function plan(
+  now: string,
+  then: string,
+  more: { clients?: ClientFacts[]; flows?: ReturnType<TrafficSeen['flows']>; plaintext?: PlaintextCall[] } = {},
+) {
   const inputs = inputsOf(view);
   return makePlan(
     {
@@ -56,6 +60,7 @@ function plan(now: string, then: string, more: { clients?: ClientFacts[]; flows?
       network: 'a',
       peers: ['west', 'north'],
       flows: more.flows,
+      plaintext: more.plaintext ?? [],
     },
     [],
   );

@@ -103,3 +103,12 @@ test('behind a NAT: published wherever it is seen from, at an address that is no
   assert.match(one?.address ?? '', /^fd[0-9a-f]{2}:/);
   assert.notEqual(one?.address, other?.address);
 });
+
+test('where callers without mesh come is said port by port', () => {
+  const expose = { address: '10.0.0.1', port: 80 };
+  const [endpoint] = made(
+    workload('a', { services: [service({ expose }), service({ port: 443, portName: 'grpc', protocol: 'grpc' })] }),
+  ).endpoints;
+  assert.deepEqual(endpoint?.plain, { http: expose });
+  assert.equal(made(workload('a')).endpoints[0]?.plain, undefined);
+});

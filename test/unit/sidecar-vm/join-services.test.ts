@@ -63,3 +63,20 @@ test('what does not go together is said, with what to do', () => {
   for (const wrong of ['http:healthz', 'grpc:', 'exec:', 'udp', 'shop/a='])
     assert.throws(() => parsed('--service', 'shop/a:1', '--health', wrong), wrong);
 });
+
+test('callers without mesh come to a port of the machine that is said for one service, or to each one’s own', () => {
+  const command = serviceFlags(new Command('join')).exitOverride();
+  const args = ['--service', 'shop/orders:80:8080', '--service', 'shop/till:81:8081', '--expose', 'port', '--expose', 'shop/till=9081'];
+  const all = servicesOf(command.parse(args, { from: 'user' }).opts<ServiceFlags>(), '10.0.0.7');
+  assert.deepEqual(
+    all.map(({ expose }) => expose),
+    [
+      { address: '10.0.0.7', port: 80 },
+      { address: '10.0.0.7', port: 9081 },
+    ],
+  );
+  assert.throws(() => parsed('--service', 'shop/orders:80', '--expose', 'shop/other=81'), /speaks of shop\/other/);
+  assert.throws(() => parsed('--service', 'shop/orders:80', '--expose', '0'));
+  const auto = serviceFlags(new Command('join')).exitOverride().parse(args, { from: 'user' });
+  assert.throws(() => servicesOf(auto.opts<ServiceFlags>(), 'auto'), /found by itself/);
+});
