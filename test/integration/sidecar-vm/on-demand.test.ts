@@ -129,12 +129,13 @@ test('a service that nobody looks up or is connected to is let go of, and gets i
   const running = await runTestAgent(t, options);
   const resolver = resolverOf(running);
   const [held = ''] = await until('a name', () => resolver.resolve4(host('orders')));
-  const [idle = ''] = await resolver.resolve4(host('s3'));
+  const [idle = ''] = await until('another name', () => resolver.resolve4(host('s3')));
   const socket = connect(port, held);
   onEnd(t, () => socket.destroy());
   await new Promise((resolve) => socket.once('connect', resolve));
   await until('the idle one to go', () => hosts(running).join() === host('orders') && running.agent.status().outbound.length === 1);
-  assert.deepEqual(await resolver.resolve4(host('s3')), [idle]);
+  const again = await until('the name once more', () => resolver.resolve4(host('s3')));
+  assert.deepEqual(again, [idle]);
   await until('the idle one to go again', () => hosts(running).join() === host('orders'));
   socket.destroy();
   await until('the other one to go', () => running.agent.status().outbound.length === 0);

@@ -104,9 +104,12 @@ async function build(name: ServerName, recipe: Recipe, staging: string, hash: st
   }
 }
 
+/** Compilers that collect their garbage less often take a sixth less CPU; the largest holds some 2 GiB. */
+const goEnv = { GOTOOLCHAIN: 'local', GOFLAGS: '-mod=mod -buildvcs=false', GOWORK: 'off', GOGC: process.env['GOGC'] ?? '400' };
+
 async function buildGo(name: ServerName, recipe: GoRecipe, staging: string): Promise<void> {
   const logFile = join(staging, 'build.log');
-  const env = { GOTOOLCHAIN: 'local', GOFLAGS: '-mod=mod -buildvcs=false', GOWORK: 'off', CGO_ENABLED: recipe.cgo ? '1' : '0' };
+  const env = { ...goEnv, CGO_ENABLED: recipe.cgo ? '1' : '0' };
   if (recipe.cgo) await runBuildStep({ command: 'cc', args: ['--version'], cwd: staging, logFile });
   const go = (args: readonly string[]): Promise<void> => runBuildStep({ command: 'go', args, cwd: staging, env, logFile });
   const head = [`module isthmus.test/servers/${name}`, '', 'go 1.26', '', ...recipe.goMod, ''];
@@ -121,7 +124,7 @@ async function buildGo(name: ServerName, recipe: GoRecipe, staging: string): Pro
 }
 
 async function buildGoSource({ program, module, version, source }: GoSourceRecipe, staging: string): Promise<void> {
-  const env = { GOTOOLCHAIN: 'local', GOFLAGS: '-mod=mod -buildvcs=false', GOWORK: 'off', CGO_ENABLED: '0' };
+  const env = { ...goEnv, CGO_ENABLED: '0' };
   await writeFile(join(staging, 'main.go'), source);
   await writeFile(join(staging, 'go.mod'), `module isthmus.test/servers/${program}\n\ngo 1.26\n\nrequire ${module} v${version}\n`);
   const args = ['build', '-trimpath', '-ldflags=-s -w', '-o', join('bin', program), '.'];
