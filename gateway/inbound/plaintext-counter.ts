@@ -117,15 +117,15 @@ export class PlaintextCounter {
     }
   }
 
-  /** The same of what another proxy carries, which tells of HTTP by request alone, and not by which connection each came. */
+  /** The same of what another proxy carries, which tells of HTTP by request alone: each counts as a connection too. */
   told(of: { readonly clusterName: string; readonly address: string; readonly byMtls: boolean }, what: CarriedBy): void {
     const port = this.#named.get(of.clusterName);
     if (port === undefined) return;
     this.#changes += 1;
     const now = this.#clock.monotonic();
     if (of.byMtls) {
-      if (what === 'opened') port.mtls += 1;
-      else if (what === 'request') port.mtlsRequests += 1;
+      if (what === 'opened' || what === 'request') port.mtls += 1;
+      if (what === 'request') port.mtlsRequests += 1;
       return;
     }
     if (what === 'opened') {
@@ -134,8 +134,9 @@ export class PlaintextCounter {
       port.callers.stays(of.address);
     } else if (what === 'ended') port.callers.goes(of.address, now);
     else if (what === 'request') {
+      port.letIn += 1;
       port.requests += 1;
-      port.callers.saw(of.address, now);
+      port.callers.letIn(of.address, now);
     } else {
       port.refused += 1;
       port.callers.refused(of.address, now);

@@ -1,4 +1,4 @@
-import { type FlowEntry, plaintextRefused } from '../../core/xds/envoy/index.ts';
+import type { FlowEntry } from '../../core/xds/envoy/index.ts';
 import type { Flows, PlaintextCounter } from '../../gateway/index.ts';
 
 type CountsEntries = Pick<Flows['sink'], 'entry'>;
@@ -7,18 +7,17 @@ type CountsEntries = Pick<Flows['sink'], 'entry'>;
 export function countEntries(sink: CountsEntries, counter: PlaintextCounter): CountsEntries {
   return {
     entry: (entry, inbound) => {
-      const refused = entry.cluster.startsWith(plaintextRefused);
+      const refused = entry.refused !== '';
       // Nobody's traffic: it never came to the service.
       if (!refused) sink.entry(entry, inbound);
-      if (inbound) countEntry(entry, refused, counter);
+      if (inbound) countEntry(entry, counter);
     },
   };
 }
 
-function countEntry({ cluster, source: address, certified: byMtls, seen }: FlowEntry, refused: boolean, counter: PlaintextCounter): void {
-  const clusterName = refused ? cluster.slice(plaintextRefused.length) : cluster;
-  const of = { clusterName, address, byMtls };
-  if (refused) {
+function countEntry({ cluster, refused, source: address, certified: byMtls, seen }: FlowEntry, counter: PlaintextCounter): void {
+  const of = { clusterName: refused === '' ? cluster : refused, address, byMtls };
+  if (refused !== '') {
     if (seen.kind === 'connection') counter.told(of, 'refused');
   } else if (seen.kind === 'request' || seen.kind === 'opened') counter.told(of, seen.kind);
   else if (seen.kind === 'connection' && !seen.failed) counter.told(of, 'ended');

@@ -9,8 +9,8 @@ import { isHttp } from './clusters.ts';
 import { tcpProxy } from './filters.ts';
 import { type ExposedEnd, inspectTls, type ListenAt, listenerBase, mtlsChain, plainFilters } from './listeners.ts';
 
-/** Begins the name of an xDS cluster that is never there: the rest is the one that was called. */
-export const plaintextRefused = 'plaintext-refused|';
+/** Never the name of an xDS cluster. */
+const nowhere = 'plaintext-refused';
 
 /** As our own proxy waits for a byte stream's first byte before it takes it for one whose server speaks first, ms. */
 const quietMs = 1_000;
@@ -49,5 +49,5 @@ function chain(name: string, match: Partial<FilterChainMatch>, filters: Filter[]
 /** Closed as soon as it comes, and counted. */
 function refuse(listener: ListenerLog, { cluster }: ExposedEnd, reason: string): Filter[] {
   const marks = { refused: reason };
-  return [tcpProxy({ listener, statPrefix: 'refused', cluster: `${plaintextRefused}${cluster}`, counted: 'mtls-end', marks })];
+  return [tcpProxy({ listener, statPrefix: 'refused', cluster: nowhere, counted: 'mtls-end', marks, refused: cluster })];
 }

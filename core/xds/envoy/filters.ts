@@ -146,6 +146,8 @@ export interface TcpProxyOptions {
   readonly counted: CountedFor | undefined;
   /** Beside the fields of every connection's entry. */
   readonly marks?: Readonly<Record<string, string>>;
+  /** Whoever comes is refused: the xDS cluster that was called. */
+  readonly refused?: string;
 }
 
 export function tcpProxy(options: TcpProxyOptions): Filter {
@@ -158,7 +160,7 @@ export interface WeightedCluster {
   readonly weight: number;
 }
 
-function tcpProxyConfig({ listener, statPrefix, cluster, traffic = {}, counted, marks = {} }: TcpProxyOptions): TcpProxy {
+function tcpProxyConfig({ listener, statPrefix, cluster, traffic = {}, counted, marks = {}, refused }: TcpProxyOptions): TcpProxy {
   const { connections = {}, loadBalancer } = traffic;
   const { idleTimeoutMs = proxyLimits.tcpIdleMs, maxConnectionDurationMs } = connections;
   const bySource = loadBalancer?.type === 'hash' && loadBalancer.on.type === 'source-address';
@@ -176,7 +178,7 @@ function tcpProxyConfig({ listener, statPrefix, cluster, traffic = {}, counted, 
     ...(counted === undefined ? {} : { accessLogOptions: { flushAccessLogOnConnected: true, accessLogFlushInterval: undefined } }),
     accessLog: [
       ...connectionLog(listener, counted === 'caller' ? 'source' : 'destination', marks),
-      ...(counted === undefined ? [] : [connectionFlows(counted)]),
+      ...(counted === undefined ? [] : [connectionFlows(counted, refused)]),
     ],
   });
 }

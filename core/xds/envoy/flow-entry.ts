@@ -15,6 +15,8 @@ export interface FlowEntry {
   readonly peer: { readonly principal: string; readonly cluster: string } | undefined;
   /** It brought a certificate, whoever's. */
   readonly certified: boolean;
+  /** The xDS cluster that was called by somebody who was closed as he came; empty: nobody was. */
+  readonly refused: string;
   /** The direct peer's address; empty: not told. */
   readonly source: string;
   readonly route: string;
@@ -90,6 +92,7 @@ function placeOf(common: AccessLogCommon | undefined, tags: Tags): Omit<FlowEntr
   return {
     peer: peerOf(tags),
     certified: /[^ -]/.test(tags[flowTags.peer] ?? ''),
+    refused: textOf(tags, flowTags.refused),
     source: sourceOf(common),
     route: common?.routeName ?? '',
     cluster,

@@ -31,6 +31,8 @@ export const flowTags = {
   locality: 'locality',
   runtime: 'runtime',
   via: 'via',
+  /** Of connections that were closed as they came: the xDS cluster that was called. */
+  refused: 'refused',
 } as const;
 
 const peerKey = 'isthmus.peer';
@@ -71,10 +73,12 @@ export function requestFlows(counted: CountedFor): AccessLog {
   return logger('envoy.access_loggers.http_grpc', name, HttpGrpcAccessLogConfig.encode(config).finish(), tags);
 }
 
-export function connectionFlows(counted: CountedFor): AccessLog {
+/** `refused`: see flowTags. */
+export function connectionFlows(counted: CountedFor, refused?: string): AccessLog {
   const name = 'envoy.extensions.access_loggers.grpc.v3.TcpGrpcAccessLogConfig';
   const config = TcpGrpcAccessLogConfig.create({ commonConfig: commonConfig(counted) });
-  return logger('envoy.access_loggers.tcp_grpc', name, TcpGrpcAccessLogConfig.encode(config).finish(), common(counted));
+  const tags = { ...common(counted), ...(refused === undefined ? {} : { [flowTags.refused]: refused }) };
+  return logger('envoy.access_loggers.tcp_grpc', name, TcpGrpcAccessLogConfig.encode(config).finish(), tags);
 }
 
 /** The same for all listeners: Envoy keeps one stream for all loggers of equal configuration. */

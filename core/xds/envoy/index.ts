@@ -10,7 +10,7 @@ export type { EnvoyAdminAddress, EnvoyBootstrapInput } from './bootstrap-input.t
 export { captured, captureListener } from './capture-listener.ts';
 export { appCluster, edsCluster, isHttp, localEdsCluster } from './clusters.ts';
 export { loadAssignment, tlsGroups } from './endpoints.ts';
-export { exposedListener, plaintextRefused } from './exposed-listener.ts';
+export { exposedListener } from './exposed-listener.ts';
 export { type FlowEntry, readFlowEntries } from './flow-entry.ts';
 export { flowFlushMs } from './flow-log.ts';
 export { gatewayListener } from './gateway-listener.ts';

@@ -79,7 +79,7 @@ test('an Envoy of the node is counted: place, route, group, code, flags, bytes a
   call.end();
   assert.equal(await outcome(), 'ended');
   const none = { cluster: '', locality: '', runtime: '', viaGateway: false };
-  const nobody = { peer: undefined, certified: false, source: '' };
+  const nobody = { peer: undefined, certified: false, refused: '', source: '' };
   const common = { ...nobody, inbound: false, route: 'shop/pay/r', cluster: 'outbound|80|v2|pay.shop.mesh.internal' };
   const bytes = { attempts: 2, bytesReceived: 3, bytesSent: 7, duration: 1_500 };
   assert.deepEqual(seen, [

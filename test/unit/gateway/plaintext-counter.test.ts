@@ -99,3 +99,19 @@ test('however many call, what is kept and said is bounded: the latest stay, and 
   );
   assert.ok(callers.some(({ address }) => address === `10.1.${4_999 >> 8}.${4_999 & 255}`));
 });
+
+test('of another proxy each request of HTTP is a call, so that nobody who calls goes unseen', () => {
+  const { counted, only } = counter();
+  const of = { clusterName: name, address: '10.0.0.9', byMtls: false };
+  counted.told(of, 'request');
+  counted.told({ ...of, byMtls: true }, 'request');
+  counted.told(of, 'refused');
+  counted.told(of, 'opened');
+  counted.told(of, 'ended');
+  const { letIn, requests, refused, mtls, mtlsRequests, callers } = only();
+  assert.deepEqual([letIn, requests, refused, mtls, mtlsRequests], [2, 1, 1, 1, 1]);
+  assert.deepEqual(
+    callers.map((each) => [each.letIn, each.refused]),
+    [[2, 1]],
+  );
+});
