@@ -1,15 +1,14 @@
 import { type KeyObject, sign } from 'node:crypto';
 import { accept, type Checked, reject } from '../validate.ts';
 import { children, type Der, DerError, expectTag, readBits, readDer, readOid, readSmallInt, sequence, tag } from './der-read.ts';
-import { bits, context, contextBytes, encode, octets, oidNode, raw, seq, set, unsigned, utf8 } from './der-write.ts';
+import { bits, context, contextBytes, octets, oidNode, seq, set, unsigned, utf8 } from './der-write.ts';
 import { readExtensions } from './extensions.ts';
-import { isP256, publicKeyFromSpki, signatureHolds, spkiOf } from './keys.ts';
+import { p256FromSpki, signatureHolds, spkiOf } from './keys.ts';
 import { oid } from './oids.ts';
 
 /** A PKCS#10 request (RFC 2986) whose signature proved possession of the private key. */
 export interface CertificateRequest {
-  readonly publicKey: KeyObject;
-  /** SubjectPublicKeyInfo. */
+  /** SubjectPublicKeyInfo, of which one spelling is taken: two requests of one key compare equal. */
   readonly spki: Buffer;
   /** What the requester asks to be called; an issuer decides for itself and refuses what contradicts it. */
   readonly requestedUris: readonly string[];
@@ -25,11 +24,11 @@ export function createCsr(
     ...(ask.uris ?? []).map((uri) => contextBytes(6, Buffer.from(uri, 'latin1'))),
     ...(ask.dns ?? []).map((name) => contextBytes(2, Buffer.from(name, 'latin1'))),
   ];
-  const extensions = seq(seq(oidNode(oid.subjectAltName), octets(encode(seq(...names)))));
+  const extensions = seq(seq(oidNode(oid.subjectAltName), octets(seq(...names))));
   const attributes = names.length === 0 ? [] : [seq(oidNode(oid.extensionRequest), set(extensions))];
   const subject = ask.commonName === undefined ? seq() : seq(set(seq(oidNode(oid.commonName), utf8(ask.commonName))));
-  const info = seq(unsigned(Buffer.of(0)), subject, raw(spkiOf(key)), context(0, ...attributes));
-  return encode(seq(info, seq(oidNode(oid.ecdsaSha256)), bits(sign('sha256', encode(info), key))));
+  const info = seq(unsigned(Buffer.of(0)), subject, spkiOf(key), context(0, ...attributes));
+  return seq(info, seq(oidNode(oid.ecdsaSha256)), bits(sign('sha256', info, key)));
 }
 
 /** Reads a request and verifies its proof of possession. Only P-256 keys are taken. Never throws. */
@@ -48,16 +47,15 @@ function read(bytes: Uint8Array): CertificateRequest {
   const [version, subject, spki, attributes] = sequence(info);
   if (readSmallInt(version) !== 0) throw new DerError('version');
   expectTag(subject, tag.sequence);
-  const spkiDer = expectTag(spki, tag.sequence).raw;
-  const publicKey = publicKeyFromSpki(spkiDer);
-  if (publicKey === undefined || !isP256(publicKey)) throw new DerError('the key is not P-256');
+  const key = expectTag(spki, tag.sequence).raw;
+  const publicKey = p256FromSpki(key);
+  if (publicKey === undefined) throw new DerError('the key is not P-256 with an uncompressed point');
   const signed = expectTag(info, tag.sequence).raw;
   if (!signatureHolds(readOid(sequence(algorithm)[0]), signed, publicKey, readBits(signature))) {
     throw new DerError('the signature does not prove possession of the key');
   }
   const names = requestedNames(attributes === undefined ? [] : children(expectTag(attributes, tag.constructed(0))));
-  // What OpenSSL exports is one spelling: two requests of one key then compare equal.
-  return { publicKey, spki: spkiOf(publicKey), ...names };
+  return { spki: key, ...names };
 }
 
 function requestedNames(attributes: readonly Der[]): Pick<CertificateRequest, 'requestedUris' | 'requestedDns'> {

@@ -1,15 +1,48 @@
+import { knownOid } from './oids.ts';
+
 /**
  * A strict DER reader (X.690 §10): definite, minimal lengths and one-byte tags only. node-forge's decoder also takes BER and
  * keeps no offsets, so neither the exact signed bytes nor a refusal of a second encoding could be had from it.
  */
 export class DerError extends Error {}
 
-export interface Der {
+/** One element. A view of the bytes it was read from: of most elements nobody asks for more than the tag. */
+export class Der {
   /** The identifier octet: class, constructed bit and number. */
   readonly tag: number;
-  readonly content: Buffer;
+  readonly #bytes: Buffer;
+  readonly #start: number;
+  readonly #contentStart: number;
+  readonly #end: number;
+
+  constructor(bytes: Buffer, start: number, contentStart: number, end: number) {
+    this.tag = bytes[start] ?? 0;
+    this.#bytes = bytes;
+    this.#start = start;
+    this.#contentStart = contentStart;
+    this.#end = end;
+  }
+
+  get content(): Buffer {
+    return this.#bytes.subarray(this.#contentStart, this.#end);
+  }
+
   /** Identifier, length and content: what a signature covers. */
-  readonly raw: Buffer;
+  get raw(): Buffer {
+    return this.#bytes.subarray(this.#start, this.#end);
+  }
+
+  /** Its elements, when it is constructed. */
+  children(): Der[] {
+    if ((this.tag & 0x20) === 0) throw new DerError('not constructed');
+    const out: Der[] = [];
+    for (let at = this.#contentStart; at < this.#end; ) {
+      const child = readAt(this.#bytes, at, this.#end);
+      out.push(child);
+      at = child.#end;
+    }
+    return out;
+  }
 }
 
 export const tag = {
@@ -35,40 +68,33 @@ const maxBytes = 64 * 1024;
 export function readDer(bytes: Uint8Array, expected?: number): Der {
   if (bytes.length > maxBytes) throw new DerError(`more than ${maxBytes} bytes`);
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const der = readAt(buffer, 0);
+  const der = readAt(buffer, 0, buffer.length);
   if (der.raw.length !== buffer.length) throw new DerError('bytes after the end');
   return expected === undefined ? der : expectTag(der, expected);
 }
 
-function readAt(buffer: Buffer, start: number): Der {
-  const identifier = buffer[start];
-  const first = buffer[start + 1];
-  if (identifier === undefined || first === undefined) throw new DerError('truncated');
+/** The element that begins at `start` and lies before `limit`. */
+function readAt(buffer: Buffer, start: number, limit: number): Der {
+  if (start + 2 > limit) throw new DerError('truncated');
+  const identifier = buffer[start] ?? 0;
+  const first = buffer[start + 1] ?? 0;
   if ((identifier & 0x1f) === 0x1f) throw new DerError('tag of several bytes');
   let length = first;
   let at = start + 2;
   if (first >= 0x80) {
     const count = first & 0x7f;
     if (count === 0 || count > 3) throw new DerError('length form');
-    if (at + count > buffer.length) throw new DerError('truncated');
+    if (at + count > limit) throw new DerError('truncated');
     length = buffer.readUIntBE(at, count);
     at += count;
     if (length < 0x80 || length < 2 ** (8 * (count - 1))) throw new DerError('length is not minimal');
   }
-  const end = at + length;
-  if (end > buffer.length) throw new DerError('truncated');
-  return { tag: identifier, content: buffer.subarray(at, end), raw: buffer.subarray(start, end) };
+  if (at + length > limit) throw new DerError('truncated');
+  return new Der(buffer, start, at, at + length);
 }
 
 export function children(der: Der): Der[] {
-  if ((der.tag & 0x20) === 0) throw new DerError('not constructed');
-  const out: Der[] = [];
-  for (let at = 0; at < der.content.length; ) {
-    const child = readAt(der.content, at);
-    out.push(child);
-    at += child.raw.length;
-  }
-  return out;
+  return der.children();
 }
 
 export function expectTag(der: Der | undefined, expected: number): Der {
@@ -84,6 +110,8 @@ export function sequence(der: Der | undefined): Der[] {
 
 export function readOid(der: Der | undefined): string {
   const { content } = expectTag(der, tag.oid);
+  const known = knownOid(content);
+  if (known !== undefined) return known;
   const arcs: number[] = [];
   let value = 0;
   let fresh = true;
@@ -140,16 +168,24 @@ export function readIa5(der: Der): string {
 /** UTCTime or GeneralizedTime in the one form that RFC 5280 §4.1.2.5 allows; Unix ms. */
 export function readTime(der: Der | undefined): number {
   if (der === undefined) throw new DerError('missing time');
-  const text = readIa5(der);
   const long = der.tag === tag.generalizedTime;
   if (!long && der.tag !== tag.utcTime) throw new DerError('not a time');
-  const match = (long ? /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/ : /^(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/).exec(text);
-  if (match === null) throw new DerError('time form');
-  const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = match.slice(1).map(Number);
+  const { content } = der;
+  const yearDigits = long ? 4 : 2;
+  if (content.length !== yearDigits + 11 || content[yearDigits + 10] !== 0x5a) throw new DerError('time form');
+  const pair = (at: number) => 10 * digit(content[at]) + digit(content[at + 1]);
+  const year = long ? 100 * pair(0) + pair(2) : pair(0);
+  const [month, day] = [pair(yearDigits), pair(yearDigits + 2)];
+  const [hour, minute, second] = [pair(yearDigits + 4), pair(yearDigits + 6), pair(yearDigits + 8)];
   const full = long ? year : year + (year >= 50 ? 1900 : 2000);
   const at = Date.UTC(full, month - 1, day, hour, minute, second);
   const back = new Date(at);
   if (back.getUTCMonth() !== month - 1 || back.getUTCDate() !== day || hour > 23 || minute > 59 || second > 59)
     throw new DerError('no such time');
   return at;
+}
+
+function digit(byte = 0): number {
+  if (byte < 0x30 || byte > 0x39) throw new DerError('time form');
+  return byte - 0x30;
 }

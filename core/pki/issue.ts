@@ -1,8 +1,8 @@
-import { createHash, type KeyObject, randomBytes, sign } from 'node:crypto';
+import { hash, type KeyObject, randomBytes, sign } from 'node:crypto';
 import { MeshError } from '../errors.ts';
 import { clusterSan, formatSpiffeId, type SpiffeId } from '../model/index.ts';
 import { type Certificate, parseCertificate } from './certificate.ts';
-import { bits, bool, context, contextBytes, encode, type Node, octets, oidNode, raw, seq, set, time, unsigned, utf8 } from './der-write.ts';
+import { bits, bool, context, contextBytes, octets, oidNode, seq, set, time, unsigned, utf8 } from './der-write.ts';
 import { signingAlgorithm, spkiOf } from './keys.ts';
 import { oid } from './oids.ts';
 import { serialFor } from './serial.ts';
@@ -42,7 +42,7 @@ export function issueIntermediate(
   lifetimeMs: number,
 ): Certificate {
   return issue({
-    issuerName: raw(root.certificate.subject),
+    issuerName: root.certificate.subject,
     subject: distinguishedName(signerName(cluster, trustDomain)),
     spki,
     signer: root.key,
@@ -87,21 +87,14 @@ export function issueLeafWithNames(
   serial?: Uint8Array,
 ): Certificate {
   return issue({
-    issuerName: raw(issuer.certificate.subject),
+    issuerName: issuer.certificate.subject,
     subject: seq(),
     spki,
     ...(serial === undefined ? {} : { serial }),
     signer: issuer.key,
     notBefore: Math.max(now - backdateMs, issuer.certificate.notBefore),
     notAfter: Math.min(now + lifetimeMs, issuer.certificate.notAfter),
-    extensions: [
-      extension(oid.basicConstraints, true, seq()),
-      keyUsage(0x80, 7),
-      extension(oid.extendedKeyUsage, false, seq(oidNode(oid.serverAuth), oidNode(oid.clientAuth))),
-      subjectAltName(names),
-      subjectKeyId(spki),
-      authorityKeyId(issuer.certificate.spki),
-    ],
+    extensions: [...leafUse, subjectAltName(names), subjectKeyId(spki), authorityKeyId(issuer.certificate.spki)],
   });
 }
 
@@ -113,11 +106,11 @@ export function issueLeafWithNames(
 export function anchorOf(intermediate: Certificate): Certificate {
   const { subject, spki, notBefore, notAfter, extensions } = intermediate;
   return issue({
-    issuerName: raw(subject),
-    subject: raw(subject),
+    issuerName: subject,
+    subject,
     spki,
     signer: 'nobody',
-    serial: createHash('sha256').update(intermediate.der).digest().subarray(0, 16),
+    serial: hash('sha256', intermediate.der, 'buffer').subarray(0, 16),
     notBefore,
     notAfter,
     extensions: [
@@ -152,19 +145,19 @@ const signerName = (cluster: string, trustDomain: string) => `${cluster} of ${tr
 
 /** DER of the name under which a cluster's intermediate issues: what a root signed, so no cluster can choose another's. */
 export function intermediateName(cluster: string, trustDomain: string): Buffer {
-  return encode(distinguishedName(signerName(cluster, trustDomain)));
+  return distinguishedName(signerName(cluster, trustDomain));
 }
 
 interface Content {
-  readonly issuerName: Node;
-  readonly subject: Node;
+  readonly issuerName: Uint8Array;
+  readonly subject: Uint8Array;
   readonly spki: Uint8Array;
   readonly signer: KeyObject | 'nobody';
   /** 16 bytes. Default: random ones. */
   readonly serial?: Uint8Array;
   readonly notBefore: number;
   readonly notAfter: number;
-  readonly extensions: readonly Node[];
+  readonly extensions: readonly Uint8Array[];
 }
 
 function issue(content: Content): Certificate {
@@ -173,7 +166,7 @@ function issue(content: Content): Certificate {
   if (form === undefined)
     throw new MeshError('IDENTITY_INVALID', 'the signing key is neither RSA of 2048 bits or more nor P-256, P-384 or P-521');
   // RFC 4055 §5 wants NULL parameters for RSA, RFC 5758 §3.2 none for ECDSA.
-  const algorithm = form.oid === oid.rsaSha256 ? seq(oidNode(form.oid), raw(Buffer.of(5, 0))) : seq(oidNode(form.oid));
+  const algorithm = form.oid === oid.rsaSha256 ? seq(oidNode(form.oid), Buffer.of(5, 0)) : seq(oidNode(form.oid));
   const tbs = seq(
     context(0, unsigned(Buffer.of(2))),
     unsigned(positive(content.serial ?? randomBytes(16))),
@@ -181,12 +174,11 @@ function issue(content: Content): Certificate {
     content.issuerName,
     seq(time(content.notBefore), time(content.notAfter)),
     content.subject,
-    raw(content.spki),
+    content.spki,
     context(3, seq(...content.extensions)),
   );
-  const signature =
-    signer === 'nobody' ? encode(seq(unsigned(Buffer.of(1)), unsigned(Buffer.of(1)))) : sign(form.digest, encode(tbs), signer);
-  const parsed = parseCertificate(encode(seq(tbs, algorithm, bits(signature))));
+  const signature = signer === 'nobody' ? seq(unsigned(Buffer.of(1)), unsigned(Buffer.of(1))) : sign(form.digest, tbs, signer);
+  const parsed = parseCertificate(seq(tbs, algorithm, bits(signature)));
   if (!parsed.ok) throw new Error(`issued a certificate that does not parse: ${parsed.violations[0]?.message}`);
   return parsed.value;
 }
@@ -198,29 +190,36 @@ function positive(bytes: Uint8Array): Buffer {
   return serial;
 }
 
-function distinguishedName(commonName: string): Node {
+function distinguishedName(commonName: string): Buffer {
   const attribute = (id: string, value: string) => set(seq(oidNode(id), utf8(value)));
   return seq(attribute(oid.organization, 'Isthmus'), attribute(oid.commonName, commonName.slice(0, 64)));
 }
 
-function extension(id: string, critical: boolean, value: Node): Node {
-  return critical ? seq(oidNode(id), bool(true), octets(encode(value))) : seq(oidNode(id), octets(encode(value)));
+function extension(id: string, critical: boolean, value: Uint8Array): Buffer {
+  return critical ? seq(oidNode(id), bool(true), octets(value)) : seq(oidNode(id), octets(value));
 }
 
-function basicConstraints(ca: boolean, pathLength?: number): Node {
+function basicConstraints(ca: boolean, pathLength?: number): Buffer {
   const length = pathLength === undefined ? [] : [unsigned(Buffer.of(pathLength))];
   return extension(oid.basicConstraints, true, seq(bool(ca), ...length));
 }
 
-function keyUsage(mask: number, unused: number): Node {
+function keyUsage(mask: number, unused: number): Buffer {
   return extension(oid.keyUsage, true, bits(Buffer.of(mask), unused));
 }
 
-function nameConstraint(dnsName: string): Node {
+/** What every SVID is for. */
+const leafUse = [
+  extension(oid.basicConstraints, true, seq()),
+  keyUsage(0x80, 7),
+  extension(oid.extendedKeyUsage, false, seq(oidNode(oid.serverAuth), oidNode(oid.clientAuth))),
+];
+
+function nameConstraint(dnsName: string): Buffer {
   return extension(oid.nameConstraints, true, seq(context(0, seq(contextBytes(2, Buffer.from(dnsName, 'latin1'))))));
 }
 
-function subjectAltName(names: { readonly uris: readonly string[]; readonly dns: readonly string[] }): Node {
+function subjectAltName(names: { readonly uris: readonly string[]; readonly dns: readonly string[] }): Buffer {
   return extension(
     oid.subjectAltName,
     true,
@@ -233,14 +232,14 @@ function subjectAltName(names: { readonly uris: readonly string[]; readonly dns:
 
 /** RFC 7093 method 1: the leftmost 160 bits of SHA-256 over the key. */
 function keyId(spki: Uint8Array): Buffer {
-  return createHash('sha256').update(spki).digest().subarray(0, 20);
+  return hash('sha256', spki, 'buffer').subarray(0, 20);
 }
 
-function subjectKeyId(spki: Uint8Array): Node {
+function subjectKeyId(spki: Uint8Array): Buffer {
   return extension(oid.subjectKeyIdentifier, false, octets(keyId(spki)));
 }
 
 /** `own`: how the issuer's certificate names its key, which one made elsewhere does in its own way. */
-function authorityKeyId(issuerSpki: Uint8Array, own?: Buffer): Node {
+function authorityKeyId(issuerSpki: Uint8Array, own?: Buffer): Buffer {
   return extension(oid.authorityKeyIdentifier, false, seq(contextBytes(0, own ?? keyId(issuerSpki))));
 }

@@ -41,3 +41,30 @@ export function signatureForm(
       return undefined;
   }
 }
+
+/** The content of an OBJECT IDENTIFIER (X.690 §8.19). RangeError for what is none. */
+export function encodeOid(id: string): Buffer {
+  const known = encoded.get(id);
+  if (known !== undefined) return known;
+  const [first = Number.NaN, second = Number.NaN, ...rest] = id.split('.').map(Number);
+  const arcs = [first * 40 + second, ...rest];
+  if (!arcs.every(Number.isSafeInteger)) throw new RangeError(`${id} is no object identifier`);
+  return Buffer.from(arcs.flatMap(base128));
+}
+
+/** Most significant group first, each but the last with its high bit set. */
+function base128(arc: number): number[] {
+  const groups = [arc % 128];
+  for (let left = Math.floor(arc / 128); left > 0; left = Math.floor(left / 128)) groups.unshift(0x80 | (left % 128));
+  return groups;
+}
+
+/** Those of above are in every certificate, and are made and read many thousand times a second. */
+const encoded = new Map<string, Buffer>();
+for (const id of Object.values(oid)) encoded.set(id, encodeOid(id));
+const names = new Map([...encoded].map(([id, bytes]) => [bytes.toString('latin1'), id]));
+
+/** The identifier with this content where it is one of `oid`. */
+export function knownOid(content: Buffer): string | undefined {
+  return names.get(content.toString('latin1'));
+}

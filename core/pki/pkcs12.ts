@@ -1,8 +1,8 @@
 import { createHash, createHmac, type KeyObject, randomBytes } from 'node:crypto';
-import { context, encode, type Node, octets, oidNode, raw, seq, set, unsigned } from './der-write.ts';
+import { bmp, context, octets, oidNode, seq, set, unsigned } from './der-write.ts';
 
 /**
- * PKCS#12 (RFC 7292) as current Java and OpenSSL read it. node-forge's writer knows RSA keys alone, so what is left of it is its DER: the key is
+ * PKCS#12 (RFC 7292) as current Java and OpenSSL read it. node-forge's writer knows RSA keys alone: here the key is
  * encrypted by node:crypto (PBES2, AES-256-CBC), the whole is authenticated by HMAC-SHA-256. Certificates are no secret and stay in the clear.
  */
 const ids = {
@@ -42,8 +42,8 @@ export function pkcs12KeyStore({ key, chain, alias }: KeyStore, password: string
         .digest(),
     ),
   );
-  const name = attribute(ids.friendlyName, bmpString(alias));
-  const keyBag = seq(oidNode(ids.shroudedKeyBag), context(0, raw(shrouded)), set(name, id));
+  const name = attribute(ids.friendlyName, bmp(utf16(alias)));
+  const keyBag = seq(oidNode(ids.shroudedKeyBag), context(0, shrouded), set(name, id));
   const certificates = chain.map((der, at) => certificateBag(der, at === 0 ? [name, id] : []));
   return pfx([seq(...certificates), seq(keyBag)], password);
 }
@@ -54,41 +54,36 @@ export function pkcs12TrustStore(
   password: string,
 ): Buffer {
   const bags = entries.map(({ alias, certificate }) =>
-    certificateBag(certificate, [attribute(ids.friendlyName, bmpString(alias)), attribute(ids.javaTrusted, oidNode(ids.anyUsage))]),
+    certificateBag(certificate, [attribute(ids.friendlyName, bmp(utf16(alias))), attribute(ids.javaTrusted, oidNode(ids.anyUsage))]),
   );
   return pfx([seq(...bags)], password);
 }
 
-function certificateBag(der: Uint8Array, attributes: readonly Node[]): Node {
+function certificateBag(der: Uint8Array, attributes: readonly Uint8Array[]): Buffer {
   const value = seq(oidNode(ids.x509Certificate), context(0, octets(der)));
   return seq(oidNode(ids.certBag), context(0, value), ...(attributes.length === 0 ? [] : [set(...attributes)]));
 }
 
-function pfx(contents: readonly Node[], password: string): Buffer {
-  const safe = encode(seq(...contents.map((each) => dataContent(encode(each)))));
+function pfx(contents: readonly Uint8Array[], password: string): Buffer {
+  const safe = seq(...contents.map(dataContent));
   const salt = randomBytes(20);
   const mac = createHmac('sha256', macKey(password, salt)).update(safe).digest();
-  const digest = seq(seq(oidNode(ids.sha256), raw(Buffer.from([5, 0]))), octets(mac));
-  return encode(seq(integer(3), dataContent(safe), seq(digest, octets(salt), integer(macIterations))));
+  const digest = seq(seq(oidNode(ids.sha256), Buffer.from([5, 0])), octets(mac));
+  return seq(integer(3), dataContent(safe), seq(digest, octets(salt), integer(macIterations)));
 }
 
-function dataContent(bytes: Uint8Array): Node {
+function dataContent(bytes: Uint8Array): Buffer {
   return seq(oidNode(ids.data), context(0, octets(bytes)));
 }
 
-function attribute(id: string, value: Node): Node {
+function attribute(id: string, value: Uint8Array): Buffer {
   return seq(oidNode(id), set(value));
 }
 
-function integer(value: number): Node {
+function integer(value: number): Buffer {
   const bytes = Buffer.alloc(4);
   bytes.writeUInt32BE(value);
   return unsigned(bytes);
-}
-
-function bmpString(text: string): Node {
-  const bytes = utf16(text);
-  return raw(Buffer.concat([Buffer.from([0x1e, bytes.length]), bytes]));
 }
 
 function utf16(text: string): Buffer {
