@@ -7,6 +7,7 @@ import { createRefusals, type RefusalReason, type Refusals } from '../telemetry/
 import type { Attestor, Grant } from './attestor/contract.ts';
 import type { Authority } from './authority.ts';
 import type { Ledger } from './ledger.ts';
+import type { Stored } from './record.ts';
 import { idOf, refusalOf, type SvidHolder, standingGrant } from './standing-grant.ts';
 
 export interface IssuanceOptions {
@@ -89,7 +90,7 @@ export class Issuance {
     const request = this.#request(csr, (detail) => refuse('bad-csr', detail));
     const { authority } = this.#options;
     const gone = 'this SVID cannot be renewed: attest again';
-    const grant = await standingGrant({ ...this.#options, trustDomain: authority.trustDomain }, caller, gone, refuse);
+    const { grant, stored } = await standingGrant({ ...this.#options, trustDomain: authority.trustDomain }, caller, gone, refuse);
     const foreign =
       request.requestedUris.find((uri) => uri !== own) ??
       request.requestedDns.find((dns) => dns !== clusterSan(authority.cluster, authority.trustDomain));
@@ -97,7 +98,7 @@ export class Issuance {
       refuse('wrong-name', 'asks for another identity', { asked: foreign.slice(0, 256) });
       throw new MeshError('PERMISSION_DENIED', 'the request asks for another identity than the one held');
     }
-    return this.#issue(grant, request.spki);
+    return this.#issue(grant, request.spki, stored);
   }
 
   #request(csr: Uint8Array, refused: (detail: string) => void) {
@@ -108,11 +109,11 @@ export class Issuance {
     throw new MeshError('CONFIG_INVALID', message);
   }
 
-  async #issue(grant: Grant, spki: Buffer): Promise<IssuedSvid> {
+  async #issue(grant: Grant, spki: Buffer, stored?: Stored<Grant>): Promise<IssuedSvid> {
     const { authority } = this.#options;
     const spiffeId = idOf(grant, authority.trustDomain);
     const { chain, leaf, issuer } = authority.issueSvid(spki, spiffeId, this.#options.svidTtlMs);
-    await this.#options.ledger.recordIssued(grant.id, leaf.serial, leaf.notAfter, issuer);
+    await this.#options.ledger.recordIssued(grant.id, leaf.serial, leaf.notAfter, issuer, stored);
     const { serial, notAfter } = leaf;
     this.#options.log.info(
       { spiffeId: formatSpiffeId(spiffeId), instance: grant.instance, proof: grant.proof, serial, notAfter },

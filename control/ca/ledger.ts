@@ -56,10 +56,15 @@ export class Ledger {
 
   /** The grant that an SVID was issued on; undefined for one that was not issued here, or whose grant is revoked. */
   async grantOfSerial(serial: string): Promise<Grant | undefined> {
+    return (await this.storedGrantOfSerial(serial))?.value;
+  }
+
+  /** The same, as it lies in the store. */
+  async storedGrantOfSerial(serial: string): Promise<Stored<Grant> | undefined> {
     const issued = await getRecord<IssuedRecord>(this.#store, ledgerKeys.issued(serial));
     if (issued === undefined) return undefined;
     const grant = await this.grant(issued.value.grant);
-    return grant === undefined || grant.value.revoked ? undefined : grant.value;
+    return grant === undefined || grant.value.revoked ? undefined : grant;
   }
 
   /** The same, revoked or not. */
@@ -79,10 +84,13 @@ export class Ledger {
     return live.map((entry) => entry.key.slice(issuedPrefix.length)).sort();
   }
 
-  /** Durable before the SVID is handed out. MeshError PERMISSION_DENIED when the grant was revoked meanwhile. */
-  async recordIssued(grantId: string, serial: string, notAfter: number, issuer?: string): Promise<void> {
+  /**
+   * Durable before the SVID is handed out. MeshError PERMISSION_DENIED when the grant was revoked meanwhile. `known`: the grant as it was read
+   * just now, which saves reading it again; whether it has changed since is for the store to say.
+   */
+  async recordIssued(grantId: string, serial: string, notAfter: number, issuer?: string, known?: Stored<Grant>): Promise<void> {
     for (let attempt = 0; attempt < 8; attempt++) {
-      const grant = await this.grant(grantId);
+      const grant = attempt === 0 && known !== undefined ? known : await this.grant(grantId);
       if (grant === undefined || grant.value.revoked) throw new MeshError('PERMISSION_DENIED', 'the right to this identity was revoked');
       const { succeeded } = await this.#store.txn({
         if: [{ key: ledgerKeys.grant(grantId), modRevision: grant.modRevision }],

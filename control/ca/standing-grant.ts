@@ -3,6 +3,7 @@ import { formatSpiffeId, type SpiffeId } from '../../core/model/index.ts';
 import type { RefusalReason } from '../telemetry/index.ts';
 import type { AttestationVerdict, Attestor, Grant } from './attestor/contract.ts';
 import type { Ledger } from './ledger.ts';
+import type { Stored } from './record.ts';
 
 /** Who asks, as its SVID proved. */
 export interface SvidHolder {
@@ -16,6 +17,12 @@ export interface GrantSources {
   readonly trustDomain: string;
 }
 
+export interface StandingGrant {
+  readonly grant: Grant;
+  /** The same as it was read just now; absent where the attestor has changed it since. */
+  readonly stored?: Stored<Grant> | undefined;
+}
+
 /**
  * The grant that the caller's SVID goes back to, as its attestor judges it now. MeshErrors whose message may be sent: IDENTITY_INVALID with `gone` where
  * there is none (any more), and as the attestor refuses. Why is said to `refuse` alone.
@@ -25,8 +32,9 @@ export async function standingGrant(
   caller: SvidHolder,
   gone: string,
   refuse: (reason: RefusalReason, detail: string) => void,
-): Promise<Grant> {
-  const grant = await ledger.grantOfSerial(caller.serial);
+): Promise<StandingGrant> {
+  const stored = await ledger.storedGrantOfSerial(caller.serial);
+  const grant = stored?.value;
   if (grant === undefined || formatSpiffeId(idOf(grant, trustDomain)) !== formatSpiffeId(caller.spiffeId)) {
     refuse('not-issued-here', 'not issued here, or revoked');
     throw new MeshError('IDENTITY_INVALID', gone);
@@ -37,7 +45,7 @@ export async function standingGrant(
     throw new MeshError('IDENTITY_INVALID', gone);
   }
   const again = (await attestor.judgeAgain?.(grant)) ?? { ok: true, grant };
-  if (again.ok) return again.grant;
+  if (again.ok) return again.grant === grant ? { grant, stored } : { grant: again.grant };
   refuse(again.why, again.reason);
   throw refusalOf(again);
 }

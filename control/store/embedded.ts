@@ -4,6 +4,7 @@ import { MeshError } from '../../core/errors.ts';
 import type { Lease, Store, StoredEntry, Txn, TxnResult, WatchBatch } from '../../core/store.ts';
 import { checkKey, checkLeaseTtl, checkTxn } from './check-txn.ts';
 import { Committer } from './committer.ts';
+import { GroupReads } from './group-reads.ts';
 import { History, type HistoryLimits } from './history.ts';
 import { LeaseClock } from './lease-clock.ts';
 import { corrupt, openLevel, storeError } from './level-file.ts';
@@ -32,6 +33,7 @@ class EmbeddedStore implements Store {
   readonly #dir: string;
   readonly #history: History;
   readonly #committer: Committer;
+  readonly #reads: GroupReads;
   readonly #leases: LeaseClock;
 
   constructor(options: EmbeddedStoreOptions, opened: Awaited<ReturnType<typeof openLevel>>) {
@@ -40,6 +42,7 @@ class EmbeddedStore implements Store {
     const start = opened.state.revision === 1 ? 0 : opened.state.revision;
     this.#history = new History(start, options.history ?? { batches: 10_000, bytes: 16 * 1024 * 1024 });
     this.#committer = new Committer(options.dir, options.clock, opened, this.#history, (state) => this.#leases.adopt(state.leases));
+    this.#reads = new GroupReads(() => this.#committer.database());
     this.#leases = new LeaseClock(options.clock, (id) => this.#endLease(id));
     this.#leases.adopt(opened.state.leases);
     this.#leases.start();
@@ -47,9 +50,8 @@ class EmbeddedStore implements Store {
 
   async get(key: string): Promise<StoredEntry | undefined> {
     checkKey(key);
-    const db = await this.#committer.database();
     try {
-      const bytes = await db.get(entryPrefix + key);
+      const bytes = await this.#reads.get(entryPrefix + key);
       return bytes === undefined ? undefined : this.#decode(key, bytes);
     } catch (error) {
       throw storeError(this.#dir, error);

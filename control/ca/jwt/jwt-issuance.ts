@@ -58,7 +58,7 @@ export class JwtIssuance {
       refuse('malformed', fault);
       throw new MeshError('CONFIG_INVALID', fault);
     }
-    const grant = await standingGrant(this.#options, caller, 'no token is signed on this SVID: attest again', refuse);
+    const { grant } = await standingGrant(this.#options, caller, 'no token is signed on this SVID: attest again', refuse);
     const key = keys.signing();
     if (key === undefined)
       throw new MeshError('IDENTITY_INVALID', 'no key for JWT-SVIDs is in its time: see the log of the control plane', { retryable: true });
