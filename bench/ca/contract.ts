@@ -13,15 +13,18 @@ export interface CaControlReady {
   readonly token: string;
 }
 
-/** `usage`: what the process has used, after a collection of its garbage. */
-export type CaControlOrder = 'usage';
+/** `usage`: all of it, after a collection of its garbage. `cost`: what costs nothing to say. */
+export type CaControlOrder = 'usage' | 'cost';
 
-export interface CaControlUsage {
+export interface CaControlCost {
   /** µs of CPU since it began, all threads. */
   readonly cpuUs: number;
+  /** SVIDs issued since it began. */
+  readonly issued: number;
+}
+
+export interface CaControlUsage extends CaControlCost {
   readonly rssBytes: number;
   /** Registrations that are not expired. */
   readonly registered: number;
-  /** SVIDs issued since it began. */
-  readonly issued: number;
 }

@@ -13,7 +13,7 @@ import { systemClock } from '../../core/system-clock.ts';
 import { IdentityService, RegistrationService } from '../../core/xds/gen/isthmus/agent/v1/agent.ts';
 import { createVmSource } from '../../registries/vm/index.ts';
 import { cluster, trustDomain } from '../bench-pki.ts';
-import type { CaControlBrief, CaControlReady, CaControlUsage } from './contract.ts';
+import type { CaControlBrief, CaControlCost, CaControlOrder, CaControlReady, CaControlUsage } from './contract.ts';
 
 const day = 86_400_000;
 const ttlMs = 15_000;
@@ -54,11 +54,15 @@ export async function serveCaControl(): Promise<void> {
   catalog.addSource(createVmSource(store, deps), { claims: ['*/*'], runtime: 'vm' });
   await front.start(stop.signal);
   const background = [presence.keep(clock, log, stop.signal), liveness.run(stop.signal)];
-  process.on('message', async () => {
-    globalThis.gc?.();
+  const cost = (): CaControlCost => {
     const { user, system } = process.cpuUsage();
+    return { cpuUs: user + system, issued };
+  };
+  process.on('message', async (order: CaControlOrder) => {
+    if (order === 'cost') return void process.send?.(cost());
+    globalThis.gc?.();
     const registered = (await instances.list()).filter(({ record }) => !record.expired).length;
-    process.send?.({ cpuUs: user + system, rssBytes: process.memoryUsage.rss(), registered, issued } satisfies CaControlUsage);
+    process.send?.({ ...cost(), rssBytes: process.memoryUsage.rss(), registered } satisfies CaControlUsage);
   });
   const claims = { role: 'workload', namespace: 'shop', serviceAccount: 'orders', addresses: [] } as const;
   const services = [{ namespace: 'shop', name: 'orders', ports: [80] }];

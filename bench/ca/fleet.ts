@@ -18,6 +18,9 @@ import { IdentityClient } from '../../core/xds/gen/isthmus/agent/v1/agent.ts';
 const atOnce = 24;
 const callMs = 20_000;
 
+/** What a renewal goes over. */
+export type RenewalOver = 'a standing connection' | 'one of its own';
+
 interface Simulated {
   readonly identity: ObtainedIdentity;
   readonly registration: InstanceRegistration;
@@ -70,14 +73,27 @@ export class Fleet {
     this.#stop.abort();
   }
 
-  /** Until it is answered, by a connection of its own, as agents do it. */
-  async #renew(agent: Simulated | undefined): Promise<void> {
+  /** All of them, one renewal after the other, for `ms`. */
+  async renewing(ms: number, over: RenewalOver): Promise<void> {
+    const end = performance.now() + ms;
+    await Promise.all(
+      this.#agents.map(async (agent) => {
+        const standing = over === 'a standing connection' ? clientOf(agent) : undefined;
+        try {
+          while (performance.now() < end) await this.#renew(agent, standing);
+        } finally {
+          standing?.close();
+        }
+      }),
+    );
+  }
+
+  /** Until it is answered; by a connection of its own, as agents do it, where none is given. */
+  async #renew(agent: Simulated | undefined, standing?: IdentityClient): Promise<void> {
     if (agent === undefined) return;
-    const { identity } = agent;
     const { signal } = this.#stop;
-    const channel = controlChannel(identity, { cluster: identity.current().cluster, now: () => systemClock.now() });
     for (;;) {
-      const client = new IdentityClient(identity.token.addresses[0] ?? '', channel.credentials, channel.options);
+      const client = standing ?? clientOf(agent);
       try {
         await unary(client.renew.bind(client), { csr: createCsr(generateKey()) }, callMs, signal);
         return;
@@ -85,7 +101,7 @@ export class Fleet {
         if (!(error instanceof MeshError && error.retryable)) throw error;
         await systemClock.sleep(200, signal);
       } finally {
-        client.close();
+        if (client !== standing) client.close();
       }
     }
   }
@@ -117,4 +133,9 @@ export class Fleet {
     });
     this.#agents.push({ identity, registration });
   }
+}
+
+function clientOf({ identity }: Simulated): IdentityClient {
+  const { credentials, options } = controlChannel(identity, { cluster: identity.current().cluster, now: () => systemClock.now() });
+  return new IdentityClient(identity.token.addresses[0] ?? '', credentials, options);
 }

@@ -1,6 +1,6 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import type { CaControlBrief, CaControlReady, CaControlUsage } from './contract.ts';
+import type { CaControlBrief, CaControlCost, CaControlOrder, CaControlReady, CaControlUsage } from './contract.ts';
 
 /** The argument with which main serves in place of measuring. */
 export const caControlArgument = 'ca-control-process';
@@ -9,6 +9,7 @@ const patienceMs = 120_000;
 /** A control plane in a process of its own, so that its memory and CPU are its own. */
 export interface CaControl extends CaControlReady {
   usage(): Promise<CaControlUsage>;
+  cost(): Promise<CaControlCost>;
   /** As a crash does it. */
   kill(): Promise<void>;
   stop(): Promise<void>;
@@ -18,10 +19,10 @@ export async function startCaControl(brief: CaControlBrief): Promise<CaControl> 
   const [, main = ''] = process.argv;
   const child = fork(main, [caControlArgument], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], execArgv: ['--expose-gc'] });
   const exited = once(child, 'exit');
-  const ask = async (order: unknown): Promise<unknown> => {
+  const ask = async (order: CaControlBrief | CaControlOrder): Promise<unknown> => {
     const signal = AbortSignal.timeout(patienceMs);
     const answered = once(child, 'message', { signal });
-    child.send(order as object);
+    child.send(order);
     const first = await Promise.race([answered, exited.then(() => undefined)]);
     if (first === undefined) throw new Error('the control plane under test ended before it answered');
     return first[0];
@@ -36,6 +37,7 @@ export async function startCaControl(brief: CaControlBrief): Promise<CaControl> 
   return {
     ...ready,
     usage: () => ask('usage') as Promise<CaControlUsage>,
+    cost: () => ask('cost') as Promise<CaControlCost>,
     kill: () => end(() => child.kill('SIGKILL')),
     stop: () => end(() => (child.connected ? child.disconnect() : child.kill())),
   };

@@ -1,6 +1,7 @@
 import type { BenchCase } from '../bench-case.ts';
 import { agent } from './agent.ts';
-import { caAgents, caRenew } from './ca.ts';
+import { caAgents } from './ca-agents.ts';
+import { caRenew } from './ca-renew.ts';
 import { catalog } from './catalog.ts';
 import { gatewayHttp, gatewayPassthrough } from './gateway.ts';
 import { routing } from './routing.ts';

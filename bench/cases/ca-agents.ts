@@ -1,0 +1,57 @@
+import { join } from 'node:path';
+import { systemClock } from '../../core/system-clock.ts';
+import type { BenchCase, BenchRun } from '../bench-case.ts';
+import { withFolder } from '../bench-pki.ts';
+import { Fleet } from '../ca/fleet.ts';
+import { startCaControl } from '../ca/start-control.ts';
+import { figureOf } from '../measure.ts';
+import { type CaseReport, caseReport } from '../report.ts';
+
+const goalBytes = 150 * 1024;
+const goalBackMs = 90_000;
+
+export const caAgents: BenchCase = {
+  name: 'ca-agents',
+  about: '10,000 agents held by one control plane over gRPC (--quick: 500): memory, CPU, and the way back after it was killed',
+  run: (bench) => withFolder((dir) => agents(dir, bench)),
+};
+
+/** What is there before the first of those that count: code that has run, pools that have grown. */
+const warmUp = 50;
+
+async function agents(dir: string, bench: BenchRun): Promise<readonly CaseReport[]> {
+  const many = bench.roundMs < 1_000 ? 500 : 10_000;
+  const steadyMs = bench.roundMs * 10;
+  const fleet = new Fleet(join(dir, 'agents'));
+  let control = await startCaControl({ dir: join(dir, 'control'), agents: many, port: 0 });
+  try {
+    const address = `127.0.0.1:${control.port}`;
+    await fleet.join(warmUp, control.token, address);
+    const before = await control.usage();
+    const begun = performance.now();
+    await fleet.join(many - warmUp, control.token, address);
+    bench.note(`${many} agents had joined after ${Math.round(performance.now() - begun)} ms.`);
+    await systemClock.sleep(steadyMs);
+    const held = await control.usage();
+    await systemClock.sleep(steadyMs);
+    const later = await control.usage();
+    await control.kill();
+    const killed = performance.now();
+    control = await startCaControl({ dir: join(dir, 'control'), agents: 1, port: control.port });
+    await fleet.backAndRenewed();
+    const backMs = performance.now() - killed;
+    const one = (name: string, unit: string, value: number, goal?: { text: string; met: (ours: number) => boolean }) =>
+      caseReport({ name, unit, better: 'less', ours: figureOf([value]), ...(goal === undefined ? {} : { goal }) });
+    return [
+      one(`memory per agent, ${many} agents`, 'bytes', (held.rssBytes - before.rssBytes) / (many - warmUp), {
+        text: `≤ ${goalBytes.toLocaleString('en')} bytes`,
+        met: (bytes) => bytes <= goalBytes,
+      }),
+      one(`heartbeats of ${many} agents`, 'CPU ms/s', (later.cpuUs - held.cpuUs) / steadyMs),
+      one(`all ${many} back and renewed after a kill`, 'ms', backMs, { text: `< ${goalBackMs} ms`, met: (ms) => ms < goalBackMs }),
+    ];
+  } finally {
+    fleet.stop();
+    await control.stop();
+  }
+}
