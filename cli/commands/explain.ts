@@ -20,9 +20,10 @@ export function addExplain(program: Command, io: Io): void {
   apiLeaf(program, 'explain', 'what happens when SRC calls DST, decision by decision', [
     'explain default/web default/payments',
     'explain vm-1 payments.default.mesh.internal:8080',
+    'explain spiffe://partner.example/ns/sales/sa/web default/payments',
     'explain default/web default/payments --method POST --path /refunds --header x-tenant=acme --jwt token.txt',
   ])
-    .argument('<src>', 'NAMESPACE/NAME of a service, or an instance')
+    .argument('<src>', 'NAMESPACE/NAME of a service, an instance, or the SPIFFE id of a caller of another trust domain')
     .argument('<dst>', 'NAMESPACE/NAME of a service, or its mesh name, with or without :PORT')
     .option('--method <method>', 'of one request that it is to be about; default GET, once anything is said of a request')
     .option('--path <path>', 'of that request; default /')

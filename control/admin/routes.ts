@@ -34,7 +34,8 @@ import { trafficRoute } from './traffic-route.ts';
 import { visibleDrift, visibleInstances, visibleServices, visibleStatus } from './visible.ts';
 
 const none = Type.Object({}, { additionalProperties: false });
-const party = Type.String({ minLength: 1, maxLength: 512 });
+/** A SPIFFE id may be that long. */
+const party = Type.String({ minLength: 1, maxLength: 2_048 });
 const inviteTtlMs = 15 * 60_000;
 
 /** Every route there is. */

@@ -106,9 +106,9 @@ export class FederatedDomain {
     }
   }
 
-  /** Looks now; one at a time. Rejects with what requestBundle says, or PROTOCOL_ERROR for a bundle that is refused. */
+  /** Looks now, into `bundleFile` where that is all there is; one at a time. Rejects with what requestBundle says, PROTOCOL_ERROR for a bundle that is refused, CONFIG_INVALID for a file. */
   refresh(signal: AbortSignal): Promise<void> {
-    this.#asked ??= this.#fetch(signal)
+    this.#asked ??= (this.spec.bundleEndpoint === undefined ? this.#readAgain() : this.#fetch(signal))
       .then(
         () => {
           this.#failures = 0;
@@ -116,7 +116,7 @@ export class FederatedDomain {
         },
         (error: unknown) => {
           const fault = toMeshError(error, 'UPSTREAM_UNREACHABLE');
-          if (!signal.aborted) this.#fail(fault);
+          if (!signal.aborted && this.spec.bundleEndpoint !== undefined) this.#fail(fault);
           throw fault;
         },
       )
@@ -126,11 +126,17 @@ export class FederatedDomain {
     return this.#asked;
   }
 
+  /** What is wrong with the file is counted there. */
+  async #readAgain(): Promise<void> {
+    const before = this.#failures;
+    await this.load();
+    if (this.#failures > before) throw new MeshError('CONFIG_INVALID', this.#error ?? 'bundleFile cannot be read');
+  }
+
   async #fetch(signal: AbortSignal): Promise<void> {
     const { trustDomain, bundleEndpoint: endpoint } = this.spec;
     const { clock } = this.#options;
-    if (endpoint === undefined)
-      throw new MeshError('CONFIG_INVALID', `${trustDomain} has no bundleEndpoint: change its bundleFile instead`);
+    if (endpoint === undefined) return;
     const known = this.#known;
     const { etag = '', seed = '' } = known?.kept ?? {};
     const trust = known?.trust ?? bundleOf(trustDomain, []);

@@ -80,6 +80,16 @@ export interface SourceSelector {
 export interface ClusterPolicy {
   readonly traffic?: ClusterTraffic;
   readonly locality?: LocalityPolicy;
+  /** The servers are of another trust domain, and known by their ids; absent: of the mesh, or of none. */
+  readonly foreign?: ForeignServers;
+}
+
+export interface ForeignServers {
+  readonly trustDomain: string;
+  /** Any of these SPIFFE ids, all of that trust domain. */
+  readonly uriSans: readonly string[];
+  /** As its own mesh calls the service; empty: it has no name of its own. */
+  readonly host: string;
 }
 
 export interface CompiledGateway {

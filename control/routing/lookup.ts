@@ -120,6 +120,12 @@ export class Lookup {
     return this.#ask<ShiftObject>(`shifts@${key}`).sort(olderFirst)[0];
   }
 
+  /** How the service is called outside: the first of its own names that is no pattern; empty: there is none. */
+  entryHost(service: MergedService): string {
+    const hosts = this.#ask<EntryObject>(`entries@${service.key}`).flatMap((entry) => entry.spec.hosts);
+    return hosts.find((host) => !host.startsWith('*'))?.toLowerCase() ?? '';
+  }
+
   /** What the ServiceEntries that make a service say its certificates hold. */
   subjectAltNames(service: MergedService): readonly string[] {
     return this.#ask<EntryObject>(`entries@${service.key}`).flatMap((entry) => entry.spec.subjectAltNames);

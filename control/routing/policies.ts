@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { DestinationPolicy } from '../../core/config/index.ts';
+import { parseWorkloadId } from '../../core/model/index.ts';
 import { compareText, type MergedService } from '../catalog/index.ts';
-import type { CallerTraffic, ClusterPolicy, Finding, Subset } from './contract.ts';
+import type { CallerTraffic, ClusterPolicy, Finding, ForeignServers, Subset } from './contract.ts';
 import type { Lookup, Matched } from './lookup.ts';
 import { findingOf, type HealthObject, objectName, type RuleObject, type ShiftObject } from './objects.ts';
 import { callersApart, type Effective, effectiveRules } from './rule-path.ts';
@@ -20,6 +21,7 @@ export function compilePolicies(service: MergedService, lookup: Lookup): Compile
     service,
     checks: lookup.healthChecks(service),
     names: lookup.subjectAltNames(service),
+    host: lookup.entryHost(service),
     shift: lookup.shift(service.key),
   };
   const general = effectiveRules(service, lookup);
@@ -40,11 +42,13 @@ interface Said {
   readonly service: MergedService;
   readonly checks: readonly Matched<HealthObject>[];
   readonly names: readonly string[];
+  readonly host: string;
   readonly shift: ShiftObject | undefined;
 }
 
 /** Several rules for one host are one: the oldest that has a policy gives it, and of subsets of one name the oldest counts. */
-function compileEffective({ service, checks, names, shift }: Said, { whole, all }: Effective): CallerTraffic {
+function compileEffective({ service, checks, names, host, shift }: Said, { whole, all }: Effective): CallerTraffic {
+  const foreign = foreignServers(names, host);
   const policy = policyOf(whole);
   const subsets = new Map<string, Subset>();
   for (const rule of all) {
@@ -54,13 +58,13 @@ function compileEffective({ service, checks, names, shift }: Said, { whole, all 
       subsets.set(subset.name, {
         name: subset.name,
         labels: subset.labels,
-        policies: byPort(service, (port) =>
+        policies: byPort(service, foreign, (port) =>
           withNames(withCheck(merge(merge({}, of, port), subset.policy, port), checks, port, subset.name), names),
         ),
       });
     }
   }
-  const policies = byPort(service, (port) => withNames(withCheck(merge({}, policy, port), checks, port, ''), names));
+  const policies = byPort(service, foreign, (port) => withNames(withCheck(merge({}, policy, port), checks, port, ''), names));
   for (const subset of shift === undefined ? [] : shiftSubsets(shift, policies)) subsets.set(subset.name, subset);
   return { rules: whole.map(objectName), subsets: [...subsets.values()].sort((a, b) => compareText(a.name, b.name)), policies };
 }
@@ -69,12 +73,23 @@ function policyOf(whole: readonly RuleObject[]): DestinationPolicy | undefined {
   return whole.find((rule) => hasPolicy(rule.spec.policy))?.spec.policy;
 }
 
-function byPort(service: MergedService, policyOf: (port: number) => PortPolicy): ReadonlyMap<number, ClusterPolicy> {
+function byPort(
+  service: MergedService,
+  foreign: ForeignServers | undefined,
+  policyOf: (port: number) => PortPolicy,
+): ReadonlyMap<number, ClusterPolicy> {
   const found = new Map<number, ClusterPolicy>();
   for (const { port } of service.ports) {
     const { locality, ...traffic } = policyOf(port);
     const said = Object.keys(traffic).length > 0;
-    if (said || locality !== undefined) found.set(port, { ...(said ? { traffic } : {}), ...(locality === undefined ? {} : { locality }) });
+    // Whoever says TLS of its own says whom it believes.
+    const expects = traffic.tls === undefined && foreign !== undefined;
+    if (!said && locality === undefined && !expects) continue;
+    found.set(port, {
+      ...(said ? { traffic } : {}),
+      ...(locality === undefined ? {} : { locality }),
+      ...(expects ? { foreign } : {}),
+    });
   }
   return found;
 }
@@ -127,6 +142,14 @@ function withCheck(policy: PortPolicy, checks: readonly Matched<HealthObject>[],
 function withNames(policy: PortPolicy, subjectAltNames: readonly string[]): PortPolicy {
   const { tls } = policy;
   return tls === undefined || tls.subjectAltNames.length > 0 ? policy : { ...policy, tls: { ...tls, subjectAltNames } };
+}
+
+/** Undefined: they are no ids of one trust domain, as of entries that mean one service and disagree. */
+function foreignServers(names: readonly string[], host: string): ForeignServers | undefined {
+  const ids = names.map((name) => parseWorkloadId(name)?.trustDomain);
+  const [trustDomain] = ids;
+  if (trustDomain === undefined || ids.some((each) => each !== trustDomain)) return undefined;
+  return { trustDomain, uriSans: [...new Set(names)].sort(), host };
 }
 
 /** What a policy of its own is by Istio's defaults, save that answers in a row count for nothing. */

@@ -103,9 +103,10 @@ function forGateway(service: MergedService, context: BuildContext): readonly Res
   const traffic = inputs.traffic.service(service.key);
   const targets = targetsOf(service, context);
   const { view } = inputs;
-  const site = { cluster: view.cluster, network: client.network, host };
+  const { trustDomain } = inputs.trust;
+  const site = { cluster: view.cluster, network: client.network, host, trustDomain };
   const led = service.ports.flatMap((port) => gatewayRoutes(service, port, targets, site));
-  const through = { ...site, view, trustDomain: inputs.trust.trustDomain };
+  const through = { ...site, view };
   const tunnelled = service.ports.flatMap((port) => tunnelRoutes(service, port, targets, through));
   const routed = [...led, ...siteAliases(led, view, site), ...tunnelled];
   const listeners = service.ports.flatMap((port) => originate(service, port, host, traffic, inputs));

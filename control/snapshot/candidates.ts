@@ -45,7 +45,9 @@ export interface Asked {
 /** On the client's own network. Endpoints of one workload are expected to present the same: said once, they share it. */
 export function directCandidates(endpoints: readonly CatalogEndpoint[], asked: Asked, unhealthy: boolean): readonly Candidate[] {
   const known = new Map<string, TlsIr>();
+  const foreign = foreignTls(asked);
   const tlsOf = (e: CatalogEndpoint): TlsIr | undefined => {
+    if (foreign !== undefined) return foreign;
     if (e.tlsMode !== 'mesh') return undefined;
     const id = `${e.cluster} ${e.identityNamespace} ${e.serviceAccount}`;
     // No subset: nobody on the way has to choose by it, and endpoints need not know of subsets.
@@ -56,7 +58,7 @@ export function directCandidates(endpoints: readonly CatalogEndpoint[], asked: A
   const { name } = asked.port;
   const own = asked.place.view.cluster;
   return endpoints.map((e) => {
-    const door = asked.plain === true && e.cluster === own ? e.plain?.[name] : undefined;
+    const door = asked.plain === true && foreign === undefined && e.cluster === own ? e.plain?.[name] : undefined;
     if (door !== undefined) return directCandidate(e, { address: door.address, port: door.port }, undefined, unhealthy);
     return directCandidate(e, { address: e.address, port: e.ports[name] ?? 0 }, tlsOf(e), unhealthy);
   });
@@ -80,6 +82,8 @@ type RemoteGroup = readonly [CatalogEndpoint, ...CatalogEndpoint[]];
 
 /** On other networks: one for each gateway address and mTLS end. Without a gateway of its network an endpoint has none. */
 export function remoteCandidates(endpoints: readonly CatalogEndpoint[], asked: Asked): readonly Candidate[] {
+  // A gateway would take their part, and they know nothing of it.
+  if (foreignTls(asked) !== undefined) return [];
   return groupRemote(endpoints).flatMap((group) =>
     group[0].tunnel === undefined ? gatewayCandidates(group, asked) : tunnelCandidates(group, asked),
   );
@@ -199,6 +203,16 @@ function commonLabels(endpoints: readonly CatalogEndpoint[]): Readonly<Record<st
   const [first, ...rest] = endpoints;
   if (first === undefined) return {};
   return Object.fromEntries(Object.entries(first.labels).filter(([key, value]) => rest.every((e) => e.labels[key] === value)));
+}
+
+/** Undefined: who answers is of the mesh, or of nobody. */
+function foreignTls({ port, target, place }: Asked): TlsIr | undefined {
+  const foreign = target.policies?.get(port.port)?.foreign;
+  if (foreign === undefined || foreign.trustDomain === place.trustDomain) return undefined;
+  const { trustDomain, uriSans, host } = foreign;
+  // As callers of its own mesh ask for it, should it be one of ours or Istio's.
+  const sni = host === '' ? '' : sniName({ port: port.port, subset: '', host });
+  return { sni, uriSans, clusterSan: '', trustDomain };
 }
 
 function workloadTls({ service, port, place }: Asked, workloads: readonly CatalogEndpoint[], cluster: string, subset: string): TlsIr {

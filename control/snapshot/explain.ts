@@ -13,6 +13,7 @@ import { type Caller, callerOf } from '../policy/index.ts';
 import { assignEndpoints, selectable } from './assign-endpoints.ts';
 import { callsInTheClear } from './build-service.ts';
 import { clientPlace } from './client-place.ts';
+import { sayForeignCaller, sayForeignServers } from './explain-foreign.ts';
 import { sayMtls } from './explain-mtls.ts';
 import { sayRule } from './explain-rule.ts';
 import { findSubject, type Subject } from './explain-subject.ts';
@@ -80,6 +81,10 @@ function decide(inputs: SnapshotInputs, { src, dst, request }: Question, say: Sa
   const counted = service.endpoints.map((e) => `${e.key} ${e.runtime} ${e.health}${e.state === 'stale' ? ' stale' : ''} on ${e.network}`);
   say('endpoints', usable.length > 0 ? 'ok' : 'failed', `${usable.length} of ${service.endpoints.length} endpoints take traffic`, counted);
   if (usable.length === 0) return 'unreachable';
+  if (src.startsWith('spiffe://')) {
+    const who = sayForeignCaller(inputs, src, say);
+    return who === undefined ? 'unknown' : sayRule(inputs, { service, port, who, plaintext: false, request }, say);
+  }
   const caller = findCaller(inputs, src, say);
   if (caller === undefined) return 'unknown';
   if (caller.sidecar && !saySidecar(inputs, service, caller, say)) return 'unreachable';
@@ -97,6 +102,8 @@ function decide(inputs: SnapshotInputs, { src, dst, request }: Question, say: Sa
   const near = caller.locality === '' ? [] : [`caller in ${caller.locality}`];
   const lines = [...near, ...priorityLines(reached), ...reached.endpoints.map(endpointLine)];
   say('gateway', 'ok', `${cluster} goes to ${best.length} address(es) first`, lines);
+  const abroad = sayForeignServers(inputs, best, caller.who, say);
+  if (abroad !== undefined) return abroad;
   const plaintext = best.every((e) => e.tls === undefined);
   return sayRule(inputs, { service, port, who: caller.who, plaintext, request }, say);
 }
@@ -109,7 +116,9 @@ function firstTried({ endpoints }: AssignmentIr): readonly EndpointIr[] {
 
 function endpointLine(e: EndpointIr): string {
   const way = e.viaGateway ? ` gateway of ${e.network}` : ' direct';
-  const proof = e.tls === undefined ? ' plaintext' : ` mTLS as ${e.tls.uriSans.join(' or ')}`;
+  const { uriSans = [], trustDomain } = e.tls ?? {};
+  const of = trustDomain === undefined ? '' : ` of trust domain ${trustDomain}`;
+  const proof = e.tls === undefined ? ' plaintext' : ` mTLS as ${uriSans.join(' or ')}${of}`;
   return `${e.address}:${e.port} priority ${e.priority} weight ${e.weight}${way}${proof}${e.unhealthy === true ? ' unhealthy' : ''}`;
 }
 

@@ -13,6 +13,8 @@ export interface GatewayPlace {
   readonly cluster: string;
   readonly network: NetworkId;
   readonly host: string;
+  /** The mesh's own. */
+  readonly trustDomain: string;
 }
 
 /** What a gateway takes from other networks: this cluster's endpoints on its own network, and nothing else. */
@@ -30,7 +32,14 @@ interface Local extends GatewayPlace {
   readonly mesh: boolean;
 }
 
+function isForeign({ policies }: SubsetTarget, { port }: ServicePort, { trustDomain }: GatewayPlace): boolean {
+  const foreign = policies?.get(port)?.foreign;
+  return foreign !== undefined && foreign.trustDomain !== trustDomain;
+}
+
 function oneRoute(service: MergedService, port: ServicePort, target: SubsetTarget, whose: Local): readonly Resource[] {
+  // In the clear, on behalf of whoever calls, it is nothing that they would take.
+  if (!whose.mesh && isForeign(target, port, whose)) return [];
   // The route stands while all of them are down, so that callers learn "no healthy endpoint" and not "no such service".
   if (!service.endpoints.some((e) => isLocal(e, port, target, whose))) return [];
   const asked = { port: port.port, subset: whose.mesh ? target.name : gatewaySubsetOf(target.name), host: whose.host };

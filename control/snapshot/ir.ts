@@ -153,8 +153,10 @@ export interface TlsIr {
   readonly sni: string;
   /** Any of these, sorted. */
   readonly uriSans: readonly string[];
-  /** And this. */
+  /** And this; empty where it is of another trust domain. */
   readonly clusterSan: string;
+  /** Of that other trust domain: verified against its bundle alone. */
+  readonly trustDomain?: string;
 }
 
 export interface BundleIr {

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { isDnsLabel, parseSniName, parseSpiffeId } from '../model/index.ts';
+import { isDnsLabel, parseSniName, parseSpiffeId, parseWorkloadId } from '../model/index.ts';
 import type { Violation } from '../validate.ts';
 import type { Bundle, Cluster, Endpoint, Listener, LoadAssignment, Route } from './gen/isthmus/native/v1/native.ts';
 import { Route_Mode } from './gen/isthmus/native/v1/native.ts';
@@ -86,11 +86,14 @@ function checkEndpoint(endpoint: Endpoint, path: string, report: Report): void {
   if (!isPort(endpoint.port)) report(`${path}.port`, 'must be 1-65535');
   if (endpoint.viaGateway && endpoint.tls === undefined) report(`${path}.tls`, 'must be set: no plaintext across networks');
   if (endpoint.tls === undefined) return;
-  if (endpoint.tls.clusterSan === '') report(`${path}.tls.clusterSan`, 'must name the cluster that the server proves');
+  const { clusterSan, trustDomain = '' } = endpoint.tls;
+  if ((clusterSan === '') === (trustDomain === ''))
+    report(`${path}.tls.clusterSan`, 'must name the cluster that the server proves, unless it is of another trust domain');
   // Without a URI SAN any workload of that cluster could answer.
   if (endpoint.tls.uriSans.length === 0) report(`${path}.tls.uriSans`, 'must name whom to expect');
   for (const [i, san] of endpoint.tls.uriSans.entries()) {
-    if (parseSpiffeId(san) === undefined) report(`${path}.tls.uriSans[${i}]`, 'must be a SPIFFE id');
+    if (trustDomain === '' ? parseSpiffeId(san) === undefined : parseWorkloadId(san)?.trustDomain !== trustDomain)
+      report(`${path}.tls.uriSans[${i}]`, 'must be a SPIFFE id of that trust domain');
   }
 }
 

@@ -5,7 +5,7 @@ import type { CalledEndpoint, ClusterTable } from '../engine/index.ts';
 /** Connections with one key may serve each other's requests: as whom we came, where to, and how it was proven. */
 export function routeKey(identity: string, { name, traffic }: ClusterTable, { address, port, tls, caller }: CalledEndpoint): string {
   const outside = tls === undefined && traffic?.tls !== undefined ? textOf(traffic.tls) : '';
-  return `${identity} ${name} ${address}:${port} ${tls?.sni ?? ''} ${tls?.clusterSan ?? ''} ${tls?.uriSans.join() ?? ''}${outside}${caller === undefined ? '' : `\n${caller.id}`}`;
+  return `${identity} ${name} ${address}:${port} ${tls?.sni ?? ''} ${tls?.clusterSan ?? ''}${tls?.trustDomain ?? ''} ${tls?.uriSans.join() ?? ''}${outside}${caller === undefined ? '' : `\n${caller.id}`}`;
 }
 
 /** Without the one caller whose connections these are, if they are one's. */

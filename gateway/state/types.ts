@@ -162,8 +162,10 @@ export interface UpstreamTls {
   readonly sni: string;
   /** Any of these SPIFFE ids; never empty. */
   readonly uriSans: readonly string[];
-  /** And this DNS SAN; never empty. */
+  /** And this DNS SAN; empty where `trustDomain` is not, and nowhere else. */
   readonly clusterSan: string;
+  /** It is of this other trust domain, and verified against its bundle alone. Absent or empty: of the mesh's own. */
+  readonly trustDomain?: string | undefined;
 }
 
 export interface AuthzState {

@@ -5,6 +5,7 @@ import {
   ClusterLoadAssignment,
   clusterBundleSecretName,
   edsCluster,
+  federatedBundleSecretName,
   isHttp,
   Listener,
   loadAssignment,
@@ -30,7 +31,10 @@ export function translate(resources: readonly Resource[], context: DialectContex
     if (is(resource, 'endpoints')) return [assignment(resource)];
     if (is(resource, 'cluster')) return cluster(resource, resources);
     if (is(resource, 'listener')) return originate(resource, resources, context);
-    if (is(resource, 'bundle')) return resource.value.federated === true ? [] : secrets(resource, resources);
+    if (is(resource, 'bundle')) {
+      const { federated, roots } = resource.value;
+      return federated === true ? [secret(federatedBundleSecretName(resource.name), roots)] : secrets(resource, resources);
+    }
     return [];
   });
 }

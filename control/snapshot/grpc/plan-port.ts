@@ -46,6 +46,8 @@ export function planPort(cluster: ClusterIr, endpoints: readonly EndpointIr[], a
 
 /** What drains keeps its calls when it is left out, and nothing of a weight or of health can be said of an endpoint. */
 function takesConnections(e: EndpointIr): boolean {
+  // Its clients believe the mesh's own authorities alone.
+  if (e.tls?.trustDomain !== undefined) return false;
   return !e.draining && e.unhealthy !== true && e.weight > 0 && (e.tls === undefined || e.tls.uriSans.length > 0);
 }
 

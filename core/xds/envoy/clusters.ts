@@ -14,7 +14,7 @@ import { plaintextGroup, socketAddress, type TlsGroup } from './endpoints.ts';
 import { healthCheck } from './health-checks.ts';
 import { proxyLimits } from './limits.ts';
 import { balancing } from './load-balancing.ts';
-import { bundleSecretName, clusterBundleSecretName } from './names.ts';
+import { bundleSecretName, clusterBundleSecretName, federatedBundleSecretName } from './names.ts';
 import { outsideTls } from './outside-tls.ts';
 import { circuitBreakers, defaultOutliers, outlierDetection } from './overload.ts';
 import { gatewayConnectTimeoutMs, gatewayOutliers, spread } from './through-gateways.ts';
@@ -48,7 +48,7 @@ export function edsCluster(spec: MeshCluster): Cluster {
   const matches = groups.map((group) => ({
     name: group.id,
     match: { tls: group.id },
-    transportSocket: upstreamTls({ sni: group.sni, uriSans: group.uriSans, trust: clusterBundleSecretName(group.cluster), alpn }),
+    transportSocket: upstreamTls({ sni: group.sni, uriSans: group.uriSans, trust: anchorsOf(group), alpn }),
   }));
   return Cluster.create({
     ...balanced({ ...spec, traffic }, protocol, viaGateways),
@@ -61,6 +61,11 @@ export function edsCluster(spec: MeshCluster): Cluster {
     transportSocketMatches: [...matches, plaintext(traffic.tls, alpn)],
     transportSocket: upstreamTls({ sni: '', uriSans: [nobody], trust: bundleSecretName, alpn: [] }),
   });
+}
+
+/** Those of another trust domain prove themselves by its authorities; a secret that nobody has fails every handshake. */
+function anchorsOf({ cluster, trustDomain }: TlsGroup): string {
+  return trustDomain === undefined ? clusterBundleSecretName(cluster) : federatedBundleSecretName(trustDomain);
 }
 
 /** Where a gateway takes what came for its own network: bytes go on as they are. `assignment`: the name of its endpoints. */

@@ -10,6 +10,8 @@ import { LbEndpoint, LocalityLbEndpoints } from '../gen/envoy/config/endpoint/v3
 export interface EndpointTls {
   readonly sni: string;
   readonly uriSans: readonly string[];
+  /** Of another trust domain than the mesh's; absent: of its own. */
+  readonly trustDomain?: string;
 }
 
 /** One place to connect to, as the intermediate representation has it. */
@@ -51,10 +53,11 @@ export const plaintextGroup = 'plaintext';
 function groupOf({ tls, cluster }: MeshEndpoint): TlsGroup | undefined {
   if (tls === undefined) return undefined;
   const id = createHash('sha256')
-    .update(JSON.stringify([tls.sni, tls.uriSans, cluster]))
+    .update(JSON.stringify([tls.sni, tls.uriSans, cluster, ...(tls.trustDomain === undefined ? [] : [tls.trustDomain])]))
     .digest('hex')
     .slice(0, 16);
-  return { id, cluster, sni: tls.sni, uriSans: tls.uriSans };
+  const { sni, uriSans, trustDomain } = tls;
+  return { id, cluster, sni, uriSans, ...(trustDomain === undefined ? {} : { trustDomain }) };
 }
 
 /** Distinct, in an order that does not depend on that of the endpoints. */

@@ -32,6 +32,7 @@ export {
   clusterBundleSecretName,
   controlBundleSecretName,
   controlClusterName,
+  federatedBundleSecretName,
   gatewayListenerName,
   internalHopName,
   svidSecretName,

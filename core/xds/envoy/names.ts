@@ -14,6 +14,10 @@ export const bundleSecretName = 'bundle';
 export function clusterBundleSecretName(cluster: string): string {
   return `${bundleSecretName}|${cluster}`;
 }
+/** The authorities of another trust domain, over ADS, for who connects to servers of it. No cluster's name has a slash. */
+export function federatedBundleSecretName(trustDomain: string): string {
+  return `${bundleSecretName}|spiffe://${trustDomain}`;
+}
 /** Listener and xDS cluster of a gateway, in memory, between the end of mTLS and plain TCP endpoints. */
 export const internalHopName = 'authorized';
 /** The one listener of an east-west gateway. */

@@ -4,7 +4,7 @@ import { toMeshError } from '../../../core/errors.ts';
 import { proxyHeader } from '../../../core/proxy-protocol.ts';
 import type { OutsideTls } from '../../../core/traffic/index.ts';
 import type { Deadlines, Timed } from '../../deadlines.ts';
-import type { EndpointState } from '../../state/types.ts';
+import type { EndpointState, UpstreamTls } from '../../state/types.ts';
 import type { DialRequest, DialResult, EngineOptions, EngineTables } from '../contract.ts';
 import type { OutsideContexts } from './outside-contexts.ts';
 import { originateOutside } from './outside-tls.ts';
@@ -76,6 +76,11 @@ async function secured(
   by: OutsideTls | undefined,
 ): Promise<Extract<DialResult, { ok: true }> | { readonly ok: false; readonly reason: string }> {
   if (endpoint.tls !== undefined) {
+    const stranger = strangerFault(endpoint.tls, tables);
+    if (stranger !== undefined) {
+      socket.destroy();
+      return { ok: false, reason: stranger };
+    }
     const context = contexts.get(tables.svid, tables.trust);
     return originateTls(socket, endpoint.tls, {
       context,
@@ -92,6 +97,12 @@ async function secured(
     socket.destroy();
     return { ok: false, reason: toMeshError(error).message };
   }
+}
+
+/** Why nobody of its trust domain can be verified here; undefined: somebody can, or it is of the mesh's own. */
+function strangerFault({ trustDomain = '' }: UpstreamTls, { trust }: EngineTables): string | undefined {
+  if (trustDomain === '' || trust.others?.some((other) => other.trustDomain === trustDomain) === true) return undefined;
+  return `no bundle of the trust domain ${trustDomain} is known here: name it in a FederatedTrustDomain, and see isthmus federation list`;
 }
 
 function isAborted(signal: AbortSignal | undefined): boolean {

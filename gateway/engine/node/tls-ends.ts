@@ -26,11 +26,14 @@ export interface OriginateRequest extends Verification {
 
 /** The client's end, on a connected socket. The caller holds the deadline: it destroys the socket. */
 export function originateTls(transport: Socket, tls: UpstreamTls, request: OriginateRequest): Promise<TlsEnd> {
-  return settleTls(transport, request, { uriSans: tls.uriSans, clusterSan: tls.clusterSan }, (ready, note) => {
+  const { uriSans, clusterSan, trustDomain = '' } = tls;
+  // Ids of another trust domain are proven by its own authorities and by nobody else's: see verifyPeer.
+  const expect: PeerExpectation = trustDomain === '' ? { uriSans, clusterSan } : { uriSans };
+  return settleTls(transport, request, expect, (ready, note) => {
     const secure = connect({
       socket: transport,
       secureContext: request.context,
-      servername: tls.sni,
+      ...(tls.sni === '' ? {} : { servername: tls.sni }),
       // The server is verified in settleTls, before a byte is sent to it.
       rejectUnauthorized: false,
       checkServerIdentity: () => undefined,

@@ -1,14 +1,17 @@
 import assert from 'node:assert/strict';
+import type { KeyObject } from 'node:crypto';
 import { once } from 'node:events';
-import type { Socket } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { afterEach, describe, test } from 'node:test';
-import { connect as connectTls } from 'node:tls';
+import { connect as connectTls, createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
 import type { AuthzRule } from '../../../core/authz/index.ts';
 import { makeSvid, type Svid } from '../../../core/identity/index.ts';
+import { certificatesToPem, keyToPem } from '../../../core/pki/index.ts';
 import { systemClock } from '../../../core/system-clock.ts';
 import type { ConnectionReport, EngineTables } from '../../../gateway/engine/contract.ts';
 import { helloMessage, inRecords } from '../../support/client-hello-bytes.ts';
+import { ForeignDomain } from '../../support/foreign-domain.ts';
 import { MeshPki } from '../../support/mesh-pki.ts';
 import { deadPort, readAll } from '../../support/mesh-sockets.ts';
 import { until } from '../../support/until.ts';
@@ -170,6 +173,79 @@ export function borderSuite(name: string, make: MakeEngine): void {
         assert.equal((await lastReport(i + 1)).reason, 'upstream-tls', what);
       }
       assert.equal(got, 0);
+    });
+
+    test('a server of another trust domain is who it should be by that domain’s bundle alone, is shown our SVID, and nobody without a bundle', async () => {
+      harness = new EngineHarness(make);
+      const partner = await ForeignDomain.create('partner.test');
+      const third = await ForeignDomain.create('third.test');
+      const wanted = 'spiffe://partner.test/pay/ments';
+      let got = 0;
+      const callers: string[] = [];
+      const serve = async (leaf: { readonly chain: readonly Buffer[]; readonly key: KeyObject }) => {
+        const options = { cert: certificatesToPem(leaf.chain), key: keyToPem(leaf.key), requestCert: true, rejectUnauthorized: false };
+        const server = createTlsServer(options, (socket) => {
+          callers.push(socket.getPeerX509Certificate()?.subjectAltName ?? '');
+          socket.on('error', () => undefined);
+          socket.on('data', (chunk: Buffer) => {
+            got += chunk.length;
+            socket.end('hello');
+          });
+        });
+        server.listen(0, '127.0.0.1');
+        await once(server, 'listening');
+        servers.push(server);
+        return (server.address() as AddressInfo).port;
+      };
+      const servers: TlsServer[] = [];
+      const others = [partner.bundle, third.bundle];
+      const tls = { sni: 'payments.partner.test', uriSans: [wanted], clusterSan: '', trustDomain: 'partner.test' };
+      harness.apply({ plain: plain(), trust: { ...harness.bundle, others } });
+      const port = await harness.listenPlain();
+      const call = async (server: number, demanded: NonNullable<ReturnType<typeof endpoint>['tls']> = tls) => {
+        harness.endpoints(endpoint(server, { tls: demanded }));
+        const client = await harness.sockets.connect(port);
+        client.end('secret');
+        return readAll(client).then(String, () => 'refused');
+      };
+      try {
+        const right = await serve(await partner.leaf({ uris: [wanted] }));
+        assert.equal(await call(right), 'hello');
+        assert.deepEqual(callers, [`URI:spiffe://mesh.test/ns/shop/sa/orders, DNS:east.cluster.mesh.test`]);
+        assert.equal(await call(await serve(await partner.leaf({ uris: [wanted] }, await partner.signer({ pathLength: 0 })))), 'hello');
+        assert.equal(await call(right, { ...tls, sni: '' }), 'hello');
+        got = 0;
+        const own = harness.pki.forged('east', { uris: [wanted], dns: ['east.cluster.mesh.test'] });
+        const wrong: readonly [string, number, typeof tls?][] = [
+          ['another identity of it', await serve(await partner.leaf({ uris: ['spiffe://partner.test/pay/other'] }))],
+          ['one that is longer', await serve(await partner.leaf({ uris: [`${wanted}/more`] }))],
+          ['two identities', await serve(await partner.leaf({ uris: [wanted, 'spiffe://partner.test/x'] }))],
+          ['its name by our authority', await serve(own)],
+          ['its name by a third authority', await serve(await third.leaf({ uris: [wanted] }))],
+          ['our name by its authority', await serve(await partner.leaf({ uris: ['spiffe://mesh.test/ns/shop/sa/orders'] }))],
+          [
+            'its name by another root of the same domain',
+            await serve(await (await ForeignDomain.create('partner.test')).leaf({ uris: [wanted] })),
+          ],
+          ['an expired one', await serve(await partner.leaf({ uris: [wanted], notAfter: new Date(Date.now() - 1_000).getTime() }))],
+          ['the mesh’s own server', await serve({ chain: harness.server.chainDer, key: harness.server.key })],
+          ['a foreign server where one of ours is meant', right, { ...harness.target, trustDomain: '' }],
+          ['a foreign server where one of a cluster is meant', right, { ...tls, clusterSan: 'east.cluster.mesh.test', trustDomain: '' }],
+        ];
+        const before = harness.reports.length;
+        for (const [i, [what, server, demanded]] of wrong.entries()) {
+          assert.equal(await call(server, demanded), 'refused', what);
+          assert.equal((await lastReport(before + i + 1)).reason, 'upstream-tls', what);
+        }
+        harness.apply({ trust: { ...harness.bundle, others: [third.bundle] } });
+        assert.equal(await call(right), 'refused');
+        const { reason, detail } = await lastReport(before + wrong.length + 1);
+        assert.equal(reason, 'upstream-tls');
+        assert.match(detail ?? '', /no bundle of the trust domain partner\.test is known here: name it in a FederatedTrustDomain/);
+        assert.equal(got, 0, 'and nobody of them was told anything');
+      } finally {
+        for (const server of servers) server.close();
+      }
     });
 
     test('authorisation by principal, namespace and cluster; DENY wins; nobody without a rule', async () => {

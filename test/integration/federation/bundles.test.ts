@@ -205,3 +205,26 @@ test('our endpoint serves our bundle to the other side, by its SVID and by a cer
   ]);
   await assert.rejects(running.domains.refresh('mesh.test'), /IDENTITY|certificate/i);
 });
+
+test('a domain that has a bundle file alone is refreshed by reading it again, and fails only where the file is wrong', async (t) => {
+  const dir = await temporaryDir(t);
+  const [old, next] = [await ForeignDomain.create('partner.example'), await ForeignDomain.create('partner.example')];
+  const file = join(dir, 'partner.json');
+  await writeFile(file, documentOf(old.bundle, 1));
+  const running = await federation(t, dir);
+  await running.configure([{ trustDomain: 'partner.example', bundleFile: file, namespaces: ['*'] }]);
+  const refreshed = () => running.domains.refresh('partner.example');
+  const rootsOf = () => running.domains.bundles()[0]?.roots.map((root) => Buffer.from(root).toString('hex'));
+  const hex = (bundle: TrustBundle) => bundle.roots.map((root) => Buffer.from(root).toString('hex'));
+  assert.deepEqual([(await refreshed()).failures, running.refused], [0, []]);
+  await writeFile(file, documentOf(next.bundle, 2));
+  assert.equal((await refreshed()).failures, 0);
+  assert.deepEqual(rootsOf(), hex(next.bundle));
+  await writeFile(file, '{');
+  await assert.rejects(refreshed(), { code: 'CONFIG_INVALID', message: /bundleFile .* is not JSON/ });
+  assert.deepEqual([running.domains.status()[0]?.failures, running.refused.length], [1, 1]);
+  assert.deepEqual(rootsOf(), hex(next.bundle), 'the last good one stays');
+  await writeFile(file, documentOf(next.bundle, 2));
+  const { failures, error } = await refreshed();
+  assert.deepEqual([failures, error], [0, undefined]);
+});

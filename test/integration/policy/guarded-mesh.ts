@@ -25,7 +25,12 @@ export interface TestVm extends TestAgent {
   readonly toLegacy: number;
 }
 
-const trustDomain = 'mesh.example.org';
+export interface MeshNames {
+  /** Default mesh.example.org */
+  readonly trustDomain?: string;
+  /** Default mesh.internal */
+  readonly hostSuffix?: string;
+}
 
 /** A whole control plane on a folder of configuration, to which VMs join as they do anywhere. */
 export class GuardedMesh {
@@ -37,13 +42,16 @@ export class GuardedMesh {
   readonly #folder: string;
   readonly #sockets = new TestSockets();
 
-  private constructor(t: TestContext, folder: string) {
+  readonly #names: Required<MeshNames>;
+
+  private constructor(t: TestContext, folder: string, names: MeshNames) {
     this.#t = t;
+    this.#names = { trustDomain: 'mesh.example.org', hostSuffix: 'mesh.internal', ...names };
     this.#folder = folder;
   }
 
-  static async start(t: TestContext): Promise<GuardedMesh> {
-    const mesh = new GuardedMesh(t, await temporaryDir(t));
+  static async start(t: TestContext, names: MeshNames = {}): Promise<GuardedMesh> {
+    const mesh = new GuardedMesh(t, await temporaryDir(t), names);
     await mesh.#startControl();
     onEnd(t, () => mesh.#sockets.close());
     return mesh;
@@ -64,6 +72,11 @@ export class GuardedMesh {
     const path = join(this.#folder, name);
     await writeFile(path, text);
     return path;
+  }
+
+  /** What a command prints, into a file. */
+  async save(file: string, ...args: string[]): Promise<void> {
+    await writeFile(file, await this.cli(...args));
   }
 
   /** Writes or, without text, empties one file of the configuration. */
@@ -136,7 +149,10 @@ export class GuardedMesh {
       services: [{ namespace: 'shop', name, port, appPort: app.port, health, ...exposed }],
       outbound: {
         loopbackAddresses: false,
-        explicit: { 'orders.shop.mesh.internal:8080': local, 'legacy.shop.mesh.internal:80': toLegacy },
+        explicit: {
+          [`orders.shop.${this.#names.hostSuffix}:8080`]: local,
+          [`legacy.shop.${this.#names.hostSuffix}:80`]: toLegacy,
+        },
       },
     });
     return Object.assign(await runTestAgent(this.#t, options), { local, toLegacy });
@@ -160,6 +176,7 @@ export class GuardedMesh {
 
   /** One connection to the mTLS end of `orders` on `port`, or to that of `legacy`, kept open. */
   async connect(as: ObtainedIdentity, port: number, to: 'orders' | 'legacy' = 'orders'): Promise<MeshConnection> {
+    const { trustDomain } = this.#names;
     const ends = {
       orders: { sni: 'outbound_.8080_._.orders.shop.mesh.internal', id: 'ns/shop/sa/orders' },
       legacy: { sni: 'outbound_.80_.gateway_.legacy.shop.mesh.internal', id: 'ns/isthmus-system/sa/gateway' },
@@ -176,9 +193,10 @@ export class GuardedMesh {
 
   async #startControl(): Promise<void> {
     const folder = this.#folder;
+    const { trustDomain, hostSuffix } = this.#names;
     const [grpc, api] = [await deadPort(), await deadPort()];
     const spec = [
-      `cluster: east, trustDomain: ${trustDomain}, stateDir: ${folder}/state, identity: {rootDir: ${folder}/root}`,
+      `cluster: east, trustDomain: ${trustDomain}, hostSuffix: ${hostSuffix}, stateDir: ${folder}/state, identity: {rootDir: ${folder}/root}`,
       `grpc: {listen: '127.0.0.1:${grpc}', advertise: ['127.0.0.1:${grpc}']}`,
       `api: {listen: '127.0.0.1:${api}'}, health: {listen: '127.0.0.1:0'}`,
     ];

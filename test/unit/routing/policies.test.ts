@@ -3,7 +3,7 @@ import test from 'node:test';
 import type { DestinationPolicy, HealthCheckPolicySpec, TrafficObject } from '../../../core/config/index.ts';
 import type { HealthCheck, OutlierDetection } from '../../../core/traffic/index.ts';
 import { codes, meshService, modelOf } from '../../support/traffic-model.ts';
-import { destinationRule, subset } from '../../support/traffic-objects.ts';
+import { destinationRule, serviceEntry, subset } from '../../support/traffic-objects.ts';
 
 const pay = meshService('shop/pay', { 80: 'http', 9000: 'grpc' });
 const random = { type: 'random' } as const;
@@ -148,4 +148,30 @@ test('a success rate joins what is said of outliers, and a check from elsewhere 
   const rule = destinationRule('shop/r', 'pay', { policy: policy({ outlier: outlier(7) }) });
   const beside = traffic([object('rate', { successRate }), rule])?.policies;
   assert.deepEqual(beside?.get(80)?.traffic?.outlier, { ...outlier(7), successRate });
+});
+
+test('SPIFFE ids of one other trust domain in a ServiceEntry say who its servers are, unless a rule says TLS of its own', () => {
+  const bank = meshService('shop/bank', { 80: 'http', 443: 'tls' });
+  const [one, two] = ['spiffe://partner.test/a', 'spiffe://partner.test/b'];
+  const entry = (subjectAltNames: readonly string[], hosts = ['*.partner.test', 'Bank.partner.test']): TrafficObject => {
+    const made = serviceEntry('shop/bank', hosts);
+    return { ...made, spec: { ...made.spec, subjectAltNames } };
+  };
+  const policiesOf = (...objects: TrafficObject[]) => modelOf(objects, [bank]).service(bank.key)?.policies;
+  const foreign = { trustDomain: 'partner.test', uriSans: [one, two], host: 'bank.partner.test' };
+  for (const port of [80, 443]) assert.deepEqual(policiesOf(entry([two, one, one]))?.get(port), { foreign });
+  assert.equal(policiesOf(entry([one], ['*.partner.test']))?.get(80)?.foreign?.host, '');
+  for (const names of [[], ['bank.partner.test'], [one, 'bank.partner.test'], [one, 'spiffe://third.test/a']])
+    assert.equal(policiesOf(entry(names))?.get(80), undefined, names.join());
+  const tls = { mode: 'simple', sni: 'bank.partner.test', subjectAltNames: [] } as const;
+  const rule = destinationRule('shop/r', 'bank', { policy: policy({ tls }) });
+  assert.deepEqual(policiesOf(entry([one]), rule)?.get(80), { traffic: { tls: { ...tls, subjectAltNames: [one] } } });
+  const limits = destinationRule('shop/r', 'bank', { policy: policy({ connections }), subsets: [subset('v1')] });
+  assert.deepEqual(policiesOf(entry([one, two]), limits)?.get(80), { traffic: { connections }, foreign });
+  assert.deepEqual(
+    modelOf([entry([one, two]), limits], [bank])
+      .service(bank.key)
+      ?.subsets[0]?.policies.get(80)?.foreign,
+    foreign,
+  );
 });

@@ -113,3 +113,52 @@ test('of one request it is told which rule decides, and what would have to be ot
   assert.match(String(text), /^some requests are allowed: say --method/);
   assert.deepEqual(missing, [`allow ${readers} does not match: method is not known; path is not known`]);
 });
+
+test('a caller of another trust domain is explained by its SPIFFE id: whether anybody of it is believed, and which rule decides', () => {
+  const others = [{ trustDomain: 'partner.test', roots: [Buffer.from('root')] }];
+  const federated = [{ trustDomain: 'partner.test', namespaces: ['*'] }];
+  const anyone = { principals: [], notPrincipals: [], namespaces: [], notNamespaces: [], clusters: [] };
+  const letIn = (principal: string) =>
+    authorizationPolicies(
+      [
+        {
+          kind: 'AuthorizationPolicy',
+          name: 'partners',
+          namespace: 'shop',
+          spec: { selector: {}, action: 'ALLOW', rules: [{ from: [{ ...anyone, principals: [principal] }] }] },
+        },
+      ],
+      federated,
+    );
+  const told = (src: string, principal: string, known = others) => {
+    const base = inputsOf(viewOf([orders]), { policies: [...policies, letIn(principal)] });
+    return explain({ ...base, trust: { ...base.trust, others: known } }, src, 'shop/orders');
+  };
+  const teller = 'spiffe://partner.test/teller';
+  const allowed = told(teller, 'partner.test/teller');
+  assert.deepEqual(stages(allowed), ['name ok', 'service ok', 'endpoints ok', 'identity ok', 'rule ok']);
+  assert.equal(allowed.verdict, 'allowed');
+  assert.equal(told(teller, 'partner.test/other').verdict, 'denied');
+  assert.equal(told(teller, '*').verdict, 'denied', 'everybody is everybody of the mesh');
+  assert.match(told(teller, '*', []).summary, /no bundle of the trust domain partner\.test is known here/);
+  assert.match(told('spiffe://mesh.test/ns/shop/sa/orders', '*').summary, /is of this mesh/);
+  assert.match(told('spiffe://partner.test', '*').summary, /is no SPIFFE id of a workload/);
+});
+
+test('servers of another trust domain decide for themselves, and are nobody where their bundle is not known', () => {
+  const foreign = { trustDomain: 'partner.test', uriSans: ['spiffe://partner.test/bank'], host: '' };
+  const bank = serviceOf('bank', [{ instance: 'b', tlsMode: 'none' }]);
+  const traffic = trafficModel({ 'shop/bank': { policy: { foreign } } });
+  const base = inputsOf(viewOf([orders, bank]), { policies, traffic });
+  const others = [{ trustDomain: 'partner.test', roots: [Buffer.from('root')] }];
+  const known = explain({ ...base, trust: { ...base.trust, others } }, 'shop/orders', 'shop/bank');
+  assert.equal(known.verdict, 'allowed');
+  assert.match(
+    known.steps.at(-1)?.text ?? '',
+    /decided by partner\.test, to which the caller is spiffe:\/\/mesh\.test\/ns\/shop\/sa\/orders/,
+  );
+  assert.ok(known.steps.some(({ details }) => details.some((line) => /mTLS as spiffe:\/\/partner\.test\/bank of trust domain/.test(line))));
+  const unknown = explain(base, 'shop/orders', 'shop/bank');
+  assert.equal(unknown.verdict, 'unreachable');
+  assert.match(unknown.summary, /no bundle of the trust domain partner\.test is known here/);
+});

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import type { ServiceEntrySpec } from '../../../../core/config/index.ts';
+import { parseWorkloadId } from '../../../../core/model/index.ts';
 import { fields, oneOf } from '../../../../core/yaml/index.ts';
 import type { SpecContext } from '../../kinds/row.ts';
 import { across, listOf, present, type Report, type Written } from '../across.ts';
@@ -48,12 +49,15 @@ export const serviceEntrySchema = across(
     exportTo: z
       .array(noted(visibility, '* alone: who may call a service an AuthorizationPolicy says, and who knows of it a Sidecar'))
       .default([]),
-    subjectAltNames: z.array(noted(z.string().min(1), 'with tls of a DestinationRule that names none')).default([]),
+    subjectAltNames: z
+      .array(noted(z.string().min(1), 'SPIFFE ids: mTLS; others: with tls of a DestinationRule that names none'))
+      .default([]),
   }),
   (value, report) => {
     checkHosts(value, report);
     checkPorts(value, report);
     checkEndpoints(value, report);
+    checkNames(value, report);
     listOf(value['exportTo']).forEach((each, i) => {
       if (each !== '*') report(['exportTo', i], 'must be *: what a ServiceEntry names is a service that every namespace knows');
     });
@@ -111,6 +115,22 @@ function checkEndpoints(value: Written, report: Report): void {
     if (fixed && typeof at === 'string' && isIP(at) === 0)
       report(['endpoints', i, 'address'], 'must be an IP address with resolution STATIC; for a name write DNS');
   });
+}
+
+/** Who is expected by a SPIFFE id is verified by the bundle of its trust domain, and of that one alone. */
+function checkNames(value: Written, report: Report): void {
+  const names = listOf(value['subjectAltNames']).map(String);
+  const isUri = (name: string) => name.startsWith('spiffe://');
+  if (!names.some(isUri)) return;
+  const domains = new Set<string>();
+  names.forEach((name, i) => {
+    const id = parseWorkloadId(name);
+    if (id !== undefined) domains.add(id.trustDomain);
+    else if (isUri(name)) report(['subjectAltNames', i], 'must be spiffe://TRUST_DOMAIN/PATH, in full: patterns match nobody');
+    else report(['subjectAltNames', i], 'must not stand beside SPIFFE ids: a server is known by its id, or by other names');
+  });
+  if (domains.size > 1)
+    report(['subjectAltNames'], `must be of one trust domain, not of ${[...domains].join(' and ')}: make an entry for each`);
 }
 
 export function toServiceEntry(spec: z.output<typeof serviceEntrySchema>, { createdAt }: SpecContext): ServiceEntrySpec {
