@@ -7,9 +7,18 @@ import { test } from 'node:test';
 import { promisify } from 'node:util';
 import 'reflect-metadata';
 import * as peculiar from '@peculiar/x509';
-import { certificatesToPem, parseCertificate } from '../../core/pki/index.ts';
+import { formatBundle } from '../../control/federation/bundle-document.ts';
+import { BundleServer, FederatedDomains, OwnBundle } from '../../control/federation/index.ts';
+import { openEmbeddedStore } from '../../control/store/index.ts';
+import { keyIdOf, signJwtSvid, verifyJwtSvid } from '../../core/jwt/index.ts';
+import { silentLog } from '../../core/log.ts';
+import { certificatesToPem, generateKey, keyToPem, parseCertificate, spkiOf } from '../../core/pki/index.ts';
+import { systemClock } from '../../core/system-clock.ts';
 import { AgentPlane, agentOptions, runTestAgent } from '../support/agent-plane.ts';
 import { temporaryDir } from '../support/control-plane.ts';
+import { ForeignDomain } from '../support/foreign-domain.ts';
+import { MeshPki } from '../support/mesh-pki.ts';
+import { onEnd } from '../support/on-end.ts';
 import { until } from '../support/until.ts';
 import { SpiffeClient, type X509Update } from './spiffe/client.ts';
 
@@ -117,4 +126,74 @@ test('openssl verifies what is served, and three libraries read the same in ever
     assert.equal(said, node.subjectAltName ?? '');
     assert.deepEqual(ours.value.spki, node.publicKey.export({ type: 'spki', format: 'der' }));
   }
+});
+
+test('go-spiffe fetches our bundle from whom it authenticates, verifies our tokens by it, and serves one that is taken with its keys', async (t) => {
+  const dir = await temporaryDir(t);
+  await chmod(dir, 0o755);
+  const pki = new MeshPki();
+  const client = await SpiffeClient.open(t);
+  const store = await openEmbeddedStore({ dir: join(dir, 'store'), clock: systemClock });
+  onEnd(t, () => store.close());
+  const [key, other] = [generateKey(), generateKey()];
+  const jwtKey = (of: typeof key) => ({ keyId: keyIdOf(spkiOf(of)) ?? '', publicKey: spkiOf(of) });
+  const common = { store, clock: systemClock, refreshHintMs: 60_000, bundle: () => pki.bundle };
+  const own = new OwnBundle({ ...common, jwtKeys: () => [jwtKey(key)] });
+  const svid = pki.source('east', 'isthmus-system', 'control');
+  const spec = { listen: '', profile: 'https_spiffe', refreshHintMs: 60_000 } as const;
+  const listen = { host: '127.0.0.1', port: 0 };
+  const server = new BundleServer({ spec, listen, svid: () => svid, bundle: () => own.current(), log: silentLog });
+  await server.start();
+  onEnd(t, () => server.dispose());
+  const file = join(dir, 'mesh.json');
+  await writeFile(file, (await own.current()).document);
+  const subject = 'spiffe://mesh.test/ns/shop/sa/orders';
+  const now = Date.now();
+  const signed = { subject, audiences: ['payments'], cluster: 'east', issuedAt: now, expiresAt: now + 60_000, id: 'x' };
+  const { token } = signJwtSvid(key, jwtKey(key).keyId, signed);
+  const ask = (endpoint: string) =>
+    client.ask(0, 'fetch-bundle', `https://127.0.0.1:${server.address.port}/`, 'mesh.test', file, endpoint, 'payments', token);
+  assert.deepEqual(await ask('spiffe://mesh.test/ns/isthmus-system/sa/control'), {
+    sequence: (await own.current()).sequence,
+    hintSeconds: 60,
+    authorities: pki.bundle.roots.map((root) => Buffer.from(root).toString('base64')),
+    jwtKeys: [jwtKey(key).keyId],
+    verified: subject,
+  });
+  assert.match(JSON.stringify(await ask('spiffe://mesh.test/ns/isthmus-system/sa/gateway')), /unexpected ID/);
+
+  const partner = await ForeignDomain.create('partner.example');
+  const leaf = await partner.leaf({ dns: ['localhost'] });
+  const paths = { bundle: join(dir, 'partner.json'), cert: join(dir, 'web.pem'), key: join(dir, 'web.key'), ca: join(dir, 'ca.pem') };
+  await writeFile(
+    paths.bundle,
+    formatBundle({ authorities: partner.bundle.roots, jwtKeys: [jwtKey(other)], sequence: 7, refreshHintMs: 60_000 }),
+  );
+  await writeFile(paths.cert, certificatesToPem(leaf.chain));
+  await writeFile(paths.key, keyToPem(leaf.key));
+  await writeFile(paths.ca, certificatesToPem(partner.bundle.roots));
+  const serving = client.watch(0, 'serve-bundle', 'partner.example', paths.bundle, paths.cert, paths.key);
+  const { port } = (await until('it serves', () => serving.lines[0])) as { port: number };
+  const stop = new AbortController();
+  const domains = new FederatedDomains({ store, clock: systemClock, random: () => 0.5, log: silentLog, onRefused: () => {} });
+  onEnd(t, async () => {
+    stop.abort();
+    await domains.ended();
+  });
+  const bundleEndpoint = { profile: 'https_web', url: `https://localhost:${port}/`, caFile: paths.ca } as const;
+  await domains.configure([{ trustDomain: 'partner.example', bundleEndpoint, namespaces: ['*'] }], stop.signal);
+  assert.equal((await domains.refresh('partner.example')).known?.bundle.sequence, 7);
+  const [theirs] = domains.bundles();
+  assert.deepEqual(
+    theirs?.roots.map((root) => Buffer.from(root).toString('hex')),
+    partner.bundle.roots.map((root) => Buffer.from(root).toString('hex')),
+  );
+  const foreign = { ...signed, subject: 'spiffe://partner.example/bank', cluster: '' };
+  const verdict = verifyJwtSvid(
+    signJwtSvid(other, jwtKey(other).keyId, foreign).token,
+    'payments',
+    theirs === undefined ? [] : [theirs],
+    Date.now(),
+  );
+  assert.ok(verdict.ok, JSON.stringify(verdict));
 });

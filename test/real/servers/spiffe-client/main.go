@@ -1,4 +1,4 @@
-// A client of the SPIFFE Workload API made of go-spiffe alone, for tests: says as JSON lines what it is served.
+// A client of the SPIFFE Workload API and of bundle endpoints made of go-spiffe alone, for tests: says as JSON lines what it is served.
 package main
 
 import (
@@ -8,9 +8,14 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"net"
+	"net/http"
 	"os"
 
 	"github.com/spiffe/go-spiffe/v2/bundle/jwtbundle"
+	"github.com/spiffe/go-spiffe/v2/bundle/spiffebundle"
+	"github.com/spiffe/go-spiffe/v2/federation"
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
 	"github.com/spiffe/go-spiffe/v2/svid/jwtsvid"
 	"github.com/spiffe/go-spiffe/v2/svid/x509svid"
 	"github.com/spiffe/go-spiffe/v2/workloadapi"
@@ -44,6 +49,10 @@ func main() {
 		err = jwt(ctx, address, os.Args[3])
 	case "validate":
 		err = validate(ctx, address, os.Args[3], os.Args[4])
+	case "fetch-bundle":
+		err = fetchBundle(ctx, os.Args[2], os.Args[3], os.Args[4], os.Args[5], os.Args[6], os.Args[7])
+	case "serve-bundle":
+		err = serveBundle(ctx, os.Args[2], os.Args[3], os.Args[4], os.Args[5])
 	default:
 		err = fmt.Errorf("unknown command %s", os.Args[1])
 	}
@@ -161,4 +170,65 @@ func validate(ctx context.Context, address workloadapi.ClientOption, audience st
 	}
 	say(map[string]any{"id": svid.ID.String(), "claims": svid.Claims})
 	return nil
+}
+
+// Of an endpoint that proves itself by its SVID, against the bundle in a file; and what a token is by what was fetched.
+func fetchBundle(ctx context.Context, url, domain, file, endpoint, audience, token string) error {
+	trustDomain, err := spiffeid.TrustDomainFromString(domain)
+	if err != nil {
+		return err
+	}
+	known, err := spiffebundle.Load(trustDomain, file)
+	if err != nil {
+		return err
+	}
+	id, err := spiffeid.FromString(endpoint)
+	if err != nil {
+		return err
+	}
+	fetched, err := federation.FetchBundle(ctx, trustDomain, url, federation.WithSPIFFEAuth(known, id))
+	if err != nil {
+		return err
+	}
+	sequence, _ := fetched.SequenceNumber()
+	hint, _ := fetched.RefreshHint()
+	keys := []string{}
+	for id := range fetched.JWTAuthorities() {
+		keys = append(keys, id)
+	}
+	answer := map[string]any{"sequence": sequence, "hintSeconds": hint.Seconds(), "authorities": certificates(fetched.X509Authorities()), "jwtKeys": keys}
+	if parsed, err := jwtsvid.ParseAndValidate(token, fetched, []string{audience}); err != nil {
+		answer["verified"] = err.Error()
+	} else {
+		answer["verified"] = parsed.ID.String()
+	}
+	say(answer)
+	return nil
+}
+
+// Serves the bundle in a file as an endpoint that proves itself by a certificate of the web.
+func serveBundle(ctx context.Context, domain, file, certificate, key string) error {
+	trustDomain, err := spiffeid.TrustDomainFromString(domain)
+	if err != nil {
+		return err
+	}
+	bundle, err := spiffebundle.Load(trustDomain, file)
+	if err != nil {
+		return err
+	}
+	handler, err := federation.NewHandler(trustDomain, bundle)
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	say(map[string]any{"port": listener.Addr().(*net.TCPAddr).Port})
+	server := http.Server{Handler: handler}
+	go func() {
+		<-ctx.Done()
+		server.Close()
+	}()
+	return server.ServeTLS(listener, certificate, key)
 }
