@@ -4,7 +4,7 @@ import type { PeerAuthenticationSpec } from '../../../core/config/index.ts';
 import { systemNamespace } from '../../../core/model/index.ts';
 import { fields, oneOf } from '../../../core/yaml/index.ts';
 import type { SpecContext } from '../kinds/row.ts';
-import { noted, refused } from './refused.ts';
+import { noted } from './refused.ts';
 import { matchLabels } from './workload-selection.ts';
 
 const mtls = fields({ mode: oneOf('UNSET', 'DISABLE', 'PERMISSIVE', 'STRICT').default('UNSET') });
@@ -23,8 +23,6 @@ export const peerAuthenticationSchema = fields({
     byPort.refine((ports) => Object.keys(ports).length <= mostPorts, { error: `must name ${mostPorts} ports at most` }),
     'by service port; with a selector alone',
   ).default({}),
-  targetRef: refused('select workloads by selector'),
-  targetRefs: refused('select workloads by selector'),
 }).superRefine(({ selector, portLevelMtls }, ctx) => {
   if (Object.keys(portLevelMtls).length === 0 || Object.keys(selector.matchLabels).length > 0) return;
   ctx.addIssue({
