@@ -3,7 +3,7 @@ import type { AuthorityStatus } from '../../core/admin/index.ts';
 const kinds = { root: 'root', intermediate: 'signs', staged: 'signs next', previous: 'signed before', peer: 'of a peer' } as const;
 
 export function authorityText(status: AuthorityStatus): string {
-  const { cluster, trustDomain, ready, needsSignature, certificates, jwtKeys, holding, rotation } = status;
+  const { cluster, trustDomain, ready, needsSignature, certificates, jwtKeys, holding, late, rotation } = status;
   const lines = [`Authority of cluster ${cluster}, trust domain ${trustDomain}${ready ? '' : ': it cannot issue yet'}`];
   for (const { kind, cluster: signer, fingerprint, root, notAfter, online, endsSoon } of certificates) {
     const what = kind === 'peer' ? `signs for ${signer}` : kinds[kind];
@@ -22,6 +22,18 @@ export function authorityText(status: AuthorityStatus): string {
     );
   }
   for (const { name, reason } of holding) lines.push(`  ${name} ${reason}`);
+  lines.push(...lateText(late));
   if (rotation !== null) lines.push(`  rotation ${rotation.id}: ${rotation.phase} (isthmus ca rotate status)`);
   return lines.join('\n');
+}
+
+/** More would hide the rest; --output json has all. */
+const mostLate = 20;
+
+function lateText(late: AuthorityStatus['late']): string[] {
+  const shown = late.slice(0, mostLate).map(({ instance, identity, notAfter, ended, silent }) => {
+    const why = silent ? 'its agent is silent' : 'its agent is heard: see isthmus vm status there, and the log of both';
+    return `  renews late      ${instance} ${identity} ${ended ? 'ended' : 'until'} ${notAfter}: ${why}`;
+  });
+  return late.length > mostLate ? [...shown, `  renews late      ${late.length - mostLate} more`] : shown;
 }

@@ -1,21 +1,26 @@
-import type { AuthorityCertificate, AuthorityStatus, RotationStatus } from '../../core/admin/index.ts';
+import type { AuthorityCertificate, AuthorityStatus, Instance, RotationStatus } from '../../core/admin/index.ts';
 import type { Clock } from '../../core/clock.ts';
 import { MeshError } from '../../core/errors.ts';
 import { type Certificate, csrToPem, fingerprintOf, parseCertificate, pemBlocks } from '../../core/pki/index.ts';
 import type { AuthorityApi } from '../admin/index.ts';
 import { type Authority, issuerFromPem, type RotationDriver, type RotationView, rootOver, type TrustKeeper } from '../ca/index.ts';
 import type { JwtHome } from './jwt-svids.ts';
+import { lateRenewals } from './late-renewals.ts';
 
 export interface AuthorityApiParts {
   readonly authority: Authority;
   readonly jwt: JwtHome;
   readonly driver: RotationDriver;
   readonly keeper: TrustKeeper;
+  /** Everybody who attested. */
+  readonly instances: () => Promise<readonly Instance[]>;
+  /** Life of an SVID. */
+  readonly svidTtlMs: number;
   readonly clock: Clock;
 }
 
 /** The certificate authority as the API sees it. */
-export function authorityApi({ authority, jwt, driver, keeper, clock }: AuthorityApiParts): AuthorityApi {
+export function authorityApi({ authority, jwt, driver, keeper, instances, svidTtlMs, clock }: AuthorityApiParts): AuthorityApi {
   const rotation = async () => {
     const view = await driver.view();
     return view === undefined ? null : rotationStatus(view);
@@ -30,6 +35,7 @@ export function authorityApi({ authority, jwt, driver, keeper, clock }: Authorit
     certificates: certificates(authority, clock.now()),
     jwtKeys: jwtKeys({ ring: jwt.ring, keys: jwt.keys() }, authority.cluster),
     holding: keeper.holding.map((each) => ({ ...each })),
+    late: lateRenewals(await instances(), svidTtlMs, clock.now()),
     rotation: await rotation(),
   });
   return {

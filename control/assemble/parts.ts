@@ -165,7 +165,16 @@ export async function buildParts(around: Surroundings): Promise<ControlParts> {
   };
   const issuerKeys = await openIssuerKeys(around, () => applyPolicies());
   const exports = () => exportsOf(config.current, objects.set.current(), cluster);
-  const rotation: RotationHome = new RotationHome({ ...around, mesh, authority: identity.authority, jwt, services, peers: () => peers });
+  const { instances, ledger } = services;
+  const rotation: RotationHome = new RotationHome({
+    ...around,
+    mesh,
+    authority: identity.authority,
+    jwt,
+    services,
+    peers: () => peers,
+    instances: () => instancesNow({ mesh, catalog, objects, instances, ledger, clock }),
+  });
   const peers: Peers = new Peers({
     ...around,
     mesh,

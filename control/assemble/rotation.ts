@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { Instance } from '../../core/admin/index.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { MeshSpec } from '../../core/config/index.ts';
 import { toMeshError } from '../../core/errors.ts';
@@ -34,6 +35,8 @@ export interface RotationHomeOptions {
   readonly store: Store;
   /** Asked late: peering is told by this what to say. */
   readonly peers: () => RotationPeers;
+  /** Everybody who attested. */
+  readonly instances: () => Promise<readonly Instance[]>;
   readonly clock: Clock;
   /** [0, 1). */
   readonly random: () => number;
@@ -73,7 +76,8 @@ export class RotationHome {
     this.#driver = new RotationDriver({ authority, store, folder, progress: () => this.#keeper.progress(), clock, log });
     const sole = mesh.store.kind === 'embedded';
     this.#leadership = new Leadership({ store, clock, log, name: 'rotation', replica: randomUUID(), ttlMs: leaderTtlMs, sole });
-    this.api = authorityApi({ authority, jwt: options.jwt, driver: this.#driver, keeper: this.#keeper, clock });
+    const { jwt, instances } = options;
+    this.api = authorityApi({ authority, jwt, driver: this.#driver, keeper: this.#keeper, instances, svidTtlMs, clock });
   }
 
   words(): RotationWords {

@@ -75,6 +75,19 @@ export const AuthorityStatus = Type.Object({
   ),
   /** Who holds, presents or meets what is under another root, here. */
   holding: list(Type.Object({ name: Type.String(), reason: Type.String(), offline: Type.Boolean() })),
+  /** Agents and gateways whose SVID should have been renewed by now, those that end first in front. */
+  late: list(
+    Type.Object({
+      instance: Type.String(),
+      identity: Type.String(),
+      /** RFC 3339. */
+      notAfter: Type.String(),
+      /** It has ended. */
+      ended: Type.Boolean(),
+      /** It is not heard either: it is off, or cut off. */
+      silent: Type.Boolean(),
+    }),
+  ),
   /** The one that is driven from here; null: none was. */
   rotation: Type.Union([RotationStatus, Type.Null()]),
 });
