@@ -27,13 +27,21 @@ export function authorityText(status: AuthorityStatus): string {
   return lines.join('\n');
 }
 
+const whyLate: Readonly<Record<AuthorityStatus['late'][number]['agent'], string>> = {
+  heard: 'its agent is heard: see isthmus vm status there, and the log of both',
+  silent: 'its agent is silent',
+  unregistered: 'it attested and has never registered',
+};
+
 /** More would hide the rest; --output json has all. */
 const mostLate = 20;
 
 function lateText(late: AuthorityStatus['late']): string[] {
-  const shown = late.slice(0, mostLate).map(({ instance, identity, notAfter, ended, silent }) => {
-    const why = silent ? 'its agent is silent' : 'its agent is heard: see isthmus vm status there, and the log of both';
-    return `  renews late      ${instance} ${identity} ${ended ? 'ended' : 'until'} ${notAfter}: ${why}`;
-  });
+  const shown = late
+    .slice(0, mostLate)
+    .map(
+      ({ instance, identity, notAfter, ended, agent }) =>
+        `  renews late      ${instance} ${identity} ${ended ? 'ended' : 'until'} ${notAfter}: ${whyLate[agent]}`,
+    );
   return late.length > mostLate ? [...shown, `  renews late      ${late.length - mostLate} more`] : shown;
 }

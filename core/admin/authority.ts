@@ -84,8 +84,8 @@ export const AuthorityStatus = Type.Object({
       notAfter: Type.String(),
       /** It has ended. */
       ended: Type.Boolean(),
-      /** It is not heard either: it is off, or cut off. */
-      silent: Type.Boolean(),
+      /** `silent`: it was heard once and is not any more, so it is off, or cut off. `unregistered`: it has never said more than its proof. */
+      agent: oneOf('heard', 'silent', 'unregistered'),
     }),
   ),
   /** The one that is driven from here; null: none was. */

@@ -41,12 +41,12 @@ test('late is who should have renewed: not who just did, nor who is due, was rev
     instance('none', undefined),
   ];
   assert.deepEqual(
-    lateRenewals(all, 24 * hour, now).map((each) => [each.instance, each.ended, each.silent]),
+    lateRenewals(all, 24 * hour, now).map((each) => [each.instance, each.ended, each.agent]),
     [
-      ['ended', true, false],
-      ['never-registered', false, true],
-      ['silent', false, true],
-      ['late', false, false],
+      ['ended', true, 'heard'],
+      ['never-registered', false, 'unregistered'],
+      ['silent', false, 'silent'],
+      ['late', false, 'heard'],
     ],
   );
   assert.deepEqual(lateRenewals(all.slice(0, 2), 24 * hour, now), []);
@@ -63,7 +63,11 @@ test('isthmus ca status names them with what to look at, and counts what would h
     certificates: [],
     jwtKeys: [],
     holding: [],
-    late: lateRenewals([instance('vm-1', hour), instance('vm-2', 2 * hour, { stage: 'expired' })], 24 * hour, now),
+    late: lateRenewals(
+      [instance('vm-1', hour), instance('vm-2', 2 * hour, { stage: 'expired' }), instance('vm-3', 3 * hour, { generation: 0 })],
+      24 * hour,
+      now,
+    ),
     rotation: null,
   };
   const lines = authorityText(status).split('\n').slice(1);
@@ -72,6 +76,7 @@ test('isthmus ca status names them with what to look at, and counts what would h
     /^ {2}renews late +vm-1 spiffe:\S+ until 2026-01-31T13:00:00\.000Z: its agent is heard: see isthmus vm status/,
   );
   assert.match(lines[1] ?? '', /vm-2 .*: its agent is silent$/);
+  assert.match(lines[2] ?? '', /vm-3 .*: it attested and has never registered$/);
   const many = Array.from({ length: 50 }, (_, i) => instance(`vm-${i}`, hour));
   assert.match(authorityText({ ...status, late: lateRenewals(many, 24 * hour, now) }), / {2}renews late +30 more$/);
 });
