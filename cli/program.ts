@@ -1,5 +1,5 @@
-import { Command, CommanderError } from 'commander';
-import { toCliError } from './cli-error.ts';
+import type { Command } from 'commander';
+import { runCommands } from './command-line.ts';
 import { addAgent } from './commands/agent.ts';
 import { addApply } from './commands/apply.ts';
 import { addCaBackup, addCaRestore } from './commands/ca-backup.ts';
@@ -57,30 +57,15 @@ import { addVmRevoke } from './commands/vm-revoke.ts';
 import { addVmService } from './commands/vm-service.ts';
 import { addVmStatus } from './commands/vm-status.ts';
 import { addVmToken } from './commands/vm-token.ts';
-import { type ExitCode, exitCode, exitCodesHelp } from './exit-codes.ts';
+import type { ExitCode } from './exit-codes.ts';
 import type { Io } from './io.ts';
 
 /** Runs one command line (without node and script) to its end. Never throws. */
-export async function runCli(args: readonly string[], io: Io): Promise<ExitCode> {
-  try {
-    await programFor(io).parseAsync([...args], { from: 'user' });
-    return exitCode.ok;
-  } catch (error) {
-    // Commander has printed its message, and the usage, already. Its own code is 0 for --help.
-    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCode.ok : exitCode.invalid;
-    return report(error, io, wantsJson(args));
-  }
+export function runCli(args: readonly string[], io: Io): Promise<ExitCode> {
+  return runCommands(args, io, addCommands);
 }
 
-function programFor(io: Io): Command {
-  const program = new Command('isthmus')
-    .description('joins Kubernetes, Consul, Nomad and bare VMs, in any number of clusters, into one mesh')
-    .enablePositionalOptions()
-    .exitOverride()
-    .configureOutput({ writeOut: (text) => io.out(text), writeErr: (text) => io.err(text) })
-    .showHelpAfterError('(see --help)')
-    .showSuggestionAfterError()
-    .addHelpText('after', `\nEvery command takes --help and --output json.\n${exitCodesHelp}`);
+function addCommands(program: Command, io: Io): void {
   const group = (name: string, description: string) => program.command(name).description(description);
   const control = group('control', 'the control plane of one cluster').enablePositionalOptions();
   addControlRun(control, io);
@@ -105,19 +90,4 @@ function programFor(io: Io): Command {
   for (const add of [addPlan, addApply, addGet, addDelete, addHistory, addRollback, addConfirm]) add(program, io);
   for (const add of [addDemo, addGateway, addAgent, addStatus, addDrift, addExplain, addTraffic, addUninstall, addVersion])
     add(program, io);
-  return program;
-}
-
-function report(error: unknown, io: Io, json: boolean): ExitCode {
-  const failure = toCliError(error);
-  const { code, message, next, exit } = failure;
-  if (json) io.err(`${JSON.stringify({ error: { code, message, next, exit } })}\n`);
-  else io.err(`isthmus: ${message}\n${next === '' ? '' : `  next: ${next}\n`}`);
-  return exit;
-}
-
-function wantsJson(args: readonly string[]): boolean {
-  return args.some(
-    (arg, i) => arg === '--output=json' || arg === '-ojson' || ((arg === '--output' || arg === '-o') && args[i + 1] === 'json'),
-  );
 }

@@ -1,13 +1,14 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
-const cli = fileURLToPath(new URL('../../cli/main.js', import.meta.url));
+const root = fileURLToPath(new URL('../../../', import.meta.url));
+const cli = join(root, 'build/cli/main.js');
 const patienceMs = 120_000;
 
 /** The ports that an agent says it serves on. */
@@ -19,7 +20,10 @@ export interface RunningAgent {
   stop(): Promise<void>;
 }
 
-/** A control plane that knows `services` services, and the state of an agent that has joined it: all of them real processes. */
+/**
+ * A control plane that knows `services` services, and the state of an agent that has joined it: all of them real processes. The agent is
+ * the one of the packages, with the code cache that they make when they are installed.
+ */
 export class AgentSite {
   readonly #dir: string;
   #control: ChildProcess | undefined;
@@ -42,7 +46,7 @@ export class AgentSite {
   /** `isthmus agent` on the kept state; resolves when it serves. */
   async agent(): Promise<RunningAgent> {
     const begun = performance.now();
-    const child = this.#spawn(['agent', '--state-dir', join(this.#dir, 'agent')]);
+    const child = this.#spawn(['agent', '--state-dir', join(this.#dir, 'agent')], this.#packaged);
     const { ports } = (await readyLine(child)) as { readonly ports: { readonly admin: number } };
     const startMs = performance.now() - begun;
     return { pid: child.pid ?? 0, admin: ports.admin, startMs, stop: () => ended(child) };
@@ -65,6 +69,7 @@ export class AgentSite {
   }
 
   async #open(services: number): Promise<void> {
+    await this.#package();
     const [config, root] = [join(this.#dir, 'isthmus.yaml'), join(this.#dir, 'root')];
     await mkdir(join(this.#dir, 'services'));
     await writeFile(join(this.#dir, 'services', 'all.yaml'), Array.from({ length: services }, (_, i) => entry(i)).join('---\n'));
@@ -84,8 +89,20 @@ export class AgentSite {
     return (await run(process.execPath, [cli, ...args], { env: this.#env() })).stdout;
   }
 
-  #spawn(args: readonly string[]): ChildProcess {
-    return spawn(process.execPath, [cli, ...args], { env: this.#env(), stdio: ['ignore', 'pipe', 'ignore'] });
+  get #packaged(): string {
+    return join(this.#dir, 'package/build/cli/agent.cjs');
+  }
+
+  async #package(): Promise<void> {
+    const folder = join(this.#dir, 'package');
+    await mkdir(join(folder, 'build/cli'), { recursive: true });
+    for (const each of ['package.json', 'node_modules']) await symlink(join(root, each), join(folder, each));
+    await run(process.execPath, [join(root, 'scripts/bundle-agent.mjs'), '--out', join(folder, 'build/cli')]);
+    await run(process.execPath, [this.#packaged, '--write-code-cache', 'agent', '--state-dir', '/nonexistent']);
+  }
+
+  #spawn(args: readonly string[], program = cli): ChildProcess {
+    return spawn(process.execPath, [program, ...args], { env: this.#env(), stdio: ['ignore', 'pipe', 'ignore'] });
   }
 
   #env(): NodeJS.ProcessEnv {

@@ -22,6 +22,7 @@ rm -rf /opt/isthmus.new /opt/isthmus.old
 mkdir -p /opt
 cp -R "$from" /opt/isthmus.new
 chown -R 0:0 /opt/isthmus.new
+/opt/isthmus.new/deploy/package/code-cache || echo "no code cache could be written: the agent will start more slowly" >&2
 if [ -e /opt/isthmus ]; then mv /opt/isthmus /opt/isthmus.old; fi
 mv /opt/isthmus.new /opt/isthmus
 rm -rf /opt/isthmus.old

@@ -23,8 +23,15 @@ export function createOutbound(context: CountedContext, callers?: OutboundCaller
   const carrier = callers === undefined ? undefined : (socket: Socket, to: TcpEnd) => carrierOf(callers, others, socket, to);
   const own = new DataPlane(context, rulesNow, carrier);
   const all = [own, ...others.values()];
+  let due = false;
+  /** Once for all that open together, as an agent opens a thousand; and before any of them can accept, which takes a turn of the event loop. */
   const refresh = () => {
-    for (const plane of all) plane.refresh();
+    if (due) return;
+    due = true;
+    queueMicrotask(() => {
+      due = false;
+      for (const plane of all) plane.refresh();
+    });
   };
   let opened = 0;
   return {

@@ -5,6 +5,9 @@ export interface OpenListener {
   close(): Promise<void>;
 }
 
+/** How many are opened side by side: what a change costs the data plane is paid once for each group. */
+const together = 128;
+
 /** Rejects with a Node error whose `code` is EADDRINUSE or EACCES when the port cannot be had. */
 export type OpenOutbound = (listener: PlannedListener) => Promise<OpenListener>;
 
@@ -47,19 +50,29 @@ export class ListenerSet {
     const gone = [...this.#running].filter(([key]) => !wanted.has(key));
     for (const [key] of gone) this.#running.delete(key);
     await Promise.all(gone.map(([, { listener }]) => listener.close()));
+    const missing = [...wanted].filter(([key]) => !this.#running.has(key));
     const taken: PortTaken[] = [];
-    for (const [key, listener] of wanted) {
-      if (this.#running.has(key)) continue;
-      try {
-        this.#running.set(key, { planned: listener, listener: await this.#open(listener) });
-      } catch (error) {
-        const code = bindFailure(error);
-        if (code === undefined) throw error;
-        const advise = code === 'EACCES' ? noRightAdvice : portTakenAdvice;
-        taken.push({ host: listener.host, port: listener.port, reason: advise(listener.host, listener.port) });
+    for (let i = 0; i < missing.length; i += together) {
+      const tried = await Promise.allSettled(missing.slice(i, i + together).map(([key, planned]) => this.#begin(key, planned)));
+      for (const each of tried) {
+        if (each.status === 'rejected') throw each.reason;
+        if (each.value !== undefined) taken.push(each.value);
       }
     }
     this.#taken = taken;
+  }
+
+  /** Resolves with why not, when another program has the port. */
+  async #begin(key: string, planned: PlannedListener): Promise<PortTaken | undefined> {
+    try {
+      this.#running.set(key, { planned, listener: await this.#open(planned) });
+      return undefined;
+    } catch (error) {
+      const code = bindFailure(error);
+      if (code === undefined) throw error;
+      const advise = code === 'EACCES' ? noRightAdvice : portTakenAdvice;
+      return { host: planned.host, port: planned.port, reason: advise(planned.host, planned.port) };
+    }
   }
 }
 
