@@ -82,8 +82,7 @@ function stagesOf({ identity, registration, reach, feed, verdicts }: AgentFacts)
   const attested: StageVerdict = {
     stage: 'attested',
     ok: state !== undefined && state.state !== 'expired',
-    reason:
-      state === undefined ? 'waiting for the control plane to redeem the token' : (state.lastError ?? `the identity is ${state.state}`),
+    reason: attestedReason(identity),
   };
   const registered: StageVerdict = {
     stage: 'registered',
@@ -95,7 +94,8 @@ function stagesOf({ identity, registration, reach, feed, verdicts }: AgentFacts)
     stage: 'synced',
     ok: from !== 'nothing',
     reason: {
-      'control-plane': 'fed by the control plane',
+      'control-plane':
+        feed?.status().state === 'connected' ? 'fed by the control plane' : 'as the control plane said last: there is no stream to it',
       disk: 'from disk: no control plane has answered yet',
       nothing: 'nothing is known of the mesh',
     }[from],
@@ -108,6 +108,15 @@ function stagesOf({ identity, registration, reach, feed, verdicts }: AgentFacts)
       ill.length === 0 ? 'all services pass' : ill.map(({ namespace, name, state: s }) => `${namespace}/${name}: ${s.reason}`).join('; '),
   };
   return [attested, registered, synced, healthy, ...reachable(reach)];
+}
+
+function attestedReason(identity: ObtainedIdentity | undefined): string {
+  if (identity === undefined) return 'waiting for the control plane to redeem the token';
+  const { state, lastError } = identity.status();
+  const failure = lastError === undefined ? '' : `: ${lastError}`;
+  if (state !== 'expired') return lastError === undefined ? `the identity is ${state}` : `renewing does not succeed yet${failure}`;
+  const ended = new Date(identity.current().notAfter).toISOString();
+  return `the SVID ended at ${ended}, so that nobody is called or served over new connections; renewing does not succeed${failure}`;
 }
 
 /** Nothing is said before the control plane has looked, nor where it cannot. */

@@ -7,6 +7,7 @@ import { type TestContext, test } from 'node:test';
 import { Registry } from 'prom-client';
 import { type EchoReply, startEchoApp } from '../../../cli/demo/echo-app.ts';
 import { silentLog } from '../../../core/log.ts';
+import { native } from '../../../core/xds/index.ts';
 import { startAgent } from '../../../sidecar-vm/main.ts';
 import { AgentPlane, agentOptions, host, runTestAgent } from '../../support/agent-plane.ts';
 import { temporaryDir } from '../../support/control-plane.ts';
@@ -17,19 +18,21 @@ import { until } from '../../support/until.ts';
 const quick = { probe: { kind: 'tcp' as const }, intervalMs: 50, timeoutMs: 500 };
 
 /** A VM that serves `orders` and calls it through the mesh, on ports that stay the same over restarts. */
-async function selfCaller(t: TestContext, more: { svidTtlMs?: number; agentTtlMs?: number } = {}) {
-  const plane = await AgentPlane.start(t, more);
+async function selfCaller(t: TestContext, more: { svidTtlMs?: number; agentTtlMs?: number; protocol?: 'http' | 'tcp' } = {}) {
+  const { protocol = 'http', ...ttls } = more;
+  const plane = await AgentPlane.start(t, ttls);
   const app = await startEchoApp('orders');
   onEnd(t, () => app.close());
   const [inbound, local] = [await deadPort(), await deadPort()];
   const options = agentOptions({
     stateDir: await temporaryDir(t),
     token: await plane.token('orders'),
-    services: [{ namespace: 'shop', name: 'orders', port: 8080, appPort: app.port, health: quick }],
+    services: [{ namespace: 'shop', name: 'orders', port: 8080, protocol, appPort: app.port, health: quick }],
     inbound: { address: '127.0.0.1', port: inbound },
     outbound: { loopbackAddresses: false, explicit: { [`${host('orders')}:8080`]: local } },
   });
-  const mesh = [{ name: 'orders', port: 8080, endpoints: [inbound] }];
+  const wire = protocol === 'tcp' ? native.Protocol.TCP : native.Protocol.HTTP;
+  const mesh = [{ name: 'orders', port: 8080, protocol: wire, endpoints: [inbound] }];
   plane.serve(mesh);
   const call = async () => (await (await fetch(`http://127.0.0.1:${local}/`)).json()) as EchoReply;
   return { plane, app, options, inbound, local, call };
@@ -230,3 +233,41 @@ test('an agent whose address changes registers the new one while it runs; a conf
   await until('a registration', async () => (await at())?.[0] === '127.0.0.1');
   assert.equal(fixed.agent.status().address, '127.0.0.1');
 });
+
+test('alone it serves and calls until its SVID ends, and not after that; when a control plane returns, so does it', async (t) => {
+  const { plane, options, local } = await selfCaller(t, { svidTtlMs: 6_000, protocol: 'tcp' });
+  const { agent, get } = await runTestAgent(t, options);
+  const call = () => fetch(`http://127.0.0.1:${local}/`, { headers: { connection: 'close' } });
+  await until('an answer', async () => (await call()).ok);
+  await plane.stop();
+  const ends = Date.parse(agent.status().identity?.notAfter ?? '');
+  let answered = 0;
+  while (Date.now() < ends - 500) {
+    assert.equal((await call()).status, 200);
+    answered += 1;
+  }
+  assert.ok(answered > 0);
+  await until('a refusal', () => refused(call));
+  assert.ok(Date.now() >= ends, 'not before its end');
+  const { stages, identity } = agent.status();
+  assert.equal(identity?.state, 'expired');
+  const reasonOf = (stage: string) => stages.find((each) => each.stage === stage)?.reason ?? '';
+  assert.match(
+    reasonOf('attested'),
+    /^the SVID ended at \d{4}-.*Z, so that nobody is called or served over new connections; renewing does not/,
+  );
+  assert.match(reasonOf('synced'), /as the control plane said last: there is no stream to it/);
+  assert.equal((await get('/healthz/ready')).status, 503);
+  await plane.start();
+  await until('an answer again', async () => !(await refused(call)));
+  await until('readiness', async () => (await get('/healthz/ready')).status === 200);
+});
+
+async function refused(call: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await call();
+    return false;
+  } catch {
+    return true;
+  }
+}
