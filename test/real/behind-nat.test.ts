@@ -5,11 +5,13 @@ import { call, meshDns, onVm } from './scenario/calls.ts';
 import {
   type ControlHost,
   type GatewayHost,
+  grpcCalls,
   joinVm,
   runIsthmus,
   startApp,
   startControl,
   startGateway,
+  startGrpcApp,
 } from './scenario/isthmus-process.ts';
 import { SteadyLoad } from './scenario/steady-load.ts';
 import { createNetwork, endInReverse, type Host, type Network, type Running } from './servers/index.ts';
@@ -66,7 +68,7 @@ interface Site {
 }
 
 async function start(ending: (end: () => Promise<unknown>) => void): Promise<Site> {
-  const network = await createNetwork({ sites: { hub: ['control', 'gw1', 'gw2'], lan: ['vm1', 'vm2'], branch: ['vm3'] } });
+  const network = await createNetwork({ sites: { hub: ['control', 'gw1', 'gw2'], lan: ['vm1', 'vm2', 'vm4'], branch: ['vm3'] } });
   ending(() => network.remove());
   await network.behindNat('lan');
   const hub = network.host('hub', 'control');
@@ -86,6 +88,12 @@ async function start(ending: (end: () => Promise<unknown>) => void): Promise<Sit
   const agent = await join(server, 'orders', ['--behind-nat', '--network', 'lan']);
   await join(neighbour, 'web', ['--behind-nat', '--network', 'lan', '--protocol', 'tcp']);
   await join(branch, 'far', ['--network', 'branch']);
+  const ledger = network.host('lan', 'vm4');
+  const program = await startGrpcApp(ledger, 8080);
+  ending(() => program.stop());
+  const flags = ['--behind-nat', '--network', 'lan', '--protocol', 'grpc'];
+  const carrier = await joinVm(ledger, control, { service: 'shop/ledger', port: 80, appPort: 8080, health: 'grpc', flags });
+  ending(() => carrier.stop());
   return { network, control, gateways, gatewayHosts, server, agent, neighbour, branch };
 }
 
@@ -106,8 +114,13 @@ test('a VM behind a NAT serves callers of its own network and of others, through
   }
   const plain = await until('a byte stream is carried', () => call(branch, onVm, meshDns('web')), 30_000);
   assert.equal(plain.app, 'web');
+  const { said: back, large, counted } = await until('gRPC is carried', () => grpcCalls(branch, 'ledger.shop.mesh.internal', 80), 30_000);
+  assert.deepEqual(
+    { back, large, messages: counted.length, last: counted.at(-1) },
+    { back: 'hello', large: 3 << 20, messages: 300, last: '1' },
+  );
   const held = await Promise.all(gatewayHosts.map(heldBy));
-  for (const tunnels of held) assert.equal(tunnels.filter(isOpen).length, 2, 'each gateway holds one of each machine');
+  for (const tunnels of held) assert.equal(tunnels.filter(isOpen).length, 3, 'each gateway holds one of each machine');
   const said = JSON.parse(await runStatus(server)) as { tunnels: readonly Tunnel[] };
   assert.deepEqual(said.tunnels.map(({ peer }) => peer).sort(), ['hub/gw1', 'hub/gw2']);
 

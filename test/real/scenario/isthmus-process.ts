@@ -2,14 +2,18 @@ import { execFile } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import type { Status } from '../../../core/admin/index.ts';
 import type { Host, Running } from '../servers/index.ts';
 import { inNamespace } from '../servers/index.ts';
 import { startServer } from '../servers/server-process.ts';
 import { makeWorkFolder } from '../servers/work-folder.ts';
+import type { GrpcCalls } from './grpc-caller.ts';
 
 export const cli = fileURLToPath(new URL('../../../cli/main.js', import.meta.url));
 const app = fileURLToPath(new URL('./app.js', import.meta.url));
+const grpcApp = fileURLToPath(new URL('./grpc-app.js', import.meta.url));
+const grpcCaller = fileURLToPath(new URL('./grpc-caller.js', import.meta.url));
 
 /** One control plane on a host of its own, driven by the commands that an operator has there. */
 export interface ControlHost {
@@ -102,6 +106,8 @@ export interface VmOptions {
   readonly port: number;
   /** Absent: it only calls. */
   readonly appPort?: number;
+  /** Of `--health`; default `http:/healthz`. */
+  readonly health?: string;
   /** More of `isthmus vm join`. */
   readonly flags?: readonly string[];
 }
@@ -109,7 +115,16 @@ export interface VmOptions {
 export async function joinVm(host: Host, control: ControlHost, vm: VmOptions): Promise<Running> {
   const token = await control.run('vm', 'token', vm.service, '--port', String(vm.port), '--max-uses', '1');
   const folder = await makeWorkFolder(`agent-${host.name}`);
-  const app = ['--service', vm.service, '--port', String(vm.port), '--app-port', String(vm.appPort), '--health', 'http:/healthz'];
+  const app = [
+    '--service',
+    vm.service,
+    '--port',
+    String(vm.port),
+    '--app-port',
+    String(vm.appPort),
+    '--health',
+    vm.health ?? 'http:/healthz',
+  ];
   const more = [...(vm.appPort === undefined ? ['--call-only'] : app), ...(vm.flags ?? [])];
   return startServer({
     name: `agent-${host.name}`,
@@ -132,6 +147,25 @@ export async function startApp(host: Host, name: string, address: string, port: 
     folder,
     ready: async (reach) => (await reach.request({ url: `http://${address}:${port}/healthz` })).status === 200,
   });
+}
+
+/** The gRPC application as a process of a host. */
+export async function startGrpcApp(host: Host, port: number): Promise<Running> {
+  return startServer({
+    name: `grpc-${host.name}`,
+    command: process.execPath,
+    args: [grpcApp, String(port)],
+    netns: host.netns,
+    folder: await makeWorkFolder(`grpc-${host.name}`),
+    ready: async (reach) => (await reach.dial('127.0.0.1', port, 1_000)) === 'open',
+  });
+}
+
+/** What a gRPC program of that host gets from it. Rejects with what the program said when it fails. */
+export async function grpcCalls(host: Host, name: string, port: number): Promise<GrpcCalls> {
+  const [command, args] = inNamespace(host.netns, process.execPath, [grpcCaller, name, String(port)]);
+  const { stdout } = await promisify(execFile)(command, args, { timeout: 30_000 });
+  return JSON.parse(stdout) as GrpcCalls;
 }
 
 export interface CliRun {
