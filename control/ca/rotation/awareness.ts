@@ -29,6 +29,17 @@ export interface AwarenessInput {
   /** The newest of each holder. */
   readonly held: readonly HeldSvid[];
   readonly without: readonly string[];
+  /** ms, monotonic. */
+  readonly now: number;
+}
+
+export interface AwarenessOptions {
+  /** Somebody may have taken part before this process began, and is heard anew. */
+  readonly returning: boolean;
+  /** Within this those who were cut off come back: until then they are waited for. */
+  readonly returnMs: number;
+  /** ms, monotonic. */
+  readonly now: number;
 }
 
 export interface Aware {
@@ -44,13 +55,23 @@ export function isLeftOut(name: string, without: readonly string[]): boolean {
 
 /**
  * Remembers who has taken which certificate, for certain: an acknowledgement of the bundle, and of our own agents and gateways, for roots, their word that it is
- * on disk. Kept while an instance is away: what is on its disk is there when it comes back. In memory: a control plane that starts anew hears it again.
+ * on disk. Kept while an instance is away: what is on its disk is there when it comes back. In memory: a control plane that starts anew hears it again, and
+ * until those have had the time to come back whom it knows nothing of, such as the Envoys of agents, it says of nothing that everybody has it.
  */
 export class Awareness {
   readonly #taken = new Map<string, Set<string>>();
+  /** When each client was last connected. */
+  readonly #seen = new Map<string, number>();
+  readonly #returnMs: number;
+  readonly #settledAt: number;
+
+  constructor({ returning, returnMs, now }: AwarenessOptions) {
+    this.#returnMs = returnMs;
+    this.#settledAt = returning ? now + returnMs : now;
+  }
 
   look(input: AwarenessInput): Aware {
-    const { roots, intermediates, clients, reports, held, without } = input;
+    const { roots, intermediates, clients, reports, held, without, now } = input;
     const all = [...roots, ...intermediates];
     for (const { name, behind } of clients) {
       const report = reports.get(name);
@@ -69,11 +90,21 @@ export class Awareness {
       const stored = reports.get(name) !== undefined && !clients.some((c) => c.name === name && c.behind);
       wait(name, all, stored ? 'has not stored all roots yet' : 'has not acknowledged the newest bundle', false);
     }
+    for (const name of connected) this.#seen.set(name, now);
+    for (const [name, at] of this.#seen) {
+      if (connected.has(name)) continue;
+      if (now - at >= this.#returnMs) this.#seen.delete(name);
+      else wait(name, all, 'was cut off a moment ago', true);
+    }
     // One root is what everybody began with.
-    const away = roots.length < 2 ? [] : held.filter(({ name }) => !connected.has(name));
+    const away = roots.length < 2 ? [] : held.filter(({ name }) => !connected.has(name) && !this.#seen.has(name));
     for (const { name, notAfter } of away)
       wait(name, roots, `is not connected; its SVID ends at ${new Date(notAfter).toISOString()}`, true);
-    this.#forget(new Set([...connected, ...held.map((each) => each.name)]), new Set(all));
+    this.#forget(new Set([...this.#seen.keys(), ...held.map((each) => each.name)]), new Set(all));
+    if (now < this.#settledAt) {
+      unaware.push({ name: 'control', reason: 'has just started: proxies may not be back yet', offline: false });
+      return { known: [], unaware };
+    }
     return { known: all.filter((each) => !missing.has(each)), unaware };
   }
 

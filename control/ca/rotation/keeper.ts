@@ -16,6 +16,8 @@ import { rootOver } from './statement.ts';
 /** One look after the other, while anything is under way, and else. */
 const busyMs = 500;
 const idleMs = 5_000;
+/** Ours dial anew within 15 s of an outage's end at most, Envoys with our bootstrap within 5 s. */
+const returnMs = 15_000;
 /** Of its life: a signing certificate that not everybody has acknowledged signs from then on all the same. */
 const patience = 0.65;
 
@@ -60,7 +62,7 @@ export interface TrustKeeperOptions {
  */
 export class TrustKeeper {
   readonly #options: TrustKeeperOptions;
-  readonly #awareness = new Awareness();
+  #awareness: Awareness | undefined;
   readonly #signing: PeerSigning;
   readonly #heard = new Map<string, peering.PeerTrust>();
   #signed: ReadonlyMap<string, Uint8Array> = new Map();
@@ -143,7 +145,7 @@ export class TrustKeeper {
     }
     this.#signed = this.#signing.answer(this.#requests());
     const { issued, held } = await this.#svids();
-    const aware = this.#awareness.look({ ...this.#awarenessInput(), held });
+    const aware = (await this.#aware()).look({ ...this.#awarenessInput(), held });
     await this.#activate(aware);
     this.#holding = this.#held(issued, held);
     await this.#release(held);
@@ -212,9 +214,20 @@ export class TrustKeeper {
     return heldSvids(await ledger.issued(clock.now()), authority.bundle(), authority.cluster);
   }
 
+  async #aware(): Promise<Awareness> {
+    const { ledger, clock } = this.#options;
+    this.#awareness ??= new Awareness({
+      returning: (await ledger.issued(clock.now())).length > 0,
+      returnMs,
+      now: clock.monotonic(),
+    });
+    return this.#awareness;
+  }
+
   #awarenessInput(): Omit<AwarenessInput, 'held'> {
-    const { authority, clients, reports } = this.#options;
+    const { authority, clients, reports, clock } = this.#options;
     return {
+      now: clock.monotonic(),
       ...certificatesOf(authority.bundle()),
       clients: clients(),
       reports: reports(),
