@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Status } from '../../../core/admin/index.ts';
+import type { Running } from '../servers/index.ts';
 import { type CliRun, runIsthmus, trustDomain } from './isthmus.ts';
 import { keep, type Place } from './place.ts';
 import type { SiteConfig } from './site-config.ts';
@@ -11,6 +12,7 @@ export interface Site {
   readonly cluster: string;
   /** Where its `isthmus.yaml`, state, services and (where it holds it) root are. */
   readonly folder: string;
+  readonly control: Running;
   /** Rejects with what the command said when it fails. */
   run(...args: string[]): Promise<string>;
   status(): Promise<Status>;
@@ -31,7 +33,7 @@ export async function startSite(place: Place, options: SiteOptions): Promise<Sit
   const run = async (...args: string[]) => succeeded(cluster, args, await runIsthmus(args, env));
   if (options.root) await run('ca', 'init', '--dir', join(folder, 'root'), '--trust-domain', trustDomain);
   await run('control', 'init', '-c', file);
-  await keep(place, {
+  const control = await keep(place, {
     name: `control-${cluster}`,
     args: ['control', '-c', file],
     env,
@@ -40,7 +42,7 @@ export async function startSite(place: Place, options: SiteOptions): Promise<Sit
     ready: `http://127.0.0.1:${ports.health}/healthz`,
   });
   const status = async () => JSON.parse(await run('status', '--output', 'json')) as Status;
-  return { cluster, folder, run, status };
+  return { cluster, folder, control, run, status };
 }
 
 function succeeded(cluster: string, args: readonly string[], { code, stdout, stderr }: CliRun): string {
