@@ -192,7 +192,8 @@ export class Joiner {
     if (roots.length > 0 && !roots.some((root) => token.root.equals(root))) {
       throw new MeshError(
         'CONFLICT',
-        'this cluster has a root of its own: clusters of two roots cannot join, only federate, which is not possible yet',
+        'this cluster has a root of its own: clusters of two roots cannot join, only federate (docs/federate.md); ' +
+          'one that was left out of a rotation of the root joins anew as docs/rotate-roots.md says',
       );
     }
     return token;
