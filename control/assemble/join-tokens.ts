@@ -77,7 +77,8 @@ export function makeAttestorToken(policy: string, network: string | undefined, c
 /** Where agents go, and whom they trust there. CONFLICT where that is not known yet. */
 function placeOf({ mesh, trust, addresses }: JoinTokenContext) {
   const [root] = trust.roots;
-  if (root === undefined) throw new MeshError('CONFLICT', 'this cluster has no root yet: run isthmus peer join, or set identity.rootDir');
+  if (root === undefined)
+    throw new MeshError('CONFLICT', 'this cluster has no root yet: run isthmus peer join or isthmus ca request, or set identity.rootDir');
   if (addresses.length === 0) throw new MeshError('CONFLICT', 'agents cannot know where to dial: set grpc.advertise in the Mesh');
   return { trustDomain: mesh.trustDomain, cluster: mesh.cluster, addresses, root };
 }
