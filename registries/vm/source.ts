@@ -1,6 +1,9 @@
+import type { Clock } from '../../core/clock.ts';
 import { MeshError } from '../../core/errors.ts';
+import { childController } from '../../core/lifecycle.ts';
 import { type AdapterDeps, type Emit, type RegistryEvent, type RegistrySource, runSource } from '../../core/registry/index.ts';
 import type { Store, StoredEntry } from '../../core/store.ts';
+import { PacedChanges } from './paced-changes.ts';
 import { decodeInstance, type RegisteredWorkload, workloadsPrefix } from './record.ts';
 import { type Groups, noGroups, withGroup } from './with-group.ts';
 import { WorkloadIndex } from './workload-index.ts';
@@ -15,14 +18,14 @@ export function createVmSource(store: Store, deps: AdapterDeps, groups: Groups =
     id,
     watch: (signal: AbortSignal): AsyncIterable<RegistryEvent> =>
       runSource(
-        (emit, aborted) => session(store, groups, emit, aborted),
+        (emit, aborted) => session(store, groups, clock, emit, aborted),
         { clock, random, onFailure: (error) => log.warn({ source: id, error: error.message }, 'registrations cannot be read') },
         signal,
       ),
   };
 }
 
-async function session(store: Store, groups: Groups, emit: Emit, signal: AbortSignal): Promise<void> {
+async function session(store: Store, groups: Groups, clock: Clock, emit: Emit, signal: AbortSignal): Promise<void> {
   const index = new WorkloadIndex();
   /** As they registered. */
   const known = new Map<string, RegisteredWorkload>();
@@ -40,31 +43,37 @@ async function session(store: Store, groups: Groups, emit: Emit, signal: AbortSi
   };
   apply(entries.map((entry) => [entry.key, workloadOf(entry)] as const));
   await emit({ kind: 'snapshot', services: index.services(), cursor });
-  /** One change after the other, whichever side it comes from. */
-  let told = Promise.resolve();
-  const tell = (changes: () => readonly (readonly [string, RegisteredWorkload | undefined])[]): Promise<void> => {
-    told = told.then(async () => {
-      for (const event of apply(changes())) await emit(event);
-    });
-    return told;
-  };
-  const members = () => [...known].filter(([, workload]) => workload.group !== undefined);
-  // Who no longer listens hears nothing; that shows in the loop below.
-  const end = groups.subscribe(() => void tell(members).catch(() => undefined));
+  // One round after the other, whichever side its changes come from.
+  const { controller, release } = childController(signal);
+  const paced = new PacedChanges<RegisteredWorkload | undefined>({
+    tell: async (changes) => {
+      for (const event of apply(changes)) await emit(event);
+    },
+    onFailure: () => controller.abort(),
+    clock,
+    signal: controller.signal,
+  });
+  const end = groups.subscribe(() => {
+    for (const [key, workload] of known) if (workload.group !== undefined) paced.addKnown(key, workload);
+  });
   try {
-    for await (const batch of store.watch(workloadsPrefix, revision, signal)) {
+    for await (const batch of store.watch(workloadsPrefix, revision, controller.signal)) {
       cursor = String(batch.revision);
-      await tell(() =>
-        batch.changes.map((change) =>
-          change.kind === 'put' ? ([change.entry.key, workloadOf(change.entry)] as const) : ([change.key, undefined] as const),
-        ),
-      );
+      for (const change of batch.changes) {
+        if (change.kind === 'put') paced.add(change.entry.key, workloadOf(change.entry));
+        else paced.add(change.key, undefined);
+      }
     }
   } catch (error) {
     // The history is gone: read everything anew.
     if (!(error instanceof MeshError && error.code === 'COMPACTED')) throw error;
   } finally {
     end();
+    try {
+      await paced.idle();
+    } finally {
+      release();
+    }
   }
 }
 
