@@ -25,6 +25,8 @@ export interface CaControlCost {
 
 export interface CaControlUsage extends CaControlCost {
   readonly rssBytes: number;
+  /** What V8 holds that lives; the rest of what an agent costs is native, or room that V8 keeps. */
+  readonly heapBytes: number;
   /** Registrations that are not expired. */
   readonly registered: number;
 }

@@ -62,7 +62,8 @@ export async function serveCaControl(): Promise<void> {
     if (order === 'cost') return void process.send?.(cost());
     globalThis.gc?.();
     const registered = (await instances.list()).filter(({ record }) => !record.expired).length;
-    process.send?.({ ...cost(), rssBytes: process.memoryUsage.rss(), registered } satisfies CaControlUsage);
+    const { rss: rssBytes, heapUsed: heapBytes } = process.memoryUsage();
+    process.send?.({ ...cost(), rssBytes, heapBytes, registered } satisfies CaControlUsage);
   });
   const claims = { role: 'workload', namespace: 'shop', serviceAccount: 'orders', addresses: [] } as const;
   const services = [{ namespace: 'shop', name: 'orders', ports: [80] }];

@@ -6,6 +6,9 @@ import type { CaControlBrief, CaControlCost, CaControlOrder, CaControlReady, CaC
 export const caControlArgument = 'ca-control-process';
 const patienceMs = 120_000;
 
+/** As deploy/systemd/isthmus-control.service has it: Node reads each TLS connection into 64 KiB of its own, of which a page or two are used. */
+const allocator = { MALLOC_MMAP_THRESHOLD_: '65536', MALLOC_MMAP_MAX_: '49152' };
+
 /** A control plane in a process of its own, so that its memory and CPU are its own. */
 export interface CaControl extends CaControlReady {
   usage(): Promise<CaControlUsage>;
@@ -17,7 +20,11 @@ export interface CaControl extends CaControlReady {
 
 export async function startCaControl(brief: CaControlBrief): Promise<CaControl> {
   const [, main = ''] = process.argv;
-  const child = fork(main, [caControlArgument], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], execArgv: ['--expose-gc'] });
+  const child = fork(main, [caControlArgument], {
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    execArgv: ['--expose-gc'],
+    env: { ...process.env, ...allocator },
+  });
   const exited = once(child, 'exit');
   const ask = async (order: CaControlBrief | CaControlOrder): Promise<unknown> => {
     const signal = AbortSignal.timeout(patienceMs);

@@ -30,16 +30,22 @@ async function agents(dir: string, bench: BenchRun): Promise<readonly CaseReport
     const before = await control.usage();
     const begun = performance.now();
     await fleet.join(many - warmUp, control.token, address);
-    bench.note(`${many} agents had joined after ${Math.round(performance.now() - begun)} ms.`);
+    const joinedMs = Math.round(performance.now() - begun);
     await systemClock.sleep(steadyMs);
     const held = await control.usage();
+    bench.note(
+      `${many} agents had joined after ${joinedMs} ms, for ${Math.round((held.cpuUs - before.cpuUs) / 1_000)} CPU ms of the control plane; ${held.registered} are registered.`,
+    );
     await systemClock.sleep(steadyMs);
     const later = await control.usage();
     await control.kill();
     const killed = performance.now();
+    const ownBefore = process.cpuUsage();
     control = await startCaControl({ dir: join(dir, 'control'), agents: 1, port: control.port });
     await fleet.backAndRenewed();
     const backMs = performance.now() - killed;
+    const back = await control.cost();
+    const own = process.cpuUsage(ownBefore);
     const one = (name: string, unit: string, value: number, goal?: { text: string; met: (ours: number) => boolean }) =>
       caseReport({ name, unit, better: 'less', ours: figureOf([value]), ...(goal === undefined ? {} : { goal }) });
     return [
@@ -47,8 +53,11 @@ async function agents(dir: string, bench: BenchRun): Promise<readonly CaseReport
         text: `≤ ${goalBytes.toLocaleString('en')} bytes`,
         met: (bytes) => bytes <= goalBytes,
       }),
+      one('of that, in the heap of V8', 'bytes', (held.heapBytes - before.heapBytes) / (many - warmUp)),
       one(`heartbeats of ${many} agents`, 'CPU ms/s', (later.cpuUs - held.cpuUs) / steadyMs),
       one(`all ${many} back and renewed after a kill`, 'ms', backMs, { text: `< ${goalBackMs} ms`, met: (ms) => ms < goalBackMs }),
+      one('that way back, control plane', 'CPU ms', back.cpuUs / 1_000),
+      one('that way back, the agents', 'CPU ms', (own.user + own.system) / 1_000),
     ];
   } finally {
     fleet.stop();

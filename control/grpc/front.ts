@@ -70,6 +70,8 @@ export class GrpcFront implements Service {
     this.#server = new Server({
       'grpc.max_receive_message_length': this.#limits.messageBytes,
       'grpc.max_concurrent_streams': this.#limits.streams,
+      // Nobody asks for it, and each connection would keep its own.
+      'grpc.enable_channelz': 0,
       'grpc.keepalive_time_ms': 30_000,
       'grpc.keepalive_timeout_ms': 15_000,
     });
@@ -196,8 +198,15 @@ export class GrpcFront implements Service {
   }
 }
 
-/** What stays for the life of the listener: setSecureContext changes keys and trust alone. A client certificate is asked for, not demanded. */
-const permanent: TlsOptions = { requestCert: true, rejectUnauthorized: false, ALPNProtocols: ['h2'] };
+/**
+ * What stays for the life of the listener: setSecureContext changes keys and trust alone. A client certificate is asked for, not demanded. ALPN by callback:
+ * of a list Node keeps a copy per connection, each of which would hold a slab of 8 KiB that short-lived buffers have left.
+ */
+const permanent: TlsOptions = {
+  requestCert: true,
+  rejectUnauthorized: false,
+  ALPNCallback: ({ protocols }) => (protocols.includes('h2') ? 'h2' : undefined),
+};
 
 function tlsOptions(identity: FrontIdentity): TlsOptions {
   if ('svid' in identity) return { ...mtlsServerOptions(identity.svid, identity.bundle), ...permanent };

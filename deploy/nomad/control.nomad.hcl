@@ -149,6 +149,9 @@ job "isthmus-control" {
       env {
         # For: nomad alloc exec -task control ALLOCATION isthmus status
         ISTHMUS_CONTEXT_FILE = "/var/lib/isthmus/context.yaml"
+        # Less memory for each connection: docs/benchmarks.md.
+        MALLOC_MMAP_THRESHOLD_ = "65536"
+        MALLOC_MMAP_MAX_       = "49152"
       }
 
       volume_mount {
