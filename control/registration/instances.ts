@@ -52,12 +52,18 @@ export class Instances {
     throw busy(key);
   }
 
+  /** What is stored, for `report`. */
+  async stored(key: string): Promise<StoredEntry | undefined> {
+    return this.#store.get(key);
+  }
+
   /**
    * Takes a report of one generation. Writes only what is new. MeshError FENCED for an older generation, NOT_FOUND when the
-   * registration is gone and has to be made again.
+   * registration is gone and has to be made again. `known`: the registration as it was read just now, which saves reading it again; whether it has
+   * changed since is for the store to say.
    */
-  async report(key: string, generation: number, report: Report): Promise<void> {
-    await this.#change(key, generation, (record) => withReport(record, report));
+  async report(key: string, generation: number, report: Report, known?: StoredEntry): Promise<void> {
+    await this.#change(key, generation, (record) => withReport(record, report), known);
   }
 
   async markExpired(key: string, generation: number): Promise<void> {
@@ -112,9 +118,14 @@ export class Instances {
     return new Map(entries.map((entry) => [keyOf(entry.key), Number(Buffer.from(entry.value).toString())]));
   }
 
-  async #change(key: string, generation: number, change: (record: RegisteredInstance) => RegisteredInstance): Promise<void> {
+  async #change(
+    key: string,
+    generation: number,
+    change: (record: RegisteredInstance) => RegisteredInstance,
+    known?: StoredEntry,
+  ): Promise<void> {
     for (let attempt = 0; attempt < attempts; attempt++) {
-      const entry = await this.#store.get(key);
+      const entry = attempt === 0 && known !== undefined ? known : await this.#store.get(key);
       if (entry === undefined) throw new MeshError('NOT_FOUND', 'the registration is gone: register again', { retryable: true });
       const record = decodeInstance(entry);
       if (record.generation !== generation) throw fenced(record.instance, record.generation);

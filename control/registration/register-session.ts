@@ -48,9 +48,10 @@ export class RegisterSession {
         this.#options.roots?.take(holderName(record), body.value);
         return undefined;
       case 'report': {
-        const current = await ledger.grant(grant);
+        // Together, as they come by the thousand: reads that are asked for at once share one.
+        const [current, stored] = await Promise.all([ledger.grant(grant), instances.stored(key)]);
         if (current === undefined || current.value.revoked) throw new MeshError('PERMISSION_DENIED', 'this identity was revoked');
-        await instances.report(key, generation, body.value);
+        await instances.report(key, generation, body.value, stored);
         if (body.value.sockets.length > 0) await sockets?.take(key, record, body.value.sockets);
         if (body.value.plaintext !== undefined) this.#options.plaintext?.take(key, record, body.value.plaintext);
         liveness.heard(key);

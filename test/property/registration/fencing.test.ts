@@ -86,3 +86,22 @@ test('of starts that register at once, one of the newest remains', async () => {
     { numRuns: 100 },
   );
 });
+
+test('a report that goes by an old reading never undoes a newer start, nor brings back what has left', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 10 }), async (steps) => {
+      const instances = new Instances(new MemoryStore() as unknown as Store);
+      await instances.register(record(1));
+      const known = await instances.stored(key);
+      for (const each of steps) await take(instances, each);
+      const [before] = await instances.list();
+      await instances.report(key, 1, { draining: true, services: [], sockets: [] }, known).catch((error: unknown) => {
+        assert.ok(error instanceof MeshError && ['FENCED', 'NOT_FOUND'].includes(error.code), String(error));
+      });
+      const [after] = await instances.list();
+      assert.equal(after?.record.generation, before?.record.generation);
+      assert.equal(after?.record.draining, before === undefined ? undefined : before.record.generation === 1);
+    }),
+    { numRuns: 200 },
+  );
+});
