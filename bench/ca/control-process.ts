@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { Authority, caInit, createToken, Issuance, JoinTokenAttestor, Ledger, loadRoot, ownSvidSource } from '../../control/ca/index.ts';
 import { createCatalog } from '../../control/catalog/index.ts';
 import { GrpcFront, identityServer } from '../../control/grpc/index.ts';
-import { Instances, Liveness, Presence, registrationServer, Takeovers } from '../../control/registration/index.ts';
+import { Instances, Liveness, Presence, RefusedRegistrations, registrationServer, Takeovers } from '../../control/registration/index.ts';
 import { openEmbeddedStore } from '../../control/store/index.ts';
+import { createRefusals } from '../../control/telemetry/index.ts';
 import { formatJoinToken, readIfThere } from '../../core/identity/index.ts';
 import { type Log, silentLog } from '../../core/log.ts';
 import { clusterId, sourceId } from '../../core/model/index.ts';
@@ -46,8 +47,12 @@ export async function serveCaControl(): Promise<void> {
   const instances = new Instances(store);
   const presence = new Presence(store, randomUUID());
   const liveness = new Liveness({ instances, presence, ttlMs, clock, log });
+  const refused = new RefusedRegistrations(createRefusals(log));
   const takeovers = new Takeovers({ instances, clock, log });
-  front.addService(RegistrationService, registrationServer({ instances, liveness, ledger, callerOf, ttlMs, takeovers, clock, log }));
+  front.addService(
+    RegistrationService,
+    registrationServer({ instances, liveness, ledger, callerOf, ttlMs, takeovers, refused, clock, log }),
+  );
   const catalog = createCatalog({ cluster: clusterId(cluster), store, clock, expireAfterMs: 0 });
   await catalog.start(stop.signal);
   const deps = { id: sourceId('vm/agents'), cluster: clusterId(cluster), clock, random: Math.random, log };

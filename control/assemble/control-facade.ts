@@ -20,7 +20,7 @@ import type { Catalog } from '../catalog/index.ts';
 import type { LiveConfig } from '../config/index.ts';
 import type { Objects, ObjectView } from '../objects/index.ts';
 import type { Policy } from '../policy/index.ts';
-import type { Instances, PlaintextReports } from '../registration/index.ts';
+import type { Instances, PlaintextReports, RefusedRegistrations } from '../registration/index.ts';
 import { explain, findingsOf } from '../snapshot/index.ts';
 import type { XdsServer } from '../xds/index.ts';
 import { exportsOf, workloadGroupsOf } from './config-objects.ts';
@@ -72,6 +72,7 @@ export interface FacadeParts {
   readonly federation: FederationHome;
   readonly traffic: TrafficHome;
   readonly plaintext: PlaintextReports;
+  readonly refused: RefusedRegistrations;
   readonly publishing: Publishing;
   readonly peers: PeerOperations;
   /** HOST:PORT where this control plane is dialled. */
@@ -144,8 +145,9 @@ export async function instancesNow({
   objects,
   instances,
   ledger,
+  refused,
   clock,
-}: Pick<FacadeParts, 'mesh' | 'catalog' | 'objects' | 'instances' | 'ledger' | 'clock'>): Promise<Instance[]> {
+}: Pick<FacadeParts, 'mesh' | 'catalog' | 'objects' | 'instances' | 'ledger' | 'refused' | 'clock'>): Promise<Instance[]> {
   const [records, starts, grants] = await Promise.all([instances.list(), instances.starts(), ledger.grants()]);
   const view = catalog.current();
   return listInstances({
@@ -154,6 +156,7 @@ export async function instancesNow({
     grants,
     view,
     trustDomain: mesh.trustDomain,
+    refusedOf: (grant) => refused.of(grant),
     groupOf: (name) => workloadGroupsOf(objects.set.current()).get(name),
     now: clock.now(),
   });

@@ -19,6 +19,7 @@ import {
   PlaintextReports,
   Presence,
   type ReachWatch,
+  RefusedRegistrations,
   registrationServer,
   SocketReports,
   Takeovers,
@@ -72,6 +73,8 @@ export interface GrpcServices {
   readonly reach: ReachWatch;
   /** Which roots agents and gateways lean on. */
   readonly roots: RootReports;
+  /** Whose registration was refused here, and why. */
+  readonly refused: RefusedRegistrations;
 }
 
 export function createGrpcServices(options: GrpcServicesOptions): GrpcServices {
@@ -98,7 +101,9 @@ export function createGrpcServices(options: GrpcServicesOptions): GrpcServices {
   const plaintext = new PlaintextReports(clock);
   const takeovers = new Takeovers({ instances, clock, log });
   const roots = new RootReports(clock);
-  const registration = { instances, liveness, ledger, callerOf, ttlMs, sockets, plaintext, reach, takeovers, roots, clock, log, signal };
+  const refused = new RefusedRegistrations(refusals);
+  const heard = { sockets, plaintext, reach, takeovers, roots, refused };
+  const registration = { instances, liveness, ledger, callerOf, ttlMs, ...heard, clock, log, signal };
   front.addService(RegistrationService, registrationServer(registration));
 
   const { cluster } = mesh;
@@ -110,5 +115,5 @@ export function createGrpcServices(options: GrpcServicesOptions): GrpcServices {
 
   const xds = createXdsServer({ source: resources, cluster, callerOf, clock, log });
   for (const { definition, handlers } of xds.services) front.addService(definition, handlers);
-  return { front, xds, ledger, attestors, instances, liveness, presence, sockets, plaintext, reach, roots };
+  return { front, xds, ledger, attestors, instances, liveness, presence, sockets, plaintext, reach, roots, refused };
 }

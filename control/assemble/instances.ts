@@ -19,6 +19,8 @@ export interface InstancesInput {
   readonly grants: readonly Grant[];
   readonly view: CatalogView;
   readonly trustDomain: string;
+  /** Why the last registration on a grant was refused, by its id. */
+  readonly refusedOf: (grant: string) => string | undefined;
   /** By NAMESPACE/NAME. */
   readonly groupOf: (name: string) => WorkloadGroupSpec | undefined;
   /** Unix ms. */
@@ -32,7 +34,7 @@ export function listInstances(input: InstancesInput): Instance[] {
   const registered = input.records.map((record) => instanceOf(record, grants.get(record.grant), input));
   const waiting = input.grants
     .filter((grant) => !seen.has(grant.id) && (grant.lastNotAfter > input.now || (grant.lastNotAfter === 0 && !grant.revoked)))
-    .filter((grant) => !isIngress(grant) && (grant.revoked || !hasLeft(grant, input.starts)))
+    .filter((grant) => !isIngress(grant) && (grant.revoked || input.refusedOf(grant.id) !== undefined || !hasLeft(grant, input.starts)))
     .map((grant) => instanceOf(undefined, grant, input));
   return [...registered, ...waiting].sort((a, b) => compare(`${a.namespace}/${a.id}`, `${b.namespace}/${b.id}`));
 }
@@ -64,7 +66,8 @@ function instanceOf(record: RegisteredInstance | undefined, grant: Grant | undef
   const group = record?.role === 'workload' ? record.group : claims?.group;
   const expireAfterMs = record === undefined ? undefined : expireAfterOf(record, input.groupOf);
   const placements = record === undefined ? [] : placementsOf(record, view);
-  const stages = stagesOf({ grant, record, expireAfterMs, placements, now });
+  const refused = input.refusedOf(grant?.id ?? '');
+  const stages = stagesOf({ grant, record, refused, expireAfterMs, placements, now });
   const { stage, short } = furthest(stages, record, grant);
   const clone = record?.clone !== undefined && now - record.clone.at < cloneShownMs ? record.clone.sources.join(' and ') : undefined;
   return {

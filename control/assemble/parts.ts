@@ -173,7 +173,7 @@ export async function buildParts(around: Surroundings): Promise<ControlParts> {
     jwt,
     services,
     peers: () => peers,
-    instances: () => instancesNow({ mesh, catalog, objects, instances, ledger, clock }),
+    instances: () => instancesNow({ mesh, catalog, objects, instances, ledger, refused: services.refused, clock }),
   });
   const peers: Peers = new Peers({
     ...around,
@@ -261,9 +261,9 @@ type InnerParts = Omit<ControlParts, 'admin' | 'health'>;
 
 function adminOf(parts: InnerParts): AdminServer {
   const { mesh, config, identity, services, peers, clock } = parts;
-  const { instances, ledger, xds, liveness, plaintext } = services;
+  const { instances, ledger, xds, liveness, plaintext, refused } = services;
   const { replica } = liveness;
-  const api = createControlApi({ ...parts, instances, ledger, xds, plaintext, replica, addresses: () => peers.addresses() });
+  const api = createControlApi({ ...parts, instances, ledger, xds, plaintext, refused, replica, addresses: () => peers.addresses() });
   return new AdminServer({
     ...parts,
     listen: parseHostPort(mesh.api.listen) ?? { host: '0.0.0.0', port: 15_014 },
@@ -296,7 +296,7 @@ function healthOf(parts: InnerParts): HealthServer {
         clients: services.xds.clients(),
         trust: authority.bundle(),
         mtls: mtlsStatus({ inputs: snapshots.inputs, seen: services.plaintext.seen(), now: parts.clock.now() }),
-        instances: await instancesNow({ ...parts, instances: services.instances, ledger: services.ledger }),
+        instances: await instancesNow({ ...parts, ...services }),
       });
     },
   });

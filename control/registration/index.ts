@@ -8,6 +8,7 @@ export type { PlaintextSeen } from './plaintext-reports.ts';
 export { PlaintextReports } from './plaintext-reports.ts';
 export { Presence } from './presence.ts';
 export { lookAt, ReachWatch } from './reach/index.ts';
+export { RefusedRegistrations } from './refused-registrations.ts';
 export { registrationServer } from './registration-server.ts';
 export { SocketReports } from './socket-reports.ts';
 export type { Placement, Stage } from './stages.ts';

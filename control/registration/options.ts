@@ -6,6 +6,7 @@ import type { Instances } from './instances.ts';
 import type { Liveness } from './liveness.ts';
 import type { PlaintextReports } from './plaintext-reports.ts';
 import type { ReachWatch } from './reach/index.ts';
+import type { RefusedRegistrations } from './refused-registrations.ts';
 import type { SocketReports } from './socket-reports.ts';
 import type { Takeovers } from './takeovers.ts';
 
@@ -26,6 +27,8 @@ export interface RegistrationServerOptions {
   readonly takeovers?: Takeovers;
   /** Keeps what they say of the roots that they lean on. Default: nobody asks. */
   readonly roots?: RootReports;
+  /** Counts and remembers what is turned away. */
+  readonly refused: RefusedRegistrations;
   readonly clock: Clock;
   readonly log: Log;
   /** Its abort ends every stream with UNAVAILABLE, so that a drain waits for none of them. Default: none. */

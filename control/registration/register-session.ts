@@ -7,6 +7,7 @@ import { holderName } from '../ca/index.ts';
 import type { Caller } from '../grpc/index.ts';
 import { checkHello } from './check-hello.ts';
 import type { RegistrationServerOptions } from './options.ts';
+import { classOf } from './refused-registrations.ts';
 
 /** One Register stream: hello, then reports. Every reply says that what was taken is durable. Not for use by several at once. */
 export class RegisterSession {
@@ -50,7 +51,10 @@ export class RegisterSession {
       case 'report': {
         // Together, as they come by the thousand: reads that are asked for at once share one.
         const [current, stored] = await Promise.all([ledger.grant(grant), instances.stored(key)]);
-        if (current === undefined || current.value.revoked) throw new MeshError('PERMISSION_DENIED', 'this identity was revoked');
+        if (current === undefined || current.value.revoked) {
+          this.#options.refused.refuse(grant, 'revoked', 'its identity was revoked', { registration: key, source: this.#source });
+          throw new MeshError('PERMISSION_DENIED', 'this identity was revoked');
+        }
         await instances.report(key, generation, body.value, stored);
         if (body.value.sockets.length > 0) await sockets?.take(key, record, body.value.sockets);
         if (body.value.plaintext !== undefined) this.#options.plaintext?.take(key, record, body.value.plaintext);
@@ -81,26 +85,37 @@ export class RegisterSession {
 
   async #hello(hello: Hello): Promise<RegisterReply> {
     if (this.#registered !== undefined) throw new MeshError('PROTOCOL_ERROR', 'hello comes once');
-    const { instances, liveness, ledger, reach, clock, log } = this.#options;
+    const { instances, liveness, ledger, reach, refused, clock, log } = this.#options;
     const caller = this.#caller;
-    if (caller === undefined) throw new MeshError('IDENTITY_INVALID', 'registration needs an SVID of this mesh');
+    if (caller === undefined) {
+      const detail = 'without an SVID, or with one that has ended or was denied since';
+      refused.refuse(undefined, 'no-certificate', detail, { instance: hello.instance, source: this.#source });
+      throw new MeshError('IDENTITY_INVALID', 'registration needs an SVID of this mesh');
+    }
     const grant = await ledger.grantOfSerial(caller.serial);
     const spiffeId = formatSpiffeId(caller.spiffeId);
+    const about = { spiffeId, serial: caller.serial, instance: hello.instance, source: this.#source };
     if (grant === undefined) {
-      log.warn({ spiffeId, serial: caller.serial }, 'registration refused: the SVID was not issued here, or its grant is revoked');
+      const revoked = await ledger.issuedOn(caller.serial);
+      if (revoked === undefined) refused.refuse(undefined, 'not-issued-here', 'the ledger does not know its SVID', about);
+      else refused.refuse(revoked.id, 'revoked', 'its identity was revoked', about);
       throw new MeshError('PERMISSION_DENIED', 'this identity was not issued by this cluster, or was revoked');
     }
     const record = checkHello(hello, { grant, source: this.#source, replica: liveness.replica, now: clock.now() });
     if (!record.ok) {
       const text = record.violations.map(formatViolation).join('; ');
-      log.warn({ spiffeId, instance: hello.instance, source: this.#source, violations: text }, 'registration refused');
+      refused.refuse(grant.id, classOf(record.violations), text, about);
       const forbidden = record.violations.some((violation) => violation.path.startsWith('claims'));
       throw new MeshError(forbidden ? 'PERMISSION_DENIED' : 'CONFIG_INVALID', text);
     }
     const { key, record: stored } = await instances.register(record.value).catch((error: unknown) => {
-      if (error instanceof MeshError && error.code === 'FENCED') this.#fences(instanceKey(record.value), [this.#source]);
+      if (error instanceof MeshError && error.code === 'FENCED') {
+        refused.refuse(grant.id, 'fenced', error.message, about);
+        this.#fences(instanceKey(record.value), [this.#source]);
+      }
       throw error;
     });
+    refused.taken(grant.id);
     liveness.heard(key);
     const { generation } = stored;
     this.#replace(key, generation);

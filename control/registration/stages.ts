@@ -25,6 +25,8 @@ export interface StageInput {
   readonly grant: Grant | undefined;
   /** Undefined: it has not registered. */
   readonly record: RegisteredInstance | undefined;
+  /** Why its last registration was refused. Undefined: none was, as far as this control plane knows. */
+  readonly refused?: string | undefined;
   /** Silent for so long it is forgotten. Undefined: it has not registered. */
   readonly expireAfterMs: number | undefined;
   /** Of each of its services, NAMESPACE/NAME; for a gateway, of itself. */
@@ -33,6 +35,8 @@ export interface StageInput {
   readonly now: number;
 }
 
+const refusedNext =
+  'correct its isthmus vm join, or make a token that covers it; where another machine has its name, vm join --reset-identity --instance NAME';
 const silent = 'look at its agent: isthmus vm status on that machine, or the log of its unit';
 
 /** All five, in order. Each says what holds by itself: how far an instance has come is the last before the first that does not. Pure. */
@@ -51,8 +55,10 @@ function attested({ grant, now }: StageInput): Stage {
   return { stage, ok: 'no', reason: `its SVID ended at ${new Date(grant.lastNotAfter).toISOString()}`, next: silent };
 }
 
-function registered({ grant, record, expireAfterMs = 0 }: StageInput): Stage {
+function registered({ grant, record, refused, expireAfterMs = 0 }: StageInput): Stage {
   const stage = 'registered';
+  if (refused !== undefined && (record === undefined || record.expired))
+    return { stage, ok: 'no', reason: `its registration was refused: ${refused}`, next: refusedNext };
   if (record !== undefined) {
     if (record.expired)
       return { stage, ok: 'no', reason: `its agent is silent: forgotten after ${formatDuration(expireAfterMs)} of it`, next: silent };

@@ -27,6 +27,7 @@ import {
   Liveness,
   Presence,
   type ReachWatch,
+  RefusedRegistrations,
   type RegisteredGateway,
   registrationServer,
   SocketReports,
@@ -56,6 +57,7 @@ export interface TestControlPlane {
   readonly gateways: Latest<readonly RegisteredGateway[]>;
   readonly address: string;
   readonly lines: readonly string[];
+  readonly refusedRegistrations: RefusedRegistrations;
   /** `what reason` → how often. */
   refused(): Promise<Readonly<Record<string, number>>>;
   /** Text of a new join token. */
@@ -140,11 +142,12 @@ export async function startControlPlane(options: TestControlPlaneOptions): Promi
   const liveness = new Liveness({ instances, presence, ttlMs, clock, log });
   const callerOf = (call: CallLike) => front.callerOf(call);
   const sockets = new SocketReports({ store, clock, log });
+  const refused = new RefusedRegistrations(refusals);
   const takeovers = new Takeovers({ instances, clock, log });
   const reach = options.reach === undefined ? {} : { reach: options.reach({ instances, ledger, source }) };
   front.addService(
     RegistrationService,
-    registrationServer({ instances, liveness, ledger, callerOf, ttlMs, sockets, takeovers, ...reach, clock, log }),
+    registrationServer({ instances, liveness, ledger, callerOf, ttlMs, sockets, takeovers, refused, ...reach, clock, log }),
   );
   const background = [presence.keep(clock, log, stopping.signal), liveness.run(stopping.signal), sockets.run(stopping.signal)];
   const resolve = options.resolve ?? (async () => []);
@@ -164,6 +167,7 @@ export async function startControlPlane(options: TestControlPlaneOptions): Promi
     lines,
     instances,
     sockets,
+    refusedRegistrations: refused,
     gateways: list.gateways,
     async refused() {
       const { values } = await counter.get();

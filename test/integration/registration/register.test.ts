@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { ChannelCredentials } from '@grpc/grpc-js';
 
 import { type Claims, revokeToken } from '../../../control/ca/index.ts';
 import { expireAfterOf, Liveness, Presence } from '../../../control/registration/index.ts';
@@ -14,8 +16,9 @@ import {
 } from '../../../core/identity/index.ts';
 import { silentLog } from '../../../core/log.ts';
 import { clusterId, type ServiceRecord, serviceKey, sourceId } from '../../../core/model/index.ts';
+import { certificatesToPem } from '../../../core/pki/index.ts';
 import { systemClock } from '../../../core/system-clock.ts';
-import type { Hello, PlainListener, Report } from '../../../core/xds/gen/isthmus/agent/v1/agent.ts';
+import { Hello, type PlainListener, RegistrationClient, type Report } from '../../../core/xds/gen/isthmus/agent/v1/agent.ts';
 import { createVmSource, type RegisteredInstance } from '../../../registries/vm/index.ts';
 import { ManualClock } from '../../fakes/manual-clock.ts';
 import { startControlPlane, type TestControlPlane, type TestControlPlaneOptions, temporaryDir } from '../../support/control-plane.ts';
@@ -130,26 +133,59 @@ test('nobody registers what its token does not cover: service, port, address, in
       services: [{ namespace: 'shop', name, port, protocol: 'http', portName: '', ...(expose === undefined ? {} : { expose }) }],
     },
   });
-  const cases: [Partial<Hello>, RegExp][] = [
-    [{ role: service('payments', 80) }, /may not register shop\/payments/],
-    [{ role: service('orders', 81) }, /may not register shop\/orders port 81/],
+  const cases: [Partial<Hello>, RegExp, string][] = [
+    [{ role: service('payments', 80) }, /may not register shop\/payments/, 'wrong-service'],
+    [{ role: service('orders', 81) }, /may not register shop\/orders port 81/, 'wrong-service'],
     [
       { role: service('orders', 80, { address: '192.0.2.7', port: 80 }) },
       /expose.address: must be one of the instance's addresses, 127\.0\.0\.1/,
+      'malformed',
     ],
-    [{ role: service('orders', 80, { address: '127.0.0.1', port: 0 }) }, /expose.port: must be 1-65535/],
-    [{ addresses: ['192.0.2.7'] }, /192\.0\.2\.7 is not where this comes from/],
-    [{ addresses: ['169.254.169.254'] }, /can never be reached/],
-    [{ instance: 'vm-2' }, /identity is of instance vm-1/],
-    [{ role: { $case: 'gateway', value: { port: 0 } } }, /identity is a workload's/],
+    [{ role: service('orders', 80, { address: '127.0.0.1', port: 0 }) }, /expose.port: must be 1-65535/, 'malformed'],
+    [{ addresses: ['192.0.2.7'] }, /192\.0\.2\.7 is not where this comes from/, 'wrong-address'],
+    [{ addresses: ['169.254.169.254'] }, /can never be reached/, 'malformed'],
+    [{ instance: 'vm-2' }, /identity is of instance vm-1/, 'wrong-instance'],
+    [{ role: { $case: 'gateway', value: { port: 0 } } }, /identity is a workload's/, 'wrong-role'],
   ];
-  for (const [hello, reason] of cases) {
+  for (const [hello, reason, counted] of cases) {
+    const before = (await plane.refused())[`registration ${counted}`] ?? 0;
     const registration = await vm.start(hello);
     await until(`refusal of ${reason}`, () => registration.status().state === 'refused');
     assert.match(registration.status().lastError ?? '', reason);
+    assert.ok(((await plane.refused())[`registration ${counted}`] ?? 0) > before, counted);
+    const grant = await plane.ledger.grantOfSerial(vm.source.current().serial);
+    assert.match(plane.refusedRegistrations.of(grant?.id ?? '') ?? '', reason);
     await registration.leave(0);
   }
   assert.equal((await plane.instances.list()).length, 0);
+  const taken = await vm.start();
+  await until('a registration', () => taken.status().state === 'registered');
+  const grant = await plane.ledger.grantOfSerial(vm.source.current().serial);
+  assert.equal(plane.refusedRegistrations.of(grant?.id ?? ''), undefined, 'what was taken since is refused no more');
+  await plane.ledger.revokeGrant(grant?.id ?? '', Date.now());
+  taken.report(healthy(false));
+  await until('a refusal of what was revoked', async () => ((await plane.refused())['registration revoked'] ?? 0) > 0);
+});
+
+test('whose SVID this cluster did not issue, or who shows none, is refused and counted', async (t) => {
+  const plane = await control(t);
+  const vm = await machine(t, plane, await plane.token(orders));
+  const key = `ca/issued/${vm.source.current().serial}`;
+  await plane.store.txn({ if: [], then: [{ op: 'delete', key }] });
+  const forgotten = await vm.start();
+  await until('a refusal', async () => ((await plane.refused())['registration not-issued-here'] ?? 0) > 0);
+  await forgotten.leave(0);
+  const roots = Buffer.from(certificatesToPem(vm.source.bundle().roots));
+  const credentials = ChannelCredentials.createSsl(roots, null, null, { checkServerIdentity: () => undefined });
+  const options = { 'grpc.ssl_target_name_override': 'control.isthmus', 'grpc.enable_http_proxy': 0 };
+  const client = new RegistrationClient(plane.address, credentials, options);
+  t.after(() => client.close());
+  const stream = client.register();
+  const ended = once(stream, 'error');
+  stream.resume();
+  stream.write({ body: { $case: 'hello', value: Hello.fromPartial({ instance: 'vm-2' }) } });
+  await ended;
+  assert.equal((await plane.refused())['registration no-certificate'], 1);
 });
 
 test('a token with addresses lets a machine behind NAT say where it is reached', async (t) => {
@@ -177,6 +213,10 @@ test('a newer start fences the older one, whose late goodbye changes nothing', a
   assert.equal(stored?.record.generation, generation);
   await plane.instances.remove(stored?.key ?? '', old.status().generation);
   assert.equal((await plane.instances.list()).length, 1);
+  await plane.instances.register({ ...(stored?.record as NonNullable<typeof stored>['record']), generation: generation + 1_000_000 });
+  const late = await again.start();
+  await assert.rejects(late.ended, { code: 'FENCED', message: /started again/ });
+  assert.equal((await plane.refused())['registration fenced'], 1);
   await fresh.leave(5_000);
   await assert.rejects(
     plane.instances.register({ ...(stored?.record as NonNullable<typeof stored>['record']), generation: 1 }),
