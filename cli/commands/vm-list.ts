@@ -37,7 +37,8 @@ function instancesText({ instances }: InstanceList): string {
   ].join('\n');
 }
 
-const cloneAdvice = 'on the copy: isthmus vm join TOKEN --reset-identity, with a token of its own';
+const cloneAdvice =
+  'on one of them, be it a copied disk or another machine of that name: isthmus vm join TOKEN --reset-identity --instance NAME, with a token and a name of its own (the default is the host name)';
 
 const signs = { yes: 'y', no: 'n', unknown: '?', none: '-' } as const;
 

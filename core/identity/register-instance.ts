@@ -150,9 +150,10 @@ class Registration implements InstanceRegistration {
       } catch (error) {
         const fault = toMeshError(error);
         if (fault.code === 'FENCED') {
+          const { hello } = this.#options;
           this.#set('fenced', fault.message);
           log.error({ generation: this.#status.generation }, 'a newer start of this instance has taken over: this one is out');
-          this.#rejectEnded(fault);
+          this.#rejectEnded(new MeshError('FENCED', `${fault.message}; ${afterFence(hello.instance)}`, { cause: fault }));
           return;
         }
         if (this.#stop.signal.aborted) break;
@@ -257,4 +258,10 @@ class Registration implements InstanceRegistration {
   #tell(): void {
     for (const listener of [...this.#listeners]) listener();
   }
+}
+
+/** A restart needs nothing; two machines of one name need two names, whatever their tokens are. */
+function afterFence(instance: string): string {
+  const anew = 'isthmus vm join TOKEN --reset-identity --instance NAME, with a token of its own';
+  return `if another machine is called ${instance} too, or this disk is a copy of its: ${anew} and a name that nobody has (the default is the host name)`;
 }

@@ -3,6 +3,7 @@ import { cp } from 'node:fs/promises';
 import { type TestContext, test } from 'node:test';
 import { Takeovers } from '../../../control/registration/index.ts';
 import { silentLog } from '../../../core/log.ts';
+import { prepareJoin } from '../../../sidecar-vm/main.ts';
 import { AgentPlane, agentOptions, runTestAgent, type TestAgent } from '../../support/agent-plane.ts';
 import { temporaryDir } from '../../support/control-plane.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
@@ -34,7 +35,10 @@ test('two machines with one state: the newer start wins each time, the loser end
     // Generations follow the clock, in s: two starts of one second would be the same start.
     await until('the next second', () => Date.now() >= (generation + 1) * 1_000);
     serving = await runTestAgent(t, options);
-    await assert.rejects(before.agent.ended, { code: 'FENCED', message: /was started again|registered again/ });
+    await assert.rejects(before.agent.ended, {
+      code: 'FENCED',
+      message: /(was started again|registered again).*vm-1 too.*--reset-identity --instance NAME/,
+    });
     assert.match(before.lines.join('\n'), /a newer start of this instance has taken over/);
     const { generation: after } = await until('the newer one', async () => {
       const record = await plane.registered('vm-1');
@@ -70,4 +74,24 @@ test('takeovers count within ten minutes of each other, each instance for itself
   assert.deepEqual(said, []);
   await note('a', ['10.0.0.3'], 3);
   assert.deepEqual(said, [{ key: 'a', sources: ['10.0.0.1', '10.0.0.2', '10.0.0.3'] }]);
+});
+
+test('two machines with tokens and states of their own and one name put each other out; a name of its own, with a new token, ends it', {
+  timeout: 60_000,
+}, async (t) => {
+  const plane = await AgentPlane.start(t);
+  const services = [{ namespace: 'shop', name: 'orders', port: 8080, appPort: 1 }];
+  const machine = async () => agentOptions({ stateDir: await temporaryDir(t), token: await plane.token('orders'), services });
+  const first = await runTestAgent(t, await machine());
+  const { generation } = await until('a registration', () => plane.registered('vm-1'));
+  await until('the next second', () => Date.now() >= (generation + 1) * 1_000);
+  const namesake = await machine();
+  const second = await runTestAgent(t, namesake);
+  await assert.rejects(first.agent.ended, { code: 'FENCED', message: /vm-1 too.*--instance NAME/ });
+  await second.agent.drain();
+  const renamed = { ...namesake, instance: 'vm-2', token: await plane.token('orders') };
+  await prepareJoin(renamed, { resetIdentity: true });
+  await runTestAgent(t, await machine());
+  await runTestAgent(t, renamed);
+  await until('both', async () => (await plane.registered('vm-1')) !== undefined && (await plane.registered('vm-2')) !== undefined);
 });
