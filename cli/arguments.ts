@@ -1,11 +1,20 @@
 import { InvalidArgumentError } from 'commander';
 import { parseDuration } from '../core/duration.ts';
+import { isTrustDomain } from '../core/model/index.ts';
 
 /** Parsers of flags; commander prints what they refuse together with the usage. */
 export function durationFlag(text: string): number {
   const ms = parseDuration(text);
   if (ms === undefined || ms <= 0) throw new InvalidArgumentError('It must be a duration such as 15m, 24h or 7d.');
   return ms;
+}
+
+export function trustDomainFlag(text: string): string {
+  if (!isTrustDomain(text))
+    throw new InvalidArgumentError(
+      'It must be a SPIFFE trust domain, such as mesh.example.org: lower-case letters, digits, dots, dashes and underscores, at most 255.',
+    );
+  return text;
 }
 
 export function portFlag(text: string): number {

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
+import { inCidrs } from '../core/cidr.ts';
 import { proofOptions } from '../core/identity/index.ts';
 import { isDnsLabel } from '../core/model/index.ts';
 import { accept, type Checked, reject } from '../core/validate.ts';
@@ -18,6 +19,8 @@ const ms = z.number().int().positive();
 const port = z.number('must be a port').int('must be a port').min(1, 'must be 1-65535').max(65_535, 'must be 1-65535');
 const bindPort = z.number('must be a port').int('must be a port').min(0, 'must be 0-65535').max(65_535, 'must be 0-65535');
 const ip = z.union([z.ipv4(), z.ipv6()], 'must be an IP address');
+/** Unspecified, multicast, and with it broadcast: no machine's address. */
+const noHosts = ['0.0.0.0/8', '224.0.0.0/4', '255.255.255.255/32', '::/128', 'ff00::/8'];
 const label = z.string().refine(isDnsLabel, 'must be a DNS label: a-z, 0-9 and -, at most 63');
 
 /** `IP`, `IP:PORT`, `[IPV6]:PORT`. */
@@ -61,7 +64,9 @@ const shape = z.strictObject({
   /** Unique among the VMs of a cluster, the same at every start; default the host name. */
   instance: z.string().regex(/^[A-Za-z0-9._-]{1,128}$/, 'must be 1-128 letters, digits and . _ -'),
   /** IP that others of its network dial. `auto`: the one that this machine has towards the control plane, also after it has changed. */
-  address: z.union([ip, z.literal('auto')], 'must be an IP address or auto'),
+  address: z
+    .union([ip, z.literal('auto')], 'must be an IP address or auto')
+    .refine((address) => !inCidrs(address, noHosts), 'must be one that others can dial: it is unspecified, multicast or broadcast'),
   network: label,
   /** region/zone/subzone; default none. */
   locality: z

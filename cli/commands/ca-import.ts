@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { certificatesToPem } from '../../core/pki/index.ts';
 import { systemClock } from '../../core/system-clock.ts';
+import { trustDomainFlag } from '../arguments.ts';
 import { emit, type Io } from '../io.ts';
 import { type LeafOptions, leaf } from '../leaf.ts';
 import { readPassphrase } from '../passphrase.ts';
@@ -19,7 +20,7 @@ export function addCaImport(ca: Command, io: Io): void {
   ])
     .argument('<file>', 'PEM, or PKCS#12 where the name ends in .p12 or .pfx')
     .requiredOption('--dir <folder>', 'where its key is kept from now on, owner-only')
-    .requiredOption('--trust-domain <name>', 'that it is the root of')
+    .requiredOption('--trust-domain <name>', 'that it is the root of', trustDomainFlag)
     .option('--passphrase-file <file>', 'holds the password of the PKCS#12 file; asked for at the terminal otherwise')
     .action(async (file: string, { dir, trustDomain, passphraseFile, output }: CaImportFlags) => {
       const { caImport, issuerFromPem, rootFromPkcs12 } = await import('../../control/index.ts');

@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander';
 import { isDnsLabel } from '../../core/model/index.ts';
 import { certificatesToPem, pemBlocks } from '../../core/pki/index.ts';
 import { systemClock } from '../../core/system-clock.ts';
-import { durationFlag } from '../arguments.ts';
+import { durationFlag, trustDomainFlag } from '../arguments.ts';
 import { CliError } from '../cli-error.ts';
 import { exitCode } from '../exit-codes.ts';
 import { emit, type Io } from '../io.ts';
@@ -22,7 +22,7 @@ export function addCaSign(ca: Command, io: Io): void {
     'ca sign --dir /secure/root --trust-domain mesh.example.org --cluster west --csr west.csr > west.pem',
   ])
     .requiredOption('--dir <folder>', 'folder of the root')
-    .requiredOption('--trust-domain <name>', 'of the root')
+    .requiredOption('--trust-domain <name>', 'of the root', trustDomainFlag)
     .requiredOption('--cluster <name>', 'whose intermediate it will be')
     .requiredOption('--csr <file>', "the cluster's certificate request, PEM")
     .addOption(new Option('--lifetime <duration>', 'of the intermediate').argParser(durationFlag).default(90 * 86_400_000, '90d'))

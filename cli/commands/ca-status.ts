@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { AuthorityStatus } from '../../core/admin/index.ts';
 import { sha256Hex } from '../../core/pki/index.ts';
 import { systemClock } from '../../core/system-clock.ts';
+import { trustDomainFlag } from '../arguments.ts';
 import { CliError } from '../cli-error.ts';
 import type { TargetOptions } from '../context/target.ts';
 import { exitCode } from '../exit-codes.ts';
@@ -20,7 +21,7 @@ export function addCaStatus(ca: Command, io: Io): void {
     'ca status --dir /secure/root --trust-domain mesh.example.org',
   ])
     .option('--dir <folder>', 'folder of a root; nothing is asked of a control plane then')
-    .option('--trust-domain <name>', 'of that root')
+    .option('--trust-domain <name>', 'of that root', trustDomainFlag)
     .action(async (flags: CaStatusFlags) => {
       const { dir, trustDomain, output } = flags;
       if (dir === undefined) {

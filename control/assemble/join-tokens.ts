@@ -2,7 +2,13 @@ import type { AttestorToken, CreatedJoinToken, JoinTokenRequest } from '../../co
 import type { MeshSpec, WorkloadGroupSpec } from '../../core/config/index.ts';
 import { MeshError } from '../../core/errors.ts';
 import { formatJoinToken, type TokenService } from '../../core/identity/index.ts';
-import { formatSpiffeId, gatewayServiceAccount, ingressServiceAccount, systemNamespace } from '../../core/model/index.ts';
+import {
+  controlServiceAccount,
+  formatSpiffeId,
+  gatewayServiceAccount,
+  ingressServiceAccount,
+  systemNamespace,
+} from '../../core/model/index.ts';
 import { sha256Hex, type TrustBundle } from '../../core/pki/index.ts';
 import type { Store } from '../../core/store.ts';
 import { formatViolation } from '../../core/validate.ts';
@@ -29,6 +35,12 @@ export async function makeJoinToken(request: JoinTokenRequest, context: JoinToke
   const place = placeOf(context);
   const group = groupIn(request, context);
   const claims = claimsOf(request, group);
+  // Issuance refuses it as well: nobody may answer as a control plane.
+  if (claims.namespace === systemNamespace && claims.serviceAccount === controlServiceAccount)
+    throw new MeshError(
+      'CONFIG_INVALID',
+      `service: ${systemNamespace}/${controlServiceAccount} is the identity of control planes, and no token gives it: name another service or --service-account`,
+    );
   const { ttlMs, maxUses, cidrs } = request;
   const made = await createToken(store, { claims, ttlMs, maxUses, sources: cidrs }, now);
   if (!made.ok) throw new MeshError('CONFIG_INVALID', made.violations.map(formatViolation).join('; '));

@@ -54,6 +54,14 @@ test('everything that is wrong is said at once, each with its place, and never t
   assert.equal(JSON.stringify(parsed.violations).includes(good.token), false);
 });
 
+test('an address at which nobody is reached is refused with the other mistakes', () => {
+  for (const address of ['0.0.0.0', '255.255.255.255', '224.0.0.1', '239.1.2.3', '::', '0:0::0', 'ff02::1', '::ffff:224.0.0.1']) {
+    const parsed = parseAgentOptions({ ...good, address, network: 'N' });
+    assert.deepEqual(parsed.ok ? [] : parsed.violations.map(({ path }) => path).sort(), ['address', 'network'], address);
+  }
+  for (const address of ['10.0.0.7', '192.0.2.1', '2001:db8::1', 'fd00::7']) assert.ok(parseAgentOptions({ ...good, address }).ok, address);
+});
+
 test('an address that follows the machine needs a listener that does', () => {
   const wrong = parseAgentOptions({ ...good, address: 'auto' });
   assert.deepEqual(wrong.ok ? [] : wrong.violations.map(({ path }) => path), ['inbound.address']);
