@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { lstat, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../core/clock.ts';
 import type { MeshSpec } from '../core/config/index.ts';
@@ -29,6 +29,8 @@ export interface BackupOptions {
   readonly file: string;
   /** Secret. */
   readonly passphrase: string;
+  /** Of a backup: put it in the place of a file that is there. Default false. */
+  readonly force?: boolean;
   readonly clock: Clock;
 }
 
@@ -44,12 +46,14 @@ export interface BackupResult {
 
 const authorityDir = (mesh: MeshSpec) => join(mesh.stateDir, 'ca');
 
-/** Writes the authority, sealed, to `file` (0600), also while the control plane runs. Violations for a bad configuration; MeshErrors as `collectArchive` and `seal`. */
-export async function backupAuthority({ config, file, passphrase, clock }: BackupOptions): Promise<Checked<BackupResult>> {
+/** Writes the authority, sealed, to `file` (0600), also while the control plane runs. Violations for a bad configuration; MeshErrors CONFLICT where a file is there already, and as `collectArchive` and `seal`. */
+export async function backupAuthority({ config, file, passphrase, force = false, clock }: BackupOptions): Promise<Checked<BackupResult>> {
   const loaded = await loadConfig(config);
   if (!loaded.ok) return loaded;
   const mesh = loaded.value.mesh.spec;
   const { cluster, trustDomain } = mesh;
+  if (!force && (await lstat(file).catch(() => undefined)) !== undefined)
+    throw new MeshError('CONFLICT', `${file} exists: name another file, or overwrite it with --force`);
   const archive = await collectArchive(authorityDir(mesh), mesh.identity.rootDir);
   const createdAt = new Date(clock.now()).toISOString();
   await writeOwnerOnly(file, await seal(encodeArchive(archive), { cluster, trustDomain, createdAt }, passphrase));

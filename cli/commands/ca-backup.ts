@@ -12,6 +12,7 @@ import { readPassphrase } from '../passphrase.ts';
 interface BackupFlags extends LeafOptions {
   readonly config: string[];
   readonly passphraseFile?: string;
+  readonly force?: boolean;
 }
 
 export function addCaBackup(ca: Command, io: Io): void {
@@ -20,19 +21,22 @@ export function addCaBackup(ca: Command, io: Io): void {
       'ca backup -c isthmus.yaml east-ca.backup',
       'ca backup -c isthmus.yaml --passphrase-file /run/secrets/ca-backup east-ca.backup',
     ]),
-  ).action(async (file: string, flags: BackupFlags) => {
-    const { backupAuthority } = await import('../../control/index.ts');
-    const passphrase = await readPassphrase(io, flags.passphraseFile, true);
-    const made = sound(await backupAuthority({ config: flags.config, file, passphrase, clock: systemClock }));
-    const { cluster, trustDomain, root, createdAt } = made;
-    const what = root ? 'with the key of the root' : "without the root's key, which is elsewhere";
-    emit(
-      io,
-      flags.output,
-      { file, cluster, trustDomain, root, createdAt },
-      `Authority of cluster ${cluster} in ${file}, ${what}. Without its passphrase nobody can read it.`,
-    );
-  });
+  )
+    .option('--force', 'overwrite the file where it exists')
+    .action(async (file: string, flags: BackupFlags) => {
+      const { backupAuthority } = await import('../../control/index.ts');
+      const passphrase = await readPassphrase(io, flags.passphraseFile, true);
+      const { config, force = false } = flags;
+      const made = sound(await backupAuthority({ config, file, passphrase, force, clock: systemClock }));
+      const { cluster, trustDomain, root, createdAt } = made;
+      const what = root ? 'with the key of the root' : "without the root's key, which is elsewhere";
+      emit(
+        io,
+        flags.output,
+        { file, cluster, trustDomain, root, createdAt },
+        `Authority of cluster ${cluster} in ${file}, ${what}. Without its passphrase nobody can read it.`,
+      );
+    });
 }
 
 export function addCaRestore(ca: Command, io: Io): void {

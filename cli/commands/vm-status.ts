@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { AgentStatus } from '../../sidecar-vm/main.ts';
 import { CliError } from '../cli-error.ts';
 import { exitCode } from '../exit-codes.ts';
@@ -13,7 +13,11 @@ export function addVmStatus(vm: Command, io: Io): void {
     'vm status',
     'vm status --admin 127.0.0.1:15021 -o json',
   ])
-    .option('--admin <address:port>', "the agent's --admin", listenFlag, { address: '127.0.0.1', port: 15_021 })
+    .addOption(
+      new Option('--admin <address:port>', "the agent's --admin")
+        .argParser(listenFlag)
+        .default({ address: '127.0.0.1', port: 15_021 }, '127.0.0.1:15021'),
+    )
     .action(async ({ admin, output }: LeafOptions & { readonly admin: Listen }) => {
       const status = await askAgent(admin, io.signal);
       emit(io, output, status, statusText(status));

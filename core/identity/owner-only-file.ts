@@ -1,10 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import { chmod, type FileHandle, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { MeshError } from '../errors.ts';
 
-/** Makes the folder, and takes group and others off one that is there already. */
+/** Makes the folder, and takes group and others off one that is there already. MeshError CONFIG_INVALID where a file is in the way. */
 export async function ensureOwnerOnlyDir(dir: string): Promise<void> {
-  await mkdir(dir, { recursive: true, mode: 0o700 });
+  await mkdir(dir, { recursive: true, mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST' && error.code !== 'ENOTDIR') throw error;
+    const what = error.code === 'EEXIST' ? 'is a file' : 'lies below a file';
+    throw new MeshError('CONFIG_INVALID', `${dir} ${what}, and has to be a folder: name another one, or move the file away`, {
+      cause: error,
+    });
+  });
   await chmod(dir, 0o700);
 }
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { rm, stat, writeFile } from 'node:fs/promises';
+import { readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { AuthorityStatus } from '../../../core/admin/index.ts';
@@ -14,6 +14,10 @@ test('a backup that was taken while the control plane ran brings its authority b
   const control = await RealControl.make(join(dir, 'east'), 'east', '', { grpc });
   onEnd(t, () => control.stop());
   await control.start();
+  for (const wrong of [['isthmus-system/control'], ['isthmus-system/orders', '--service-account', 'control']]) {
+    const { code, err } = await control.cli('vm', 'token', ...wrong, '--port', '80');
+    assert.deepEqual([code, /identity of control planes/.test(err)], [2, true], err);
+  }
   json(await control.cli('vm', 'token', 'shop/orders', '--port', '80', '--output', 'json'));
   const before = await control.get<AuthorityStatus>('/v1/ca');
   await writeFile(join(dir, 'passphrase'), 'correct horse battery staple\n', { mode: 0o600 });
@@ -22,6 +26,12 @@ test('a backup that was taken while the control plane ran brings its authority b
   const made = await control.cli('ca', 'backup', ...flags);
   assert.equal(made.code, 0, made.err);
   assert.match(made.out, /with the key of the root/);
+  const first = await readFile(file);
+  const again = await control.cli('ca', 'backup', ...flags);
+  assert.deepEqual([again.code, /ca\.backup exists.*--force/.test(again.err)], [1, true], again.err);
+  assert.deepEqual(await readFile(file), first);
+  assert.equal((await control.cli('ca', 'backup', '--force', ...flags)).code, 0);
+  assert.notDeepEqual(await readFile(file), first);
   assert.equal((await stat(file)).mode & 0o777, 0o600);
   assert.notEqual((await control.cli('ca', 'restore', ...flags)).code, 0, 'not under a control plane that runs');
   await control.stop();

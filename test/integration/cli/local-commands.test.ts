@@ -85,6 +85,30 @@ test('ca init, sign and status: a constrained intermediate from a request', asyn
   assert.equal((await runCli(['ca', 'sign', ...root, '--cluster', 'west', '--csr', csr])).code, 4);
 });
 
+test('ca init takes trust domains, lifetimes and folders that can be', async (t) => {
+  const dir = await folder(t);
+  const init = (...flags: string[]) => runCli(['ca', 'init', '--dir', join(dir, 'root'), ...flags]);
+  for (const name of ['../x', 'UPPER.test', 'a b', '', 'x'.repeat(256)]) {
+    const { code, err } = await init('--trust-domain', name);
+    assert.deepEqual([code, /SPIFFE trust domain/.test(err)], [2, true], name);
+  }
+  for (const lifetime of ['1s', '89d']) {
+    const { code, err } = await init('--trust-domain', 'mesh.test', '--lifetime', lifetime);
+    assert.deepEqual([code, /at least 90d/.test(err)], [2, true], lifetime);
+  }
+  await writeFile(join(dir, 'root'), '');
+  const inTheWay = await init('--trust-domain', 'mesh.test');
+  assert.deepEqual([inTheWay.code, /root is a file/.test(inTheWay.err), /bug/.test(inTheWay.err)], [2, true, false], inTheWay.err);
+  await rm(join(dir, 'root'));
+  assert.equal((await init('--trust-domain', 'my_mesh-1.test', '--lifetime', '90d')).code, 0);
+});
+
+test('vm status shows where it asks unless told', async () => {
+  const { out } = await runCli(['vm', 'status', '--help']);
+  assert.match(out, /\(default:\s+127\.0\.0\.1:15021\)/);
+  assert.doesNotMatch(out, /"address"/);
+});
+
 test('every command explains itself with examples and exit codes', async () => {
   const top = await runCli(['--help']);
   assert.equal(top.code, 0);

@@ -5,11 +5,22 @@ import { chown, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { nextGeneration, writeOwnerOnly } from '../../../core/identity/index.ts';
+import { ensureOwnerOnlyDir, nextGeneration, writeOwnerOnly } from '../../../core/identity/index.ts';
 import { temporaryDir } from '../../support/control-plane.ts';
 import { cannotBeOthers } from '../../support/other-user.ts';
 
 const module = fileURLToPath(new URL('../../../core/identity/index.js', import.meta.url));
+
+test('a file where a folder has to be is said, with what to do', async (t) => {
+  const path = join(await temporaryDir(t), 'state');
+  await writeOwnerOnly(path, '');
+  await assert.rejects(ensureOwnerOnlyDir(path), {
+    code: 'CONFIG_INVALID',
+    message: /state is a file, and has to be a folder: name another/,
+  });
+  await assert.rejects(ensureOwnerOnlyDir(join(path, 'ca')), { code: 'CONFIG_INVALID', message: /state.ca lies below a file/ });
+  await assert.rejects(ensureOwnerOnlyDir(join(path, 'ca', 'deep')), { code: 'CONFIG_INVALID' });
+});
 
 test('a writer that is killed at any moment leaves the old file or the new one, whole', async (t) => {
   const path = join(await temporaryDir(t), 'svid.json');
