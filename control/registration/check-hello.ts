@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { formatDuration } from '../../core/duration.ts';
 import { isDnsLabel, type Protocol } from '../../core/model/index.ts';
 import { accept, type Checked, reject, type Violation } from '../../core/validate.ts';
 import type { Gateway, Hello, WorkloadService } from '../../core/xds/gen/isthmus/agent/v1/agent.ts';
@@ -21,6 +22,12 @@ const protocols: readonly string[] = ['tcp', 'http', 'http2', 'grpc', 'tls'];
 /** Nobody is reached there: unspecified, broadcast, multicast, and link-local with its metadata services. */
 const neverCidrs = ['0.0.0.0/8', '169.254.0.0/16', '224.0.0.0/3', '::/128', 'fe80::/10', 'ff00::/8'];
 
+/** Generations follow the clock of the machine (see nextGeneration). One far ahead would fence every start after it, for as long as it is ahead. */
+const generationSkewMs = 600_000;
+
+const aheadOf = (generation: number, now: number) =>
+  `is ${formatDuration(generation * 1_000 - now)} ahead: a start of it had a clock that was; set the clock, stop the agent, and remove identity/generation in its state directory`;
+
 /**
  * A registration from a hello, or everything that is wrong with it at once: form, and every claim that its grant does not cover. Violations
  * whose path begins with `claims` are refusals of right, the others of form. Pure.
@@ -34,6 +41,7 @@ export function checkHello(hello: Hello, context: HelloContext): Checked<Registe
   must(hello.instance === grant.instance, 'claims.instance', `the identity is of instance ${grant.instance}`);
   must(hello.role?.$case === grant.claims.role, 'claims.role', `the identity is a ${grant.claims.role}'s`);
   must(Number.isSafeInteger(hello.generation) && hello.generation >= 1, 'generation', 'must be 1 or more');
+  must(hello.generation * 1_000 <= context.now + generationSkewMs, 'generation', aheadOf(hello.generation, context.now));
   must(isDnsLabel(hello.network), 'network', 'must be a DNS label');
   must(/^[a-z0-9-]*(\/[a-z0-9-]*){0,2}$/.test(hello.locality), 'locality', 'must be REGION/ZONE/SUBZONE');
   must(hello.version.length <= limits.text, 'version', 'is too long');

@@ -118,6 +118,30 @@ export class Instances {
     return new Map(entries.map((entry) => [keyOf(entry.key), Number(Buffer.from(entry.value).toString())]));
   }
 
+  /**
+   * Lets go of which starts of these instances there have been, for after all of their grants were revoked: no start of before can
+   * register any more, and whoever comes by that name is somebody new.
+   */
+  async forgetStarts(keys: readonly string[]): Promise<void> {
+    for (const key of keys) await this.#store.txn({ if: [], then: [{ op: 'delete', key: generationKey(key) }] });
+  }
+
+  /** The same for those that are not registered and began before `seconds` (Unix), when no SVID of then holds any more. Returns how many went. */
+  async forgetStartsBefore(seconds: number): Promise<number> {
+    const registered = new Set((await this.list()).map(({ key }) => key));
+    const { entries } = await this.#store.list(generationsPrefix);
+    const old = entries.filter(({ key, value }) => {
+      const generation = Number(Buffer.from(value).toString());
+      return generation < seconds && !registered.has(key.replace(generationsPrefix, 'registrations/'));
+    });
+    let gone = 0;
+    for (const { key, modRevision } of old) {
+      const { succeeded } = await this.#store.txn({ if: [{ key, modRevision }], then: [{ op: 'delete', key }] });
+      if (succeeded) gone += 1;
+    }
+    return gone;
+  }
+
   async #change(
     key: string,
     generation: number,

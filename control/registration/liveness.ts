@@ -21,6 +21,10 @@ export interface LivenessOptions {
 /** A machine that is off over night is still there in the morning. */
 const usualExpiryMs = 86_400_000;
 
+/** More than the longest life of an SVID, a week. */
+const startsKeptMs = 8 * 86_400_000;
+const forgetEveryMs = 3_600_000;
+
 /** How long an instance may be silent before it is forgotten, ms: as its group says, 24 h unless it does. Pure. */
 export function expireAfterOf(record: RegisteredInstance, groupOf: (name: string) => WorkloadGroupSpec | undefined): number {
   const group = record.role === 'workload' && record.group !== undefined ? groupOf(record.group) : undefined;
@@ -77,11 +81,24 @@ export class Liveness {
     }
   }
 
-  /** Sweeps at once and four times a TTL until `signal` aborts. Every replica runs it. */
+  /** Instances that left, or were forgotten, longer ago than any SVID lives: of fleets that come and go nothing stays for ever. */
+  async forget(): Promise<void> {
+    const { instances, clock, log } = this.#options;
+    const gone = await instances.forgetStartsBefore(Math.floor((clock.now() - startsKeptMs) / 1_000));
+    if (gone > 0) log.info({ instances: gone }, 'what was known of the starts of instances that are gone was forgotten');
+  }
+
+  /** Sweeps at once and four times a TTL until `signal` aborts, and forgets every hour. Every replica runs it. */
   async run(signal: AbortSignal): Promise<void> {
+    let forgotten = Number.NEGATIVE_INFINITY;
     while (!signal.aborted) {
       try {
         await this.sweep();
+        const now = this.#options.clock.monotonic();
+        if (now - forgotten > forgetEveryMs) {
+          await this.forget();
+          forgotten = now;
+        }
         await this.#options.clock.sleep(this.#options.ttlMs / 4, signal);
       } catch (error) {
         if (isAborted(error)) return;

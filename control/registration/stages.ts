@@ -122,6 +122,7 @@ function reachable({ record }: StageInput): Stage {
   if (record === undefined) return { stage, ok: 'unknown', reason: 'nowhere to look' };
   if (record.role === 'gateway') return { stage, ok: 'none', reason: 'gateways are not connected back to' };
   if (record.services.length === 0) return { stage, ok: 'none', reason: 'it serves nothing' };
+  if (record.expired) return { stage, ok: 'unknown', reason: 'its agent is silent: what was found of its address was before that' };
   return record.tunnel === undefined ? reachOf(record) : throughTunnels(record.tunnel);
 }
 

@@ -1,5 +1,6 @@
 import { MeshError } from '../../core/errors.ts';
 import type { Store } from '../../core/store.ts';
+import { instanceKey } from '../../registries/vm/index.ts';
 import { type Grant, grantsOfToken, type Ledger, openTokensOf, revokeToken, shutOut } from '../ca/index.ts';
 import type { Instances } from '../registration/index.ts';
 
@@ -50,6 +51,9 @@ export async function grantsMeant(
   throw new MeshError('NOT_FOUND', `nobody attested as ${target}, and no SVID of that serial was issued here: see isthmus vm list`);
 }
 
+const registrationOf = ({ claims, instance }: Grant) =>
+  instanceKey({ role: claims.role, namespace: claims.namespace, serviceAccount: claims.serviceAccount, instance });
+
 const nameOf = ({ claims, instance }: Grant) => `${claims.namespace}/${claims.serviceAccount}/${instance}`;
 
 /**
@@ -70,6 +74,8 @@ export async function revoke(meant: RevocationTarget, parts: RevocationParts, dr
       await ledger.revokeGrant(grant.id, now);
     }
     await instances.removeOfGrants(ids);
+    const alive = new Set((await ledger.grants()).filter((grant) => !grant.revoked).map(nameOf));
+    await instances.forgetStarts(grants.filter((grant) => !alive.has(nameOf(grant))).map(registrationOf));
   }
   return {
     grants,

@@ -1,5 +1,6 @@
 import { chmod, chown, lstat, mkdir, open, readdir, readlink, rename, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { MeshError } from '../../core/errors.ts';
 
 export interface FolderOwner {
   readonly uid?: number | undefined;
@@ -13,12 +14,14 @@ const current = '..current';
 /**
  * Replaces all files of a folder at one moment: they are written to a folder of their own, and one symbolic link is turned to it, as Kubernetes does with
  * mounted Secrets. Whoever opens `NAME` gets the old or the new one, whole; whoever opens `..current` once gets files that belong together. After a crash at
- * any moment it is the old ones or the new ones.
+ * any moment it is the old ones or the new ones. MeshError CONFLICT, with nothing changed, where a file of such a name is there that is no link of
+ * ours: it may be the only copy of somebody's key.
  */
 export async function replaceFiles(dir: string, files: ReadonlyMap<string, string | Buffer>, owner: FolderOwner): Promise<void> {
   // Whoever may read a file may go into the folders.
   const through = owner.mode | ((owner.mode & 0o444) >> 2) | 0o700;
   await mkdir(dir, { recursive: true, mode: 0o700 });
+  await refuseForeign(dir, [current, ...files.keys()]);
   await own(dir, through, owner);
   const version = `..${Date.now()}-${process.hrtime.bigint()}`;
   const fresh = join(dir, version);
@@ -69,6 +72,20 @@ async function removeStale(dir: string, kept: readonly string[], files: Readonly
     if (/^\.\.\d+-\d+$/.test(name) && !kept.includes(name)) await rm(path, { recursive: true, force: true });
     else if (!name.startsWith('..') && !files.has(name) && (await isOurs(path))) await rm(path, { force: true });
   }
+}
+
+async function refuseForeign(dir: string, names: readonly string[]): Promise<void> {
+  const foreign: string[] = [];
+  for (const name of names) {
+    const there = await lstat(join(dir, name)).catch(() => undefined);
+    if (there === undefined || (there.isSymbolicLink() && (name === current || (await isOurs(join(dir, name)))))) continue;
+    foreign.push(name);
+  }
+  if (foreign.length === 0) return;
+  throw new MeshError(
+    'CONFLICT',
+    `${dir} has ${foreign.join(', ')}, not written by this agent: move what is there away, or choose another folder`,
+  );
 }
 
 async function isOurs(path: string): Promise<boolean> {

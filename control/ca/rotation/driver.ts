@@ -101,6 +101,11 @@ export class RotationDriver {
     const { record, stored } = await this.#underWay();
     const next = aborted(record, this.#options.clock.now());
     if (next === undefined) throw new MeshError('CONFLICT', 'the old root is being retired already: rotate again instead');
+    // Nobody has heard of the new root yet: it goes at once, so that the next rotation does not take it for its own.
+    if (next.phase === 'aborted' && record.to !== undefined && this.#options.folder !== undefined) {
+      await this.#folder().settle(record.from, record.to);
+      this.#options.authority.useOnline(await this.#folder().load());
+    }
     if (next !== record) await this.#write(stored, next, []);
     return next;
   }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { ChannelCredentials } from '@grpc/grpc-js';
@@ -222,6 +222,41 @@ test('a newer start fences the older one, whose late goodbye changes nothing', a
     plane.instances.register({ ...(stored?.record as NonNullable<typeof stored>['record']), generation: 1 }),
     /started again/,
   );
+});
+
+test('a start whose clock was far ahead is refused with what to do, and fences nobody', async (t) => {
+  const plane = await control(t);
+  const first = await machine(t, plane, await plane.token(orders));
+  await writeFile(join(first.dir, 'generation'), '4000000000\n');
+  const ahead = await first.start();
+  const said = /generation:? is \d+.* ahead: .*set the clock.*remove identity\/generation/;
+  await until('the refusal', () => said.test(ahead.status().lastError ?? ''));
+  assert.deepEqual([...(await plane.instances.starts())], []);
+  await rm(join(first.dir, 'generation'));
+  const mended = await first.start();
+  await until('registration', () => mended.status().state === 'registered');
+});
+
+test('what is known of the starts of an instance goes with a revocation of all its grants, or a week after it left', async (t) => {
+  const plane = await control(t);
+  const vm = await machine(t, plane, await plane.token(orders));
+  const registration = await vm.start();
+  await until('registration', () => registration.status().state === 'registered');
+  const [stored] = await plane.instances.list();
+  assert.ok(stored !== undefined);
+  const { key, record } = stored;
+  const begun = async () => [...(await plane.instances.starts()).keys()];
+  assert.equal(await plane.instances.forgetStartsBefore(record.generation + 1), 0, 'it is registered');
+  await registration.leave(5_000);
+  assert.equal(await plane.instances.forgetStartsBefore(record.generation), 0, 'an SVID of it may hold yet');
+  assert.deepEqual(await begun(), [key]);
+  assert.equal(await plane.instances.forgetStartsBefore(record.generation + 1), 1);
+  assert.deepEqual(await begun(), []);
+  await plane.instances.register({ ...record, generation: record.generation + 500 });
+  await assert.rejects(plane.instances.register(record), /started again/);
+  await plane.instances.remove(key, record.generation + 500);
+  await plane.instances.forgetStarts([key]);
+  await plane.instances.register(record);
 });
 
 test('a silent agent is unknown after its TTL, at once healthy again when it speaks', async (t) => {

@@ -124,4 +124,14 @@ test('what is there and is not ours stays; a folder that cannot be written fails
   assert.equal(await readFile(join(dir, 'mine.txt'), 'utf8'), 'mine');
   await writeFile(join(base, 'file'), '');
   await assert.rejects(scene(t, { dir: join(base, 'file', 'svid') }), /ENOTDIR/);
+  const [key] = (await readdir(dir)).filter((name) => name.includes('key'));
+  assert.ok(key !== undefined);
+  await mkdir(join(base, 'own'));
+  await writeFile(join(base, 'own', key), 'the only copy');
+  await assert.rejects(
+    scene(t, { dir: join(base, 'own') }),
+    new RegExp(`own has ${key}, not written by this agent: move what is there away`),
+  );
+  assert.equal(await readFile(join(base, 'own', key), 'utf8'), 'the only copy');
+  assert.deepEqual(await readdir(join(base, 'own')), [key]);
 });

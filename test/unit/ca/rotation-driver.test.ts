@@ -142,6 +142,14 @@ test('abort goes back from each phase, but from the last one', async (t) => {
     assert.equal(rootOver(intermediate ?? assert.fail(), trust.roots), before);
   }
   const east = await cluster(t);
+  await east.driver.start({ step: true, without: [] });
+  while ((await east.driver.view())?.record.to === undefined) await east.turn();
+  const refused = (await east.driver.view())?.record.to ?? '';
+  assert.equal((await east.driver.abort()).phase, 'aborted');
+  assert.deepEqual((await readdir(join(east.dir, 'root'))).sort(), [`retired-${refused.slice(0, 16)}.pem`, 'root.pem']);
+  await east.driver.start({ step: false, without: [] });
+  await finish(east, 'done');
+  assert.notEqual((await east.driver.view())?.record.to, refused, 'a root that was given up does not come back');
   await assert.rejects(east.driver.abort(), /no rotation is under way/);
   await assert.rejects(east.driver.go({ without: [], force: false }), /no rotation is under way/);
 });
