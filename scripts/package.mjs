@@ -79,6 +79,7 @@ function stage(tree) {
   // Nothing is compiled: the packages bring binaries for every platform, and npm takes those of the one that is named.
   run('npm', ['ci', '--omit=dev', '--ignore-scripts', '--os=linux', `--cpu=${arch}`, '--libc=glibc', '--no-fund', '--no-audit'], tree);
   rmSync(join(tree, '.npmrc'));
+  run(process.execPath, [join(root, 'scripts/bundle-agent.mjs'), '--out', join(tree, 'build/cli')]);
 }
 
 function debian(tree, deb) {

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { type AddressInfo, connect as connectTcp, createServer, type Server, type Socket } from 'node:net';
 import { connect as connectTls, createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import { mtlsClientOptions, mtlsServerOptions, type Svid, type TrustBundle } from '../../core/identity/index.ts';
+import { claimPort } from './claim-port.ts';
 
 /** Sockets and servers of one test, closed together by `close`. */
 export class TestSockets {
@@ -95,7 +96,7 @@ export async function deadPort(): Promise<number> {
     if (!free) continue;
     server.close();
     await once(server, 'close');
-    return port;
+    if (await claimPort(port)) return port;
   }
 }
 

@@ -1,5 +1,6 @@
 import { createSocket } from 'node:dgram';
 import { connect, createServer } from 'node:net';
+import { claimPort } from '../../support/claim-port.ts';
 
 /** How a TCP connection attempt ended. `timeout` is what a firewall that drops looks like, `refused` one that rejects. */
 export type DialOutcome = 'open' | 'refused' | 'unreachable' | 'timeout';
@@ -33,7 +34,7 @@ export async function pickFreePort(random: () => number = Math.random): Promise<
     const port = FIRST_PORT + Math.floor(random() * (LAST_PORT - FIRST_PORT + 1));
     if (given.has(port)) continue;
     given.add(port);
-    if ((await tcpFree(port)) && (await udpFree(port))) return port;
+    if ((await tcpFree(port)) && (await udpFree(port)) && (await claimPort(port))) return port;
   }
   throw new Error(`no free port found between ${FIRST_PORT} and ${LAST_PORT}`);
 }
