@@ -5,6 +5,6 @@ cd "$(dirname "$0")/.."
 dirs=()
 for name in "$@"; do [ -d "build/test/$name" ] && dirs+=("build/test/$name"); done
 # Globs and folder arguments mean different things in Node 20 and later, so the files are named.
-mapfile -t files < <(for f in $(find "${dirs[@]}" -name '*.test.js' | sort); do s=${f#build/}; [ -f "${s%.js}.ts" ] && echo "$f"; done)
+mapfile -t files < <(for f in $(find "${dirs[@]}" -name '*.test.js' | sort); do s=${f#build/}; [ -f "${s%.js}.ts" ] && echo "$f"; done | grep -E "${TEST_ONLY:-.}" | grep -vE "${TEST_EXCEPT:-^$}")
 [ "${#files[@]}" -gt 0 ] || { echo "no tests found under: $*" >&2; exit 1; }
 exec node --enable-source-maps --test --test-timeout="${TEST_TIMEOUT_MS:-120000}" --test-concurrency="${TEST_CONCURRENCY:-2}" "${files[@]}"
