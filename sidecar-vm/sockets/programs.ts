@@ -1,4 +1,5 @@
 import { opendir, readFile, readlink } from 'node:fs/promises';
+import { basename } from 'node:path';
 
 /** More processes, or files of one, are not looked at. */
 const maxProcesses = 20_000;
@@ -44,8 +45,8 @@ export class ProcHolders implements SocketHolders {
       const held: number[] = [];
       await this.#forEachSocket(pid, (inode) => void (inodes.has(inode) && !found.has(inode) && held.push(inode)));
       if (held.length === 0) continue;
-      const name = await readFile(`${this.#root}/${pid}/comm`, 'utf8').catch(() => '');
-      if (name.trim() !== '') for (const inode of held) found.set(inode, name.trim());
+      const name = await nameOf(`${this.#root}/${pid}`);
+      if (name !== '') for (const inode of held) found.set(inode, name);
     }
     return found;
   }
@@ -61,6 +62,15 @@ export class ProcHolders implements SocketHolders {
       if (inode !== undefined) take(Number(inode));
     }
   }
+}
+
+/** Of a process, by its folder in /proc. Node 24 calls its main thread so, and with that every program of it: those go by what was run. */
+async function nameOf(folder: string): Promise<string> {
+  const read = (file: string) => readFile(`${folder}/${file}`, 'utf8').catch(() => '');
+  const name = (await read('comm')).trim();
+  if (name !== 'MainThread') return name;
+  const [run = ''] = (await read('cmdline')).split('\0');
+  return basename(run).slice(0, 64) || name;
 }
 
 /** Empty for a folder that is gone or not for us. */
