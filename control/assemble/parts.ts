@@ -165,7 +165,6 @@ export async function buildParts(around: Surroundings): Promise<ControlParts> {
   };
   const issuerKeys = await openIssuerKeys(around, () => applyPolicies());
   const exports = () => exportsOf(config.current, objects.set.current(), cluster);
-  const { instances, ledger } = services;
   const rotation: RotationHome = new RotationHome({
     ...around,
     mesh,
@@ -173,7 +172,7 @@ export async function buildParts(around: Surroundings): Promise<ControlParts> {
     jwt,
     services,
     peers: () => peers,
-    instances: () => instancesNow({ mesh, catalog, objects, instances, ledger, refused: services.refused, clock }),
+    instances: () => instancesNow({ mesh, catalog, objects, ...services, clock }),
   });
   const peers: Peers = new Peers({
     ...around,
@@ -261,9 +260,7 @@ type InnerParts = Omit<ControlParts, 'admin' | 'health'>;
 
 function adminOf(parts: InnerParts): AdminServer {
   const { mesh, config, identity, services, peers, clock } = parts;
-  const { instances, ledger, xds, liveness, plaintext, refused } = services;
-  const { replica } = liveness;
-  const api = createControlApi({ ...parts, instances, ledger, xds, plaintext, refused, replica, addresses: () => peers.addresses() });
+  const api = createControlApi({ ...parts, ...services, replica: services.liveness.replica, addresses: () => peers.addresses() });
   return new AdminServer({
     ...parts,
     listen: parseHostPort(mesh.api.listen) ?? { host: '0.0.0.0', port: 15_014 },

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { copyFile, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
@@ -81,7 +81,7 @@ test('the agent of packages is one script that says what the agent says', async 
   }
 
   await t.test('where none can be written it says so, and fails', async () => {
-    await run('rm', ['-f', cacheFile]);
+    await rm(cacheFile);
     await mkdir(cacheFile);
     const { code, stderr } = await agent(folder, '--write-code-cache', ...asked);
     assert.equal(code, 1);
