@@ -1,5 +1,5 @@
 // `npm run package`: packages that bring their own Node, as .tar.gz and .deb, for machines that have nothing but Linux with glibc.
-// Usage: npm run package -- [--arch x64|arm64] [--out dist] [--fast]     (--fast: hardly compressed, for tests)
+// Usage: npm run package -- [--arch x64|arm64] [--out dist] [--fast]     (--fast: hardly compressed, the .deb not at all, for tests)
 import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
@@ -9,13 +9,14 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
@@ -78,14 +79,28 @@ function stage(tree) {
   say('installing what it depends on');
   // Nothing is compiled: the packages bring binaries for every platform, and npm takes those of the one that is named.
   run('npm', ['ci', '--omit=dev', '--ignore-scripts', '--os=linux', `--cpu=${arch}`, '--libc=glibc', '--no-fund', '--no-audit'], tree);
+  leaveOutForeign(join(tree, 'node_modules'));
   rmSync(join(tree, '.npmrc'));
   run(process.execPath, [join(root, 'scripts/bundle-agent.mjs'), '--out', join(tree, 'build/cli')]);
 }
 
+/** Some packages bring their native code for all platforms at once; Node loads what fits, and the rest is weight. */
+function leaveOutForeign(modules) {
+  for (const entry of readdirSync(modules, { recursive: true, withFileTypes: true })) {
+    const foreign =
+      (basename(entry.parentPath) === 'prebuilds' && entry.name !== `linux-${arch}`) ||
+      entry.name === `musl_${arch}` ||
+      entry.name.endsWith('.musl.node');
+    if (foreign) rmSync(join(entry.parentPath, entry.name), { recursive: true, force: true });
+  }
+}
+
+/** Takes `tree` away: a copy of it would cost as much as packing it. */
 function debian(tree, deb) {
   const at = join(work, 'deb');
   mkdirSync(join(at, 'DEBIAN'), { recursive: true });
-  cpSync(tree, join(at, 'opt/isthmus'), { recursive: true, verbatimSymlinks: true });
+  mkdirSync(join(at, 'opt'));
+  renameSync(tree, join(at, 'opt/isthmus'));
   mkdirSync(join(at, 'usr/bin'), { recursive: true });
   symlinkSync('../../opt/isthmus/bin/isthmus', join(at, 'usr/bin/isthmus'));
   mkdirSync(join(at, 'lib/systemd/system'), { recursive: true });
@@ -115,7 +130,7 @@ Description: joins Kubernetes, Consul, Nomad and bare VMs into one mesh
   writeFileSync(join(at, 'DEBIAN/conffiles'), '/etc/isthmus/gateway.env\n');
   for (const script of ['postinst', 'prerm', 'postrm']) cpSync(join(root, 'deploy/package', script), join(at, 'DEBIAN', script));
   run('chmod', ['-R', 'go-w', at]);
-  run('dpkg-deb', ['--root-owner-group', fast ? '-Zgzip' : '-Zxz', fast ? '-z1' : '-z6', '--build', at, deb]);
+  run('dpkg-deb', ['--root-owner-group', ...(fast ? ['-Znone'] : ['-Zxz', '-z6']), '--build', at, deb]);
 }
 
 /** The same input makes the same archive. */
