@@ -129,5 +129,11 @@ function certificates(authority: Authority, now: number): AuthorityCertificate[]
     const kind = signer !== cluster ? 'peer' : is(intermediate) ? 'intermediate' : is(staged) ? 'staged' : 'previous';
     return [of(kind, parsed.value, signer)];
   });
-  return [...trust.roots.map((root) => of('root', root, '')), ...signers];
+  return [...trust.roots.map((root) => of('root', root, '')), ...signers.map(withoutReplaced)];
+}
+
+/** A cluster's first signing certificate is the one in use. Those before it have to last as long as what they signed, and nobody renews them. */
+function withoutReplaced(one: AuthorityCertificate, at: number, all: readonly AuthorityCertificate[]): AuthorityCertificate {
+  const inUse = one.kind === 'staged' || all.findIndex((each) => each.cluster === one.cluster) === at;
+  return inUse ? one : { ...one, endsSoon: false };
 }

@@ -39,6 +39,7 @@ export function recordMetrics(metrics: ControlMetrics, input: MetricsInput): voi
     metrics.sharedObjects,
     metrics.instances,
     metrics.instanceStage,
+    metrics.certificateExpiry,
     metrics.mtls.calls,
     metrics.mtls.lastPlaintext,
     metrics.mtls.mode,
@@ -61,14 +62,19 @@ export function recordMetrics(metrics: ControlMetrics, input: MetricsInput): voi
   }
   recordInstances(metrics, input.instances);
   recordMtls(metrics, input.mtls);
-  const { roots, intermediates, trustDomain } = input.trust;
-  for (const der of roots) recordExpiry(metrics, trustDomain, 'root', der);
-  for (const { cluster, certificate } of intermediates) recordExpiry(metrics, cluster, 'intermediate', certificate);
+  recordExpiries(metrics, input.trust);
 }
 
-function recordExpiry(metrics: ControlMetrics, name: string, kind: string, der: Uint8Array): void {
-  const parsed = parseCertificate(der);
-  if (parsed.ok) metrics.certificateExpiry.set({ name, kind }, parsed.value.notAfter / 1000);
+/** Of several of one name the first, which is the one that signs now: nobody renews those that it has replaced. */
+function recordExpiries({ certificateExpiry }: ControlMetrics, { roots, intermediates, trustDomain }: TrustBundle): void {
+  const all = [
+    ...roots.map((der) => ({ name: trustDomain, kind: 'root', der })),
+    ...intermediates.map(({ cluster, certificate }) => ({ name: cluster, kind: 'intermediate', der: certificate })),
+  ];
+  for (const { der, ...labels } of all.reverse()) {
+    const parsed = parseCertificate(der);
+    if (parsed.ok) certificateExpiry.set(labels, parsed.value.notAfter / 1_000);
+  }
 }
 
 /** Of ports that somebody exposes, or that take plaintext: of the others there is nothing to watch. */

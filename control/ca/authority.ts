@@ -172,13 +172,13 @@ export class Authority {
   async maintain(): Promise<void> {
     if (await this.rotateIfDue()) return;
     const { clock, log } = this.#options;
-    const certificate = this.#intermediate?.certificate;
+    const certificate = (this.#staged ?? this.#intermediate)?.certificate;
     if (this.signer !== undefined || certificate === undefined) return;
     const left = (certificate.notAfter - clock.now()) / (certificate.notAfter - certificate.notBefore);
     if (left < 1 / 3)
       log.error(
-        { notAfter: certificate.notAfter },
-        'the signing certificate of this cluster ends soon and no root is online: run isthmus ca sign',
+        { notAfter: new Date(certificate.notAfter).toISOString() },
+        'the signing certificate of this cluster ends soon and no root is online: run isthmus ca request, isthmus ca sign and isthmus ca install',
       );
   }
 

@@ -21,7 +21,7 @@ export const AuthorityCertificate = Type.Object({
   notAfter: Type.String(),
   /** Its key is here. */
   online: Type.Boolean(),
-  /** Less than a third of its life is left. */
+  /** Less than a third of its life is left. Never of a signing certificate that another has replaced: nobody renews it. */
   endsSoon: Type.Boolean(),
 });
 export type AuthorityCertificate = Static<typeof AuthorityCertificate>;

@@ -8,6 +8,8 @@ import { type CliResult, runCli } from './run-cli.ts';
 
 const main = fileURLToPath(new URL('../../cli/main.js', import.meta.url));
 
+const logKept = 262_144;
+
 /** One control plane as users run it: a process, killed and started again at will, and the commands that call it. */
 export class RealControl {
   readonly dir: string;
@@ -17,6 +19,7 @@ export class RealControl {
   #credential = '';
   #api = 0;
   #health = 0;
+  #log = '';
 
   private constructor(dir: string, cluster: string) {
     this.dir = dir;
@@ -63,9 +66,8 @@ export class RealControl {
     this.#child = child;
     const ended = once(child, 'close');
     let out = '';
-    let err = '';
     child.stderr.on('data', (part: Buffer) => {
-      err = `${err}${part}`.slice(-4000);
+      this.#log = `${this.#log}${part}`.slice(-logKept);
     });
     const ready = new Promise<string>((resolve) => {
       child.stdout.on('data', (part: Buffer) => {
@@ -75,7 +77,7 @@ export class RealControl {
       });
     });
     const first = await Promise.race([ready, ended.then(() => undefined)]);
-    if (first === undefined) throw new Error(`the control plane ended: ${err}`);
+    if (first === undefined) throw new Error(`the control plane ended: ${this.#log.slice(-4_000)}`);
     const { ports } = JSON.parse(first) as { ports: { api: number; health: number } };
     this.#api = ports.api;
     this.#health = ports.health;
@@ -89,6 +91,11 @@ export class RealControl {
   /** Idempotent. */
   stop(): Promise<void> {
     return this.#end('SIGTERM');
+  }
+
+  /** What it has logged, over all its starts; the last 256 KiB. */
+  get log(): string {
+    return this.#log;
   }
 
   /** As Prometheus would read them. */

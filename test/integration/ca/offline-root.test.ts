@@ -10,6 +10,7 @@ import { json } from '../../support/object-scene.ts';
 import { onEnd } from '../../support/on-end.ts';
 import { RealControl } from '../../support/real-control.ts';
 import { runCli } from '../../support/run-cli.ts';
+import { until } from '../../support/until.ts';
 
 const openssl = (...args: string[]) => promisify(execFile)('openssl', args);
 
@@ -21,7 +22,9 @@ async function offlineRoot(dir: string): Promise<readonly string[]> {
   return flags;
 }
 
-test('a cluster without any root online gets its signing certificate by hand: ca request, ca sign, ca install', async (t) => {
+test('a cluster without any root online gets its signing certificate by hand: ca request, ca sign, ca install', {
+  timeout: 240_000,
+}, async (t) => {
   const dir = await temporaryDir(t);
   const root = await offlineRoot(join(dir, 'vault'));
   const foreign = await offlineRoot(join(dir, 'foreign'));
@@ -117,4 +120,26 @@ test('a cluster without any root online gets its signing certificate by hand: ca
   assert.deepEqual([ready, needsSignature], [true, false]);
   const soon = certificates.filter(({ kind, notAfter }) => kind !== 'root' && Date.parse(notAfter) < Date.now() + 31 * 86_400_000);
   assert.equal(soon.length, 1, JSON.stringify(certificates));
+
+  // Its end comes near, and nobody here can renew it: whoever looks is told, until there is another.
+  const ends = /^isthmus_certificate_expiry_timestamp_seconds\{name="west",kind="intermediate",isthmus_cluster="west"\} (\d+)$/m;
+  const inUse = async () => (await authority()).certificates.find(({ kind }) => kind === 'intermediate')?.notAfter ?? '';
+  const measured = async () => Number(ends.exec(await west.metrics())?.[1]) * 1_000;
+  const next = async (name: string, lifetime: string) => {
+    await writeFile(file(`${name}.csr`), (await west.cli('ca', 'request')).out);
+    await sign(`${name}.csr`, `${name}.pem`, root, '--lifetime', lifetime);
+    json(await west.cli('ca', 'install', file(`${name}.pem`), '--output', 'json'));
+  };
+  const told = async () => (await west.cli('ca', 'status')).out.split('\n').filter((line) => line.includes('ENDS SOON'));
+  await next('short', '2m');
+  await west.kill();
+  await west.start();
+  const alarm = /"level":"error".*the signing certificate of this cluster ends soon and no root is online: run isthmus ca request,/;
+  await until('the alarm in the log', () => alarm.test(west.log));
+  assert.deepEqual([(await told()).length, (await told())[0]?.includes('signs ')], [1, true]);
+  assert.equal(await measured(), Date.parse(await inUse()));
+  await next('long', '90d');
+  assert.deepEqual(await told(), [], 'nothing of the one that it has replaced');
+  assert.ok(Date.parse(await inUse()) > Date.now() + 89 * 86_400_000);
+  assert.equal(await measured(), Date.parse(await inUse()), 'and of the one that signs now');
 });
