@@ -108,6 +108,27 @@ test('packets are led to an unprivileged agent by rules of root, and to nobody w
   assert.notEqual((await curl(vm, `http://${legacy}:${port.service}/`, backup)).code, 0, 'who is left out has the network as it is');
   assert.equal(passed(), 1);
 
+  // One user alone, by the number of whoever has no name: the ranges are led there for nobody else, the mesh's own addresses for all.
+  const shop = 1_001;
+  const only = await isthmus(vm, [...install, ...more, '--include-user', String(shop)]);
+  assert.equal(only.code, 0, only.err);
+  // Rules that are made anew have heard no sign of the agent yet.
+  const asShop = () => curl(vm, `http://${legacy}:${port.service}/`, shop);
+  said('orders', await until('the next sign of the agent', async () => ((await asShop()).code === 0 ? asShop() : undefined)));
+  assert.notEqual((await curl(vm, `http://${legacy}:${port.service}/`)).code, 0, 'another user has the network as it is');
+  said('other', await curl(vm, `http://${other.address}/`, shop));
+  await until('its log entry', () => passed() === 2);
+  said('other', await curl(vm, `http://${other.address}/`));
+  said('other', await curl(vm, `http://${other.address}/`, backup));
+  said('orders', await curl(vm, mesh));
+  assert.equal(passed(), 2);
+  const nobodyThere = await isthmus(vm, [...install, ...more, '--include-user', 'no-such-user', '--dry-run']);
+  assert.deepEqual([nobodyThere.code, /there is no user no-such-user here/.test(nobodyThere.err)], [2, true], nobodyThere.err);
+  const both = await isthmus(vm, [...install, ...more, '--include-user', String(backup), '--dry-run']);
+  assert.match(both.err, /a user is included and excluded/);
+  const again = await isthmus(vm, [...install, ...more]);
+  assert.equal(again.code, 0, again.err);
+
   // A dead agent stops nothing but the mesh.
   await web.kill9();
   said(

@@ -40,6 +40,7 @@ export class GuardedMesh {
   stopControl: () => Promise<void> = async () => {};
   readonly #t: TestContext;
   readonly #folder: string;
+  #healthPort = 0;
   readonly #sockets = new TestSockets();
 
   readonly #names: Required<MeshNames>;
@@ -65,6 +66,24 @@ export class GuardedMesh {
 
   tryCli(...args: string[]) {
     return runCli(args, { ISTHMUS_CONTEXT_FILE: join(this.#folder, 'context.yaml') });
+  }
+
+  /** The samples of one metric, as the control plane's health listener serves them: labels in the order of their names, without the cluster's. */
+  async samples(metric: string): Promise<Readonly<Record<string, number>>> {
+    const text = await (await fetch(`http://127.0.0.1:${this.#healthPort}/metrics`)).text();
+    const lines = text.split('\n').filter((line) => line.startsWith(`${metric}{`));
+    return Object.fromEntries(
+      lines.map((line) => {
+        const labels = [...line.matchAll(/([a-z_]+)="([^"]*)"/g)].filter(([, name]) => name !== 'isthmus_cluster');
+        return [
+          labels
+            .map(([, name, value]) => `${name}=${value}`)
+            .sort()
+            .join(' '),
+          Number(line.slice(line.lastIndexOf(' '))),
+        ];
+      }),
+    );
   }
 
   /** A file for commands to read. */
@@ -206,10 +225,9 @@ export class GuardedMesh {
     await this.cli('ca', 'init', '--dir', `${folder}/root`, '--trust-domain', trustDomain);
     await this.cli('control', 'init', '-c', `${folder}/conf`);
     const stop = new AbortController();
-    let ready = false;
     const log = { ...silentLog, error: (fields: object, message: string) => void this.lines.push(`${message} ${JSON.stringify(fields)}`) };
-    const onReady = () => {
-      ready = true;
+    const onReady = ({ health }: { readonly health: number }) => {
+      this.#healthPort = health;
     };
     const running = runControl({ config: [`${folder}/conf`], drainMs: 1_000, log, onReady }, stop.signal);
     running.catch(() => undefined);
@@ -218,7 +236,7 @@ export class GuardedMesh {
       await running;
     };
     onEnd(this.#t, () => this.stopControl());
-    await until('the control plane', () => ready);
+    await until('the control plane', () => this.#healthPort !== 0);
   }
 }
 
