@@ -99,7 +99,7 @@ export async function buildParts(around: Surroundings): Promise<ControlParts> {
   const mesh = config.current.mesh.spec;
   const cluster = clusterId(mesh.cluster);
   const metrics = createMetrics({ cluster });
-  const refusals = createRefusals(log, metrics.refusals);
+  const refusals = createRefusals(log, metrics.refusals, clock);
   const identity = await ControlIdentity.open({ mesh, clock, log, signal });
   const onProblem = (message: string) => log.error({}, message);
   const catalog = createCatalog({ cluster, store, clock, expireAfterMs: mesh.catalog.expireAfterMs, onProblem });

@@ -50,7 +50,7 @@ export class Issuance {
 
   constructor(options: IssuanceOptions) {
     this.#options = options;
-    this.#refusals = options.refusals ?? createRefusals(options.log);
+    this.#refusals = options.refusals ?? createRefusals(options.log, undefined, options.clock);
   }
 
   async attest(input: AttestInput): Promise<IssuedSvid> {

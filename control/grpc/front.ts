@@ -19,6 +19,7 @@ import { createRefusals, type Refusals } from '../telemetry/index.ts';
 import { type Caller, Callers, type CallLike } from './callers.ts';
 import { ConnectionGate } from './connection-gate.ts';
 import { defaultFrontLimits, type FrontLimits } from './limits.ts';
+import { RefusingServer, refusedConnectionMs, revokedSerial } from './refusing-server.ts';
 
 /** What the listener presents: the control plane's SVID, or before it has one a certificate that proves nothing. */
 export type FrontIdentity =
@@ -48,6 +49,9 @@ export class GrpcFront implements Service {
   readonly #refusals: Refusals;
   readonly #server: Server;
   readonly #injector: ConnectionInjector;
+  readonly #services: ServiceDefinition[] = [];
+  /** Made for the first whose SVID was revoked. */
+  #refusing: RefusingServer | undefined;
   readonly #callers = new Callers();
   /** By handshakes of callers with a certificate. */
   readonly roots: RootUses;
@@ -63,7 +67,7 @@ export class GrpcFront implements Service {
   constructor(options: GrpcFrontOptions) {
     this.#options = options;
     this.#limits = { ...defaultFrontLimits, ...options.limits };
-    this.#refusals = options.refusals ?? createRefusals(options.log);
+    this.#refusals = options.refusals ?? createRefusals(options.log, undefined, options.clock);
     this.#identity = options.identity;
     this.roots = new RootUses(options.clock);
     this.#gate = new ConnectionGate(this.#limits.connectionsPerSource);
@@ -88,6 +92,7 @@ export class GrpcFront implements Service {
 
   /** Before `start`. The definition is ts-proto's `XService`. */
   addService(definition: ServiceDefinition, implementation: UntypedServiceImplementation): void {
+    this.#services.push(definition);
     this.#server.addService(definition, implementation);
   }
 
@@ -138,6 +143,7 @@ export class GrpcFront implements Service {
     this.#tls.close();
     this.#injector.destroy();
     this.#server.forceShutdown();
+    this.#refusing?.dispose();
     for (const socket of this.#sockets) socket.destroy();
     await Promise.all([...this.#sockets].map((socket) => (socket.closed ? undefined : once(socket, 'close').catch(() => undefined))));
   }
@@ -170,8 +176,7 @@ export class GrpcFront implements Service {
     } else {
       const verdict = verifyPeerSocket(socket, this.#identity.bundle, now);
       if (!verdict.ok) {
-        this.#refusals.refuse('connection', 'bad-certificate', verdict.reason, { source: socket.remoteAddress });
-        socket.destroy();
+        this.#turnAway(socket, verdict.reason, now);
         return;
       }
       this.roots.count(verdict.root, { spiffeId: formatSpiffeId(verdict.spiffeId), cluster: verdict.cluster });
@@ -184,6 +189,21 @@ export class GrpcFront implements Service {
       this.#endAfter(socket, verdict.notAfter - now);
     }
     this.#injector.injectConnection(socket);
+  }
+
+  /** Whoever was revoked is told so, by a server that does nothing else; whoever proves nothing is told nothing. */
+  #turnAway(socket: TLSSocket, reason: string, now: number): void {
+    const source = socket.remoteAddress;
+    const serial = revokedSerial(this.#identity.bundle, (bundle) => verifyPeerSocket(socket, bundle, now));
+    if (serial === undefined) {
+      this.#refusals.refuse('connection', 'bad-certificate', reason, { source });
+      socket.destroy();
+      return;
+    }
+    this.#refusals.refuse('connection', 'revoked', reason, { source });
+    this.#endAfter(socket, Math.min(refusedConnectionMs, this.#limits.anonymousMs));
+    this.#refusing ??= new RefusingServer(this.#services);
+    this.#refusing.take(socket);
   }
 
   #endAfter(socket: TLSSocket, ms: number): void {

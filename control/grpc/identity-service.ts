@@ -31,7 +31,7 @@ export interface IdentityServiceOptions {
 /** The Identity service: `front.addService(IdentityService, identityServer(...))`. */
 export function identityServer(options: IdentityServiceOptions): IdentityServer {
   const { issuance, authority, jwt, callerOf, clock, log } = options;
-  const refusals = options.refusals ?? createRefusals(log);
+  const refusals = options.refusals ?? createRefusals(log, undefined, clock);
   const limiter = new AttemptLimiter(clock);
 
   const reply = ({ chain, spiffeId }: IssuedSvid): SvidReply => ({

@@ -1,5 +1,7 @@
 import { Counter, type Registry } from 'prom-client';
+import type { Clock } from '../../core/clock.ts';
 import type { Log } from '../../core/log.ts';
+import { systemClock } from '../../core/system-clock.ts';
 
 /** Who or what was turned away. Closed: it is a label. */
 export type RefusedWhat =
@@ -70,12 +72,33 @@ export function createRefusalCounter(registry: Registry): RefusalCounter {
   });
 }
 
-/** Logs as a warning, and counts where there is a counter. */
-export function createRefusals(log: Log, counter?: RefusalCounter): Refusals {
+/** A refusal that is the same in everything is logged once in this time. */
+const sameForMs = 60_000;
+/** Refusals of which it is known when they were logged last; the oldest is forgotten, and would be logged again. */
+const mostKnown = 1_024;
+
+/**
+ * Logs as a warning, and counts where there is a counter. Whoever is refused and asks again and again, which a machine does, is counted each time and
+ * logged once a minute: `repeated` says how often it was refused since the line before.
+ */
+export function createRefusals(log: Log, counter?: RefusalCounter, clock: Pick<Clock, 'monotonic'> = systemClock): Refusals {
+  const logged = new Map<string, { readonly at: number; repeated: number }>();
   return {
     refuse(what, reason, detail, fields = {}) {
       counter?.inc({ what, reason });
-      log.warn({ ...fields, reason, detail }, `${what} refused`);
+      const now = clock.monotonic();
+      const key = JSON.stringify([what, reason, detail, fields]);
+      const before = logged.get(key);
+      if (before !== undefined && now - before.at < sameForMs) {
+        before.repeated += 1;
+        return;
+      }
+      logged.delete(key);
+      logged.set(key, { at: now, repeated: 0 });
+      const [oldest] = logged.keys();
+      if (logged.size > mostKnown && oldest !== undefined) logged.delete(oldest);
+      const repeated = before === undefined || before.repeated === 0 ? {} : { repeated: before.repeated };
+      log.warn({ ...fields, reason, detail, ...repeated }, `${what} refused`);
     },
   };
 }

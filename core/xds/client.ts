@@ -82,7 +82,9 @@ class GrpcDeltaClient implements DeltaClient {
       if (signal.aborted) break;
       if (heard) backoff.reset();
       this.#phase = 'waiting';
-      const waitMs = Math.round(backoff.next() + random() * baseMs);
+      // Whoever says no will say so again.
+      const slowMs = !heard && this.#lastError?.code === 'PERMISSION_DENIED' ? maxMs / 3 : 0;
+      const waitMs = Math.round(backoff.next() + slowMs + random() * baseMs);
       log.warn({ address: this.#address, waitMs, error: this.#lastError?.message }, 'xDS stream lost; what is held stays in use');
       await clock.sleep(waitMs, signal).catch(() => undefined);
     }

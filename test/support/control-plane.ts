@@ -98,7 +98,7 @@ export async function startControlPlane(options: TestControlPlaneOptions): Promi
   const write = (fields: object, message: string) => void lines.push(`${message} ${JSON.stringify(fields)}`);
   const log: Log = { ...silentLog, info: write, warn: write, error: write };
   const counter = createRefusalCounter(new Registry());
-  const refusals = createRefusals(log, counter);
+  const refusals = createRefusals(log, counter, clock);
   const store = await openEmbeddedStore({ dir: join(dir, 'store'), clock });
   const rootDir = join(dir, 'root');
   const exists = (await readIfThere(join(rootDir, 'root.pem'))) !== undefined;

@@ -28,7 +28,7 @@ import {
   spkiOf,
 } from '../../../core/pki/index.ts';
 import { systemClock } from '../../../core/system-clock.ts';
-import { IdentityClient, IdentityService, type SvidReply } from '../../../core/xds/gen/isthmus/agent/v1/agent.ts';
+import { IdentityClient, IdentityService, RegistrationClient, type SvidReply } from '../../../core/xds/gen/isthmus/agent/v1/agent.ts';
 import { startControlPlane, type TestControlPlane, type TestControlPlaneOptions, temporaryDir } from '../../support/control-plane.ts';
 import { MeshPki } from '../../support/mesh-pki.ts';
 import { until } from '../../support/until.ts';
@@ -155,8 +155,45 @@ test('certificates of another trust domain, another cluster, without a cluster, 
   const valid = source.current();
   await renew(rogue(t, plane, valid.chainDer, valid.key));
   plane.authority.setDenied([valid.serial]);
-  await assert.rejects(renew(rogue(t, plane, valid.chainDer, valid.key)), refused(status.UNAVAILABLE));
+  await assert.rejects(renew(rogue(t, plane, valid.chainDer, valid.key)), refused(status.PERMISSION_DENIED));
   assert.match(plane.lines.join('\n'), /is denied/);
+  assert.doesNotMatch(plane.lines.join('\n'), /renewal refused .*denied/);
+});
+
+test('who was revoked is told so by every kind of call, on a connection that does not last; what does not hold besides is told nothing', async (t) => {
+  const dir = await temporaryDir(t);
+  const plane = await control(t, { dir, limits: { anonymousMs: 400 } });
+  const source = await attested(t, plane);
+  const { serial } = source.current();
+  const root = await loadRoot(join(dir, 'root'), 'mesh.test');
+  const [caKey, key] = [generateKey(), generateKey()];
+  const certificate = issueIntermediate(root, spkiOf(caKey), 'east', 'mesh.test', Date.now(), 3_600_000);
+  const names = { uris: ['spiffe://mesh.test/ns/shop/sa/orders'], dns: ['east.cluster.mesh.test'] };
+  const ended = issueLeafWithNames({ key: caKey, certificate }, spkiOf(key), names, Date.now(), -1_000);
+  plane.authority.setDenied([serial, ended.serial]);
+
+  const told = (error: ServiceError) => error.code === status.PERMISSION_DENIED && /was revoked.*isthmus vm token/.test(error.details);
+  const client = meshClient(t, plane, source);
+  await assert.rejects(renew(client), told);
+  const channel = controlChannel(source, { cluster: 'east', now: Date.now });
+  const registration = new RegistrationClient(plane.address, channel.credentials, channel.options);
+  t.after(() => registration.close());
+  const call = registration.register();
+  call.on('data', () => assert.fail('it is served'));
+  call.write({ body: { $case: 'leave', value: {} } });
+  const [error] = (await once(call, 'error')) as [ServiceError];
+  assert.ok(told(error), error.message);
+  assert.deepEqual(
+    plane.lines.filter((line) => line.startsWith('registration')),
+    [],
+    'what serves has seen nothing of it',
+  );
+  await until('its connections to end', () => client.getChannel().getConnectivityState(false) !== connectivityState.READY);
+  await assert.rejects(renew(rogue(t, plane, [ended.der, certificate.der], key)), refused(status.UNAVAILABLE), 'revoked and expired');
+  const counted = await plane.refused();
+  assert.equal(counted['connection revoked'], 2);
+  assert.ok((counted['connection bad-certificate'] ?? 0) >= 1);
+  assert.equal(plane.lines.filter((line) => /connection refused.*"revoked"/.test(line)).length, 1, 'the same refusal is said once');
 });
 
 test('an identity that is denied loses the connections it has', async (t) => {
@@ -167,7 +204,7 @@ test('an identity that is denied loses the connections it has', async (t) => {
   assert.equal(client.getChannel().getConnectivityState(false), connectivityState.READY);
   plane.authority.setDenied([source.current().serial]);
   await until('the connection to go', () => client.getChannel().getConnectivityState(false) !== connectivityState.READY);
-  await assert.rejects(renew(client), refused(status.UNAVAILABLE));
+  await assert.rejects(renew(client), refused(status.PERMISSION_DENIED));
 });
 
 test('garbage after the handshake, and messages that are too big, harm nobody else', async (t) => {

@@ -8,7 +8,7 @@ import { clusterClaim, publicJwk, verifyJwtSvid } from '../../../core/jwt/index.
 import { generateKey, issueIntermediate, issueLeafWithNames, parseCertificate, spkiOf } from '../../../core/pki/index.ts';
 import { type RefusalCase, RefusalTable } from '../../support/attest/refusal-table.ts';
 
-const { UNAUTHENTICATED, INVALID_ARGUMENT, RESOURCE_EXHAUSTED, UNAVAILABLE } = status;
+const { UNAUTHENTICATED, INVALID_ARGUMENT, PERMISSION_DENIED, RESOURCE_EXHAUSTED } = status;
 const hour = 3_600_000;
 const subject = 'spiffe://mesh.test/ns/shop/sa/orders';
 
@@ -71,7 +71,7 @@ test('JWT-SVIDs without an SVID, on foreign, revoked or denied ones, and for bad
     row('of a grant that the ledger does not know', UNAUTHENTICATED, 'not-issued-here', () => table.signJwt(forgotten.client)),
     row('of a revoked grant', UNAUTHENTICATED, 'not-issued-here', () => table.signJwt(revoked.client)),
     row("with a peer's SVID of the same identity", UNAUTHENTICATED, 'not-issued-here', () => table.signJwt(peers)),
-    row('with an SVID that was denied', UNAVAILABLE, 'bad-certificate', () => table.signJwt(denied.client)),
+    { ...row('with an SVID that was denied', PERMISSION_DENIED, 'revoked', () => table.signJwt(denied.client)), what: 'connection' },
     bad('without an audience', { audiences: [] }),
     bad('with an empty audience', { audiences: ['a', ''] }),
     bad('with 17 audiences', { audiences: Array.from({ length: 17 }, (_, i) => `a${i}`) }),

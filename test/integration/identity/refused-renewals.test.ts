@@ -69,7 +69,7 @@ test('renewals with SVIDs that are foreign, forgotten, ended or denied, or for a
     cut('with an SVID that has ended', foreign('west', ['west.cluster.mesh.test'], undefined, -1_000)),
     cut('of another trust domain', table.withChain(strangers.chainDer, strangers.key)),
     cut('of another root of the same name', table.withChain(namesakes.chainDer, namesakes.key)),
-    cut('that was denied', table.withChain(denied.chain, denied.key)),
+    row('that was denied', PERMISSION_DENIED, 'revoked', () => table.renew(table.withChain(denied.chain, denied.key)), 'connection'),
   ]);
 });
 

@@ -75,7 +75,10 @@ test('what is revoked loses its endpoints at once, renews nothing and does not c
   assert.match(text, /^Revoked vm-orders \(spiffe:\/\/mesh\.example\.org\/ns\/shop\/sa\/orders\): 1 registrations, 1 certificates\.$/m);
   assert.match(text, /Proxyless gRPC servers take its certificates until /);
   await until('nobody to be left to call', async () => (await status()) === 503);
-  await until('its agent to be refused', () => orders.agent.status().stages.some(({ stage, ok }) => stage === 'registered' && !ok));
+  await until('its agent to be told why', () =>
+    orders.agent.status().stages.some(({ stage, ok, reason }) => stage === 'registered' && !ok && /revoked.*isthmus vm join/.test(reason)),
+  );
+  assert.equal(orders.agent.status().registration, 'refused');
   const { instances } = JSON.parse(await mesh.cli('vm', 'list', ...json)) as InstanceList;
   assert.equal(instances.find(({ id }) => id === 'vm-orders')?.stage, 'revoked');
 
