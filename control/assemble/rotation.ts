@@ -73,7 +73,9 @@ export class RotationHome {
       log,
     });
     const folder = rootDir === undefined ? undefined : new RootFolder(rootDir, mesh.trustDomain);
-    this.#driver = new RotationDriver({ authority, store, folder, progress: () => this.#keeper.progress(), clock, log });
+    const progress = () => this.#keeper.progress();
+    const holders = async () => [...(await services.ledger.issued(clock.now())), ...this.#clients()].map(({ name }) => name);
+    this.#driver = new RotationDriver({ authority, store, folder, progress, holders, clock, log });
     const sole = mesh.store.kind === 'embedded';
     this.#leadership = new Leadership({ store, clock, log, name: 'rotation', replica: randomUUID(), ttlMs: leaderTtlMs, sole });
     const { jwt, instances } = options;

@@ -16,6 +16,8 @@ export interface ClusterProgress {
         readonly holding: readonly Laggard[];
         /** More than are listed. */
         readonly holdingTotal: number;
+        /** Of either list there are more than it names. */
+        readonly more: boolean;
         readonly fault: string;
       }
     | undefined;

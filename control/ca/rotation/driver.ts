@@ -7,6 +7,7 @@ import type { Compare, Store } from '../../../core/store.ts';
 import type { Authority } from '../authority.ts';
 import { getRecord, putRecord, type Stored } from '../record.ts';
 import { aborted, advance, type ClusterProgress, entered, type Missing, missingFor } from './advance.ts';
+import { unknownNames, waitedFor } from './left-out.ts';
 import { type RotationRecord, rotationKey } from './record.ts';
 import type { RootFolder } from './root-folder.ts';
 import { makeStatement, type Statement, type StatementPhase } from './statement.ts';
@@ -36,6 +37,8 @@ export interface DriverOptions {
   /** Where the root's key is; undefined: elsewhere, and no rotation is driven from here. */
   readonly folder: RootFolder | undefined;
   readonly progress: () => readonly ClusterProgress[];
+  /** Who holds SVIDs of this cluster, or is connected to it, by name. */
+  readonly holders: () => Promise<readonly string[]>;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -51,7 +54,7 @@ export class RotationDriver {
     this.#options = options;
   }
 
-  /** MeshError CONFLICT while one is under way, IDENTITY_INVALID where the root is not online. */
+  /** MeshError CONFLICT while one is under way, IDENTITY_INVALID where the root is not online, CONFIG_INVALID for names that nobody has. */
   async start(request: StartRequest): Promise<RotationRecord> {
     const { authority, clock } = this.#options;
     const folder = this.#folder();
@@ -61,6 +64,9 @@ export class RotationDriver {
     const from = authority.signer;
     if (from === undefined || authority.trust.roots.length !== 1)
       throw new MeshError('CONFLICT', 'two roots count here already: finish, or abort, the rotation that brought the second one');
+    // What peers say of before is about nobody who will be waited for.
+    const silent = this.#options.progress().map((each) => (each.cluster === authority.cluster ? each : { ...each, report: undefined }));
+    await this.#checkNames(request.without, silent, () => 'isthmus vm list and isthmus peer list say who there is');
     const id = randomUUID();
     const fingerprint = fingerprintOf(from.certificate);
     if (request.root !== undefined) await folder.next(fingerprint, clock.now(), request.root);
@@ -80,9 +86,11 @@ export class RotationDriver {
     return record;
   }
 
-  /** Lets the next phase in, and leaves these out of what is waited for. MeshError NOT_FOUND without one under way. */
+  /** Lets the next phase in, and leaves these out of what is waited for. MeshError NOT_FOUND without one under way, CONFIG_INVALID for names that nobody has. */
   async go({ without, force }: ContinueRequest): Promise<RotationRecord> {
     const { record, stored } = await this.#underWay();
+    const names = without.filter((each) => !record.without.includes(each));
+    await this.#checkNames(names, this.#options.progress(), () => waitedFor(this.#missing(record)));
     if (force && record.phase !== 'retire' && record.phase !== 'sign')
       throw new MeshError('CONFLICT', `nothing is retired in phase ${record.phase}: --force is for a root that is still in use`);
     const phase = record.phase === 'prepare' ? 'distribute' : record.phase === 'distribute' ? 'sign' : 'retire';
@@ -183,6 +191,13 @@ export class RotationDriver {
     );
     const faults = await authority.believe([statement.signed]);
     if (faults.length > 0) throw new MeshError('INTERNAL', `this cluster does not believe its own statement: ${faults.join('; ')}`);
+  }
+
+  async #checkNames(names: readonly string[], clusters: readonly ClusterProgress[], whoThereIs: () => string): Promise<void> {
+    if (names.length === 0) return;
+    const { holders, authority } = this.#options;
+    const unknown = unknownNames({ names, clusters, cluster: authority.cluster, holders: await holders() });
+    if (unknown.length > 0) throw new MeshError('CONFIG_INVALID', `nobody is called ${unknown.join(' or ')}: ${whoThereIs()}`);
   }
 
   #missing(record: RotationRecord): readonly Missing[] {

@@ -68,10 +68,11 @@ export function trustReport({ cluster, version, issuerRoot, known, unaware, hold
 export function progressOf(cluster: string, report: peering.TrustReport | undefined, connected: boolean): ClusterProgress {
   if (report === undefined) return { cluster, connected, report: undefined };
   const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
-  const { version, issuerRoot, known, unaware, holding, holdingTotal, fault } = report;
+  const { version, issuerRoot, known, unaware, unawareTotal, holding, holdingTotal, fault } = report;
+  const more = unawareTotal > unaware.length || holdingTotal > holding.length;
   return {
     cluster,
     connected,
-    report: { version, issuerRoot: hex(issuerRoot), known: new Set(known.map(hex)), unaware, holding, holdingTotal, fault },
+    report: { version, issuerRoot: hex(issuerRoot), known: new Set(known.map(hex)), unaware, holding, holdingTotal, more, fault },
   };
 }

@@ -21,6 +21,7 @@ class Cluster {
   /** Transactions until it dies, and whether the last of them still counts. */
   fuse = Number.POSITIVE_INFINITY;
   counts = false;
+  peers: readonly ReturnType<typeof progressOf>[] = [];
 
   constructor(dir: string, store: MemoryStore) {
     this.dir = dir;
@@ -45,7 +46,8 @@ class Cluster {
       authority: this.authority,
       store,
       folder,
-      progress: () => [this.#progress()],
+      progress: () => [this.#progress(), ...this.peers],
+      holders: async () => ['shop/orders/vm-1'],
       clock,
       log: silentLog,
     });
@@ -152,4 +154,52 @@ test('abort goes back from each phase, but from the last one', async (t) => {
   assert.notEqual((await east.driver.view())?.record.to, refused, 'a root that was given up does not come back');
   await assert.rejects(east.driver.abort(), /no rotation is under way/);
   await assert.rejects(east.driver.go({ without: [], force: false }), /no rotation is under way/);
+});
+
+test('whoever is to be left out has to be somebody: all names that nobody has are refused at once, with whom there is to name', async (t) => {
+  const east = await cluster(t);
+  const lost = { name: 'shop/web/vm-9', reason: 'is not connected', offline: true };
+  const peer = (cluster: string, unaware: readonly (typeof lost)[]) => {
+    const report = trustReport({ cluster, version: 99, issuerRoot: '', known: [], unaware, holding: [], fault: '' });
+    return progressOf(cluster, report, true);
+  };
+  east.peers = [peer('west', [lost]), progressOf('north', undefined, false)];
+  await assert.rejects(east.driver.start({ step: false, without: ['east/vm-1', 'west', 'south/shop/web/vm-9', 'east/shop/web/vm-9'] }), {
+    code: 'CONFIG_INVALID',
+    message: 'nobody is called south/shop/web/vm-9 or east/shop/web/vm-9: isthmus vm list and isthmus peer list say who there is',
+  });
+  await east.driver.start({ step: false, without: ['west/shop/web/vm-3', 'orders/vm-1'] });
+  await east.driver.abort();
+  await east.driver.start({ step: false, without: [] });
+  while ((await east.driver.view())?.record.phase !== 'distribute') await east.turn();
+  while ((await east.driver.view())?.missing.length !== 2) await east.turn();
+  const name = (...without: string[]) => east.driver.go({ without, force: false });
+
+  await assert.rejects(name('vm-9', 'vm-77', 'west/shop/orders/vm-1', 'm-9', 'nort'), {
+    code: 'CONFIG_INVALID',
+    message: 'nobody is called west/shop/orders/vm-1: waited for are west/shop/web/vm-9, north',
+  });
+  // North says nothing: what is short may be somebody of its own.
+  east.peers = [peer('west', [lost])];
+  await assert.rejects(name('vm-9', 'vm-77', 'north', 'm-9', 'west/vm-9'), {
+    code: 'CONFIG_INVALID',
+    message: 'nobody is called vm-77 or north or m-9 or west/vm-9: waited for is west/shop/web/vm-9',
+  });
+  assert.deepEqual((await east.driver.view())?.record.without, [], 'all of it or nothing');
+
+  // Holders of SVIDs of this cluster who are not waited for (yet), clusters, each way to say it, and what was said before.
+  const all = ['vm-9', 'west/shop/web/vm-9', 'west', 'east/shop/orders/vm-1', 'orders/vm-1'];
+  assert.deepEqual((await name(...all)).without, all);
+  east.peers = [];
+  assert.deepEqual((await name('vm-9')).without, all, 'who is left out already may be said again');
+  await assert.rejects(name('vm-10'), { message: 'nobody is called vm-10: nobody is waited for' });
+
+  // Of more than a report lists any of its cluster may be meant.
+  const many = Array.from({ length: 40 }, (_, i) => ({ ...lost, name: `shop/web/vm-${100 + i}` }));
+  east.peers = [peer('south', many)];
+  await east.turn();
+  await assert.rejects(name('south/shop/web/vm-139', 'north/shop/web/vm-139'), {
+    message:
+      /^nobody is called north\/shop\/web\/vm-139: waited for are (south\/shop\/web\/vm-\d+, ){15}south\/shop\/web\/vm-115, and 16 more$/,
+  });
 });
