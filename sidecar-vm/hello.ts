@@ -12,7 +12,7 @@ export interface Place {
 }
 
 /** What this machine registers as. Pure. */
-export function helloOf(options: AgentOptions, place: Place, tunnel?: agent.TunnelOffer): Omit<agent.Hello, 'generation'> {
+export function helloOf(options: AgentOptions, place: Place, tunnel?: agent.TunnelOffer): Omit<agent.Hello, 'generation' | 'start'> {
   const { instance, network, labels, locality } = options;
   const { address, inboundPort, isExposed } = place;
   const services = options.services.map((service, index, all) => {

@@ -42,6 +42,7 @@ export function checkHello(hello: Hello, context: HelloContext): Checked<Registe
   must(hello.role?.$case === grant.claims.role, 'claims.role', `the identity is a ${grant.claims.role}'s`);
   must(Number.isSafeInteger(hello.generation) && hello.generation >= 1, 'generation', 'must be 1 or more');
   must(hello.generation * 1_000 <= context.now + generationSkewMs, 'generation', aheadOf(hello.generation, context.now));
+  must(hello.start === undefined || /^[a-zA-Z0-9-]{1,64}$/.test(hello.start), 'start', 'must be 1-64 letters, digits and dashes');
   must(isDnsLabel(hello.network), 'network', 'must be a DNS label');
   must(/^[a-z0-9-]*(\/[a-z0-9-]*){0,2}$/.test(hello.locality), 'locality', 'must be REGION/ZONE/SUBZONE');
   must(hello.version.length <= limits.text, 'version', 'is too long');
@@ -61,6 +62,7 @@ export function checkHello(hello: Hello, context: HelloContext): Checked<Registe
     serviceAccount: grant.claims.serviceAccount,
     grant: grant.id,
     generation: hello.generation,
+    ...(hello.start === undefined ? {} : { start: hello.start }),
     replica: context.replica,
     network: hello.network,
     addresses: hello.addresses,

@@ -29,8 +29,9 @@ export class Instances {
   }
 
   /**
-   * Takes a hello; the result is what is stored. MeshError FENCED when a newer start of the instance has been here. Health that was known
-   * stays until it is reported, and what is known of its address as long as that is the same.
+   * Takes a hello; the result is what is stored. MeshError FENCED when a newer start of the instance has been here, or another one of the same
+   * generation is registered: its next start is a newer one. Health that was known stays until it is reported, and what is known of its address as
+   * long as that is the same.
    */
   async register(record: RegisteredInstance): Promise<{ readonly key: string; readonly record: RegisteredInstance }> {
     const key = instanceKey(record);
@@ -39,7 +40,9 @@ export class Instances {
       const [old, seen] = await Promise.all([this.#store.get(key), this.#store.get(highest)]);
       const last = seen === undefined ? 0 : Number(Buffer.from(seen.value).toString());
       if (last > record.generation) throw fenced(record.instance, last);
-      const after = inherit(record, old === undefined ? undefined : decodeInstance(old));
+      const before = old === undefined ? undefined : decodeInstance(old);
+      if (before !== undefined && isTwin(before, record)) throw twin(record.instance, record.generation);
+      const after = inherit(record, before);
       const { succeeded } = await this.#store.txn({
         if: [
           { key, modRevision: old?.modRevision ?? 0 },
@@ -215,6 +218,18 @@ function nameOf(service: RegisteredService): string {
 
 function fenced(instance: string, generation: number): MeshError {
   return new MeshError('FENCED', `instance ${instance} was started again (generation ${generation}): this start is out`);
+}
+
+/** A start and one of a copy of its disk: neither is newer than the other. */
+function isTwin(a: RegisteredInstance, b: RegisteredInstance): boolean {
+  return a.generation === b.generation && a.start !== undefined && b.start !== undefined && a.start !== b.start;
+}
+
+function twin(instance: string, generation: number): MeshError {
+  return new MeshError(
+    'FENCED',
+    `another start of instance ${instance} is registered under generation ${generation} too: this start is out`,
+  );
 }
 
 function busy(key: string): MeshError {

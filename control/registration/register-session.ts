@@ -111,7 +111,9 @@ export class RegisterSession {
     const { key, record: stored } = await instances.register(record.value).catch((error: unknown) => {
       if (error instanceof MeshError && error.code === 'FENCED') {
         refused.refuse(grant.id, 'fenced', error.message, about);
-        this.#fences(instanceKey(record.value), [this.#source]);
+        const key = instanceKey(record.value);
+        const holder = this.#sessions.get(key);
+        this.#fences(key, holder === undefined ? [this.#source] : [holder.#source, this.#source]);
       }
       throw error;
     });

@@ -2,7 +2,8 @@ import { join } from 'node:path';
 import { ensureOwnerOnlyDir, readIfThere, writeOwnerOnly } from './owner-only-file.ts';
 
 /**
- * Higher than at the last start; durable before it is used, so that no two starts share one. It follows the clock (Unix seconds of `now`), so
+ * Higher than at the last start; durable before it is used, so that no two starts on one disk share one (those of a copy may: Hello.start tells them
+ * apart). It follows the clock (Unix seconds of `now`), so
  * that a machine that lost its folder and joins again is still newer than what it was, and never goes back when the clock does.
  */
 export async function nextGeneration(dir: string, now: number): Promise<number> {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { Clock } from '../clock.ts';
 import { MeshError, toMeshError } from '../errors.ts';
 import { childController, exponentialBackoff, isAborted } from '../lifecycle.ts';
@@ -15,7 +16,7 @@ export interface RegisterInstanceOptions {
   /** HOST:PORT of the control plane, asked at each attempt; tried in turn. */
   readonly addresses: () => readonly string[];
   /** What it registers as, until `registerAs`. */
-  readonly hello: Omit<Hello, 'generation'>;
+  readonly hello: Omit<Hello, 'generation' | 'start'>;
   /** What to say first. */
   readonly report: Report;
   readonly clock: Clock;
@@ -34,7 +35,7 @@ export interface RegistrationStatus {
 
 export interface InstanceRegistration {
   /** Registers as this from now on: at once and on a new connection, as the one before may be of an address that is gone. The same start, not a newer one. */
-  registerAs(hello: Omit<Hello, 'generation'>): void;
+  registerAs(hello: Omit<Hello, 'generation' | 'start'>): void;
   /** Says something new: sent at once, and repeated as the heartbeat. Latest wins. */
   report(report: Report): void;
   status(): RegistrationStatus;
@@ -46,7 +47,7 @@ export interface InstanceRegistration {
   subscribe(listener: () => void): () => void;
   /** Deregisters; resolves when that is durable, or the control plane can't be asked within `deadlineMs`: then the instance expires there. */
   leave(deadlineMs: number): Promise<void>;
-  /** Resolves after `leave` or the signal; rejects with MeshError FENCED when a newer start of this instance has taken over. */
+  /** Resolves after `leave` or the signal; rejects with MeshError FENCED when another start of this instance, a newer one but for copies, has taken over. */
   readonly ended: Promise<void>;
 }
 
@@ -66,7 +67,9 @@ class Registration implements InstanceRegistration {
   #resolveEnded: () => void = () => {};
   #rejectEnded: (error: MeshError) => void = () => {};
   #report: Report;
-  #hello: Omit<Hello, 'generation'>;
+  /** Of this start alone, as a copy of this machine that starts within the same second has its generation. */
+  readonly #start = randomUUID();
+  #hello: Omit<Hello, 'generation' | 'start'>;
   /** Set while it waits between two connections. */
   #hurry: (() => void) | undefined;
   #renamed = false;
@@ -95,7 +98,7 @@ class Registration implements InstanceRegistration {
     void this.#run().finally(() => this.#release());
   }
 
-  registerAs(hello: Omit<Hello, 'generation'>): void {
+  registerAs(hello: Omit<Hello, 'generation' | 'start'>): void {
     this.#hello = hello;
     this.#renamed = true;
     this.#stream?.destroy();
@@ -152,7 +155,7 @@ class Registration implements InstanceRegistration {
         if (fault.code === 'FENCED') {
           const { hello } = this.#options;
           this.#set('fenced', fault.message);
-          log.error({ generation: this.#status.generation }, 'a newer start of this instance has taken over: this one is out');
+          log.error({ generation: this.#status.generation }, 'another start of this instance has taken over: this one is out');
           this.#rejectEnded(new MeshError('FENCED', `${fault.message}; ${afterFence(hello.instance)}`, { cause: fault }));
           return;
         }
@@ -205,7 +208,7 @@ class Registration implements InstanceRegistration {
       this.#tellRoots(stream);
     });
     this.#stream = stream;
-    stream.send({ $case: 'hello', value: { ...this.#hello, generation: this.#status.generation } });
+    stream.send({ $case: 'hello', value: { ...this.#hello, generation: this.#status.generation, start: this.#start } });
     const undo = source.subscribe(() => {
       if (this.#status.state === 'registered') this.#tellRoots(stream);
     });

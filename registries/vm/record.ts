@@ -15,6 +15,8 @@ interface Common {
   readonly grant: string;
   /** One more at each start of the agent; a lower one never writes again. */
   readonly generation: number;
+  /** Random, of one start: another one that says the same generation is of a copy. Absent: its agent says none. */
+  readonly start?: string;
   /** The replica of the control plane that hears it. */
   readonly replica: string;
   readonly network: string;

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { cp } from 'node:fs/promises';
+import { cp, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { Takeovers } from '../../../control/registration/index.ts';
 import { silentLog } from '../../../core/log.ts';
@@ -32,14 +33,14 @@ test('two machines with one state: the newer start wins each time, the loser end
     const before = serving;
     const { generation } = await until('a registration', () => plane.registered('vm-1'));
     assert.equal((await plane.registered('vm-1'))?.clone, undefined, 'one takeover is a restart');
-    // Generations follow the clock, in s: two starts of one second would be the same start.
+    // Generations follow the clock, in s: of two starts of one second the second one would be refused.
     await until('the next second', () => Date.now() >= (generation + 1) * 1_000);
     serving = await runTestAgent(t, options);
     await assert.rejects(before.agent.ended, {
       code: 'FENCED',
       message: /(was started again|registered again).*vm-1 too.*--reset-identity --instance NAME/,
     });
-    assert.match(before.lines.join('\n'), /a newer start of this instance has taken over/);
+    assert.match(before.lines.join('\n'), /another start of this instance has taken over/);
     const { generation: after } = await until('the newer one', async () => {
       const record = await plane.registered('vm-1');
       return (record?.generation ?? 0) > generation ? record : undefined;
@@ -50,6 +51,46 @@ test('two machines with one state: the newer start wins each time, the loser end
   assert.deepEqual(suspected.sources, ['127.0.0.1']);
   assert.ok(plane.plane.lines.some((line) => line.startsWith('clone suspected')));
   assert.equal(serving.agent.status().registration, 'registered', 'whoever came last serves');
+});
+
+test('two copies of one state that start within the same second: the one that registered first stays, the other is put out, and a clone is suspected', {
+  timeout: 60_000,
+}, async (t) => {
+  const { plane, original, copy } = await twins(t);
+  // Both follow what their disks say, which is ahead of the clock, and so each next start of the two is of one generation again.
+  const ahead = Math.floor(Date.now() / 1_000) + 100;
+  for (const { stateDir } of [original, copy]) await writeFile(join(stateDir, 'identity', 'generation'), `${ahead}\n`);
+  const first = await runTestAgent(t, original);
+  const held = await until('the first', async () => {
+    const record = await plane.registered('vm-1');
+    return first.agent.status().registration === 'registered' && record?.generation === ahead + 1 ? record : undefined;
+  });
+  const second = await runTestAgent(t, copy);
+  await assert.rejects(second.agent.ended, {
+    code: 'FENCED',
+    message: new RegExp(`another start of instance vm-1 is registered under generation ${ahead + 1} too.*--reset-identity --instance NAME`),
+  });
+  assert.match(second.lines.join('\n'), /another start of this instance has taken over/);
+  assert.equal(first.agent.status().registration, 'registered');
+  assert.equal((await plane.registered('vm-1'))?.start, held.start);
+  assert.deepEqual(await plane.plane.refused(), { 'registration fenced': 1 });
+
+  // The control plane is away for a moment: the same start goes on.
+  await plane.stop();
+  await plane.start();
+  await until('the first again', () => plane.plane.lines.some((line) => line.startsWith('instance registered')));
+  assert.equal((await plane.registered('vm-1'))?.start, held.start);
+
+  // Whoever was put out comes back newer, as its supervisor starts it again, and puts the other one out: by turns from then on.
+  const third = await runTestAgent(t, copy);
+  await assert.rejects(first.agent.ended, { code: 'FENCED' });
+  assert.equal((await plane.registered('vm-1'))?.generation, ahead + 2);
+  const fourth = await runTestAgent(t, original);
+  await assert.rejects(fourth.agent.ended, { code: 'FENCED', message: /is registered under generation/ });
+  await runTestAgent(t, original);
+  await assert.rejects(third.agent.ended, { code: 'FENCED' });
+  const suspected = await until('a suspicion', async () => (await plane.registered('vm-1'))?.clone);
+  assert.deepEqual(suspected.sources, ['127.0.0.1']);
 });
 
 test('takeovers count within ten minutes of each other, each instance for itself, and from where', async () => {

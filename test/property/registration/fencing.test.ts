@@ -105,3 +105,39 @@ test('a report that goes by an old reading never undoes a newer start, nor bring
     { numRuns: 200 },
   );
 });
+
+test('of two starts that say one generation the first that registers stays until it leaves or a newer one comes; who says no start is as it ever was', async () => {
+  const hello = fc.record({
+    what: fc.constantFrom('register' as const, 'register' as const, 'expire' as const, 'remove' as const),
+    generation: fc.integer({ min: 1, max: 3 }),
+    start: fc.constantFrom('a', 'b', undefined),
+  });
+  await fc.assert(
+    fc.asyncProperty(fc.array(hello, { maxLength: 30 }), async (steps) => {
+      const instances = new Instances(new MemoryStore() as unknown as Store);
+      let newest = 0;
+      let holder: { readonly start: string | undefined } | undefined;
+      for (const { what, generation, start } of steps) {
+        if (what !== 'register') {
+          await take(instances, { what, generation });
+          if (what === 'remove' && generation === newest) holder = undefined;
+          continue;
+        }
+        const said = start === undefined ? record(generation) : { ...record(generation), start };
+        const twin = generation === newest && holder?.start !== undefined && start !== undefined && holder.start !== start;
+        const taken = await instances.register(said).then(
+          () => true,
+          (error: unknown) => {
+            assert.equal((error as MeshError).code, 'FENCED');
+            return false;
+          },
+        );
+        assert.equal(taken, generation >= newest && !twin);
+        if (taken) [newest, holder] = [generation, { start }];
+        const [stored] = await instances.list();
+        assert.equal(stored?.record.start, holder?.start);
+      }
+    }),
+    { numRuns: 300 },
+  );
+});
