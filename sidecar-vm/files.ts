@@ -10,6 +10,8 @@ export function agentFiles(stateDir: string) {
     options: join(stateDir, 'agent.json'),
     /** Keys, SVID and generation. */
     identity: join(stateDir, 'identity'),
+    /** The same of its other identities, each in a folder by its name. */
+    identities: join(stateDir, 'identities'),
     /** Last good xDS resources. */
     state: join(stateDir, 'xds-state'),
     addresses: join(stateDir, 'addresses.json'),

@@ -2,8 +2,8 @@ import { rm } from 'node:fs/promises';
 import { ensureOwnerOnlyDir } from '../core/identity/index.ts';
 import { Agent } from './agent.ts';
 import type { AgentDeps, RunningAgent } from './contract.ts';
-import { agentFiles, saveAgentOptions } from './files.ts';
-import { bindToMachine, forgetIdentity, machineName } from './machine-binding.ts';
+import { agentFiles, hasDeregistered, saveAgentOptions } from './files.ts';
+import { bindToMachine, forgetIdentity, forgetSvids, machineName } from './machine-binding.ts';
 import type { AgentOptions } from './options.ts';
 import { lockStateDir } from './state-lock.ts';
 
@@ -52,7 +52,7 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal, deps:
 }
 
 /**
- * Keeps what `vm join` was told for `isthmus agent`, and takes back an earlier leave. `resetIdentity`: as somebody new. MeshError CONFLICT
+ * Keeps what `vm join` was told for `isthmus agent`, and takes back an earlier leave: then it attests anew. `resetIdentity`: as somebody new. MeshError CONFLICT
  * while an agent runs there, or when the state directory is of another machine.
  */
 export async function prepareJoin(options: AgentOptions, { resetIdentity = false } = {}): Promise<void> {
@@ -60,6 +60,7 @@ export async function prepareJoin(options: AgentOptions, { resetIdentity = false
   const lock = await lockStateDir(options.stateDir);
   try {
     if (resetIdentity) await forgetIdentity(options.stateDir);
+    else if (await hasDeregistered(options.stateDir)) await forgetSvids(options.stateDir);
     await bindToMachine(options.stateDir, await machineName());
     await saveAgentOptions(options);
     await rm(agentFiles(options.stateDir).left, { force: true });

@@ -20,6 +20,8 @@ interface IssuedRecord {
   readonly notAfter: number;
   /** Serial of the signing certificate; absent in records of versions before. */
   readonly issuer?: string;
+  /** Its root was retired: it counts nowhere any more. */
+  readonly retired?: boolean;
 }
 
 /** An SVID that was issued here and has not ended. */
@@ -30,6 +32,8 @@ export interface IssuedSvid {
   readonly issuer: string | undefined;
   /** Unix ms. */
   readonly notAfter: number;
+  /** Nobody goes by it: its holder has left (see `setLeft`), or its root was retired. */
+  readonly unused: boolean;
 }
 
 /** What a holder of SVIDs is called where operators name it. */
@@ -100,10 +104,7 @@ export class Ledger {
             notAfter,
             ...(issuer === undefined ? {} : { issuer }),
           } satisfies IssuedRecord),
-          putRecord(ledgerKeys.grant(grantId), {
-            ...grant.value,
-            lastNotAfter: Math.max(notAfter, grant.value.lastNotAfter),
-          } satisfies Grant),
+          putRecord(ledgerKeys.grant(grantId), issuedOnce(grant.value, notAfter)),
         ],
       });
       if (succeeded) return;
@@ -114,19 +115,19 @@ export class Ledger {
   /** All SVIDs that have not ended by `now`, in the order of their issuing. Reads all of them: for rotations, not for every call. */
   async issued(now: number): Promise<readonly IssuedSvid[]> {
     const [{ entries }, grants] = await Promise.all([this.#store.list(issuedPrefix), this.#store.list(grantPrefix)]);
-    const names = new Map(
+    const holders = new Map(
       grants.entries.map((entry) => {
-        const { id, claims, instance, revoked } = decodeRecord<Grant>(entry);
-        return [id, revoked ? undefined : holderName({ ...claims, instance })];
+        const { id, claims, instance, revoked, left = false } = decodeRecord<Grant>(entry);
+        return [id, revoked ? undefined : { name: holderName({ ...claims, instance }), left }];
       }),
     );
     return [...entries]
       .sort((a, b) => a.createRevision - b.createRevision)
       .flatMap((entry) => {
-        const { grant, notAfter, issuer } = decodeRecord<IssuedRecord>(entry);
-        const name = names.get(grant);
-        if (name === undefined || notAfter <= now) return [];
-        return [{ serial: entry.key.slice(issuedPrefix.length), name, issuer, notAfter }];
+        const { grant, notAfter, issuer, retired = false } = decodeRecord<IssuedRecord>(entry);
+        const holder = holders.get(grant);
+        if (holder === undefined || notAfter <= now) return [];
+        return [{ serial: entry.key.slice(issuedPrefix.length), name: holder.name, issuer, notAfter, unused: retired || holder.left }];
       });
   }
 
@@ -146,15 +147,42 @@ export class Ledger {
     }
   }
 
+  /**
+   * Whoever holds what was issued on this grant has left the mesh in order, or is back. A rotation does not wait for those who left: what they still have on disk
+   * is used by nobody, until they register or renew with it, and are counted again. Idempotent.
+   */
+  async setLeft(id: string, left: boolean): Promise<void> {
+    await this.#changeGrant(id, ({ left: before = false, ...grant }) => (before === left ? undefined : left ? { ...grant, left } : grant));
+  }
+
+  /** These are under a root that is retired, of which their signing certificates tell no more once it is gone. Idempotent. */
+  async setRetired(serials: readonly string[]): Promise<void> {
+    if (serials.length === 0) return;
+    const gone = new Set(serials.map(ledgerKeys.issued));
+    const { entries } = await this.#store.list(issuedPrefix);
+    const puts = entries
+      .filter(({ key }) => gone.has(key))
+      .map((entry) => putRecord(entry.key, { ...decodeRecord<IssuedRecord>(entry), retired: true } satisfies IssuedRecord));
+    for (let at = 0; at < puts.length; at += storeLimits.opsPerTxn) {
+      await this.#store.txn({ if: [], then: puts.slice(at, at + storeLimits.opsPerTxn) });
+    }
+  }
+
   /** False: there is no such grant. */
-  async #markRevoked(id: string): Promise<boolean> {
+  #markRevoked(id: string): Promise<boolean> {
+    return this.#changeGrant(id, (grant) => (grant.revoked ? undefined : { ...grant, revoked: true }));
+  }
+
+  /** Undefined: there is nothing to change. False: there is no such grant. */
+  async #changeGrant(id: string, change: (grant: Grant) => Grant | undefined): Promise<boolean> {
     for (let attempt = 0; attempt < 8; attempt++) {
       const grant = await this.grant(id);
       if (grant === undefined) return false;
-      if (grant.value.revoked) return true;
+      const after = change(grant.value);
+      if (after === undefined) return true;
       const { succeeded } = await this.#store.txn({
         if: [{ key: ledgerKeys.grant(id), modRevision: grant.modRevision }],
-        then: [putRecord(ledgerKeys.grant(id), { ...grant.value, revoked: true } satisfies Grant)],
+        then: [putRecord(ledgerKeys.grant(id), after)],
       });
       if (succeeded) return true;
     }
@@ -201,4 +229,9 @@ export class Ledger {
       }
     }
   }
+}
+
+/** Whoever is given an SVID is there. */
+function issuedOnce({ left: _gone, ...grant }: Grant, notAfter: number): Grant {
+  return { ...grant, lastNotAfter: Math.max(notAfter, grant.lastNotAfter) };
 }

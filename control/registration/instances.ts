@@ -91,13 +91,14 @@ export class Instances {
     await this.#change(key, decodeInstance(entry).generation, (record) => ({ ...record, clone }));
   }
 
-  /** Idempotent. A generation that is no longer the current one removes nothing. */
-  async remove(key: string, generation: number): Promise<void> {
+  /** Idempotent. A generation that is no longer the current one removes nothing; resolves with whether nothing is registered any more. */
+  async remove(key: string, generation: number): Promise<boolean> {
     for (let attempt = 0; attempt < attempts; attempt++) {
       const entry = await this.#store.get(key);
-      if (entry === undefined || decodeInstance(entry).generation !== generation) return;
+      if (entry === undefined) return true;
+      if (decodeInstance(entry).generation !== generation) return false;
       const { succeeded } = await this.#store.txn({ if: [{ key, modRevision: entry.modRevision }], then: [{ op: 'delete', key }] });
-      if (succeeded) return;
+      if (succeeded) return true;
     }
     throw busy(key);
   }

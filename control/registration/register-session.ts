@@ -63,7 +63,7 @@ export class RegisterSession {
         return this.#reply(registered, sockets?.watchesFor(record));
       }
       case 'leave':
-        await instances.remove(key, generation);
+        if (await instances.remove(key, generation)) await ledger.setLeft(grant, true);
         this.#options.log.info({ registration: key, generation }, 'instance left');
         this.left = true;
         this.close();
@@ -108,6 +108,7 @@ export class RegisterSession {
       const forbidden = record.violations.some((violation) => violation.path.startsWith('claims'));
       throw new MeshError(forbidden ? 'PERMISSION_DENIED' : 'CONFIG_INVALID', text);
     }
+    if (grant.left === true) await ledger.setLeft(grant.id, false);
     const { key, record: stored } = await instances.register(record.value).catch((error: unknown) => {
       if (error instanceof MeshError && error.code === 'FENCED') {
         refused.refuse(grant.id, 'fenced', error.message, about);

@@ -1,4 +1,5 @@
 import type { KeyObject } from 'node:crypto';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { bundleOf, certificatesToPem, generateKey, keyFromPem, keyToPem, pemBlocks, type TrustBundle } from '../pki/index.ts';
 import { ensureOwnerOnlyDir, readIfThere, writeOwnerOnly } from './owner-only-file.ts';
@@ -82,4 +83,9 @@ export class IdentityFiles {
   #path(name: string): string {
     return join(this.#dir, name);
   }
+}
+
+/** So that the next start attests anew, with the token and the key that are there. Idempotent. */
+export async function forgetSvid(dir: string): Promise<void> {
+  await rm(join(dir, 'svid.json'), { force: true });
 }

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { MeshError } from '../../core/errors.ts';
 import { type ObtainedIdentity, obtainIdentity } from '../../core/identity/index.ts';
 import type { AgentDeps } from '../contract.ts';
+import { agentFiles } from '../files.ts';
 import type { AgentOptions } from '../options.ts';
 
 export type IdentityOptions = AgentOptions['identities'][number];
@@ -15,7 +16,7 @@ export interface OpenIdentity {
 }
 
 export function identityDir(stateDir: string, name: string): string {
-  return join(stateDir, 'identities', name);
+  return join(agentFiles(stateDir).identities, name);
 }
 
 /** Each attested apart, with a token and a key of its own. MeshErrors as obtainIdentity's, with the name of the identity. */

@@ -82,6 +82,8 @@ export interface Grant {
   /** End of the newest SVID issued for it; 0 before the first. */
   readonly lastNotAfter: number;
   readonly revoked: boolean;
+  /** Its holder said goodbye, and has neither registered nor got an SVID since. */
+  readonly left?: boolean;
   /** What a policy's rules were shown, to be judged again by those of later. Never logged. */
   readonly evidence?: ClaimsDocument;
 }

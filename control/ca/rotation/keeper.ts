@@ -148,7 +148,7 @@ export class TrustKeeper {
     const aware = (await this.#aware()).look({ ...this.#awarenessInput(), held });
     await this.#activate(aware);
     this.#holding = this.#held(issued, held);
-    await this.#release(held);
+    await this.#release(issued);
     this.#say(aware);
     const { roots, intermediates } = certificatesOf(authority.bundle());
     const all = aware.known.length === roots.length + intermediates.length;
@@ -261,7 +261,7 @@ export class TrustKeeper {
   }
 
   /** A root that is left out goes when nothing here is under it, or when the statement says that it goes anyway. */
-  async #release(held: readonly HeldSvid[]): Promise<void> {
+  async #release(issued: readonly HeldSvid[]): Promise<void> {
     const { authority } = this.#options;
     const { trust, intermediate, staged } = authority;
     const left = trust.leftOver().map(fingerprintOf);
@@ -270,8 +270,11 @@ export class TrustKeeper {
     // Without a signing certificate of its own under another root nothing would be left to issue with.
     if (staged !== undefined || under === undefined || left.includes(under)) return;
     if (this.#holding.length > 0 && trust.latest?.force !== true) return;
+    // Which root an SVID was under cannot be told once its signing certificate is gone: the next rotation is to know that these count nowhere.
+    const ends = issued.filter(({ root }) => root !== undefined && left.includes(root));
+    await this.#options.ledger.setRetired(ends.map(({ serial }) => serial));
     await authority.dropRoots(left);
-    this.#options.log.info({ retired: left, holders: held.length }, 'a root was retired');
+    this.#options.log.info({ retired: left, ended: ends.length }, 'a root was retired');
   }
 
   #say({ known, unaware }: Aware): void {

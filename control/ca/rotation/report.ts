@@ -17,7 +17,7 @@ export function certificatesOf(bundle: TrustBundle): { readonly roots: readonly 
   return { roots: fingerprints(bundle.roots), intermediates: fingerprints(bundle.intermediates.map((each) => each.certificate)) };
 }
 
-/** Under which root each SVID is that was issued here and has not ended, and the newest of each holder. `cluster`: this one. Pure. */
+/** Under which root each SVID is that was issued here and has not ended, and of those that somebody goes by the newest of each holder. `cluster`: this one. Pure. */
 export function heldSvids(
   issued: readonly IssuedSvid[],
   bundle: TrustBundle,
@@ -31,7 +31,8 @@ export function heldSvids(
   const signers = bundle.intermediates.filter((each) => each.cluster === cluster).flatMap((each) => parsed(each.certificate));
   const rootOfSigner = new Map(signers.map((signer) => [signer.serial, rootOver(signer, roots)]));
   const all = issued.map(({ name, serial, issuer, notAfter }) => ({ name, serial, notAfter, root: rootOfSigner.get(issuer ?? '') }));
-  return { issued: all, held: [...new Map(all.map((each) => [each.name, each])).values()] };
+  const used = all.filter((_, i) => issued[i]?.unused === false);
+  return { issued: all, held: [...new Map(used.map((each) => [each.name, each])).values()] };
 }
 
 export interface ReportInput {

@@ -102,7 +102,7 @@ async function vmHarness(): Promise<RegistryHarness> {
       await instances.register(workload(service, instance, port));
       await setHealth(service, instance, true);
     },
-    deregister: (service, instance) => instances.remove(keyOf(service, instance), 1),
+    deregister: async (service, instance) => void (await instances.remove(keyOf(service, instance), 1)),
     setHealth,
     breakages: ['refused'],
     break: async () => broken.break(),

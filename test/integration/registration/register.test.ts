@@ -188,6 +188,35 @@ test('whose SVID this cluster did not issue, or who shows none, is refused and c
   assert.equal((await plane.refused())['registration no-certificate'], 1);
 });
 
+test('who leaves is known to have left, until it is back; a start that was replaced says goodbye for itself alone', async (t) => {
+  const plane = await control(t);
+  const vm = await machine(t, plane, await plane.token(orders));
+  const grant = async () => plane.ledger.grantOfSerial(vm.source.current().serial);
+  const running = async () => {
+    const registration = await vm.start();
+    await until('a registration', () => registration.status().state === 'registered');
+    return registration;
+  };
+  const first = await running();
+  assert.equal((await grant())?.left, undefined);
+  await first.leave(5_000);
+  assert.equal((await grant())?.left, true);
+  const [held] = await plane.ledger.issued(Date.now());
+  assert.equal(held?.unused, true);
+
+  const second = await running();
+  assert.equal((await grant())?.left, undefined, 'it is back, with the SVID that it had');
+  const { generation } = (await plane.instances.list())[0]?.record ?? assert.fail();
+  const third = await running();
+  await assert.rejects(second.ended, { code: 'FENCED' });
+  assert.equal(await plane.instances.remove('registrations/workloads/shop/orders/vm-1', generation), false);
+  assert.equal((await grant())?.left, undefined);
+  await third.leave(5_000);
+  const { id } = (await grant()) ?? assert.fail();
+  await plane.ledger.recordIssued(id, 'ab', Date.now() + 60_000);
+  assert.equal((await grant())?.left, undefined, 'whoever is given an SVID is there');
+});
+
 test('a token with addresses lets a machine behind NAT say where it is reached', async (t) => {
   const plane = await control(t);
   const vm = await machine(t, plane, await plane.token({ ...orders, addresses: ['192.0.2.0/24'] }));

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { startEchoApp } from '../../../cli/demo/echo-app.ts';
 import { saveAgentOptions } from '../../../sidecar-vm/files.ts';
+import { prepareJoin } from '../../../sidecar-vm/main.ts';
 import { AgentPlane, agentOptions, host, runTestAgent } from '../../support/agent-plane.ts';
 import { temporaryDir } from '../../support/control-plane.ts';
 import { deadPort } from '../../support/mesh-sockets.ts';
@@ -127,6 +128,13 @@ test('each service is served as the identity whose it is, each user calls as the
   assert.deepEqual((await registered()).sort(), ['billing billing', 'orders orders']);
   await server.agent.leave();
   assert.deepEqual(await registered(), []);
+  const left = (await plane.plane.ledger.grants()).filter((grant) => grant.left === true);
+  assert.deepEqual(left.map(({ claims }) => claims.serviceAccount).sort(), ['billing', 'orders']);
+  await prepareJoin(server.options);
+  for (const dir of ['identity', 'identities/billing']) {
+    const kept = await readdir(join(server.options.stateDir, dir));
+    assert.deepEqual([kept.includes('svid.json'), kept.includes('attest-key.pem')], [false, true], dir);
+  }
 });
 
 test('identities are added, listed and removed by the command line, and what is wrong is refused whole', async (t) => {

@@ -8,7 +8,7 @@ import { Registry } from 'prom-client';
 import { type EchoReply, startEchoApp } from '../../../cli/demo/echo-app.ts';
 import { silentLog } from '../../../core/log.ts';
 import { native } from '../../../core/xds/index.ts';
-import { startAgent } from '../../../sidecar-vm/main.ts';
+import { prepareJoin, startAgent } from '../../../sidecar-vm/main.ts';
 import { AgentPlane, agentOptions, host, runTestAgent } from '../../support/agent-plane.ts';
 import { temporaryDir } from '../../support/control-plane.ts';
 import { deadPort, TestSockets } from '../../support/mesh-sockets.ts';
@@ -171,13 +171,26 @@ test('draining: the control plane hears of it, a running request ends well, new 
   assert.notEqual(await plane.registered('vm-1'), undefined);
 });
 
-test('leaving deregisters, and lets nobody start there until the machine joins again', async (t) => {
+test('leaving deregisters, and lets nobody start there until the machine joins again, which attests anew with the token that it had', async (t) => {
   const { plane, options } = await selfCaller(t);
   const { agent } = await runTestAgent(t, options);
   await until('a registration', async () => (await plane.registered('vm-1')) !== undefined);
+  const issued = async () => (await plane.plane.ledger.issued(Date.now())).map(({ serial, unused }) => ({ serial, unused }));
+  const [before] = await issued();
   await agent.leave();
   assert.equal(await plane.registered('vm-1'), undefined);
+  assert.deepEqual(await issued(), [{ serial: before?.serial, unused: true }], 'no rotation of the root waits for it');
   await assert.rejects(runTestAgent(t, options), { code: 'CONFIG_INVALID', message: /has left the mesh/ });
+
+  await prepareJoin(options);
+  await assert.rejects(stat(join(options.stateDir, 'identity', 'svid.json')), { code: 'ENOENT' });
+  const again = await runTestAgent(t, options);
+  await until('a registration', async () => (await plane.registered('vm-1')) !== undefined);
+  const after = await issued();
+  assert.deepEqual([after.length, after.every(({ unused }) => !unused)], [2, true]);
+  await again.agent.drain();
+  await prepareJoin(options);
+  await stat(join(options.stateDir, 'identity', 'svid.json'));
 });
 
 test('tokens that are refused end the start with their code; a taken inbound port names it; nothing stays behind', async (t) => {
