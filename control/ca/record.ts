@@ -15,7 +15,8 @@ export async function getRecord<T>(store: Pick<Store, 'get'>, key: string): Prom
 /** Only for keys that this process's own version or a neighbour of it wrote. */
 export function decodeRecord<T>(entry: StoredEntry): T {
   try {
-    return JSON.parse(Buffer.from(entry.value).toString('utf8')) as T;
+    const { buffer, byteOffset, byteLength } = entry.value;
+    return JSON.parse(Buffer.from(buffer, byteOffset, byteLength).toString('utf8')) as T;
   } catch (error) {
     throw new MeshError('INTERNAL', `store key ${entry.key} does not hold a record: restore it from a backup`, { cause: error });
   }

@@ -94,7 +94,7 @@ export function issueLeafWithNames(
     signer: issuer.key,
     notBefore: Math.max(now - backdateMs, issuer.certificate.notBefore),
     notAfter: Math.min(now + lifetimeMs, issuer.certificate.notAfter),
-    extensions: [...leafUse, subjectAltName(names), subjectKeyId(spki), authorityKeyId(issuer.certificate.spki)],
+    extensions: [...leafUse, subjectAltName(names), subjectKeyId(spki), issuerKeyId(issuer.certificate)],
   });
 }
 
@@ -162,13 +162,9 @@ interface Content {
 
 function issue(content: Content): Certificate {
   const { signer } = content;
-  const form = signer === 'nobody' ? { oid: oid.ecdsaSha256, digest: 'sha256' } : signingAlgorithm(signer);
-  if (form === undefined)
-    throw new MeshError('IDENTITY_INVALID', 'the signing key is neither RSA of 2048 bits or more nor P-256, P-384 or P-521');
-  // RFC 4055 §5 wants NULL parameters for RSA, RFC 5758 §3.2 none for ECDSA.
-  const algorithm = form.oid === oid.rsaSha256 ? seq(oidNode(form.oid), Buffer.of(5, 0)) : seq(oidNode(form.oid));
+  const { digest, algorithm } = signer === 'nobody' ? formOf('sha256', oid.ecdsaSha256) : signerForm(signer);
   const tbs = seq(
-    context(0, unsigned(Buffer.of(2))),
+    version3,
     unsigned(positive(content.serial ?? randomBytes(16))),
     algorithm,
     content.issuerName,
@@ -177,10 +173,37 @@ function issue(content: Content): Certificate {
     content.spki,
     context(3, seq(...content.extensions)),
   );
-  const signature = signer === 'nobody' ? seq(unsigned(Buffer.of(1)), unsigned(Buffer.of(1))) : sign(form.digest, tbs, signer);
+  const signature = signer === 'nobody' ? seq(unsigned(Buffer.of(1)), unsigned(Buffer.of(1))) : sign(digest, tbs, signer);
   const parsed = parseCertificate(seq(tbs, algorithm, bits(signature)));
   if (!parsed.ok) throw new Error(`issued a certificate that does not parse: ${parsed.violations[0]?.message}`);
   return parsed.value;
+}
+
+const version3 = context(0, unsigned(Buffer.of(2)));
+
+interface SignerForm {
+  readonly digest: string;
+  /** AlgorithmIdentifier. */
+  readonly algorithm: Buffer;
+}
+
+/** Of keys that sign: one signs many thousand times. */
+const signerForms = new WeakMap<KeyObject, SignerForm>();
+
+function signerForm(key: KeyObject): SignerForm {
+  const known = signerForms.get(key);
+  if (known !== undefined) return known;
+  const form = signingAlgorithm(key);
+  if (form === undefined)
+    throw new MeshError('IDENTITY_INVALID', 'the signing key is neither RSA of 2048 bits or more nor P-256, P-384 or P-521');
+  const made = formOf(form.digest, form.oid);
+  signerForms.set(key, made);
+  return made;
+}
+
+/** RFC 4055 §5 wants NULL parameters for RSA, RFC 5758 §3.2 none for ECDSA. */
+function formOf(digest: string, id: string): SignerForm {
+  return { digest, algorithm: id === oid.rsaSha256 ? seq(oidNode(id), Buffer.of(5, 0)) : seq(oidNode(id)) };
 }
 
 /** Positive and of full length, so that it also never starts with a zero. */
@@ -242,4 +265,13 @@ function subjectKeyId(spki: Uint8Array): Buffer {
 /** `own`: how the issuer's certificate names its key, which one made elsewhere does in its own way. */
 function authorityKeyId(issuerSpki: Uint8Array, own?: Buffer): Buffer {
   return extension(oid.authorityKeyIdentifier, false, seq(contextBytes(0, own ?? keyId(issuerSpki))));
+}
+
+const issuerKeyIds = new WeakMap<Certificate, Buffer>();
+
+/** The same, of an issuer that signs many. */
+function issuerKeyId(issuer: Certificate): Buffer {
+  const made = issuerKeyIds.get(issuer) ?? authorityKeyId(issuer.spki);
+  issuerKeyIds.set(issuer, made);
+  return made;
 }

@@ -64,7 +64,7 @@ const encoded = new Map<string, Buffer>();
 for (const id of Object.values(oid)) encoded.set(id, encodeOid(id));
 const names = new Map([...encoded].map(([id, bytes]) => [bytes.toString('latin1'), id]));
 
-/** The identifier with this content where it is one of `oid`. */
-export function knownOid(content: Buffer): string | undefined {
-  return names.get(content.toString('latin1'));
+/** The identifier with this content, in Latin-1, where it is one of `oid`. */
+export function knownOid(content: string): string | undefined {
+  return names.get(content);
 }
