@@ -1,6 +1,6 @@
 import { once } from 'node:events';
-import type { AddressInfo, Socket } from 'node:net';
-import { createServer, type TLSSocket, type TlsOptions, type Server as TlsServer } from 'node:tls';
+import { type AddressInfo, createServer, type Server as NetServer, type Socket } from 'node:net';
+import { createServer as createTlsServer, type TLSSocket, type TlsOptions, type Server as TlsServer } from 'node:tls';
 import {
   type ConnectionInjector,
   Server,
@@ -10,7 +10,7 @@ import {
 } from '@grpc/grpc-js';
 import type { Clock } from '../../core/clock.ts';
 import { MeshError } from '../../core/errors.ts';
-import { mtlsServerOptions, RootUses, type Svid, verifyPeerSocket } from '../../core/identity/index.ts';
+import { chainOf, mtlsServerOptions, RootUses, type Svid, verifyPeerSocket } from '../../core/identity/index.ts';
 import type { Service } from '../../core/lifecycle.ts';
 import type { Log } from '../../core/log.ts';
 import { formatSpiffeId } from '../../core/model/index.ts';
@@ -18,8 +18,14 @@ import { certificatesToPem, keyToPem, type TrustBundle } from '../../core/pki/in
 import { createRefusals, type Refusals } from '../telemetry/index.ts';
 import { type Caller, Callers, type CallLike } from './callers.ts';
 import { ConnectionGate } from './connection-gate.ts';
+import { HandshakeQueue } from './handshake-queue.ts';
 import { defaultFrontLimits, type FrontLimits } from './limits.ts';
 import { RefusingServer, refusedConnectionMs, revokedSerial } from './refusing-server.ts';
+
+/** Connections that the kernel holds until they are accepted: a fleet that comes back at once waits there, and is not turned away. */
+const backlog = 4_096;
+/** ms. Round trips to the other side of the world are shorter. */
+const roomAfterMs = 1_000;
 
 /** What the listener presents: the control plane's SVID, or before it has one a certificate that proves nothing. */
 export type FrontIdentity =
@@ -56,6 +62,8 @@ export class GrpcFront implements Service {
   /** By handshakes of callers with a certificate. */
   readonly roots: RootUses;
   readonly #gate: ConnectionGate;
+  readonly #listener: NetServer;
+  readonly #queue: HandshakeQueue;
   readonly #tls: TlsServer;
   readonly #sockets = new Set<Socket>();
   /** Connections with a client certificate, by its serial. */
@@ -80,10 +88,21 @@ export class GrpcFront implements Service {
       'grpc.keepalive_timeout_ms': 15_000,
     });
     this.#injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
-    this.#tls = createServer({ ...tlsOptions(options.identity), handshakeTimeout: this.#limits.handshakeMs });
-    this.#tls.maxConnections = this.#limits.connections;
-    this.#tls.on('connection', (socket: Socket) => this.#accept(socket));
-    this.#tls.on('secureConnection', (socket) => this.#admit(socket));
+    const { handshakeMs, handshakesAtOnce, connections } = this.#limits;
+    this.#listener = createServer((socket) => this.#accept(socket));
+    this.#listener.maxConnections = connections;
+    this.#tls = createTlsServer({ ...tlsOptions(options.identity), handshakeTimeout: handshakeMs });
+    this.#queue = new HandshakeQueue({
+      atOnce: handshakesAtOnce,
+      roomAfterMs,
+      silentMs: handshakeMs,
+      clock: options.clock,
+      letIn: (socket) => void this.#tls.emit('connection', socket),
+    });
+    this.#tls.on('secureConnection', (socket) => {
+      this.#queue.done(socket);
+      this.#admit(socket);
+    });
     this.#tls.on('tlsClientError', (error, socket) => {
       this.#options.log.debug({ source: socket.remoteAddress, error: error.message }, 'TLS handshake failed');
       socket.destroy();
@@ -99,9 +118,9 @@ export class GrpcFront implements Service {
   async start(signal: AbortSignal): Promise<void> {
     const { host, port } = this.#options;
     signal.throwIfAborted();
-    this.#tls.listen(port, host);
+    this.#listener.listen({ port, host, backlog });
     try {
-      await once(this.#tls, 'listening');
+      await once(this.#listener, 'listening');
     } catch (error) {
       await this.dispose();
       throw new MeshError('PORT_TAKEN', `cannot listen on ${host}:${port}: ${(error as Error).message}`, { cause: error });
@@ -110,7 +129,7 @@ export class GrpcFront implements Service {
 
   /** Where it listens, once started. */
   get port(): number {
-    return (this.#tls.address() as AddressInfo).port;
+    return (this.#listener.address() as AddressInfo).port;
   }
 
   /** From now on new connections get this; those that stand go on with what they began with, except callers that are denied now. */
@@ -127,7 +146,7 @@ export class GrpcFront implements Service {
 
   /** Stops accepting, tells clients to go elsewhere (GOAWAY), lets calls finish, and cuts what is left after `deadlineMs`. */
   async drain(deadlineMs: number): Promise<void> {
-    const closed = new Promise<void>((resolve) => this.#tls.close(() => resolve()));
+    const closed = new Promise<void>((resolve) => this.#listener.close(() => resolve()));
     this.#injector.drain(deadlineMs);
     const timer = new AbortController();
     const forced = this.#options.clock.sleep(deadlineMs, timer.signal).catch(() => undefined);
@@ -140,7 +159,8 @@ export class GrpcFront implements Service {
     if (this.#disposed) return;
     this.#disposed = true;
     for (const timer of this.#timers) timer.abort();
-    this.#tls.close();
+    this.#listener.close();
+    this.#queue.dispose();
     this.#injector.destroy();
     this.#server.forceShutdown();
     this.#refusing?.dispose();
@@ -161,6 +181,7 @@ export class GrpcFront implements Service {
       this.#sockets.delete(socket);
       leave();
     });
+    this.#queue.enter(socket);
   }
 
   #admit(socket: TLSSocket): void {
@@ -170,11 +191,12 @@ export class GrpcFront implements Service {
       socket.destroy();
       return;
     }
-    const leaf = socket.getPeerCertificate()?.raw as Buffer | undefined;
+    const chain = chainOf(socket.getPeerCertificate(true));
+    const [leaf] = chain;
     if (leaf === undefined) {
       this.#endAfter(socket, this.#limits.anonymousMs);
     } else {
-      const verdict = verifyPeerSocket(socket, this.#identity.bundle, now);
+      const verdict = verifyPeerSocket(socket, this.#identity.bundle, now, {}, chain);
       if (!verdict.ok) {
         this.#turnAway(socket, verdict.reason, now);
         return;

@@ -1,13 +1,20 @@
 import { MeshError } from '../../core/errors.ts';
 import { formatSpiffeId } from '../../core/model/index.ts';
 import { formatViolation } from '../../core/validate.ts';
-import type { Hello, RegisterReply, RegisterRequest, SocketWatch } from '../../core/xds/gen/isthmus/agent/v1/agent.ts';
+import type { Hello, RegisterReply, RegisterRequest, Report, SocketWatch } from '../../core/xds/gen/isthmus/agent/v1/agent.ts';
 import { instanceKey, type RegisteredInstance } from '../../registries/vm/index.ts';
 import { holderName } from '../ca/index.ts';
 import type { Caller } from '../grpc/index.ts';
 import { checkHello } from './check-hello.ts';
 import type { RegistrationServerOptions } from './options.ts';
 import { classOf } from './refused-registrations.ts';
+
+interface Registered {
+  readonly key: string;
+  readonly generation: number;
+  readonly grant: string;
+  readonly record: RegisteredInstance;
+}
 
 /** One Register stream: hello, then reports. Every reply says that what was taken is durable. Not for use by several at once. */
 export class RegisterSession {
@@ -16,9 +23,9 @@ export class RegisterSession {
   readonly #source: string;
   readonly #sessions: Map<string, RegisterSession>;
   readonly #evict: (error: MeshError) => void;
-  #registered:
-    | { readonly key: string; readonly generation: number; readonly grant: string; readonly record: RegisteredInstance }
-    | undefined;
+  #registered: Registered | undefined;
+  /** The last report that was looked at whole, and when (ms, monotonic). */
+  #last: { readonly text: string; readonly at: number } | undefined;
   closed = false;
   left = false;
 
@@ -42,26 +49,15 @@ export class RegisterSession {
     if (body?.$case === 'hello') return this.#hello(body.value);
     const registered = this.#registered;
     if (registered === undefined) throw new MeshError('PROTOCOL_ERROR', 'the first message must be hello');
-    const { instances, liveness, ledger, sockets, reach } = this.#options;
+    const { instances, ledger, sockets } = this.#options;
     const { key, generation, grant, record } = registered;
     switch (body?.$case) {
       case 'roots':
         this.#options.roots?.take(holderName(record), body.value);
         return undefined;
-      case 'report': {
-        // Together, as they come by the thousand: reads that are asked for at once share one.
-        const [current, stored] = await Promise.all([ledger.grant(grant), instances.stored(key)]);
-        if (current === undefined || current.value.revoked) {
-          this.#options.refused.refuse(grant, 'revoked', 'its identity was revoked', { registration: key, source: this.#source });
-          throw new MeshError('PERMISSION_DENIED', 'this identity was revoked');
-        }
-        await instances.report(key, generation, body.value, stored);
-        if (body.value.sockets.length > 0) await sockets?.take(key, record, body.value.sockets);
-        if (body.value.plaintext !== undefined) this.#options.plaintext?.take(key, record, body.value.plaintext);
-        liveness.heard(key);
-        reach?.reported(key, body.value);
+      case 'report':
+        await this.#heard(registered, body.value);
         return this.#reply(registered, sockets?.watchesFor(record));
-      }
       case 'leave':
         if (await instances.remove(key, generation)) await ledger.setLeft(grant, true);
         this.#options.log.info({ registration: key, generation }, 'instance left');
@@ -72,6 +68,29 @@ export class RegisterSession {
         // A message of a newer version: its sender goes on without it.
         return undefined;
     }
+  }
+
+  /**
+   * A heartbeat that says what the one before said is a sign of life, and no more, unless the last look is a TTL ago: of a revocation or a newer start
+   * connections hear by themselves; what is read here is for those that have not.
+   */
+  async #heard({ key, generation, grant, record }: Registered, report: Report): Promise<void> {
+    const { instances, liveness, ledger, sockets, plaintext, reach, refused, ttlMs, clock } = this.#options;
+    const text = report.sockets.length === 0 && report.plaintext === undefined ? JSON.stringify(report) : undefined;
+    const now = clock.monotonic();
+    if (text !== undefined && text === this.#last?.text && now - this.#last.at < ttlMs) return liveness.heard(key);
+    // Together, as they come by the thousand: reads that are asked for at once share one.
+    const [current, stored] = await Promise.all([ledger.grant(grant), instances.stored(key)]);
+    if (current === undefined || current.value.revoked) {
+      refused.refuse(grant, 'revoked', 'its identity was revoked', { registration: key, source: this.#source });
+      throw new MeshError('PERMISSION_DENIED', 'this identity was revoked');
+    }
+    await instances.report(key, generation, report, stored);
+    if (report.sockets.length > 0) await sockets?.take(key, record, report.sockets);
+    if (report.plaintext !== undefined) plaintext?.take(key, record, report.plaintext);
+    liveness.heard(key);
+    reach?.reported(key, report);
+    this.#last = text === undefined ? undefined : { text, at: now };
   }
 
   close(): void {

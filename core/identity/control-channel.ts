@@ -30,8 +30,11 @@ const channelOptions: ChannelOptions = {
   'grpc.keepalive_time_ms': 20_000,
   'grpc.keepalive_timeout_ms': 10_000,
   'grpc.initial_reconnect_backoff_ms': 500,
-  'grpc.max_reconnect_backoff_ms': 10_000,
+  'grpc.max_reconnect_backoff_ms': 5_000,
 };
+
+/** Of each source, by the cluster that is expected: what it has open shares connections. */
+const shared = new WeakMap<SvidSource, Map<string | undefined, ControlChannel>>();
 
 /** The name of every control plane of a trust domain; its cluster is in the DNS SAN. */
 export function controlSpiffeId(trustDomain: string): string {
@@ -41,8 +44,24 @@ export function controlSpiffeId(trustDomain: string): string {
 /**
  * mTLS to a control plane with this process's SVID. Each new connection uses the SVID and bundle of that moment; one that
  * stands keeps what it began with until the server, which ends it when the SVID does, says otherwise.
+ *
+ * Clients of one source that dial one address share a connection, and the pauses between attempts to make it: gRPC keeps one for equal
+ * credentials. A control plane of many agents is spared the handshakes and buffers of one for each service.
  */
 export function controlChannel(source: SvidSource, expectation: ControlExpectation): ControlChannel {
+  if (expectation.check !== undefined) return madeFor(source, expectation);
+  return shared.get(source)?.get(expectation.cluster) ?? freshControlChannel(source, expectation);
+}
+
+/** The same on a connection that is made now, which clients that are made later share: for when the one that stands may lead nowhere any more. */
+export function freshControlChannel(source: SvidSource, expectation: ControlExpectation): ControlChannel {
+  const made = madeFor(source, expectation);
+  const bySource = shared.get(source) ?? new Map<string | undefined, ControlChannel>();
+  shared.set(source, bySource.set(expectation.cluster, made));
+  return made;
+}
+
+function madeFor(source: SvidSource, expectation: ControlExpectation): ControlChannel {
   const provider = new SourceProvider(source);
   const credentials = experimental.createCertificateProviderChannelCredentials(provider, provider, {
     checkServerIdentity: (_host, certificate) => controlFault(certificate, source.bundle(), expectation),

@@ -63,9 +63,8 @@ export async function obtainIdentity(options: ObtainIdentityOptions): Promise<Ob
   const keeper = new Keeper(options, files, token, kept?.tokenId === token.id ? kept.bundle : undefined);
   const first = stored ?? (await keeper.attestUntilAnswered());
   const source = new SettableSvidSource(first.svid, first.bundle);
-  void keeper.keep(source);
   const roots = new RootUses(options.clock);
-  return {
+  const identity: ObtainedIdentity = {
     token,
     current: (): Svid => source.current(),
     bundle: (): TrustBundle => source.bundle(),
@@ -74,8 +73,10 @@ export async function obtainIdentity(options: ObtainIdentityOptions): Promise<Ob
     roots,
     learn: (bundle: TrustBundle) => keeper.learn(source, bundle),
     rootReport: (): RootReport => ({ serial: source.current().serial, trusted: fingerprintsOf(source.bundle()), uses: roots.report() }),
-    signJwt: (audiences) => keeper.signJwt(source, audiences),
+    signJwt: (audiences) => keeper.signJwt(identity, audiences),
   };
+  void keeper.keep(source, identity);
+  return identity;
 }
 
 async function chooseToken(files: IdentityFiles, given: string | undefined): Promise<JoinToken> {
@@ -143,14 +144,17 @@ class Keeper {
     }
   }
 
-  /** Renews until the signal aborts; failures are logged and retried, more often as the end comes nearer. */
-  async keep(source: SettableSvidSource): Promise<void> {
+  /**
+   * Renews until the signal aborts; failures are logged and retried, more often as the end comes nearer. `caller` is the source as everybody else
+   * has it, whose connection renewals share.
+   */
+  async keep(source: SettableSvidSource, caller: SvidSource): Promise<void> {
     const { clock, log, random, signal } = this.#options;
     try {
       await this.#untilDue(source);
       for (;;) {
         try {
-          const next = await this.#next(source);
+          const next = await this.#next(caller);
           this.#lastError = undefined;
           source.set(next.svid, next.bundle);
           log.info({ spiffeId: formatSpiffeId(next.svid.spiffeId), notAfter: next.svid.notAfter }, 'identity renewed');

@@ -4,7 +4,7 @@ import { MeshError, toMeshError } from '../errors.ts';
 import { childController, exponentialBackoff, isAborted } from '../lifecycle.ts';
 import type { Log } from '../log.ts';
 import type { Hello, Reach, RegisterReply, Report, SocketWatch } from '../xds/gen/isthmus/agent/v1/agent.ts';
-import { controlChannel } from './control-channel.ts';
+import { controlChannel, freshControlChannel } from './control-channel.ts';
 import { nextGeneration } from './generation.ts';
 import { openRegisterStream, type RegisterStream } from './register-stream.ts';
 import type { SvidSource } from './svid.ts';
@@ -58,6 +58,9 @@ export async function registerInstance(options: RegisterInstanceOptions): Promis
   return registration;
 }
 
+/** What a control plane may take for its first answer, ms: one to which thousands come back lets them in one after the other. */
+const unansweredMs = 30_000;
+
 class Registration implements InstanceRegistration {
   readonly ended: Promise<void>;
   readonly #options: RegisterInstanceOptions;
@@ -76,8 +79,12 @@ class Registration implements InstanceRegistration {
   #status: RegistrationStatus;
   #stream: RegisterStream | undefined;
   #attempt = 0;
+  /** Set when the connection that stands may lead nowhere: the next attempt makes one of its own. */
+  #astray = false;
   #watches: readonly SocketWatch[] = [];
   #reach: Reach | undefined;
+  /** On this stream. */
+  #toldRoots = '';
 
   constructor(options: RegisterInstanceOptions, generation: number) {
     this.#options = options;
@@ -101,6 +108,7 @@ class Registration implements InstanceRegistration {
   registerAs(hello: Omit<Hello, 'generation' | 'start'>): void {
     this.#hello = hello;
     this.#renamed = true;
+    this.#astray = true;
     this.#stream?.destroy();
     this.#hurry?.();
   }
@@ -190,11 +198,13 @@ class Registration implements InstanceRegistration {
     const addresses = this.#options.addresses();
     const address = addresses[this.#attempt++ % Math.max(1, addresses.length)];
     if (address === undefined) throw new MeshError('PEER_UNREACHABLE', 'no address of a control plane is known', { retryable: true });
-    const channel = controlChannel(source, { cluster: source.current().cluster, now: () => clock.now() });
+    const channelOf = this.#astray ? freshControlChannel : controlChannel;
+    this.#astray = false;
+    const channel = channelOf(source, { cluster: source.current().cluster, now: () => clock.now() });
     let heardAt = clock.monotonic();
     // Until the control plane has said how often it wants to hear.
     let heartbeatMs = 500;
-    let silenceMs = 15_000;
+    let silenceMs = unansweredMs;
     const over = childController(this.#stop.signal);
     const stream = openRegisterStream(address, channel, (reply: RegisterReply) => {
       heardAt = clock.monotonic();
@@ -208,6 +218,7 @@ class Registration implements InstanceRegistration {
       this.#tellRoots(stream);
     });
     this.#stream = stream;
+    this.#toldRoots = '';
     stream.send({ $case: 'hello', value: { ...this.#hello, generation: this.#status.generation, start: this.#start } });
     const undo = source.subscribe(() => {
       if (this.#status.state === 'registered') this.#tellRoots(stream);
@@ -224,16 +235,24 @@ class Registration implements InstanceRegistration {
     }
   }
 
+  /** What is as it was is not said again: whoever was told ages it. */
   #tellRoots(stream: RegisterStream): void {
     const value = this.#options.source.rootReport?.();
-    if (value !== undefined) stream.send({ $case: 'roots', value });
+    if (value === undefined) return;
+    const text = JSON.stringify({ ...value, uses: value.uses.map((use) => ({ ...use, idleMs: 0 })) });
+    if (text === this.#toldRoots) return;
+    this.#toldRoots = text;
+    stream.send({ $case: 'roots', value });
   }
 
   async #beat(stream: RegisterStream, signal: AbortSignal, state: () => { heartbeatMs: number; silent: boolean }): Promise<void> {
     try {
       for (;;) {
         await this.#options.clock.sleep(state().heartbeatMs, signal);
-        if (state().silent) return stream.destroy();
+        if (state().silent) {
+          this.#astray = true;
+          return stream.destroy();
+        }
         if (this.#status.state !== 'registered') continue;
         stream.send({ $case: 'report', value: this.#report });
         this.#tellRoots(stream);

@@ -30,17 +30,29 @@ export function mtlsServerOptions(svid: Svid, bundle: TrustBundle, alpn: readonl
 
 /**
  * Who is at the other end of a handshaken socket, at `now` (Unix ms). The socket's own trust must have been this bundle's roots. Never
- * throws. A refused socket is for the caller to destroy.
+ * throws. A refused socket is for the caller to destroy. `shown`: the chain, where it was read already, which takes Node as long as verifying it.
  */
-export function verifyPeerSocket(socket: TLSSocket, bundle: TrustBundle, now: number, expectation: PeerExpectation = {}): PeerVerdict {
-  const verdict = verifyAnyPeerSocket(socket, bundle, now, expectation);
+export function verifyPeerSocket(
+  socket: TLSSocket,
+  bundle: TrustBundle,
+  now: number,
+  expectation: PeerExpectation = {},
+  shown?: readonly Buffer[],
+): PeerVerdict {
+  const verdict = verifyAnyPeerSocket(socket, bundle, now, expectation, shown);
   return verdict.foreign === true ? { ok: false, reason: `is of another trust domain, ${verdict.id.trustDomain}` } : verdict;
 }
 
 /** The same, where peers of the trust domains in `trust.others` may come too. Who they are is for rules that name them to say. */
-export function verifyAnyPeerSocket(socket: TLSSocket, trust: TrustBundle, now: number, expectation: PeerExpectation = {}): AnyPeerVerdict {
+export function verifyAnyPeerSocket(
+  socket: TLSSocket,
+  trust: TrustBundle,
+  now: number,
+  expectation: PeerExpectation = {},
+  shown?: readonly Buffer[],
+): AnyPeerVerdict {
   if (socket.isSessionReused()) return { ok: false, reason: 'the session was resumed, so the peer proved nothing' };
-  const chain = chainOf(socket.getPeerCertificate(true));
+  const chain = shown ?? chainOf(socket.getPeerCertificate(true));
   if (chain.length === 0) return { ok: false, reason: 'no certificate' };
   if (!socket.authorized) return { ok: false, reason: `TLS refused the certificate: ${String(socket.authorizationError)}` };
   return verifyPeer(chain, trust, now, expectation, chain.length === 1);

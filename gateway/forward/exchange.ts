@@ -1,3 +1,4 @@
+import { after } from '../../core/timer.ts';
 import type { Timed } from '../deadlines.ts';
 import type { ClusterTable, DeliveredConnection } from '../engine/index.ts';
 import { hits } from '../routing/index.ts';
@@ -24,7 +25,6 @@ import { relayBody } from './relay-body.ts';
 import { ReplayBody } from './replay-body.ts';
 import { RequestRecord } from './request-record.ts';
 import { type RouteChoice, type Routed, type RoutedTo, routedResponse, routeRequest } from './route-request.ts';
-import { after } from './timer.ts';
 import { Tries, type TriesEnd } from './tries.ts';
 import { tunnel } from './tunnel.ts';
 import type { UpstreamRequest } from './upstream.ts';

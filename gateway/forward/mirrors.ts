@@ -1,11 +1,11 @@
 import type { Readable } from 'node:stream';
+import { after } from '../../core/timer.ts';
 import type { ClusterRef, Mirror } from '../../core/traffic/index.ts';
 import { Attempts } from '../engine/index.ts';
 import { hits, portAt } from '../routing/index.ts';
 import type { ForwardParts } from './contract.ts';
 import { CopyBody } from './copy-body.ts';
 import type { ReplayBody } from './replay-body.ts';
-import { after } from './timer.ts';
 import type { UpstreamCall, UpstreamRequest } from './upstream.ts';
 
 /** Of one copy from its body's end, where its route names no time. */

@@ -1,3 +1,4 @@
+import { after } from '../../core/timer.ts';
 import type { RetryPolicy } from '../../core/traffic/index.ts';
 import { Attempts, type AttemptsContext, type CalledBy, type ClusterTable, calledBy, type ResponseFlag } from '../engine/index.ts';
 import { backoffMs, isRetriable } from '../routing/index.ts';
@@ -6,7 +7,6 @@ import type { ForwardParts } from './contract.ts';
 import { isIdempotent } from './idempotent.ts';
 import { failureReply, type LocalReply, noEndpointReply, overflowReply } from './local-reply.ts';
 import type { ReplayBody } from './replay-body.ts';
-import { after } from './timer.ts';
 import { asFailure, discard, tryEnd } from './try-end.ts';
 import type { SendFailure, SendOutcome, UpstreamCall, UpstreamRequest } from './upstream.ts';
 

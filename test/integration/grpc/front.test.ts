@@ -14,7 +14,15 @@ import {
 } from '@grpc/grpc-js';
 import { loadRoot } from '../../../control/ca/index.ts';
 import { type CallLike, GrpcFront } from '../../../control/grpc/index.ts';
-import { controlChannel, makeSvid, SettableSvidSource, type Svid, type SvidSource } from '../../../core/identity/index.ts';
+import {
+  type ControlChannel,
+  controlChannel,
+  freshControlChannel,
+  makeSvid,
+  SettableSvidSource,
+  type Svid,
+  type SvidSource,
+} from '../../../core/identity/index.ts';
 import { silentLog } from '../../../core/log.ts';
 import {
   certificatesToPem,
@@ -304,6 +312,50 @@ test('connections are limited by source, in handshake time, and to HTTP/2', asyn
   }
   await until('a refusal', () => plane.lines.some((line) => line.includes('too many from this source')));
   for (const socket of crowd) socket.destroy();
+});
+
+test('a fleet that comes back at once is let in by and by, past those who begin a handshake and do not go on', async (t) => {
+  const plane = await control(t, { limits: { handshakesAtOnce: 2, handshakeMs: 60_000 } });
+  const source = await attested(t, plane);
+  const { port } = plane.front;
+  const stalled = Array.from({ length: 2 }, () => connectTcp(port, '127.0.0.1'));
+  for (const socket of stalled) {
+    t.after(() => socket.destroy());
+    socket.on('error', () => {});
+    // A TLS record of 256 bytes, of which the rest never comes.
+    socket.write(Buffer.from([0x16, 3, 1, 1, 0, 1]));
+  }
+  await Promise.all(stalled.map((socket) => once(socket, 'connect')));
+  const before = plane.front.roots.report()[0]?.handshakes ?? 0;
+  const fleet = Array.from({ length: 60 }, () => {
+    const client = meshClient(t, plane, new SettableSvidSource(source.current(), source.bundle()));
+    return new Promise<void>((resolve, reject) => {
+      client.waitForReady(Date.now() + 60_000, (error) => (error === undefined ? resolve() : reject(error)));
+    });
+  });
+  await Promise.all(fleet);
+  assert.equal(plane.front.roots.report()[0]?.handshakes, before + 60);
+});
+
+test('clients of one source share a connection to a control plane, until one asks for a fresh one', async (t) => {
+  const plane = await control(t);
+  const source = await attested(t, plane);
+  const expectation = { cluster: 'east', now: Date.now };
+  const handshakes = () => plane.front.roots.report()[0]?.handshakes ?? 0;
+  const before = handshakes();
+  const use = async ({ credentials, options }: ControlChannel) => {
+    const client = new IdentityClient(plane.address, credentials, options);
+    t.after(() => client.close());
+    await renew(client);
+    return handshakes() - before;
+  };
+  assert.equal(await use(controlChannel(source, expectation)), 1);
+  assert.equal(await use(controlChannel(source, expectation)), 1);
+  assert.equal(await use(controlChannel(new SettableSvidSource(source.current(), source.bundle()), expectation)), 2, 'of another source');
+  assert.equal(await use(freshControlChannel(source, expectation)), 3);
+  assert.equal(await use(controlChannel(source, expectation)), 3, 'the fresh one is shared from then on');
+  assert.equal(await use(controlChannel(source, { ...expectation, check: () => undefined })), 4, 'with a check of its own');
+  await assert.rejects(use(controlChannel(source, { ...expectation, cluster: 'west' })), refused(status.UNAVAILABLE));
 });
 
 test('draining refuses new connections, lets calls finish, and ends', async (t) => {

@@ -8,6 +8,7 @@ import { ChannelCredentials } from '@grpc/grpc-js';
 import { type Claims, revokeToken } from '../../../control/ca/index.ts';
 import { expireAfterOf, Liveness, Presence } from '../../../control/registration/index.ts';
 import {
+  controlChannel,
   type InstanceRegistration,
   obtainIdentity,
   parseJoinToken,
@@ -18,7 +19,14 @@ import { silentLog } from '../../../core/log.ts';
 import { clusterId, type ServiceRecord, serviceKey, sourceId } from '../../../core/model/index.ts';
 import { certificatesToPem } from '../../../core/pki/index.ts';
 import { systemClock } from '../../../core/system-clock.ts';
-import { Hello, type PlainListener, RegistrationClient, type Report } from '../../../core/xds/gen/isthmus/agent/v1/agent.ts';
+import {
+  Hello,
+  type PlainListener,
+  type RegisterRequest,
+  RegistrationClient,
+  type Report,
+  SocketReport,
+} from '../../../core/xds/gen/isthmus/agent/v1/agent.ts';
 import { createVmSource, type RegisteredInstance } from '../../../registries/vm/index.ts';
 import { ManualClock } from '../../fakes/manual-clock.ts';
 import { startControlPlane, type TestControlPlane, type TestControlPlaneOptions, temporaryDir } from '../../support/control-plane.ts';
@@ -300,6 +308,59 @@ test('a silent agent is unknown after its TTL, at once healthy again when it spe
   const again = await machine(t, plane, token, 'vm-1', first.dir);
   await again.start();
   await until('a healthy endpoint', () => healthOf(catalog.service('shop/orders')) === 'healthy');
+});
+
+test('a heartbeat that says nothing new costs the store nothing, until a TTL has passed; what is new is looked at at once', async (t) => {
+  const reading = async (agentTtlMs: number) => {
+    const plane = await control(t, { agentTtlMs });
+    const vm = await machine(t, plane, await plane.token(orders));
+    const { credentials, options } = controlChannel(vm.source, { cluster: 'east', now: Date.now });
+    const client = new RegistrationClient(plane.address, credentials, options);
+    const stream = client.register();
+    t.after(() => {
+      stream.cancel();
+      client.close();
+    });
+    stream.on('error', () => {});
+    let looks = 0;
+    const { instances } = plane;
+    const stored = instances.stored.bind(instances);
+    instances.stored = (key) => {
+      looks += 1;
+      return stored(key);
+    };
+    const say = async (body: NonNullable<RegisterRequest['body']>) => {
+      const answered = once(stream, 'data');
+      stream.write({ body });
+      await answered;
+      return looks;
+    };
+    const services = [{ namespace: 'shop', name: 'orders', port: 80, protocol: 'http', portName: '' }];
+    const role = { $case: 'workload' as const, value: { inboundPort: 0, services } };
+    const hello = {
+      instance: 'vm-1',
+      generation: 1,
+      network: 'net-a',
+      addresses: ['127.0.0.1'],
+      labels: {},
+      locality: '',
+      version: 'test',
+      role,
+    };
+    await say({ $case: 'hello', value: hello });
+    return (report: Report) => say({ $case: 'report', value: report });
+  };
+  const report = await reading(60_000);
+  assert.equal(await report(healthy(true)), 1);
+  for (let beat = 0; beat < 5; beat++) assert.equal(await report(healthy(true)), 1);
+  assert.equal(await report(healthy(false)), 2);
+  assert.equal(await report(healthy(false)), 2);
+  const sockets = [SocketReport.fromPartial({})];
+  assert.equal(await report({ ...healthy(false), sockets }), 3, 'what says its age is never the same');
+  assert.equal(await report({ ...healthy(false), sockets }), 4);
+  const soon = await reading(100);
+  const first = await soon(healthy(true));
+  await until('another look', async () => (await soon(healthy(true))) > first);
 });
 
 test('a restarted control plane serves what was registered at once, and its agents find it again', async (t) => {

@@ -1,4 +1,4 @@
-import type { Clock } from '../../core/clock.ts';
+import type { Clock } from './clock.ts';
 
 /** Runs once after `ms`, unless the returned function, idempotent, was called before. */
 export function after(clock: Clock, ms: number, run: () => void): () => void {
