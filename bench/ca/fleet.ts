@@ -1,76 +1,80 @@
-import { setMaxListeners } from 'node:events';
-import { join } from 'node:path';
 import { MeshError } from '../../core/errors.ts';
-import {
-  controlChannel,
-  type InstanceRegistration,
-  type ObtainedIdentity,
-  obtainIdentity,
-  registerInstance,
-  unary,
-} from '../../core/identity/index.ts';
-import { silentLog } from '../../core/log.ts';
-import { createCsr, generateKey } from '../../core/pki/index.ts';
+import { attestChannel, formatJoinToken, type JoinToken, makeSvid, parseJoinToken, type Svid, unary } from '../../core/identity/index.ts';
+import { bundleOf, createCsr, generateKey } from '../../core/pki/index.ts';
 import { systemClock } from '../../core/system-clock.ts';
 import { IdentityClient } from '../../core/xds/gen/isthmus/agent/v1/agent.ts';
+import { SimulatedAgent } from './simulated-agent.ts';
 
-/** Handshakes at once: a fleet does not start within one millisecond. */
+/** At once: a fleet does not join within one millisecond. */
 const atOnce = 24;
 const callMs = 20_000;
+/** ms between two looks. */
+const lookMs = 100;
 
 /** What a renewal goes over. */
 export type RenewalOver = 'a standing connection' | 'one of its own';
 
-interface Simulated {
-  readonly identity: ObtainedIdentity;
-  readonly registration: InstanceRegistration;
-}
-
 /** Agents as the control plane sees them: each with an identity, a connection, a registration and heartbeats of its own. */
 export class Fleet {
-  readonly #dir: string;
   readonly #stop = new AbortController();
-  readonly #agents: Simulated[] = [];
+  readonly #agents: SimulatedAgent[] = [];
 
-  constructor(dir: string) {
-    this.#dir = dir;
-    // Each of its agents listens.
-    setMaxListeners(0, this.#stop.signal);
-  }
-
-  /** Joins so many more; resolves when all are registered. */
-  async join(count: number, token: string, address: string): Promise<void> {
+  /** Joins so many more; resolves when all are registered. They attest over connections that they share: what is measured is what comes after. */
+  async join(count: number, text: string, port: number): Promise<void> {
+    const token = parseJoinToken(text);
+    if (!token.ok) throw new Error('a token that cannot be read');
+    const { trustDomain, root, cluster } = token.value;
+    const bundle = bundleOf(trustDomain, [root]);
+    const channel = attestChannel(bundle, { cluster, now: () => systemClock.now() });
+    const client = new IdentityClient(`127.0.0.1:${port}`, channel.credentials, channel.options);
     const first = this.#agents.length;
     let next = first;
-    await Promise.all(
-      Array.from({ length: atOnce }, async () => {
-        while (next < first + count) await this.#joinOne(next++, token, address);
-      }),
-    );
+    const { signal } = this.#stop;
+    try {
+      await this.#together(async () => {
+        while (next < first + count) {
+          const index = next++;
+          const instance = `vm-${index}`;
+          const svid = await attested(client, token.value, instance, signal);
+          this.#agents.push(new SimulatedAgent({ instance, index, port, svid }));
+        }
+      });
+    } finally {
+      client.close();
+    }
     await this.registered();
   }
 
   /** Until all are. */
   async registered(): Promise<void> {
-    for (;;) {
-      if (this.#agents.every(({ registration }) => registration.status().state === 'registered')) return;
-      await systemClock.sleep(100, this.#stop.signal);
-    }
+    while (!this.#agents.every((agent) => agent.registered)) await systemClock.sleep(lookMs, this.#stop.signal);
   }
 
   /** Each has renewed at a control plane that answers, and all are registered there. */
   async backAndRenewed(): Promise<void> {
-    let next = 0;
-    await Promise.all(
-      Array.from({ length: atOnce }, async () => {
-        while (next < this.#agents.length) await this.#renew(this.#agents[next++]);
-      }),
-    );
+    let left = this.#agents;
+    while (left.length > 0) {
+      const ready = left.filter(({ registered }) => registered);
+      const again = left.filter(({ registered }) => !registered);
+      await this.#together(async () => {
+        for (let agent = ready.pop(); agent !== undefined; agent = ready.pop()) if (!(await agent.renew())) again.push(agent);
+      });
+      if (again.length > 0) await systemClock.sleep(lookMs, this.#stop.signal);
+      left = again;
+    }
     await this.registered();
+  }
+
+  /** How often connections were lost since this was asked last, by why. */
+  losses(): Readonly<Record<string, number>> {
+    const counts: Record<string, number> = {};
+    for (const why of this.#agents.flatMap(({ lost }) => lost.splice(0))) counts[why] = (counts[why] ?? 0) + 1;
+    return counts;
   }
 
   stop(): void {
     this.#stop.abort();
+    for (const agent of this.#agents) agent.stop();
   }
 
   /** All of them, one renewal after the other, for `ms`. */
@@ -78,64 +82,26 @@ export class Fleet {
     const end = performance.now() + ms;
     await Promise.all(
       this.#agents.map(async (agent) => {
-        const standing = over === 'a standing connection' ? clientOf(agent) : undefined;
-        try {
-          while (performance.now() < end) await this.#renew(agent, standing);
-        } finally {
-          standing?.close();
-        }
+        while (performance.now() < end) await (over === 'a standing connection' ? agent.renew() : agent.renewAlone());
       }),
     );
   }
 
-  /** Until it is answered; by a connection of its own, as agents do it, where none is given. */
-  async #renew(agent: Simulated | undefined, standing?: IdentityClient): Promise<void> {
-    if (agent === undefined) return;
-    const { signal } = this.#stop;
-    for (;;) {
-      const client = standing ?? clientOf(agent);
-      try {
-        await unary(client.renew.bind(client), { csr: createCsr(generateKey()) }, callMs, signal);
-        return;
-      } catch (error) {
-        if (!(error instanceof MeshError && error.retryable)) throw error;
-        await systemClock.sleep(200, signal);
-      } finally {
-        if (client !== standing) client.close();
-      }
-    }
-  }
-
-  async #joinOne(index: number, token: string, address: string): Promise<void> {
-    const instance = `vm-${index}`;
-    const common = { clock: systemClock, random: Math.random, log: silentLog, signal: this.#stop.signal, dir: join(this.#dir, instance) };
-    const identity = await obtainIdentity({ ...common, token, instance });
-    const registration = await registerInstance({
-      ...common,
-      source: identity,
-      addresses: () => [address],
-      report: { draining: false, services: [{ namespace: 'shop', name: 'orders', healthy: true, reason: '' }], sockets: [] },
-      hello: {
-        instance,
-        network: 'dc',
-        addresses: ['127.0.0.1'],
-        role: {
-          $case: 'workload',
-          value: {
-            inboundPort: 10_000 + index,
-            services: [{ namespace: 'shop', name: 'orders', port: 80, protocol: 'http', portName: 'http' }],
-          },
-        },
-        labels: {},
-        locality: '',
-        version: 'bench',
-      },
-    });
-    this.#agents.push({ identity, registration });
+  async #together(work: () => Promise<void>): Promise<void> {
+    await Promise.all(Array.from({ length: atOnce }, work));
   }
 }
 
-function clientOf({ identity }: Simulated): IdentityClient {
-  const { credentials, options } = controlChannel(identity, { cluster: identity.current().cluster, now: () => systemClock.now() });
-  return new IdentityClient(identity.token.addresses[0] ?? '', credentials, options);
+async function attested(client: IdentityClient, token: JoinToken, instance: string, signal: AbortSignal): Promise<Svid> {
+  const key = generateKey();
+  const request = { attestor: 'join-token', proof: Buffer.from(formatJoinToken(token)), csr: createCsr(key), instance };
+  const reply = await unary(client.attest.bind(client), request, callMs, signal).catch((error: unknown) => {
+    if (error instanceof MeshError && error.retryable) return undefined;
+    throw error;
+  });
+  // A connection without an SVID does not live for long.
+  if (reply === undefined) return attested(client, token, instance, signal);
+  const svid = makeSvid(reply.chain, key);
+  if (!svid.ok) throw new Error('an SVID that cannot be read');
+  return svid.value;
 }

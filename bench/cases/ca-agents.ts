@@ -22,14 +22,14 @@ const warmUp = 50;
 async function agents(dir: string, bench: BenchRun): Promise<readonly CaseReport[]> {
   const many = bench.roundMs < 1_000 ? 500 : 10_000;
   const steadyMs = bench.roundMs * 10;
-  const fleet = new Fleet(join(dir, 'agents'));
+  const fleet = new Fleet();
   let control = await startCaControl({ dir: join(dir, 'control'), agents: many, port: 0 });
   try {
-    const address = `127.0.0.1:${control.port}`;
-    await fleet.join(warmUp, control.token, address);
+    const { port } = control;
+    await fleet.join(warmUp, control.token, port);
     const before = await control.usage();
     const begun = performance.now();
-    await fleet.join(many - warmUp, control.token, address);
+    await fleet.join(many - warmUp, control.token, port);
     const joinedMs = Math.round(performance.now() - begun);
     await systemClock.sleep(steadyMs);
     const held = await control.usage();
@@ -44,6 +44,7 @@ async function agents(dir: string, bench: BenchRun): Promise<readonly CaseReport
     control = await startCaControl({ dir: join(dir, 'control'), agents: 1, port: control.port });
     await fleet.backAndRenewed();
     const backMs = performance.now() - killed;
+    bench.note(`Connections lost on the way: ${JSON.stringify(fleet.losses())}.`);
     const back = await control.cost();
     const own = process.cpuUsage(ownBefore);
     const one = (name: string, unit: string, value: number, goal?: { text: string; met: (ours: number) => boolean }) =>

@@ -68,10 +68,10 @@ async function handled(dir: string, bench: BenchRun): Promise<CaseReport> {
 const callers = 48;
 
 async function overGrpc(dir: string, bench: BenchRun): Promise<readonly CaseReport[]> {
-  const fleet = new Fleet(join(dir, 'agents'));
+  const fleet = new Fleet();
   const control = await startCaControl({ dir: join(dir, 'control'), agents: callers, port: 0 });
   try {
-    await fleet.join(callers, control.token, `127.0.0.1:${control.port}`);
+    await fleet.join(callers, control.token, control.port);
     const round = (over: RenewalOver) => async () => {
       const before = await control.cost();
       await fleet.renewing(bench.roundMs * 5, over);
