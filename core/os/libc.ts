@@ -9,6 +9,7 @@ export interface Libc {
   send(fd: number, bytes: Buffer, length: number, flags: number): number;
   recv(fd: number, bytes: Buffer, length: number, flags: number): number;
   close(fd: number): number;
+  madvise(at: bigint, length: bigint, advice: number): number;
   /** glibc alone: what was freed goes back to the system. */
   trim?(pad: number): number;
   /** Of the last call that failed. */
@@ -52,6 +53,7 @@ function load(platform: string): Libc {
     send: lib.func('intptr_t send(int fd, const void *bytes, size_t length, int flags)'),
     recv: lib.func('intptr_t recv(int fd, void *bytes, size_t length, int flags)'),
     close: lib.func('int close(int fd)'),
+    madvise: lib.func('int madvise(uintptr_t at, size_t length, int advice)'),
     ...trimOf(lib),
     errno: () => koffi.errno(),
   };
