@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { MeshError } from '../../core/errors.ts';
 import { attestChannel, formatJoinToken, type JoinToken, makeSvid, parseJoinToken, type Svid, unary } from '../../core/identity/index.ts';
 import { bundleOf, createCsr, generateKey } from '../../core/pki/index.ts';
@@ -18,6 +19,11 @@ export type RenewalOver = 'a standing connection' | 'one of its own';
 export class Fleet {
   readonly #stop = new AbortController();
   readonly #agents: SimulatedAgent[] = [];
+
+  constructor() {
+    // Each call listens.
+    setMaxListeners(0, this.#stop.signal);
+  }
 
   /** Joins so many more; resolves when all are registered. They attest over connections that they share: what is measured is what comes after. */
   async join(count: number, text: string, port: number): Promise<void> {
@@ -95,13 +101,15 @@ export class Fleet {
 async function attested(client: IdentityClient, token: JoinToken, instance: string, signal: AbortSignal): Promise<Svid> {
   const key = generateKey();
   const request = { attestor: 'join-token', proof: Buffer.from(formatJoinToken(token)), csr: createCsr(key), instance };
-  const reply = await unary(client.attest.bind(client), request, callMs, signal).catch((error: unknown) => {
-    if (error instanceof MeshError && error.retryable) return undefined;
-    throw error;
-  });
-  // A connection without an SVID does not live for long.
-  if (reply === undefined) return attested(client, token, instance, signal);
-  const svid = makeSvid(reply.chain, key);
-  if (!svid.ok) throw new Error('an SVID that cannot be read');
-  return svid.value;
+  for (;;) {
+    try {
+      const { chain } = await unary(client.attest.bind(client), request, callMs, signal);
+      const svid = makeSvid(chain, key);
+      if (!svid.ok) throw new Error('an SVID that cannot be read');
+      return svid.value;
+    } catch (error) {
+      // A connection without an SVID does not live for long; the same key may redeem again.
+      if (!(error instanceof MeshError && error.retryable)) throw error;
+    }
+  }
 }

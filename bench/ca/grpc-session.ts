@@ -38,11 +38,15 @@ export class GrpcSession {
     if (!this.#session.destroyed && !this.#session.connecting) this.#session.ping(() => undefined);
   }
 
+  get open(): boolean {
+    return !this.#session.destroyed && !this.#session.closed;
+  }
+
   destroy(): void {
     this.#session.destroy();
   }
 
-  /** Begins a call; `onMessage` gets each message of the reply. Its end, well or not, is the stream's 'close'. */
+  /** Begins a call on a session that is open; `onMessage` gets each message of the reply. Its end, well or not, is the stream's 'close'. */
   call(path: string, onMessage: (message: Buffer) => void): ClientHttp2Stream {
     const stream = this.#session.request(
       { ':method': 'POST', ':path': path, 'content-type': 'application/grpc', te: 'trailers' },

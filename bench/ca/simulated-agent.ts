@@ -50,7 +50,7 @@ export class SimulatedAgent {
   /** Over the connection that stands; false where there is none, or it was not answered. */
   async renew(): Promise<boolean> {
     const session = this.#session;
-    return session !== undefined && (await this.#renewOver(session));
+    return session?.open === true && (await this.#renewOver(session));
   }
 
   /** Over a connection of its own. */
