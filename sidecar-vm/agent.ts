@@ -16,7 +16,7 @@ import { type ExposedPorts, openExposed } from './parts/exposed-ports.ts';
 import { registerAll } from './parts/identities.ts';
 import { type MeshSide, openMesh } from './parts/mesh-side.ts';
 import { followAddress, type OwnAddress, openOwnAddress } from './parts/own-address.ts';
-import { restAfterStart } from './parts/rest.ts';
+import { giveBackAtRest } from './parts/rest.ts';
 import { tunnelsSaid } from './parts/tunnels.ts';
 import { openWorkloads, type Workloads } from './parts/workload-api.ts';
 import { takenByOthers } from './proxy/index.ts';
@@ -217,7 +217,7 @@ export class Agent implements RunningAgent {
     if (traffic.tunnels !== undefined) this.#run(traffic.tunnels.run(signal));
     this.#run(feed.run());
     for (const each of [this.#board, this.#sockets, this.#exposed]) this.#run(each.run(signal));
-    this.#run(restAfterStart(clock, signal));
+    this.#run(giveBackAtRest(clock, signal));
   }
 
   /** A task that fails ends the agent, with its error. */

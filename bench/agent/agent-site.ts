@@ -43,10 +43,10 @@ export class AgentSite {
     return site;
   }
 
-  /** `isthmus agent` on the kept state; resolves when it serves. */
-  async agent(): Promise<RunningAgent> {
+  /** `isthmus agent` on the kept state, with `--supervise` as its unit has it where `more` says so; resolves when it serves. */
+  async agent(...more: readonly '--supervise'[]): Promise<RunningAgent> {
     const begun = performance.now();
-    const child = this.#spawn(['agent', '--state-dir', join(this.#dir, 'agent')], this.#packaged);
+    const child = this.#spawn(['agent', '--state-dir', join(this.#dir, 'agent'), ...more], this.#packaged);
     const { ports } = (await readyLine(child)) as { readonly ports: { readonly admin: number } };
     const startMs = performance.now() - begun;
     return { pid: child.pid ?? 0, admin: ports.admin, startMs, stop: () => ended(child) };
@@ -114,6 +114,13 @@ export class AgentSite {
 export async function residentBytes(pid: number): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8');
   return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) * 1_024;
+}
+
+/** The same of those that it has started, at this moment. */
+export async function residentBytesOfChildren(pid: number): Promise<number> {
+  const children = (await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8')).trim().split(' ').map(Number);
+  const each = await Promise.all(children.map(residentBytes));
+  return each.reduce((sum, bytes) => sum + bytes, 0);
 }
 
 const mesh = ({ grpc, api, health }: Readonly<Record<'grpc' | 'api' | 'health', number>>) => `apiVersion: isthmus.dev/v1alpha1

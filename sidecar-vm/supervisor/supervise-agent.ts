@@ -1,6 +1,7 @@
 import { fork } from 'node:child_process';
 import { systemClock } from '../../core/system-clock.ts';
 import { createAgentLog } from '../agent-log.ts';
+import { giveBackAtRest } from '../parts/rest.ts';
 import { supervisedVariable } from './protocol.ts';
 import { Supervisor } from './supervisor.ts';
 
@@ -18,9 +19,13 @@ export async function superviseAgent(program: string, args: readonly string[], s
   });
   const upgrade = () => supervisor.upgrade();
   process.on('SIGHUP', upgrade);
+  const over = new AbortController();
+  const resting = giveBackAtRest(systemClock, over.signal);
   try {
     return await supervisor.run(signal);
   } finally {
     process.off('SIGHUP', upgrade);
+    over.abort();
+    await resting;
   }
 }
