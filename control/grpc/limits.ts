@@ -1,6 +1,6 @@
 /** What one listener takes. */
 export interface FrontLimits {
-  /** Connections at once. Default 32,768: an agent holds one for each of its identities. */
+  /** Connections at once. Default 32,768: an agent holds two, one for xDS and one for the rest. */
   readonly connections: number;
   /** Of one source address. Default 256: a NAT may hide a site of VMs. */
   readonly connectionsPerSource: number;

@@ -49,19 +49,20 @@ export function controlSpiffeId(trustDomain: string): string {
  * credentials. A control plane of many agents is spared the handshakes and buffers of one for each service.
  */
 export function controlChannel(source: SvidSource, expectation: ControlExpectation): ControlChannel {
-  if (expectation.check !== undefined) return madeFor(source, expectation);
+  if (expectation.check !== undefined) return separateControlChannel(source, expectation);
   return shared.get(source)?.get(expectation.cluster) ?? freshControlChannel(source, expectation);
 }
 
 /** The same on a connection that is made now, which clients that are made later share: for when the one that stands may lead nowhere any more. */
 export function freshControlChannel(source: SvidSource, expectation: ControlExpectation): ControlChannel {
-  const made = madeFor(source, expectation);
+  const made = separateControlChannel(source, expectation);
   const bySource = shared.get(source) ?? new Map<string | undefined, ControlChannel>();
   shared.set(source, bySource.set(expectation.cluster, made));
   return made;
 }
 
-function madeFor(source: SvidSource, expectation: ControlExpectation): ControlChannel {
+/** The same on connections that nothing else shares: for somebody else's streams, whose reader may stop, and all of their connection with them. */
+export function separateControlChannel(source: SvidSource, expectation: ControlExpectation): ControlChannel {
   const provider = new SourceProvider(source);
   const credentials = experimental.createCertificateProviderChannelCredentials(provider, provider, {
     checkServerIdentity: (_host, certificate) => controlFault(certificate, source.bundle(), expectation),

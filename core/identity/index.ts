@@ -1,7 +1,7 @@
 export type { AnyPeerVerdict, PeerExpectation, PeerVerdict, TrustBundle, VerifiedPeer } from '../pki/index.ts';
 export { bundleOf, verifySvid } from '../pki/index.ts';
 export type { ControlChannel, ControlExpectation } from './control-channel.ts';
-export { attestChannel, controlChannel, controlSpiffeId, freshControlChannel } from './control-channel.ts';
+export { attestChannel, controlChannel, controlSpiffeId, freshControlChannel, separateControlChannel } from './control-channel.ts';
 export type { TrustFeed, TrustLearner } from './follow-trust.ts';
 export { followTrust, onRenewal } from './follow-trust.ts';
 export { nextGeneration } from './generation.ts';

@@ -1,5 +1,5 @@
 import type { Clock } from '../../core/clock.ts';
-import { controlChannel, type ObtainedIdentity, type TrustBundle } from '../../core/identity/index.ts';
+import { type ObtainedIdentity, separateControlChannel, type TrustBundle } from '../../core/identity/index.ts';
 import type { Log } from '../../core/log.ts';
 import { CertificateFolder } from './folder.ts';
 import { grpcFiles } from './paths.ts';
@@ -31,7 +31,7 @@ export async function openGrpcSupport(options: GrpcSupportOptions): Promise<Grpc
   const relay = await startXdsRelay({
     socket,
     addresses: () => identity.token.addresses,
-    security: () => controlChannel(identity, { cluster, now: () => clock.now() }),
+    security: () => separateControlChannel(identity, { cluster, now: () => clock.now() }),
     log,
   }).catch(async (error: unknown) => {
     await folder.close();

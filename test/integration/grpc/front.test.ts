@@ -22,6 +22,7 @@ import {
   SettableSvidSource,
   type Svid,
   type SvidSource,
+  separateControlChannel,
 } from '../../../core/identity/index.ts';
 import { silentLog } from '../../../core/log.ts';
 import {
@@ -355,6 +356,8 @@ test('clients of one source share a connection to a control plane, until one ask
   assert.equal(await use(freshControlChannel(source, expectation)), 3);
   assert.equal(await use(controlChannel(source, expectation)), 3, 'the fresh one is shared from then on');
   assert.equal(await use(controlChannel(source, { ...expectation, check: () => undefined })), 4, 'with a check of its own');
+  assert.equal(await use(separateControlChannel(source, expectation)), 5);
+  assert.equal(await use(controlChannel(source, expectation)), 5);
   await assert.rejects(use(controlChannel(source, { ...expectation, cluster: 'west' })), refused(status.UNAVAILABLE));
 });
 
