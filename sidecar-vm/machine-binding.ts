@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto';
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MeshError } from '../core/errors.ts';
-import { forgetSvid, readIfThere, writeOwnerOnly } from '../core/identity/index.ts';
+import { giveUpSvid, readIfThere, writeOwnerOnly } from '../core/identity/index.ts';
 import { agentFiles } from './files.ts';
 
 /** machine-id(5): the second is where D-Bus keeps it without systemd. */
@@ -39,11 +39,11 @@ export async function forgetIdentity(stateDir: string): Promise<void> {
   for (const path of [identity, state, machineFile(stateDir)]) await rm(path, { recursive: true, force: true });
 }
 
-/** Whoever has left holds nothing: roots may have been rotated since without it. Keys stay, so that its token lets it in again. */
-export async function forgetSvids(stateDir: string): Promise<void> {
+/** Whoever has left goes by its SVID no more: roots may have been rotated since without it. Keys and roots stay, so that its token lets it in again. */
+export async function giveUpSvids(stateDir: string): Promise<void> {
   const { identity, identities } = agentFiles(stateDir);
   const others = await readdir(identities).catch(() => []);
-  for (const dir of [identity, ...others.map((name) => join(identities, name))]) await forgetSvid(dir);
+  for (const dir of [identity, ...others.map((name) => join(identities, name))]) await giveUpSvid(dir);
 }
 
 function machineFile(stateDir: string): string {

@@ -3,7 +3,7 @@ import { ensureOwnerOnlyDir } from '../core/identity/index.ts';
 import { Agent } from './agent.ts';
 import type { AgentDeps, RunningAgent } from './contract.ts';
 import { agentFiles, hasDeregistered, saveAgentOptions } from './files.ts';
-import { bindToMachine, forgetIdentity, forgetSvids, machineName } from './machine-binding.ts';
+import { bindToMachine, forgetIdentity, giveUpSvids, machineName } from './machine-binding.ts';
 import type { AgentOptions } from './options.ts';
 import { lockStateDir } from './state-lock.ts';
 
@@ -60,7 +60,7 @@ export async function prepareJoin(options: AgentOptions, { resetIdentity = false
   const lock = await lockStateDir(options.stateDir);
   try {
     if (resetIdentity) await forgetIdentity(options.stateDir);
-    else if (await hasDeregistered(options.stateDir)) await forgetSvids(options.stateDir);
+    else if (await hasDeregistered(options.stateDir)) await giveUpSvids(options.stateDir);
     await bindToMachine(options.stateDir, await machineName());
     await saveAgentOptions(options);
     await rm(agentFiles(options.stateDir).left, { force: true });

@@ -46,7 +46,8 @@ export async function serveCaControl(): Promise<void> {
   front.addService(IdentityService, identityServer({ issuance, authority, callerOf, clock, log }));
   const instances = new Instances(store);
   const presence = new Presence(store, randomUUID());
-  const liveness = new Liveness({ instances, presence, ttlMs, clock, log });
+  const crowded = front.crowdedWithin.bind(front);
+  const liveness = new Liveness({ instances, presence, ttlMs, crowded, clock, log });
   const refused = new RefusedRegistrations(createRefusals(log));
   const takeovers = new Takeovers({ instances, clock, log });
   front.addService(

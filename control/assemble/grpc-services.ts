@@ -95,7 +95,8 @@ export function createGrpcServices(options: GrpcServicesOptions): GrpcServices {
   const ttlMs = mesh.catalog.agentTtlMs;
   const presence = new Presence(store, randomUUID());
   const expireAfter = (record: RegisteredInstance) => expireAfterOf(record, options.groupOf);
-  const liveness = new Liveness({ instances, presence, ttlMs, expireAfter, clock, log });
+  const crowded = front.crowdedWithin.bind(front);
+  const liveness = new Liveness({ instances, presence, ttlMs, expireAfter, crowded, clock, log });
   const sockets = new SocketReports({ store, clock, log });
   const reach = createReachWatch({ mesh, identity, instances, ledger, view, clock, random, log });
   const plaintext = new PlaintextReports(clock);

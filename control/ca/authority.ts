@@ -234,14 +234,16 @@ export class Authority {
     return this.#denials.own;
   }
 
-  setDenied(serials: readonly string[]): void {
+  /** In force when it returns; resolves when it has been written for backups, or could not be, which is logged. */
+  setDenied(serials: readonly string[]): Promise<void> {
     const sorted = [...serials].sort();
-    if (sorted.join() === this.#denials.own.join()) return;
+    if (sorted.join() === this.#denials.own.join()) return Promise.resolve();
     this.#denials.own = sorted;
-    this.#files
+    const written = this.#files
       .saveDenied(sorted)
       .catch((error: unknown) => this.#options.log.error({ error }, 'denied serials could not be written for backups'));
     this.#changed();
+    return written;
   }
 
   #assemble(): TrustBundle {

@@ -150,9 +150,11 @@ export class Ledger {
   /**
    * Whoever holds what was issued on this grant has left the mesh in order, or is back. A rotation does not wait for those who left: what they still have on disk
    * is used by nobody, until they register or renew with it, and are counted again. Idempotent.
+   * `unless`: a key of the store; where that is there, it is back already, and nothing changes.
    */
-  async setLeft(id: string, left: boolean): Promise<void> {
-    await this.#changeGrant(id, ({ left: before = false, ...grant }) => (before === left ? undefined : left ? { ...grant, left } : grant));
+  async setLeft(id: string, left: boolean, unless?: string): Promise<void> {
+    const change = ({ left: before = false, ...grant }: Grant) => (before === left ? undefined : left ? { ...grant, left } : grant);
+    await this.#changeGrant(id, change, unless);
   }
 
   /** These are under a root that is retired, of which their signing certificates tell no more once it is gone. Idempotent. */
@@ -174,14 +176,18 @@ export class Ledger {
   }
 
   /** Undefined: there is nothing to change. False: there is no such grant. */
-  async #changeGrant(id: string, change: (grant: Grant) => Grant | undefined): Promise<boolean> {
+  async #changeGrant(id: string, change: (grant: Grant) => Grant | undefined, unless?: string): Promise<boolean> {
     for (let attempt = 0; attempt < 8; attempt++) {
       const grant = await this.grant(id);
       if (grant === undefined) return false;
+      if (unless !== undefined && (await this.#store.get(unless)) !== undefined) return true;
       const after = change(grant.value);
       if (after === undefined) return true;
       const { succeeded } = await this.#store.txn({
-        if: [{ key: ledgerKeys.grant(id), modRevision: grant.modRevision }],
+        if: [
+          { key: ledgerKeys.grant(id), modRevision: grant.modRevision },
+          ...(unless === undefined ? [] : [{ key: unless, modRevision: 0 }]),
+        ],
         then: [putRecord(ledgerKeys.grant(id), after)],
       });
       if (succeeded) return true;

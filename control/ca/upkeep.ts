@@ -20,7 +20,7 @@ export async function keepAuthority(parts: {
 }): Promise<void> {
   const { authority, ledger, clock, log, signal } = parts;
   const follow = repeat('denied serials could not be followed', 1_000, () =>
-    ledger.followDenied((serials) => authority.setDenied(serials), signal),
+    ledger.followDenied((serials) => void authority.setDenied(serials), signal),
   );
   const maintain = repeat('upkeep of the certificate authority failed', 3_600_000, async () => {
     await authority.maintain();

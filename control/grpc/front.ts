@@ -24,8 +24,10 @@ import { RefusingServer, refusedConnectionMs, revokedSerial } from './refusing-s
 
 /** Connections that the kernel holds until they are accepted: a fleet that comes back at once waits there, and is not turned away. */
 const backlog = 4_096;
-/** ms. Round trips to the other side of the world are shorter. */
-const roomAfterMs = 1_000;
+/** ms. So that those who begin and do not go on hold up no more of the others than a core could do anyway. */
+const roomAfterMs = 250;
+/** ms. Shorter than any client's patience: who would get its turn later comes again, and nobody's handshake is for one that has gone. */
+const waitMs = 8_000;
 
 /** What the listener presents: the control plane's SVID, or before it has one a certificate that proves nothing. */
 export type FrontIdentity =
@@ -95,6 +97,7 @@ export class GrpcFront implements Service {
     this.#queue = new HandshakeQueue({
       atOnce: handshakesAtOnce,
       roomAfterMs,
+      waitMs,
       silentMs: handshakeMs,
       clock: options.clock,
       letIn: (socket) => void this.#tls.emit('connection', socket),
@@ -144,9 +147,15 @@ export class GrpcFront implements Service {
     return this.#callers.of(call, this.#identity.bundle, this.#options.clock.now());
   }
 
+  /** Whether somebody had to wait for a handshake within the last `ms`: whoever is missing may only be in the queue. */
+  crowdedWithin(ms: number): boolean {
+    return this.#options.clock.monotonic() - this.#queue.crowdedAt <= ms;
+  }
+
   /** Stops accepting, tells clients to go elsewhere (GOAWAY), lets calls finish, and cuts what is left after `deadlineMs`. */
   async drain(deadlineMs: number): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#listener.close(() => resolve()));
+    this.#queue.dispose();
     this.#injector.drain(deadlineMs);
     const timer = new AbortController();
     const forced = this.#options.clock.sleep(deadlineMs, timer.signal).catch(() => undefined);

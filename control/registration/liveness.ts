@@ -14,6 +14,8 @@ export interface LivenessOptions {
   readonly ttlMs: number;
   /** Silent for longer, ms: forgotten. Default: `expireAfterOf` without groups. */
   readonly expireAfter?: (record: RegisteredInstance) => number;
+  /** Whether connections had to wait within the last `ms`. Default: never. */
+  readonly crowded?: (ms: number) => boolean;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -25,6 +27,9 @@ const usualExpiryMs = 86_400_000;
 const startsKeptMs = 8 * 86_400_000;
 const forgetEveryMs = 3_600_000;
 
+/** For so long after its start a control plane takes those who are not back for those who wait for their turn, while somebody does. */
+const returnMs = 300_000;
+
 /** How long an instance may be silent before it is forgotten, ms: as its group says, 24 h unless it does. Pure. */
 export function expireAfterOf(record: RegisteredInstance, groupOf: (name: string) => WorkloadGroupSpec | undefined): number {
   const group = record.role === 'workload' && record.group !== undefined ? groupOf(record.group) : undefined;
@@ -33,14 +38,17 @@ export function expireAfterOf(record: RegisteredInstance, groupOf: (name: string
 
 /**
  * When each instance was last heard, on the monotonic clock. A replica expires what registered with it, and what registered with one that is
- * gone; the latter not before a full TTL has passed here: silence while the control plane was away is not the agents'.
+ * gone; the latter not before a full TTL has passed here, in which nobody had to wait to be let in: silence while the control plane was away, or is too busy to hear them, is not
+ * the agents'.
  */
 export class Liveness {
   readonly #options: LivenessOptions;
   readonly #heard = new Map<string, number>();
+  readonly #begunAt: number;
 
   constructor(options: LivenessOptions) {
     this.#options = options;
+    this.#begunAt = options.clock.monotonic();
   }
 
   /** Which replica hears what registers here. */
@@ -54,7 +62,8 @@ export class Liveness {
 
   /** One pass over all registrations. */
   async sweep(): Promise<void> {
-    const { instances, ttlMs, expireAfter = () => usualExpiryMs, clock, log } = this.#options;
+    const { instances, ttlMs, expireAfter = () => usualExpiryMs, crowded = () => false, clock, log } = this.#options;
+    const returning = clock.monotonic() - this.#begunAt < returnMs && crowded(ttlMs);
     const [all, others] = await Promise.all([instances.list(), this.#options.presence.others()]);
     const known = new Set(all.map(({ key }) => key));
     for (const key of this.#heard.keys()) if (!known.has(key)) this.#heard.delete(key);
@@ -64,7 +73,7 @@ export class Liveness {
         continue;
       }
       // Orphaned: its time starts when that is first seen.
-      if (!this.#heard.has(key)) this.heard(key);
+      if (!this.#heard.has(key) || (returning && record.replica !== this.replica)) this.heard(key);
       const silentMs = clock.monotonic() - (this.#heard.get(key) ?? 0);
       try {
         if (record.expired && silentMs > Math.max(ttlMs, expireAfter(record))) {

@@ -9,6 +9,9 @@ import { checkHello } from './check-hello.ts';
 import type { RegistrationServerOptions } from './options.ts';
 import { classOf } from './refused-registrations.ts';
 
+/** Characters of what a caller says that go into logs before it has been checked. */
+const mostShown = 128;
+
 interface Registered {
   readonly key: string;
   readonly generation: number;
@@ -26,6 +29,8 @@ export class RegisterSession {
   #registered: Registered | undefined;
   /** The last report that was looked at whole, and when (ms, monotonic). */
   #last: { readonly text: string; readonly at: number } | undefined;
+  /** When it was last heard, ms, monotonic. */
+  #beatAt = 0;
   closed = false;
   left = false;
 
@@ -59,7 +64,7 @@ export class RegisterSession {
         await this.#heard(registered, body.value);
         return this.#reply(registered, sockets?.watchesFor(record));
       case 'leave':
-        if (await instances.remove(key, generation)) await ledger.setLeft(grant, true);
+        if (await instances.remove(key, generation)) await ledger.setLeft(grant, true, key);
         this.#options.log.info({ registration: key, generation }, 'instance left');
         this.left = true;
         this.close();
@@ -78,7 +83,10 @@ export class RegisterSession {
     const { instances, liveness, ledger, sockets, plaintext, reach, refused, ttlMs, clock } = this.#options;
     const text = report.sockets.length === 0 && report.plaintext === undefined ? JSON.stringify(report) : undefined;
     const now = clock.monotonic();
-    if (text !== undefined && text === this.#last?.text && now - this.#last.at < ttlMs) return liveness.heard(key);
+    if (text !== undefined && text === this.#last?.text && now - this.#last.at < ttlMs && now - this.#beatAt <= ttlMs / 2) {
+      this.#beatAt = now;
+      return liveness.heard(key);
+    }
     // Together, as they come by the thousand: reads that are asked for at once share one.
     const [current, stored] = await Promise.all([ledger.grant(grant), instances.stored(key)]);
     if (current === undefined || current.value.revoked) {
@@ -90,7 +98,10 @@ export class RegisterSession {
     if (report.plaintext !== undefined) plaintext?.take(key, record, report.plaintext);
     liveness.heard(key);
     reach?.reported(key, report);
-    this.#last = text === undefined ? undefined : { text, at: now };
+    // After a silence it may have been found to be silent while this was read: the next one is looked at, too.
+    const late = now - this.#beatAt > ttlMs / 2;
+    this.#beatAt = now;
+    this.#last = text === undefined || late ? undefined : { text, at: now };
   }
 
   close(): void {
@@ -108,12 +119,12 @@ export class RegisterSession {
     const caller = this.#caller;
     if (caller === undefined) {
       const detail = 'without an SVID, or with one that has ended or was denied since';
-      refused.refuse(undefined, 'no-certificate', detail, { instance: hello.instance, source: this.#source });
+      refused.refuse(undefined, 'no-certificate', detail, { instance: hello.instance.slice(0, mostShown), source: this.#source });
       throw new MeshError('IDENTITY_INVALID', 'registration needs an SVID of this mesh');
     }
     const grant = await ledger.grantOfSerial(caller.serial);
     const spiffeId = formatSpiffeId(caller.spiffeId);
-    const about = { spiffeId, serial: caller.serial, instance: hello.instance, source: this.#source };
+    const about = { spiffeId, serial: caller.serial, instance: hello.instance.slice(0, mostShown), source: this.#source };
     if (grant === undefined) {
       const revoked = await ledger.issuedOn(caller.serial);
       if (revoked === undefined) refused.refuse(undefined, 'not-issued-here', 'the ledger does not know its SVID', about);
@@ -142,6 +153,7 @@ export class RegisterSession {
     const { generation } = stored;
     this.#replace(key, generation);
     this.#registered = { key, generation, grant: grant.id, record: stored };
+    this.#beatAt = clock.monotonic();
     reach?.registered(key, stored);
     log.info({ registration: key, spiffeId, generation, addresses: record.value.addresses }, 'instance registered');
     return this.#reply(this.#registered, this.#options.sockets?.watchesFor(stored));

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { Counter, type Registry } from 'prom-client';
 import type { Clock } from '../../core/clock.ts';
 import type { Log } from '../../core/log.ts';
@@ -87,7 +88,10 @@ export function createRefusals(log: Log, counter?: RefusalCounter, clock: Pick<C
     refuse(what, reason, detail, fields = {}) {
       counter?.inc({ what, reason });
       const now = clock.monotonic();
-      const key = JSON.stringify([what, reason, detail, fields]);
+      // Whoever is refused has a say in the fields, and none in what it costs to remember them.
+      const key = createHash('sha256')
+        .update(JSON.stringify([what, reason, detail, fields]))
+        .digest('base64');
       const before = logged.get(key);
       if (before !== undefined && now - before.at < sameForMs) {
         before.repeated += 1;

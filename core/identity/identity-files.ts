@@ -1,5 +1,4 @@
 import type { KeyObject } from 'node:crypto';
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { bundleOf, certificatesToPem, generateKey, keyFromPem, keyToPem, pemBlocks, type TrustBundle } from '../pki/index.ts';
 import { ensureOwnerOnlyDir, readIfThere, writeOwnerOnly } from './owner-only-file.ts';
@@ -10,6 +9,8 @@ export interface StoredIdentity {
   readonly bundle: TrustBundle;
   /** Id of the join token that it goes back to. */
   readonly tokenId: string;
+  /** The SVID was given up: what holds of it are the roots, by which the control plane is known when it is asked for another one. */
+  readonly givenUp?: boolean;
 }
 
 interface SvidFile {
@@ -19,6 +20,7 @@ interface SvidFile {
   readonly keyPem: string;
   readonly chainPem: string;
   readonly rootsPem: string;
+  readonly givenUp?: boolean;
 }
 
 /**
@@ -45,7 +47,7 @@ export class IdentityFiles {
       const svid = makeSvid(pemBlocks(file.chainPem, 'CERTIFICATE'), keyFromPem(file.keyPem));
       if (file.version !== 1 || !svid.ok) return undefined;
       const roots = pemBlocks(file.rootsPem, 'CERTIFICATE');
-      return { svid: svid.value, bundle: bundleOf(file.trustDomain, roots), tokenId: file.tokenId };
+      return { svid: svid.value, bundle: bundleOf(file.trustDomain, roots), tokenId: file.tokenId, givenUp: file.givenUp === true };
     } catch {
       return undefined;
     }
@@ -85,7 +87,15 @@ export class IdentityFiles {
   }
 }
 
-/** So that the next start attests anew, with the token and the key that are there. Idempotent. */
-export async function forgetSvid(dir: string): Promise<void> {
-  await rm(join(dir, 'svid.json'), { force: true });
+/** So that the next start attests anew, with the token, the key and the roots that are there. Idempotent. */
+export async function giveUpSvid(dir: string): Promise<void> {
+  const path = join(dir, 'svid.json');
+  const text = await readIfThere(path);
+  if (text === undefined) return;
+  try {
+    await writeOwnerOnly(path, `${JSON.stringify({ ...(JSON.parse(text) as SvidFile), givenUp: true })}\n`);
+  } catch (error) {
+    // What cannot be read is used by nobody.
+    if (!(error instanceof SyntaxError)) throw error;
+  }
 }

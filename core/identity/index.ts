@@ -5,7 +5,7 @@ export { attestChannel, controlChannel, controlSpiffeId, freshControlChannel, se
 export type { TrustFeed, TrustLearner } from './follow-trust.ts';
 export { followTrust, onRenewal } from './follow-trust.ts';
 export { nextGeneration } from './generation.ts';
-export { forgetSvid } from './identity-files.ts';
+export { giveUpSvid } from './identity-files.ts';
 export type { JoinToken, TokenService } from './join-token.ts';
 export { formatJoinToken, parseJoinToken } from './join-token.ts';
 export type { IdentityStatus, ObtainedIdentity, ObtainIdentityOptions } from './obtain-identity.ts';

@@ -92,7 +92,7 @@ async function chooseToken(files: IdentityFiles, given: string | undefined): Pro
 }
 
 function usable(stored: StoredIdentity | undefined, token: JoinToken, now: number): StoredIdentity | undefined {
-  if (stored === undefined || stored.tokenId !== token.id) return undefined;
+  if (stored === undefined || stored.tokenId !== token.id || stored.givenUp === true) return undefined;
   return verifySvid(stored.svid.chainDer, stored.bundle, now).ok ? stored : undefined;
 }
 
@@ -161,9 +161,10 @@ class Keeper {
           await this.#untilDue(source);
         } catch (error) {
           if (isAborted(error)) throw error;
-          this.#lastError = toMeshError(error).message;
-          log.warn({ error: this.#lastError, notAfter: source.current().notAfter }, 'identity not renewed');
-          await clock.sleep(retryAfter(source.current(), clock.now(), random()), signal);
+          const { message, retryable } = toMeshError(error);
+          this.#lastError = message;
+          log.warn({ error: message, notAfter: source.current().notAfter }, 'identity not renewed');
+          await clock.sleep(retryAfter(source.current(), clock.now(), random(), retryable ? 250 : refusedMs), signal);
         }
       }
     } catch (error) {
@@ -264,8 +265,11 @@ function untilHalfLife(svid: Svid, now: number, random: number): number {
   return Math.max(0, issued + life / 2 - random * 0.1 * life - now);
 }
 
-/** A twentieth of what is left, between 0.25 s and a minute, and its jitter. */
-function retryAfter(svid: Svid, now: number, random: number): number {
-  const base = Math.min(60_000, Math.max(250, (svid.notAfter - now) / 20));
+/** Who was told no is told the same a moment later, ms; others behind its NAT have as few attempts between them. */
+const refusedMs = 10_000;
+
+/** A twentieth of what is left, between `least` and a minute, and its jitter; ms. */
+function retryAfter(svid: Svid, now: number, random: number, least: number): number {
+  const base = Math.min(60_000, Math.max(least, (svid.notAfter - now) / 20));
   return base * (0.5 + random);
 }

@@ -81,6 +81,8 @@ class Registration implements InstanceRegistration {
   #attempt = 0;
   /** Set when the connection that stands may lead nowhere: the next attempt makes one of its own. */
   #astray = false;
+  /** Streams in a row that were never answered. */
+  #unanswered = 0;
   #watches: readonly SocketWatch[] = [];
   #reach: Reach | undefined;
   /** On this stream. */
@@ -208,6 +210,7 @@ class Registration implements InstanceRegistration {
     const over = childController(this.#stop.signal);
     const stream = openRegisterStream(address, channel, (reply: RegisterReply) => {
       heardAt = clock.monotonic();
+      this.#unanswered = 0;
       heartbeatMs = Math.min(60_000, Math.max(50, reply.heartbeatMs));
       silenceMs = 3 * Math.max(heartbeatMs, 1_000);
       this.#heard(reply);
@@ -250,7 +253,10 @@ class Registration implements InstanceRegistration {
       for (;;) {
         await this.#options.clock.sleep(state().heartbeatMs, signal);
         if (state().silent) {
-          this.#astray = true;
+          // Whoever is not answered may only wait for its turn, which a connection of its own would lose.
+          const answered = this.#status.state === 'registered';
+          this.#unanswered = answered ? 0 : this.#unanswered + 1;
+          this.#astray = answered || this.#unanswered > 1;
           return stream.destroy();
         }
         if (this.#status.state !== 'registered') continue;

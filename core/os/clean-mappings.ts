@@ -13,7 +13,8 @@ export function cleanMappings(smaps: string, path: string): readonly Mapping[] {
   for (const part of smaps.split(/\n(?=[0-9a-f]+-[0-9a-f]+ )/)) {
     const [, from, to, name] =
       /^([0-9a-f]+)-([0-9a-f]+) r-[x-]p [0-9a-f]+ \S+ [1-9][0-9]* +(\S.*)$/m.exec(part.slice(0, part.indexOf('\n'))) ?? [];
-    if (from === undefined || to === undefined || name !== path || !/^Anonymous: +0 kB$/m.test(part)) continue;
+    if (from === undefined || to === undefined || name !== path || !/^Anonymous: +0 kB$/m.test(part) || !/^Swap: +0 kB$/m.test(part))
+      continue;
     found.push({ at: BigInt(`0x${from}`), length: BigInt(`0x${to}`) - BigInt(`0x${from}`) });
   }
   return found;

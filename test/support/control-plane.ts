@@ -139,7 +139,8 @@ export async function startControlPlane(options: TestControlPlaneOptions): Promi
   const instances = new Instances(store);
   const presence = new Presence(store, randomUUID());
   const ttlMs = options.agentTtlMs ?? 15_000;
-  const liveness = new Liveness({ instances, presence, ttlMs, clock, log });
+  const crowded = front.crowdedWithin.bind(front);
+  const liveness = new Liveness({ instances, presence, ttlMs, crowded, clock, log });
   const callerOf = (call: CallLike) => front.callerOf(call);
   const sockets = new SocketReports({ store, clock, log });
   const refused = new RefusedRegistrations(refusals);

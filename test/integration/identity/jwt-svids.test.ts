@@ -54,7 +54,7 @@ test('JWT-SVIDs without an SVID, on foreign, revoked or denied ones, and for bad
   await table.signJwt(revoked.client);
   const grant = await plane.ledger.grantOfSerial(revoked.serial);
   await plane.ledger.revokeGrant(grant?.id ?? '', Date.now() + 2 * hour);
-  plane.authority.setDenied([denied.serial]);
+  await plane.authority.setDenied([denied.serial]);
   const root = await loadRoot(join(table.dir, 'root'), 'mesh.test');
   const [caKey, key] = [generateKey(), generateKey()];
   const west = issueIntermediate(root, spkiOf(caKey), 'west', 'mesh.test', Date.now(), hour);

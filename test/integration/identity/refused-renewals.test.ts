@@ -37,7 +37,7 @@ test('renewals with SVIDs that are foreign, forgotten, ended or denied, or for a
   for (const { key } of (await plane.store.list('ca/issued/')).entries) {
     const grant = await plane.ledger.grantOfSerial(key.slice('ca/issued/'.length));
     if (grant?.instance === 'vm-2') await plane.store.txn({ if: [], then: [{ op: 'delete', key }] });
-    if (grant?.instance === 'vm-3') plane.authority.setDenied([key.slice('ca/issued/'.length)]);
+    if (grant?.instance === 'vm-3') await plane.authority.setDenied([key.slice('ca/issued/'.length)]);
   }
   const row = (
     name: string,

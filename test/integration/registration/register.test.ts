@@ -461,6 +461,37 @@ test('what registered with another living replica is not expired here; what its 
   assert.equal(await expired(), undefined, 'and is forgotten in the end');
 });
 
+test('after a restart nobody is expired while others still wait to be let in, for five minutes', async (t) => {
+  const plane = await control(t);
+  const clock = new ManualClock();
+  const { key } = await plane.instances.register({ ...workloadRecord, replica: 'the one before' });
+  let crowd = true;
+  const presence = new Presence(plane.store, 'this');
+  const crowded = () => crowd;
+  const begin = () => new Liveness({ instances: plane.instances, presence, ttlMs: 1_000, crowded, clock, log: silentLog });
+  const expired = async () => (await plane.instances.list()).find((each) => each.key === key)?.record.expired;
+  const pass = async (liveness: Liveness, times: number) => {
+    for (let at = 0; at < times; at++) {
+      await liveness.sweep();
+      clock.advance(900);
+    }
+  };
+  const first = begin();
+  await pass(first, 20);
+  assert.equal(await expired(), false);
+  crowd = false;
+  await pass(first, 3);
+  assert.equal(await expired(), true, 'a TTL after the crowd has gone');
+
+  await plane.instances.register({ ...workloadRecord, replica: 'the one before', generation: workloadRecord.generation + 1 });
+  crowd = true;
+  const second = begin();
+  await pass(second, 333);
+  assert.equal(await expired(), false);
+  await pass(second, 4);
+  assert.equal(await expired(), true, 'a crowd that never ends keeps nobody for ever');
+});
+
 test('an instance of a group that ends without a goodbye is forgotten when its group says, and an agent that comes back is not', async (t) => {
   const plane = await control(t);
   const clock = new ManualClock();

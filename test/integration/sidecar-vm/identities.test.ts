@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { readdir } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { startEchoApp } from '../../../cli/demo/echo-app.ts';
@@ -132,8 +132,8 @@ test('each service is served as the identity whose it is, each user calls as the
   assert.deepEqual(left.map(({ claims }) => claims.serviceAccount).sort(), ['billing', 'orders']);
   await prepareJoin(server.options);
   for (const dir of ['identity', 'identities/billing']) {
-    const kept = await readdir(join(server.options.stateDir, dir));
-    assert.deepEqual([kept.includes('svid.json'), kept.includes('attest-key.pem')], [false, true], dir);
+    const kept = JSON.parse(await readFile(join(server.options.stateDir, dir, 'svid.json'), 'utf8')) as { readonly givenUp?: boolean };
+    assert.deepEqual([kept.givenUp, (await readdir(join(server.options.stateDir, dir))).includes('attest-key.pem')], [true, true], dir);
   }
 });
 

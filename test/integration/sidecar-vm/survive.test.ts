@@ -182,15 +182,19 @@ test('leaving deregisters, and lets nobody start there until the machine joins a
   assert.deepEqual(await issued(), [{ serial: before?.serial, unused: true }], 'no rotation of the root waits for it');
   await assert.rejects(runTestAgent(t, options), { code: 'CONFIG_INVALID', message: /has left the mesh/ });
 
+  const kept = async () => JSON.parse(await readFile(join(options.stateDir, 'identity', 'svid.json'), 'utf8')) as Record<string, unknown>;
+  const { rootsPem } = await kept();
   await prepareJoin(options);
-  await assert.rejects(stat(join(options.stateDir, 'identity', 'svid.json')), { code: 'ENOENT' });
+  const { givenUp, rootsPem: known } = await kept();
+  assert.deepEqual([givenUp, known], [true, rootsPem], 'what it knows of roots stays: the one of its token may be gone by now');
   const again = await runTestAgent(t, options);
   await until('a registration', async () => (await plane.registered('vm-1')) !== undefined);
   const after = await issued();
   assert.deepEqual([after.length, after.every(({ unused }) => !unused)], [2, true]);
+  assert.equal((await kept())['givenUp'], undefined);
   await again.agent.drain();
   await prepareJoin(options);
-  await stat(join(options.stateDir, 'identity', 'svid.json'));
+  assert.equal((await kept())['givenUp'], undefined);
 });
 
 test('tokens that are refused end the start with their code; a taken inbound port names it; nothing stays behind', async (t) => {

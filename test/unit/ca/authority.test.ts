@@ -171,7 +171,7 @@ test('a peer is believed for its own name alone', async (t) => {
   );
   const before = east.bundle();
   assert.equal(before, east.bundle());
-  east.setDenied(['ff', '01']);
+  await east.setDenied(['ff', '01']);
   assert.deepEqual(east.bundle().deniedSerials, ['01', 'ff']);
   assert.notEqual(before, east.bundle());
 });

@@ -42,7 +42,7 @@ const putBack = (archive: Awaited<ReturnType<typeof archiveOf>>, dir: string) =>
 
 test('what was sealed comes back, and nothing of it can be read without the passphrase', async (t) => {
   const { dir, authority } = await cluster(t);
-  authority.setDenied(['0badcafe', '0a']);
+  await authority.setDenied(['0badcafe', '0a']);
   await until('denied serials are on disk', async () => (await readdir(join(dir, 'ca'))).includes('denied.json'));
   const text = await seal(encodeArchive(await archiveOf(dir)), header, passphrase);
   for (const secret of ['PRIVATE KEY', 'CERTIFICATE', passphrase]) assert.ok(!text.includes(secret), `${secret} shows`);

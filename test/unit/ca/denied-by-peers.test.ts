@@ -37,7 +37,7 @@ test('a peer takes back what it issued, everywhere; what others issued it cannot
   assert.match(faults.join(), /cannot have issued/);
   assert.deepEqual(east.bundle().deniedSerials, [theirs.leaf.serial]);
   assert.ok(verifySvid(ours.chain, east.bundle(), clock.now()).ok);
-  east.setDenied([ours.leaf.serial]);
+  await east.setDenied([ours.leaf.serial]);
   assert.deepEqual(east.bundle().deniedSerials, [ours.leaf.serial, theirs.leaf.serial].sort());
   assert.deepEqual(east.denied, [ours.leaf.serial], 'and passes on no more than its own');
   east.setPeer('west', anchors);

@@ -3,7 +3,6 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { HandshakeQueue } from '../../../control/grpc/handshake-queue.ts';
-import { systemClock } from '../../../core/system-clock.ts';
 import { ManualClock } from '../../fakes/manual-clock.ts';
 import { until } from '../../support/until.ts';
 
@@ -12,15 +11,15 @@ interface Door {
   readonly queue: HandshakeQueue;
   /** What each of those who were let in had said, in their order. */
   readonly inside: { readonly socket: Socket; readonly said: string }[];
-  /** Dials; says `text` unless it is empty, and waits until the server has it. */
-  come(text: string): Promise<Socket>;
+  /** Dials, by another source than 127.0.0.1 where one is given; says `text` unless it is empty, and waits until the server has it. */
+  come(text: string, source?: string): Promise<Socket>;
 }
 
-async function door(t: TestContext, atOnce: number, silentMs = 60_000): Promise<Door> {
+async function door(t: TestContext, atOnce: number): Promise<Door> {
   const clock = new ManualClock();
   const inside: { socket: Socket; said: string }[] = [];
-  const letIn = (socket: Socket) => inside.push({ socket, said: String(socket.read() ?? '') });
-  const queue = new HandshakeQueue({ atOnce, roomAfterMs: 1_000, silentMs, clock, letIn });
+  const letIn = (socket: Socket) => inside.push({ socket, said: String(socket.read() ?? '').trim() });
+  const queue = new HandshakeQueue({ atOnce, roomAfterMs: 250, silentMs: 60_000, waitMs: 8_000, clock, letIn });
   let heard = 0;
   const server = createServer((socket) => {
     socket.on('error', () => undefined);
@@ -41,15 +40,15 @@ async function door(t: TestContext, atOnce: number, silentMs = 60_000): Promise<
     clock,
     queue,
     inside,
-    come: async (text) => {
-      const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
+    come: async (text, localAddress = '127.0.0.1') => {
+      const socket = connect({ port: (server.address() as AddressInfo).port, host: '127.0.0.1', localAddress });
       socket.on('error', () => undefined);
       socket.resume();
       clients.push(socket);
       await once(socket, 'connect');
       const before = heard;
       if (text === '') return socket;
-      socket.write(text);
+      socket.write(text.padEnd(5));
       await until('the server to hear it', () => heard > before);
       return socket;
     },
@@ -84,11 +83,11 @@ test('whoever leaves while it waits is passed over', async (t) => {
   assert.deepEqual(said(at), ['one', 'three']);
 });
 
-test('whoever does not go on with its handshake keeps the next one waiting for a second, and is not cut off for it', async (t) => {
+test('whoever does not go on with its handshake keeps the next one waiting for a moment, and is not cut off for it', async (t) => {
   const at = await door(t, 1);
   await at.come('slow');
   await at.come('next');
-  at.clock.advance(999);
+  at.clock.advance(249);
   assert.deepEqual(said(at), ['slow']);
   at.clock.advance(1);
   await until('room', () => said(at).length === 2);
@@ -96,18 +95,48 @@ test('whoever does not go on with its handshake keeps the next one waiting for a
   assert.equal(at.inside[0]?.socket.destroyed, false);
 });
 
-test('whoever says nothing is ended in time, and so is whoever says more than any hello while it waits', async (t) => {
-  const at = await door(t, 1, 100);
+test('a hello is what TLS says that it is: part of one, byte after byte, is given the time of one; more than any is ended', async (t) => {
+  const at = await door(t, 1);
+  const record = Buffer.concat([Buffer.from([22, 3, 1, 0, 4]), Buffer.from('abcd')]);
   const silent = await at.come('');
-  await once(silent, 'close');
+  const slow = await at.come('');
+  slow.write(record.subarray(0, 8));
   await at.come('one');
+  at.queue.done(at.inside[0]?.socket as Socket);
+  const whole = await at.come('');
+  whole.write(record);
+  await until('the whole one', () => at.inside.length === 2);
   const many = await at.come('x');
   many.write('x'.repeat(20_000));
   await once(many, 'close');
-  const patient = await at.come('two');
-  await systemClock.sleep(300);
-  assert.equal(patient.closed, false, 'it has spoken, so that its wait is not its fault');
-  assert.deepEqual(said(at), ['one']);
+  at.clock.advance(59_999);
+  slow.write(record.subarray(8, 9));
+  assert.deepEqual([silent.closed, slow.closed], [false, false]);
+  const gone = [silent, await at.come('')].map((socket) => once(socket, 'close'));
+  at.clock.advance(60_000);
+  await Promise.all(gone);
+});
+
+test('sources take turns, so that one which comes a hundredfold keeps nobody else waiting', async (t) => {
+  const at = await door(t, 1);
+  for (const name of ['first', 'many1', 'many2', 'many3']) await at.come(name);
+  await at.come('other', '127.0.0.2');
+  for (let turn = 0; turn < 4; turn++) at.queue.done(at.inside.at(-1)?.socket as Socket);
+  assert.deepEqual(said(at), ['first', 'many1', 'other', 'many2', 'many3']);
+});
+
+test('whoever has waited for longer than clients do is ended, and not let in for nobody', async (t) => {
+  const at = await door(t, 1);
+  await at.come('first');
+  assert.equal(at.queue.crowdedAt, Number.NEGATIVE_INFINITY);
+  const late = await at.come('late!');
+  assert.equal(at.queue.crowdedAt, at.clock.monotonic());
+  const ended = once(late, 'close');
+  at.clock.advance(8_001);
+  await ended;
+  assert.deepEqual(said(at), ['first']);
+  await at.come('fresh');
+  assert.deepEqual(said(at), ['first', 'fresh']);
 });
 
 test('its end ends those who wait', async (t) => {

@@ -5,8 +5,8 @@ import { test } from 'node:test';
 import { cleanMappings } from '../../../core/os/clean-mappings.ts';
 import { giveBackMemory } from '../../../core/os/index.ts';
 
-const part = (head: string, anonymous: number) =>
-  `${head}\nSize:               100 kB\nRss:                 80 kB\nAnonymous:       ${String(anonymous).padStart(8)} kB\nVmFlags: rd ex mr mw me\n`;
+const part = (head: string, anonymous: number, swap = 0) =>
+  `${head}\nSize:               100 kB\nRss:                 80 kB\nAnonymous:       ${String(anonymous).padStart(8)} kB\nSwap:            ${String(swap).padStart(8)} kB\nVmFlags: rd ex mr mw me\n`;
 
 test('what is let go of is the program alone, where it is read or run, and no page is the process’s own', () => {
   const node = '/opt/isthmus/bin/node';
@@ -15,6 +15,7 @@ test('what is let go of is the program alone, where it is read or run, and no pa
     part(`0074a000-03044000 r-xp 0034a000 fe:00 17                         ${node}`, 0),
     part(`03200000-03201000 r-xp 02e00000 fe:00 17                         ${node}`, 4),
     part(`06b52000-06b56000 r--p 06751000 fe:00 17                         ${node}`, 16),
+    part(`06b56000-06b57000 r--p 06755000 fe:00 17                         ${node}`, 0, 4),
     part(`06b56000-06b7c000 rw-p 06755000 fe:00 17                         ${node}`, 0),
     part(`07000000-07001000 r-xs 00000000 fe:00 17                         ${node}`, 0),
     part('08000000-08001000 r-xp 00000000 00:00 0', 0),
