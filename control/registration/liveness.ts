@@ -43,7 +43,7 @@ export function expireAfterOf(record: RegisteredInstance, groupOf: (name: string
  */
 export class Liveness {
   readonly #options: LivenessOptions;
-  readonly #heard = new Map<string, number>();
+  readonly #heard = new Map<string, { readonly at: number; readonly patienceMs: number }>();
   readonly #begunAt: number;
 
   constructor(options: LivenessOptions) {
@@ -56,8 +56,15 @@ export class Liveness {
     return this.#options.presence.replica;
   }
 
-  heard(key: string): void {
-    this.#heard.set(key, this.#options.clock.monotonic());
+  /**
+   * It has shown that it lives; when to ask for the next sign, ms: after a third of the TTL, or a whole one while others wait to be let in, who have more need of
+   * the time that it takes. Then it may be silent for three TTLs.
+   */
+  heard(key: string): number {
+    const { ttlMs, crowded = () => false, clock } = this.#options;
+    const nextMs = Math.max(100, Math.floor(crowded(ttlMs) ? ttlMs : ttlMs / 3));
+    this.#heard.set(key, { at: clock.monotonic(), patienceMs: Math.max(ttlMs, 3 * nextMs) });
+    return nextMs;
   }
 
   /** One pass over all registrations. */
@@ -65,21 +72,24 @@ export class Liveness {
     const { instances, ttlMs, expireAfter = () => usualExpiryMs, crowded = () => false, clock, log } = this.#options;
     const returning = clock.monotonic() - this.#begunAt < returnMs && crowded(ttlMs);
     const [all, others] = await Promise.all([instances.list(), this.#options.presence.others()]);
-    const known = new Set(all.map(({ key }) => key));
-    for (const key of this.#heard.keys()) if (!known.has(key)) this.#heard.delete(key);
+    const there = new Set(all.map(({ key }) => key));
+    for (const key of this.#heard.keys()) if (!there.has(key)) this.#heard.delete(key);
     for (const { key, record } of all) {
       if (others.has(record.replica)) {
         this.#heard.delete(key);
         continue;
       }
       // Orphaned: its time starts when that is first seen.
-      if (!this.#heard.has(key) || (returning && record.replica !== this.replica)) this.heard(key);
-      const silentMs = clock.monotonic() - (this.#heard.get(key) ?? 0);
+      const now = clock.monotonic();
+      const known = returning && record.replica !== this.replica ? undefined : this.#heard.get(key);
+      const { at, patienceMs } = known ?? { at: now, patienceMs: ttlMs };
+      if (known === undefined) this.#heard.set(key, { at, patienceMs });
+      const silentMs = now - at;
       try {
         if (record.expired && silentMs > Math.max(ttlMs, expireAfter(record))) {
           await instances.remove(key, record.generation);
           log.info({ registration: key, silentMs: Math.round(silentMs) }, 'registration removed: silent for too long');
-        } else if (silentMs > ttlMs && !record.expired) {
+        } else if (silentMs > patienceMs && !record.expired) {
           await instances.markExpired(key, record.generation);
           log.warn({ registration: key, silentMs: Math.round(silentMs) }, 'registration expired: its agent is silent');
         }

@@ -15,7 +15,7 @@ export interface RegistrationServerOptions {
   readonly liveness: Liveness;
   readonly ledger: Ledger;
   readonly callerOf: (call: CallLike) => Caller | undefined;
-  /** MeshSpec.catalog.agentTtlMs; heartbeats are asked for three times as often. */
+  /** MeshSpec.catalog.agentTtlMs; see `Liveness.heard` for how often heartbeats are asked for. */
   readonly ttlMs: number;
   /** Default: agents are asked for no connections. */
   readonly sockets?: SocketReports;

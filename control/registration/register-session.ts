@@ -29,8 +29,9 @@ export class RegisterSession {
   #registered: Registered | undefined;
   /** The last report that was looked at whole, and when (ms, monotonic). */
   #last: { readonly text: string; readonly at: number } | undefined;
-  /** When it was last heard, ms, monotonic. */
+  /** When it was last heard, ms, monotonic, and after how long it is to be heard again. */
   #beatAt = 0;
+  #nextMs = 0;
   closed = false;
   left = false;
 
@@ -85,7 +86,8 @@ export class RegisterSession {
     const now = clock.monotonic();
     if (text !== undefined && text === this.#last?.text && now - this.#last.at < ttlMs && now - this.#beatAt <= ttlMs / 2) {
       this.#beatAt = now;
-      return liveness.heard(key);
+      this.#nextMs = liveness.heard(key);
+      return;
     }
     // Together, as they come by the thousand: reads that are asked for at once share one.
     const [current, stored] = await Promise.all([ledger.grant(grant), instances.stored(key)]);
@@ -96,7 +98,7 @@ export class RegisterSession {
     await instances.report(key, generation, report, stored);
     if (report.sockets.length > 0) await sockets?.take(key, record, report.sockets);
     if (report.plaintext !== undefined) plaintext?.take(key, record, report.plaintext);
-    liveness.heard(key);
+    this.#nextMs = liveness.heard(key);
     reach?.reported(key, report);
     // After a silence it may have been found to be silent while this was read: the next one is looked at, too.
     const late = now - this.#beatAt > ttlMs / 2;
@@ -149,7 +151,7 @@ export class RegisterSession {
       throw error;
     });
     refused.taken(grant.id);
-    liveness.heard(key);
+    this.#nextMs = liveness.heard(key);
     const { generation } = stored;
     this.#replace(key, generation);
     this.#registered = { key, generation, grant: grant.id, record: stored };
@@ -178,9 +180,9 @@ export class RegisterSession {
   }
 
   #reply({ key, generation }: { readonly key: string; readonly generation: number }, watchSockets: SocketWatch[] = []): RegisterReply {
-    const { ttlMs, reach } = this.#options;
+    const { reach } = this.#options;
     const looked = reach?.of(key);
     const said = looked === undefined ? undefined : { state: looked.state, reason: looked.reason, atMs: Math.round(looked.at) };
-    return { generation, heartbeatMs: Math.max(100, Math.floor(ttlMs / 3)), durable: true, watchSockets, reach: said };
+    return { generation, heartbeatMs: this.#nextMs, durable: true, watchSockets, reach: said };
   }
 }

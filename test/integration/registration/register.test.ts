@@ -461,6 +461,27 @@ test('what registered with another living replica is not expired here; what its 
   assert.equal(await expired(), undefined, 'and is forgotten in the end');
 });
 
+test('while others wait to be let in, heartbeats are asked for less often, and waited for as much longer', async (t) => {
+  const plane = await control(t);
+  const clock = new ManualClock();
+  const presence = new Presence(plane.store, 'this');
+  const { key } = await plane.instances.register({ ...workloadRecord, replica: 'this' });
+  let crowd = true;
+  const crowded = () => crowd;
+  const liveness = new Liveness({ instances: plane.instances, presence, ttlMs: 15_000, crowded, clock, log: silentLog });
+  const expiredAfter = async (ms: number) => {
+    clock.advance(ms);
+    await liveness.sweep();
+    return (await plane.instances.list()).find((each) => each.key === key)?.record.expired;
+  };
+  assert.equal(liveness.heard(key), 15_000);
+  crowd = false;
+  assert.equal(await expiredAfter(44_000), false, 'it was not asked for more');
+  assert.equal(liveness.heard(key), 5_000);
+  assert.equal(await expiredAfter(14_000), false);
+  assert.equal(await expiredAfter(1_001), true);
+});
+
 test('after a restart nobody is expired while others still wait to be let in, for five minutes', async (t) => {
   const plane = await control(t);
   const clock = new ManualClock();
