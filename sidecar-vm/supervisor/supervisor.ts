@@ -38,6 +38,8 @@ export class Supervisor {
   readonly #backoff: Backoff;
   #current: Worker | undefined;
   #next: Worker | undefined;
+  /** Somebody asked for one that takes over before the one that is to be taken over from served. */
+  #again = false;
   #stopping = false;
   #code = 0;
   #settle: (code: number) => void = () => {};
@@ -63,12 +65,18 @@ export class Supervisor {
     return this.#current?.child.pid;
   }
 
-  /** Idempotent while one is under way. */
+  /** Idempotent while one is under way. One that comes while the worker does not serve yet is for when it does: it may have read what stood there before. */
   upgrade(): void {
-    if (this.#stopping || this.#next !== undefined || this.#current?.state !== 'ready') {
+    if (this.#stopping || this.#next !== undefined || this.#current?.state === 'handing-over') {
       this.#options.log.warn({ pid: this.pid }, 'no worker is taken over from now: one is starting already');
       return;
     }
+    if (this.#current?.state !== 'ready') {
+      this.#options.log.info({ pid: this.pid }, 'a new worker takes over as soon as this one serves');
+      this.#again = true;
+      return;
+    }
+    this.#again = false;
     this.#options.log.info({ pid: this.pid }, 'a new worker takes over');
     this.#next = this.#start();
   }
@@ -103,6 +111,7 @@ export class Supervisor {
         worker.state = 'ready';
         this.#backoff.reset();
         this.#options.log.info({ pid: worker.child.pid, listeners: this.#kept.size }, 'the worker serves');
+        if (this.#again) this.upgrade();
         break;
       case 'released':
         this.#onReleased(worker);

