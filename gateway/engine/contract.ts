@@ -70,6 +70,8 @@ export interface EngineOptions {
   readonly onDial?: (endpoint: EndpointState, socket: Socket) => void;
   /** A stream to an endpoint that has `tunnel`; undefined: no tunnel of it is held. Absent: none ever is. */
   readonly openTunnel?: (endpoint: EndpointState) => Duplex | undefined;
+  /** The engine has run short of what it needs of its machine (`descriptors-exhausted`, ...); at most once a second. Default nobody asks. */
+  readonly onTrouble?: (what: string, detail: string) => void;
   /** Asked before each connection to an endpoint; the returned function is called when it has closed. Undefined: no more, `overflow`. */
   readonly admit?: (clusterName: string, always: boolean) => (() => void) | undefined;
   /**

@@ -7,6 +7,7 @@
 pub mod engine;
 pub mod identity;
 pub mod net;
+#[cfg(feature = "node")]
 mod node_api;
 pub mod parse;
 pub mod pick;

@@ -1,1 +1,18 @@
-//! (to be filled)
+//! The loop that joins the parts: threads that accept, read hellos, reach endpoints and move bytes.
+
+mod admission;
+mod connection;
+mod events;
+mod handle;
+mod options;
+mod relay;
+mod run;
+mod serve;
+mod shared;
+mod slab;
+mod thread;
+mod timers;
+
+pub use events::{Event, Outcome, Report};
+pub use handle::{Bound, Engine};
+pub use options::{Limits, ListenerKind, ListenerSpec, Options};

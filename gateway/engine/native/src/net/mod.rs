@@ -1,1 +1,13 @@
-//! (to be filled)
+//! System calls: sockets, epoll and pipes, as the loop needs them. All of them are non-blocking; errors are errno values.
+
+mod address;
+mod epoll;
+mod pipe;
+mod socket;
+
+pub use address::{parse_address, SocketAddress};
+pub use epoll::{Epoll, Event, Events, Wake};
+pub use pipe::{Pipe, PipePool};
+pub use socket::{
+    Errno, KeepAlive, Listening, accept, connect, listen, local_address, pending_error, read, reset, shutdown_write, write,
+};

@@ -1,1 +1,164 @@
-//! (to be filled)
+//! The door to Node: plain functions over numbers and JSON texts (gateway/engine/native/addon.ts has their types). A panic becomes an
+//! exception of the call that caused it.
+
+mod bell;
+mod sys;
+mod values;
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, LazyLock, Mutex};
+
+use serde::Serialize;
+
+use crate::engine::{Engine, Event};
+use bell::Bell;
+use sys::{CallbackInfo, Env, Value};
+use values::{Answer, Call, export};
+
+/// Of what TypeScript and this crate say to each other; both sides refuse another one.
+const PROTOCOL: f64 = 1.0;
+
+#[derive(Default)]
+struct Engines {
+    next: u32,
+    by_handle: HashMap<u32, (Arc<Engine>, Arc<Bell>)>,
+}
+
+static ENGINES: LazyLock<Mutex<Engines>> = LazyLock::new(Mutex::default);
+
+fn engine(call: &Call) -> Result<Arc<Engine>, String> {
+    let handle = call.number(0)? as u32;
+    let engines = ENGINES.lock().map_err(|_| "the table of engines was left in the middle of a change")?;
+    engines.by_handle.get(&handle).map(|(engine, _)| engine.clone()).ok_or_else(|| format!("engine {handle} has been disposed"))
+}
+
+fn json<T: for<'a> serde::Deserialize<'a>>(text: &str) -> Result<T, String> {
+    serde_json::from_str(text).map_err(|error| error.to_string())
+}
+
+fn text(value: &impl Serialize) -> Result<Answer, String> {
+    serde_json::to_string(value).map(Answer::Text).map_err(|error| error.to_string())
+}
+
+/// create(options: JSON, onEvents: () => void): handle
+fn create(call: &Call) -> Result<Answer, String> {
+    let options = json(&call.text(0)?)?;
+    let bell = Arc::new(Bell::new(call.env(), call.value(1))?);
+    let rung = bell.clone();
+    let made = Arc::new(Engine::start(options, Box::new(move || rung.ring()))?);
+    let mut engines = ENGINES.lock().map_err(|_| "the table of engines was left in the middle of a change")?;
+    engines.next += 1;
+    let handle = engines.next;
+    engines.by_handle.insert(handle, (made, bell));
+    Ok(Answer::Number(f64::from(handle)))
+}
+
+/// apply(handle, change: JSON)
+fn apply(call: &Call) -> Result<Answer, String> {
+    engine(call)?.apply(json(&call.text(1)?)?)?;
+    Ok(Answer::Nothing)
+}
+
+/// listen(handle, spec: JSON): JSON of {address, port}
+fn listen(call: &Call) -> Result<Answer, String> {
+    text(&engine(call)?.listen(json(&call.text(1)?)?)?)
+}
+
+/// close(handle, name); '' for all of them
+fn close(call: &Call) -> Result<Answer, String> {
+    let (engine, name) = (engine(call)?, call.text(1)?);
+    if name.is_empty() { engine.close_all() } else { engine.close(&name) }
+    Ok(Answer::Nothing)
+}
+
+#[derive(Serialize)]
+struct Batch {
+    events: Vec<Event>,
+    released: Vec<u32>,
+}
+
+/// events(handle): JSON of {events, released}
+fn events(call: &Call) -> Result<Answer, String> {
+    let (events, released) = engine(call)?.take_events();
+    text(&Batch { events, released })
+}
+
+/// release(handle, number): a connection that was handed over has ended
+fn release(call: &Call) -> Result<Answer, String> {
+    engine(call)?.release(call.number(1)? as u64);
+    Ok(Answer::Nothing)
+}
+
+/// counters(handle): JSON
+fn counters(call: &Call) -> Result<Answer, String> {
+    text(&engine(call)?.counters())
+}
+
+/// breakOff(handle): everything that runs
+fn break_off(call: &Call) -> Result<Answer, String> {
+    engine(call)?.break_off();
+    Ok(Answer::Nothing)
+}
+
+/// stop(handle): ends its threads; events can still be taken
+fn stop(call: &Call) -> Result<Answer, String> {
+    engine(call)?.stop();
+    Ok(Answer::Nothing)
+}
+
+/// dispose(handle): it is forgotten
+fn dispose(call: &Call) -> Result<Answer, String> {
+    let handle = call.number(0)? as u32;
+    let mut engines = ENGINES.lock().map_err(|_| "the table of engines was left in the middle of a change")?;
+    let gone = engines.by_handle.remove(&handle);
+    drop(engines);
+    if let Some((engine, bell)) = gone {
+        engine.stop();
+        engine.discard();
+        bell.silence();
+    }
+    Ok(Answer::Nothing)
+}
+
+fn protocol(_: &Call) -> Result<Answer, String> {
+    Ok(Answer::Number(PROTOCOL))
+}
+
+fn guarded(env: Env, info: CallbackInfo, work: fn(&Call) -> Result<Answer, String>) -> Value {
+    // SAFETY: Node calls us with those of the call that is going on.
+    let call = unsafe { Call::new(env, info) };
+    let result = catch_unwind(AssertUnwindSafe(|| work(&call)));
+    match result {
+        Ok(Ok(answer)) => return call.answer(answer),
+        Ok(Err(message)) => call.throw(&message),
+        Err(_) => call.throw("the native engine has a defect: it panicked"),
+    }
+    call.answer(Answer::Nothing)
+}
+
+macro_rules! door {
+    ($env:ident, $exports:ident, $($name:literal => $work:ident),* $(,)?) => {$({
+        unsafe extern "C" fn called(env: Env, info: CallbackInfo) -> Value {
+            guarded(env, info, $work)
+        }
+        // SAFETY: Node's own values, of the registration that is going on.
+        unsafe { export($env, $exports, $name, called) };
+    })*};
+}
+
+/// Node calls it once for each context that loads the module.
+#[unsafe(no_mangle)]
+extern "C" fn napi_register_module_v1(env: Env, exports: Value) -> Value {
+    door!(env, exports,
+        c"protocol" => protocol, c"create" => create, c"apply" => apply, c"listen" => listen, c"close" => close, c"events" => events,
+        c"release" => release, c"counters" => counters, c"breakOff" => break_off, c"stop" => stop, c"dispose" => dispose,
+    );
+    exports
+}
+
+/// Node-API version 8: thread-safe functions, and Node 12 and later.
+#[unsafe(no_mangle)]
+extern "C" fn node_api_module_get_api_version_v1() -> i32 {
+    8
+}

@@ -1,1 +1,6 @@
-//! (to be filled)
+//! Readers and writers of what crosses the network before any byte is relayed: the ClientHello, the PROXY protocol's header, the mesh's
+//! server names. Pure: no clock, no I/O, no unsafe; whatever bytes come, they answer and never panic.
+
+pub mod client_hello;
+mod cursor;
+mod hello_message;

@@ -1,0 +1,137 @@
+import type { Clock } from '../../../core/clock.ts';
+import type { EndpointState } from '../../state/types.ts';
+import type { ClusterTable, EngineTables, PlainRule, SniRule } from '../contract.ts';
+import { isHttp } from '../is-http.ts';
+import { EncodedCluster } from './encode-cluster.ts';
+import type { NativeCluster, NativePlainRule, NativeSniRule, TablesChange } from './messages.ts';
+
+/**
+ * Says of each change of the tables what the native engine has not been told: a change costs it what has changed, however large the tables
+ * are. What it cannot carry itself is marked, and its connections come to TypeScript.
+ */
+export class TablesEncoder {
+  readonly #random: () => number;
+  readonly #clock: Clock;
+  readonly #sni = new Map<string, NativeSniRule>();
+  readonly #plain = new Map<string, NativePlainRule>();
+  readonly #clusters = new Map<string, EncodedCluster>();
+  readonly #endpoints = new Map<number, EndpointState>();
+  #nextHandle = 1;
+
+  constructor(random: () => number, clock: Clock) {
+    this.#random = random;
+    this.#clock = clock;
+  }
+
+  /** Undefined: nothing has changed for it. */
+  change(tables: EngineTables): TablesChange | undefined {
+    const clusters = this.#changedClusters(tables);
+    const sni = difference(this.#sni, tables.sni, (rule) => sniRule(rule, tables), sameSni);
+    const plain = difference(this.#plain, tables.plain, (rule) => plainRule(rule, tables), samePlain);
+    const changed = { ...clusters, ...(sni === undefined ? {} : { sni }), ...(plain === undefined ? {} : { plain }) };
+    return Object.keys(changed).length === 0 ? undefined : changed;
+  }
+
+  /** Shares change by themselves for now: `change` is to be asked again soon. */
+  get growing(): boolean {
+    return [...this.#clusters.values()].some(({ growing }) => growing);
+  }
+
+  endpoint(handle: number): EndpointState | undefined {
+    return this.#endpoints.get(handle);
+  }
+
+  forget(handles: readonly number[]): void {
+    for (const handle of handles) this.#endpoints.delete(handle);
+  }
+
+  #changedClusters({ clusters, ejected }: EngineTables): { clusters?: Record<string, NativeCluster | null> } {
+    const changes: Record<string, NativeCluster | null> = {};
+    let any = false;
+    for (const [name, table] of clusters) {
+      let known = this.#clusters.get(name);
+      if (known === undefined) {
+        known = new EncodedCluster(this.#random, this.#clock);
+        this.#clusters.set(name, known);
+      }
+      const encoded = known.changed(table, ejected, (endpoint) => this.#handle(endpoint));
+      if (encoded === undefined) continue;
+      changes[name] = encoded;
+      any = true;
+    }
+    if (this.#clusters.size === clusters.size) return any ? { clusters: changes } : {};
+    for (const name of this.#clusters.keys()) {
+      if (clusters.has(name)) continue;
+      this.#clusters.delete(name);
+      changes[name] = null;
+    }
+    return { clusters: changes };
+  }
+
+  #handle(endpoint: EndpointState): number {
+    const handle = this.#nextHandle;
+    this.#nextHandle = handle === 0xffff_ffff ? 1 : handle + 1;
+    this.#endpoints.set(handle, endpoint);
+    return handle;
+  }
+}
+
+/** What `now` has that was not told, as told from then on; null for what went. Undefined: nothing. */
+function difference<Rule, Told>(
+  told: Map<string, Told>,
+  now: ReadonlyMap<string, Rule>,
+  encode: (rule: Rule) => Told,
+  same: (a: Told, b: Told) => boolean,
+): Record<string, Told | null> | undefined {
+  const changes: Record<string, Told | null> = {};
+  let any = false;
+  for (const [name, rule] of now) {
+    const encoded = encode(rule);
+    const before = told.get(name);
+    if (before !== undefined && same(before, encoded)) continue;
+    told.set(name, encoded);
+    changes[name] = encoded;
+    any = true;
+  }
+  if (told.size === now.size) return any ? changes : undefined;
+  for (const name of told.keys()) {
+    if (now.has(name)) continue;
+    told.delete(name);
+    changes[name] = null;
+  }
+  return changes;
+}
+
+function sniRule(rule: SniRule, { clusters }: EngineTables): NativeSniRule {
+  if (rule.mode === 'passthrough' && isPlainTcp(clusters.get(rule.clusterName))) return { mode: 'passthrough', cluster: rule.clusterName };
+  return { mode: 'node', anySubset: rule.mode === 'terminate' && rule.anySubset === true };
+}
+
+function sameSni(a: NativeSniRule, b: NativeSniRule): boolean {
+  if (a.mode === 'passthrough') return b.mode === 'passthrough' && a.cluster === b.cluster;
+  return b.mode === 'node' && a.anySubset === b.anySubset;
+}
+
+function plainRule(rule: PlainRule, { clusters }: EngineTables): NativePlainRule {
+  const { clusterName: cluster, protocol, routingName, allow } = rule;
+  if (isHttp(protocol) || routingName !== undefined || !isPlainTcp(clusters.get(cluster))) return { mode: 'node' };
+  return { mode: 'forward', cluster, ...(allow === 'any' ? {} : { allow }) };
+}
+
+function samePlain(a: NativePlainRule, b: NativePlainRule): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}
+
+const carried = new WeakMap<ClusterTable, boolean>();
+
+/** Its endpoints get the bytes as they come, by TCP. A cluster that is not known is one: nobody carries what leads there. */
+function isPlainTcp(cluster: ClusterTable | undefined): boolean {
+  if (cluster === undefined) return true;
+  let known = carried.get(cluster);
+  if (known === undefined) {
+    const bare = cluster.proxyProtocol === undefined && cluster.traffic?.tls === undefined;
+    known = bare && cluster.endpoints.every(({ tls, tunnel }) => tls === undefined && tunnel === undefined);
+    carried.set(cluster, known);
+  }
+  return known;
+}

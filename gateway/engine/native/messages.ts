@@ -1,0 +1,89 @@
+/** What goes to the crate: src/tables/message.rs has the same fields. */
+export interface TablesChange {
+  readonly sni?: Readonly<Record<string, NativeSniRule | null>>;
+  readonly plain?: Readonly<Record<string, NativePlainRule | null>>;
+  readonly clusters?: Readonly<Record<string, NativeCluster | null>>;
+}
+
+export type NativeSniRule =
+  | { readonly mode: 'passthrough'; readonly cluster: string }
+  | { readonly mode: 'node'; readonly anySubset: boolean };
+
+export type NativePlainRule =
+  | { readonly mode: 'forward'; readonly cluster: string; readonly allow?: readonly string[] }
+  | { readonly mode: 'node' };
+
+export interface NativeCluster {
+  readonly connectTimeoutMs: number;
+  readonly idleTimeoutMs?: number;
+  readonly maxDurationMs?: number;
+  readonly maxConnections?: number;
+  readonly keepAliveMs?: number;
+  readonly policy: 'round-robin' | 'least-request' | 'random';
+  readonly endpoints: readonly NativeEndpoint[];
+  readonly plan: NativePlan;
+}
+
+export interface NativeEndpoint {
+  readonly key: string;
+  readonly id: number;
+  readonly address: string;
+  readonly port: number;
+  readonly viaGateway: boolean;
+  readonly standing: number;
+}
+
+/** Numbers are places in `endpoints`. */
+export interface NativePlan {
+  readonly pools: readonly {
+    readonly load: number;
+    readonly localities: readonly {
+      readonly weight: number;
+      readonly standing: number;
+      readonly hosts: readonly (readonly [at: number, weight: number])[];
+    }[];
+  }[];
+  readonly spare: readonly (readonly number[])[];
+  readonly suspects: readonly (readonly number[])[];
+}
+
+/** What comes from it: src/engine/events.rs. */
+export interface NativeBatch {
+  readonly events: readonly NativeEvent[];
+  /** Handles of endpoints that no later event names. */
+  readonly released: readonly number[];
+}
+
+export type NativeEvent =
+  | { readonly kind: 'attempt'; readonly cluster: string; readonly endpoint: number; readonly result: string }
+  | ({ readonly kind: 'forward' | 'ended' } & NativeReport)
+  | { readonly kind: 'handed'; readonly number: number; readonly listener: string; readonly fd: number; readonly preface: string }
+  | { readonly kind: 'trouble'; readonly what: string; readonly detail: string };
+
+export interface NativeReport {
+  readonly number: number;
+  readonly listener: string;
+  /** ADDRESS:PORT, an IPv6 address in brackets. */
+  readonly source: string;
+  readonly destination: string | null;
+  readonly outcome: 'forward' | 'refused';
+  readonly sni: string;
+  readonly cluster: string;
+  readonly endpoint: number | null;
+  readonly bytesReceived: number;
+  readonly bytesSent: number;
+  readonly durationMs: number;
+  readonly attempts: number;
+  readonly flags: readonly string[];
+  readonly reason: string;
+  readonly detail: string;
+}
+
+export interface NativeCounters {
+  readonly open: number;
+  /** Of those, handed over and not released. */
+  readonly handed: number;
+  readonly accepted: number;
+  readonly ended: Readonly<Record<string, number>>;
+  readonly inUse: readonly string[];
+}

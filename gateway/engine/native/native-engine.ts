@@ -1,0 +1,211 @@
+import { Socket } from 'node:net';
+import { availableParallelism } from 'node:os';
+import { MeshError, toMeshError } from '../../../core/errors.ts';
+import { Deadlines, type Timed } from '../../deadlines.ts';
+import type {
+  AttemptFailure,
+  DialRequest,
+  DialResult,
+  Engine,
+  EngineCounters,
+  EngineListener,
+  EngineListenerSpec,
+  EngineOptions,
+  EngineTables,
+} from '../contract.ts';
+import { keepAliveAfterMs } from '../node/dialer.ts';
+import { NodeEngine } from '../node/node-engine.ts';
+import type { NativeAddon } from './addon.ts';
+import { TablesEncoder } from './encode-tables.ts';
+import type { NativeBatch, NativeCounters, NativeEvent } from './messages.ts';
+import { readReport } from './read-report.ts';
+
+/** Shares of those that warm up or return are told so often. */
+const growMs = 250;
+const mostPipes = 256;
+
+/**
+ * The engine in Rust: threads of its own carry what their tables let them. Everything else, whatever needs requests to be seen or is not
+ * carried there yet, comes to a node engine behind it, as if that had accepted it.
+ */
+export class NativeEngine implements Engine {
+  readonly name = 'native';
+  readonly #addon: NativeAddon;
+  readonly #options: EngineOptions;
+  readonly #engine: number;
+  readonly #encoder: TablesEncoder;
+  readonly #node: NodeEngine;
+  /** What the crate listens for, by name. */
+  readonly #specs = new Map<string, EngineListenerSpec>();
+  readonly #deadlines: Deadlines;
+  readonly #growth: Timed & { deadline: number } = { deadline: 0, expire: () => this.#tellTables() };
+  #tables: EngineTables;
+  /** Connections that both engines have counted. */
+  #handed = 0;
+  #disposed = false;
+  #onIdle: (() => void) | undefined;
+
+  constructor(addon: NativeAddon, options: EngineOptions, tables: EngineTables, threads = availableParallelism()) {
+    this.#addon = addon;
+    this.#options = options;
+    this.#tables = tables;
+    this.#node = new NodeEngine(options, tables);
+    this.#encoder = new TablesEncoder(options.random, options.clock);
+    this.#deadlines = new Deadlines(options.clock, growMs);
+    const { quietMs: _, ...limits } = options.limits;
+    const seed = Math.floor(options.random() * Number.MAX_SAFE_INTEGER);
+    const native = { limits, threads, seed, keepAliveS: keepAliveAfterMs / 1_000, maxPipes: mostPipes };
+    this.#engine = addon.create(JSON.stringify(native), () => {
+      if (!this.#disposed) this.#takeEvents();
+    });
+    this.#tellTables();
+  }
+
+  apply(tables: EngineTables): void {
+    if (this.#disposed) return;
+    this.#tables = tables;
+    this.#node.apply(tables);
+    this.#tellTables();
+  }
+
+  async listen(spec: EngineListenerSpec): Promise<EngineListener> {
+    if (!this.#carries(spec)) return this.#node.listen(spec);
+    if (this.#disposed) throw new MeshError('ABORTED', 'the engine was disposed while a listener was being opened');
+    const { name, address, port, kind } = spec;
+    try {
+      const bound = JSON.parse(this.#addon.listen(this.#engine, JSON.stringify({ name, address, port, kind })));
+      this.#specs.set(name, spec);
+      return { address: bound.address, port: bound.port, close: async () => this.#close(name) };
+    } catch (error) {
+      const { message } = toMeshError(error);
+      const cause = Object.assign(new Error(message, { cause: error }), { code: message });
+      const hint = message === 'EACCES' ? ': ports below 1024 need the right to bind them (CAP_NET_BIND_SERVICE)' : '';
+      throw new MeshError('PORT_TAKEN', `cannot listen on ${address}:${port} for ${name}: ${message}${hint}`, { cause });
+    }
+  }
+
+  adopt(spec: EngineListenerSpec, socket: Socket): void {
+    this.#node.adopt(spec, socket);
+  }
+
+  dial(request: DialRequest): Promise<DialResult> {
+    return this.#node.dial(request);
+  }
+
+  counters(): EngineCounters {
+    const node = this.#node.counters();
+    const native = this.#nativeCounters();
+    const ended = new Map(node.ended);
+    for (const [reason, count] of Object.entries(native.ended)) ended.set(reason, (ended.get(reason) ?? 0) + count);
+    return {
+      open: native.open - native.handed + node.open,
+      inUse: new Set([...node.inUse, ...native.inUse]),
+      accepted: native.accepted + node.accepted - this.#handed,
+      ended,
+    };
+  }
+
+  async drain(deadlineMs: number): Promise<void> {
+    if (this.#disposed) return;
+    this.#addon.close(this.#engine, '');
+    await Promise.all([this.#node.drain(deadlineMs), this.#drainNative(deadlineMs)]);
+  }
+
+  async dispose(): Promise<void> {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.#deadlines.forget(this.#growth);
+    this.#addon.stop(this.#engine);
+    this.#takeEvents();
+    await this.#node.dispose();
+    this.#takeEvents();
+    this.#addon.dispose(this.#engine);
+  }
+
+  /** Where somebody else keeps the sockets, or it is a matter of the caller's who carries it, TypeScript accepts. */
+  #carries({ kind }: EngineListenerSpec): boolean {
+    const { listeners, carrier } = this.#options;
+    return listeners === undefined && (kind === 'sni' || (kind === 'plain' && carrier === undefined));
+  }
+
+  #close(name: string): void {
+    if (this.#specs.delete(name) && !this.#disposed) this.#addon.close(this.#engine, name);
+  }
+
+  #tellTables(): void {
+    const change = this.#encoder.change(this.#tables);
+    if (change !== undefined) this.#addon.apply(this.#engine, JSON.stringify(change));
+    if (this.#encoder.growing) {
+      this.#growth.deadline = this.#options.clock.monotonic() + growMs;
+      this.#deadlines.watch(this.#growth);
+    } else this.#deadlines.forget(this.#growth);
+  }
+
+  #nativeCounters(): NativeCounters {
+    return JSON.parse(this.#addon.counters(this.#engine)) as NativeCounters;
+  }
+
+  async #drainNative(deadlineMs: number): Promise<void> {
+    const over = new AbortController();
+    const idle = new Promise<void>((resolve) => {
+      this.#onIdle = resolve;
+    });
+    this.#lookIfIdle();
+    await Promise.race([idle, this.#options.clock.sleep(deadlineMs, over.signal).catch(() => {})]);
+    over.abort();
+    if (!this.#disposed) this.#addon.breakOff(this.#engine);
+  }
+
+  #lookIfIdle(): void {
+    if (this.#onIdle === undefined || this.#disposed) return;
+    const { open, handed } = this.#nativeCounters();
+    if (open === handed) this.#onIdle();
+  }
+
+  #takeEvents(): void {
+    const batch = JSON.parse(this.#addon.events(this.#engine)) as NativeBatch;
+    for (const event of batch.events) this.#take(event);
+    this.#encoder.forget(batch.released);
+    this.#lookIfIdle();
+  }
+
+  #take(event: NativeEvent): void {
+    const { onAttempt, onConnection, onForward, onTrouble } = this.#options;
+    switch (event.kind) {
+      case 'attempt': {
+        const endpoint = this.#encoder.endpoint(event.endpoint);
+        if (endpoint !== undefined) onAttempt({ clusterName: event.cluster, endpoint, result: event.result as AttemptFailure });
+        return;
+      }
+      case 'forward':
+      case 'ended': {
+        const upstream = event.endpoint === null ? undefined : this.#encoder.endpoint(event.endpoint);
+        const report = readReport(event, upstream);
+        if (event.kind === 'ended') onConnection(report);
+        else onForward?.(report);
+        return;
+      }
+      case 'handed':
+        return this.#adoptHanded(event);
+      case 'trouble':
+        return onTrouble?.(event.what, event.detail);
+    }
+  }
+
+  #adoptHanded({ number, listener, fd, preface }: Extract<NativeEvent, { kind: 'handed' }>): void {
+    const socket = new Socket({ fd, allowHalfOpen: true });
+    socket.pause();
+    socket.on('error', () => {});
+    socket.once('close', () => {
+      if (!this.#disposed) this.#addon.release(this.#engine, number);
+    });
+    const spec = this.#specs.get(listener);
+    if (spec === undefined || this.#disposed) {
+      socket.destroy();
+      return;
+    }
+    this.#handed += 1;
+    if (preface !== '') socket.unshift(Buffer.from(preface, 'hex'));
+    this.#node.adopt(spec, socket);
+  }
+}

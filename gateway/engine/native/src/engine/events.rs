@@ -1,0 +1,125 @@
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde::Serialize;
+
+/// How far a connection came.
+#[derive(Serialize, Clone, Copy, PartialEq, Eq, Debug)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    Forward,
+    Refused,
+}
+
+/// What happened, for TypeScript: taken in batches, in this order for each connection.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase", tag = "kind")]
+pub enum Event {
+    /// An endpoint was tried. `endpoint`: TypeScript's handle.
+    #[serde(rename_all = "camelCase")]
+    Attempt { cluster: Box<str>, endpoint: u32, result: &'static str },
+    /// It is carried on to an endpoint from here.
+    Forward(Box<Report>),
+    Ended(Box<Report>),
+    /// A socket for TypeScript to serve, with what was read of it; its place among the connections is held until `release` is told of its number.
+    #[serde(rename_all = "camelCase")]
+    Handed { number: u64, listener: Box<str>, fd: i32, preface: Hex },
+    /// A state of the engine that its operator has to know of.
+    #[serde(rename_all = "camelCase")]
+    Trouble { what: &'static str, detail: String },
+}
+
+/// gateway/engine/contract.ts ConnectionReport.
+#[derive(Serialize, Clone)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    pub number: u64,
+    pub listener: Box<str>,
+    pub source: SocketAddr,
+    pub destination: Option<SocketAddr>,
+    pub outcome: Outcome,
+    pub sni: Box<str>,
+    pub cluster: Box<str>,
+    pub endpoint: Option<u32>,
+    pub bytes_received: u64,
+    pub bytes_sent: u64,
+    pub duration_ms: u64,
+    pub attempts: u32,
+    pub flags: Vec<&'static str>,
+    pub reason: &'static str,
+    pub detail: Box<str>,
+}
+
+pub struct Hex(pub Vec<u8>);
+
+impl Serialize for Hex {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use std::fmt::Write;
+        let mut text = String::with_capacity(self.0.len() * 2);
+        for byte in &self.0 {
+            write!(text, "{byte:02x}").expect("a string takes everything");
+        }
+        serializer.serialize_str(&text)
+    }
+}
+
+/// Events on their way to TypeScript. Bounded: an observer that stands still costs events, never memory or connections.
+pub struct EventQueue {
+    events: Mutex<Vec<Event>>,
+    /// TypeScript has been told, and has not looked yet.
+    told: AtomicBool,
+    tell: Box<dyn Fn() + Send + Sync>,
+}
+
+/// Beyond it, events of connections are dropped (sockets handed over are closed).
+const MOST: usize = 100_000;
+
+impl EventQueue {
+    pub fn new(tell: Box<dyn Fn() + Send + Sync>) -> Self {
+        Self { events: Mutex::new(Vec::new()), told: AtomicBool::new(false), tell }
+    }
+
+    /// Err: it was dropped.
+    pub fn push(&self, event: Event) -> Result<(), Event> {
+        let mut events = self.events.lock().expect("nobody panics while queueing");
+        if events.len() >= MOST {
+            return Err(event);
+        }
+        events.push(event);
+        Ok(())
+    }
+
+    /// TypeScript is to look soon. Costs nothing while it has been told already.
+    pub fn tell(&self) {
+        if !self.told.swap(true, Ordering::AcqRel) {
+            (self.tell)();
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.events.lock().expect("nobody panics while queueing").is_empty()
+    }
+
+    pub fn take(&self) -> Vec<Event> {
+        self.told.store(false, Ordering::Release);
+        std::mem::take(&mut self.events.lock().expect("nobody panics while queueing"))
+    }
+
+    /// What nobody will fetch any more is closed.
+    pub fn discard(&self) {
+        for event in self.take() {
+            event.close_handed();
+        }
+    }
+}
+
+impl Event {
+    pub fn close_handed(self) {
+        if let Event::Handed { fd, .. } = self {
+            // SAFETY: the event owns the descriptor until TypeScript adopts it, which it does of events that it took alone.
+            drop(unsafe { <OwnedFd as std::os::fd::FromRawFd>::from_raw_fd(fd) });
+        }
+    }
+}

@@ -1,0 +1,187 @@
+use std::collections::HashMap;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use serde::Serialize;
+
+use super::events::{Event, EventQueue};
+use super::options::{ListenerSpec, Options};
+use super::run::{Command, Loop};
+use super::shared::Shared;
+use super::thread::{Thread, ThreadListener};
+use crate::net::{self, Errno, Wake, parse_address};
+use crate::tables::TablesMessage;
+
+/// One engine: its threads, and what they are told.
+pub struct Engine {
+    shared: Arc<Shared>,
+    threads: Vec<ThreadHandle>,
+    listeners: Mutex<Listeners>,
+    /// One change of the tables after the other.
+    applying: Mutex<()>,
+}
+
+struct ThreadHandle {
+    commands: Sender<Command>,
+    wake: Wake,
+    joined: Mutex<Option<JoinHandle<()>>>,
+}
+
+#[derive(Default)]
+struct Listeners {
+    next: u64,
+    by_name: HashMap<String, u64>,
+}
+
+/// Where a listener listens.
+#[derive(Serialize, Clone, Debug)]
+pub struct Bound {
+    pub address: String,
+    pub port: u16,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Counters {
+    pub open: usize,
+    /// Of those, served by TypeScript.
+    pub handed: usize,
+    pub accepted: u64,
+    pub ended: HashMap<&'static str, u64>,
+    /// xDS clusters that open connections have been led to.
+    pub in_use: Vec<String>,
+}
+
+impl Engine {
+    /// `tell`: called on a thread of the engine when there are events; it must return at once.
+    pub fn start(options: Options, tell: Box<dyn Fn() + Send + Sync>) -> Result<Self, String> {
+        if !(1..=64).contains(&options.threads) {
+            return Err(format!("threads must be 1 to 64, not {}", options.threads));
+        }
+        let shared = Arc::new(Shared::new(options, EventQueue::new(tell)));
+        let mut threads = Vec::new();
+        for number in 0..shared.options.threads {
+            threads.push(ThreadHandle::start(&shared, number).map_err(|error| format!("a thread of the engine could not start: {error}"))?);
+        }
+        Ok(Self { shared, threads, listeners: Mutex::default(), applying: Mutex::new(()) })
+    }
+
+    /// Err: what is wrong with the change; the tables stay as they were.
+    pub fn apply(&self, message: TablesMessage) -> Result<(), String> {
+        let _one_at_a_time = self.applying.lock().map_err(|_| "an earlier change of the tables failed")?;
+        let tables = self.shared.tables().with(message, &self.shared.released)?;
+        self.shared.set_tables(Arc::new(tables));
+        self.tell_all(|| Command::Look);
+        Ok(())
+    }
+
+    /// Err: what bind(2) or listen(2) said.
+    pub fn listen(&self, spec: ListenerSpec) -> Result<Bound, String> {
+        let address = parse_address(&spec.address, spec.port)?;
+        let listening = net::listen(address, self.threads.len(), self.shared.keep_alive).map_err(|error: Errno| error.to_string())?;
+        let mut listeners = self.listeners.lock().expect("nobody panics while listening");
+        listeners.next += 1;
+        let number = listeners.next;
+        listeners.by_name.insert(spec.name.clone(), number);
+        let spec = Arc::new(spec);
+        for (thread, fd) in self.threads.iter().zip(listening.sockets) {
+            thread.tell(Command::Open(number, ThreadListener { fd, spec: spec.clone() }));
+        }
+        Ok(Bound { address: listening.address.ip().to_string(), port: listening.address.port() })
+    }
+
+    /// Stops accepting; what runs goes on. Idempotent.
+    pub fn close(&self, name: &str) {
+        let number = self.listeners.lock().expect("nobody panics while listening").by_name.remove(name);
+        if let Some(number) = number {
+            self.tell_all(|| Command::Close(number));
+        }
+    }
+
+    pub fn close_all(&self) {
+        let numbers: Vec<u64> = self.listeners.lock().expect("nobody panics while listening").by_name.drain().map(|(_, n)| n).collect();
+        for number in numbers {
+            self.tell_all(|| Command::Close(number));
+        }
+    }
+
+    /// Whatever still runs when a drain's deadline has come.
+    pub fn break_off(&self) {
+        self.tell_all(|| Command::Break {
+            reason: "drain-forced",
+            detail: "still open when the drain deadline came",
+            flags: &["OM"],
+        });
+    }
+
+    /// In the order in which they happened to each connection; then the handles of endpoints that no later event names.
+    pub fn take_events(&self) -> (Vec<Event>, Vec<u32>) {
+        let released = self.shared.released.take();
+        (self.shared.events.take(), released)
+    }
+
+    pub fn release(&self, number: u64) {
+        self.shared.release(number);
+    }
+
+    pub fn counters(&self) -> Counters {
+        let handed = self.shared.handed();
+        let tables = self.shared.tables();
+        let in_use = tables.clusters.values().filter(|cluster| cluster.open.load(Ordering::Relaxed) > 0);
+        Counters {
+            open: self.shared.admission.open(),
+            handed,
+            accepted: self.shared.accepted.load(Ordering::Relaxed),
+            ended: self.shared.ended(),
+            in_use: in_use.map(|cluster| cluster.name.to_string()).collect(),
+        }
+    }
+
+    /// Ends all threads, and with them what runs. Idempotent.
+    pub fn stop(&self) {
+        self.tell_all(|| Command::Stop);
+        for thread in &self.threads {
+            let joined = thread.joined.lock().expect("nobody panics while joining").take();
+            if let Some(handle) = joined {
+                let _ = handle.join();
+            }
+        }
+    }
+
+    /// To be called when nobody will take events any more.
+    pub fn discard(&self) {
+        self.shared.events.discard();
+    }
+
+    fn tell_all(&self, make: impl Fn() -> Command) {
+        for thread in &self.threads {
+            thread.tell(make());
+        }
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.stop();
+        self.discard();
+    }
+}
+
+impl ThreadHandle {
+    fn start(shared: &Arc<Shared>, number: usize) -> Result<Self, String> {
+        let wake = Wake::new().map_err(|error| error.to_string())?;
+        let thread = Thread::new(shared.clone(), wake.clone(), number).map_err(|error| error.to_string())?;
+        let (commands, received) = channel();
+        let mine = Loop::new(thread, received).map_err(|error| error.to_string())?;
+        let named = std::thread::Builder::new().name(format!("isthmus-{number}"));
+        let handle = named.spawn(move || mine.run()).map_err(|error| error.to_string())?;
+        Ok(Self { commands, wake, joined: Mutex::new(Some(handle)) })
+    }
+
+    fn tell(&self, command: Command) {
+        let _ = self.commands.send(command);
+        self.wake.wake();
+    }
+}

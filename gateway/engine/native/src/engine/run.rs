@@ -1,0 +1,261 @@
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::Receiver;
+
+use super::connection::{Connection, NEVER};
+use super::serve::{self, Next};
+use super::slab::{Slab, Token};
+use super::thread::{Thread, ThreadListener, spare_descriptor};
+use crate::net::{self, Event as Ready, Events};
+
+/// What a thread is told by the others.
+pub enum Command {
+    /// A socket that listens; the number names it.
+    Open(u64, ThreadListener),
+    Close(u64),
+    /// All that runs is broken off, for this reason.
+    Break { reason: &'static str, detail: &'static str, flags: &'static [&'static str] },
+    /// Look at the tables, so that those before can go.
+    Look,
+    Stop,
+}
+
+const WAKE: u64 = u64::MAX;
+/// Set in tokens of listeners; of connections it never is.
+const LISTENER: u64 = 1 << 63;
+const MOST_EVENTS: usize = 512;
+/// Taken in one turn of the loop, so that those who are served already have theirs.
+const MOST_ACCEPTED: usize = 64;
+/// Events of connections are told together.
+const TELL_EVERY_MS: u64 = 10;
+
+/// The loop of one thread. Returns once it has been told to stop; what runs then is broken off.
+pub struct Loop {
+    thread: Thread,
+    connections: Slab,
+    listeners: Vec<(u64, ThreadListener)>,
+    again: Vec<Token>,
+    commands: Receiver<Command>,
+    told_at: u64,
+    stopped: bool,
+}
+
+impl Loop {
+    pub fn new(thread: Thread, commands: Receiver<Command>) -> Result<Self, net::Errno> {
+        thread.epoll.add_level(thread.wake.fd(), WAKE)?;
+        Ok(Self { thread, connections: Slab::default(), listeners: Vec::new(), again: Vec::new(), commands, told_at: 0, stopped: false })
+    }
+
+    pub fn run(mut self) {
+        let mut events = Events::with_capacity(MOST_EVENTS);
+        while !self.stopped {
+            let timeout = self.timeout();
+            self.thread.epoll.wait(&mut events, timeout);
+            self.thread.now = self.thread.shared.now();
+            for at in 0..events.len() {
+                self.handle(events.get(at));
+            }
+            for token in std::mem::take(&mut self.again) {
+                self.serve(token, serve::go_on);
+            }
+            self.expire();
+            self.tell();
+        }
+    }
+
+    /// ms; -1: until something happens.
+    fn timeout(&self) -> i32 {
+        if !self.again.is_empty() {
+            return 0;
+        }
+        let untold = if self.thread.shared.events.is_empty() { NEVER } else { self.told_at + TELL_EVERY_MS };
+        let next = self.thread.timers.next_at().unwrap_or(NEVER).min(untold);
+        if next == NEVER { -1 } else { next.saturating_sub(self.thread.now).min(60_000) as i32 }
+    }
+
+    fn tell(&mut self) {
+        if self.thread.now >= self.told_at + TELL_EVERY_MS && !self.thread.shared.events.is_empty() {
+            self.told_at = self.thread.now;
+            self.thread.shared.events.tell();
+        }
+    }
+
+    fn handle(&mut self, event: Ready) {
+        match event.token {
+            WAKE => self.obey(),
+            token if token & LISTENER != 0 => self.accept(token & !LISTENER),
+            token => {
+                let up = token & 1 == 1;
+                self.serve(Token::from_raw(token), |connection, thread| {
+                    note(connection, up, event);
+                    serve::go_on(connection, thread)
+                });
+            }
+        }
+    }
+
+    fn serve(&mut self, token: Token, work: impl FnOnce(&mut Connection, &mut Thread) -> Next) {
+        let Some(mut connection) = self.connections.take(token) else { return };
+        let next = work(&mut connection, &mut self.thread);
+        self.settle(token, connection, next);
+    }
+
+    fn settle(&mut self, token: Token, mut connection: Box<Connection>, next: Next) {
+        match next {
+            Next::Keep | Next::Again => {
+                let due = connection.next_due();
+                if due < connection.timer {
+                    connection.timer = due;
+                    self.thread.timers.push(due, token);
+                }
+                self.connections.put(token, connection);
+                if next == Next::Again {
+                    self.again.push(token);
+                }
+            }
+            Next::Close | Next::Reset => {
+                self.connections.remove(token);
+                self.end(connection, next == Next::Reset);
+            }
+            Next::Gone => self.connections.remove(token),
+        }
+    }
+
+    fn end(&mut self, mut connection: Box<Connection>, broken: bool) {
+        for way in [&mut connection.way_up, &mut connection.way_down] {
+            super::relay::give_back(way, &mut self.thread.pipes);
+        }
+        self.thread.ended(&connection);
+        for side in [connection.down.take(), connection.up.take()].into_iter().flatten() {
+            if broken {
+                net::reset(side.fd);
+            }
+        }
+    }
+
+    fn expire(&mut self) {
+        while let Some((at, token)) = self.thread.timers.pop(self.thread.now) {
+            self.serve(token, |connection, thread| {
+                // Another entry, that came before this one, stands for it.
+                if connection.timer != at {
+                    return Next::Keep;
+                }
+                connection.timer = NEVER;
+                if connection.due <= thread.now {
+                    connection.fail(connection.due_reason, "ran out of time", &[]);
+                    return Next::Reset;
+                }
+                if connection.connect_by <= thread.now {
+                    return serve::connect_expired(connection, thread);
+                }
+                Next::Keep
+            });
+        }
+    }
+
+    fn accept(&mut self, number: u64) {
+        for _ in 0..MOST_ACCEPTED {
+            let Some((_, listener)) = self.listeners.iter().find(|(each, _)| *each == number) else { return };
+            let (fd, source) = match net::accept(std::os::fd::AsRawFd::as_raw_fd(&listener.fd)) {
+                Ok(accepted) => accepted,
+                Err(error) if error.would_block() => return,
+                Err(error) if error.exhausted() => return self.shed(number, error),
+                // The caller gave up while it waited.
+                Err(_) => continue,
+            };
+            let spec = listener.spec.clone();
+            let shared = self.thread.shared.clone();
+            shared.accepted.fetch_add(1, Ordering::Relaxed);
+            let now = self.thread.now;
+            let made = self.connections.insert(|token| Connection::new(token, shared.number(), spec, source, fd, now));
+            let Some(token) = made else { continue };
+            self.serve(token, |connection, thread| {
+                match shared.admission.admit(source.ip()) {
+                    Ok(place) => connection.place = Some(place),
+                    Err(reason) => {
+                        connection.fail(reason, "refused at accept", &["UO"]);
+                        return Next::Reset;
+                    }
+                }
+                let raw = connection.down.as_ref().map_or(-1, |down| down.raw());
+                if let Err(error) = thread.epoll.add_stream(raw, token.raw()) {
+                    connection.fail("internal", error.to_string(), &[]);
+                    return Next::Reset;
+                }
+                serve::begin(connection, thread)
+            });
+        }
+    }
+
+    /// No descriptor is left: callers are taken and refused with the one that was kept for that, or they would wait, and wake us, for ever.
+    fn shed(&mut self, number: u64, error: net::Errno) {
+        self.thread.trouble("descriptors-exhausted", error);
+        for _ in 0..MOST_ACCEPTED {
+            if self.thread.reserve.take().is_none() {
+                break;
+            }
+            let Some((_, listener)) = self.listeners.iter().find(|(each, _)| *each == number) else { break };
+            let taken = net::accept(std::os::fd::AsRawFd::as_raw_fd(&listener.fd));
+            let waits = taken.is_ok();
+            if let Ok((fd, _)) = taken {
+                net::reset(fd);
+                self.thread.shared.accepted.fetch_add(1, Ordering::Relaxed);
+                self.thread.shared.count_end("descriptors-exhausted");
+            }
+            self.thread.reserve = spare_descriptor();
+            if !waits {
+                return;
+            }
+        }
+        self.thread.reserve = self.thread.reserve.take().or_else(spare_descriptor);
+    }
+
+    fn obey(&mut self) {
+        self.thread.wake.clear();
+        while let Ok(command) = self.commands.try_recv() {
+            match command {
+                Command::Open(number, listener) => {
+                    let raw = std::os::fd::AsRawFd::as_raw_fd(&listener.fd);
+                    match self.thread.epoll.add_level(raw, LISTENER | number) {
+                        Ok(()) => self.listeners.push((number, listener)),
+                        Err(error) => self.thread.trouble("listener-not-served", error),
+                    }
+                }
+                Command::Close(number) => self.listeners.retain(|(each, _)| *each != number),
+                Command::Break { reason, detail, flags } => self.break_all(reason, detail, flags),
+                Command::Look => {
+                    self.thread.tables();
+                }
+                Command::Stop => {
+                    self.listeners.clear();
+                    self.break_all("disposed", "the engine was disposed", &[]);
+                    self.stopped = true;
+                }
+            }
+        }
+    }
+
+    fn break_all(&mut self, reason: &'static str, detail: &'static str, flags: &'static [&'static str]) {
+        for token in self.connections.tokens() {
+            self.serve(token, |connection, _| {
+                connection.fail(reason, detail, flags);
+                Next::Reset
+            });
+        }
+    }
+}
+
+impl Drop for Loop {
+    fn drop(&mut self) {
+        self.thread.shared.events.tell();
+    }
+}
+
+/// What epoll said of one side.
+fn note(connection: &mut Connection, up: bool, event: Ready) {
+    let side = if up { connection.up.as_mut() } else { connection.down.as_mut() };
+    let Some(side) = side else { return };
+    side.readable |= event.readable();
+    side.writable |= event.writable();
+    side.ending |= event.ending();
+    side.gone |= event.gone();
+}

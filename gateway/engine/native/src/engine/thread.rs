@@ -1,0 +1,126 @@
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::Arc;
+
+use super::connection::Connection;
+use super::events::{Event, Report};
+use super::options::{Limits, ListenerSpec};
+use super::shared::Shared;
+use super::timers::Timers;
+use crate::net::{Epoll, Errno, PipePool, Wake, local_address};
+use crate::pick::Random;
+use crate::tables::{Cluster, Tables};
+
+/// What one read may bring, and what one write takes: a bulky stream moves so much by each call.
+const BUFFER_BYTES: usize = 256 * 1024;
+/// The same trouble is told of once in so many ms.
+const TROUBLE_EVERY_MS: u64 = 1_000;
+
+/// What serving a connection needs of the thread that it is on.
+pub struct Thread {
+    pub shared: Arc<Shared>,
+    pub epoll: Epoll,
+    pub wake: Wake,
+    pub timers: Timers,
+    pub buffer: Box<[u8]>,
+    pub pipes: PipePool,
+    pub random: Random,
+    /// Monotonic ms, of this turn of the loop.
+    pub now: u64,
+    tables: Arc<Tables>,
+    version: u64,
+    trouble_at: u64,
+    /// Given up to take and refuse a connection when there is no other descriptor left.
+    pub reserve: Option<OwnedFd>,
+}
+
+/// One socket of a listener, of this thread.
+pub struct ThreadListener {
+    pub fd: OwnedFd,
+    pub spec: Arc<ListenerSpec>,
+}
+
+impl Thread {
+    pub fn new(shared: Arc<Shared>, wake: Wake, number: usize) -> Result<Self, Errno> {
+        let epoll = Epoll::new()?;
+        let (version, tables) = (shared.version(), shared.tables());
+        let seed = shared.options.seed.wrapping_add(number as u64 + 1);
+        let pipes = PipePool::new(shared.options.max_pipes);
+        Ok(Self {
+            epoll,
+            wake,
+            timers: Timers::default(),
+            buffer: vec![0; BUFFER_BYTES].into_boxed_slice(),
+            pipes,
+            random: Random::new(seed),
+            now: shared.now(),
+            tables,
+            version,
+            trouble_at: 0,
+            reserve: spare_descriptor(),
+            shared,
+        })
+    }
+
+    pub fn limits(&self) -> &Limits {
+        &self.shared.options.limits
+    }
+
+    /// Of this moment.
+    pub fn tables(&mut self) -> &Arc<Tables> {
+        let version = self.shared.version();
+        if version != self.version {
+            self.tables = self.shared.tables();
+            self.version = version;
+        }
+        &self.tables
+    }
+
+    pub fn attempted(&self, cluster: &Cluster, endpoint: u32, result: &'static str) {
+        let cluster = (&*cluster.name).into();
+        let _ = self.shared.events.push(Event::Attempt { cluster, endpoint, result });
+    }
+
+    pub fn forwarded(&self, connection: &Connection) {
+        let _ = self.shared.events.push(Event::Forward(Box::new(self.report(connection))));
+    }
+
+    pub fn ended(&self, connection: &Connection) {
+        self.shared.count_end(connection.fault.as_ref().map_or("", |fault| fault.reason));
+        let _ = self.shared.events.push(Event::Ended(Box::new(self.report(connection))));
+    }
+
+    /// For the operator; not more often than once a second.
+    pub fn trouble(&mut self, what: &'static str, error: Errno) {
+        if self.trouble_at != 0 && self.now < self.trouble_at + TROUBLE_EVERY_MS {
+            return;
+        }
+        self.trouble_at = self.now.max(1);
+        let _ = self.shared.events.push(Event::Trouble { what, detail: error.to_string() });
+    }
+
+    fn report(&self, connection: &Connection) -> Report {
+        let led = connection.led.as_ref();
+        let fault = connection.fault.as_ref();
+        Report {
+            number: connection.number,
+            listener: connection.listener.name.as_str().into(),
+            source: connection.source,
+            destination: connection.down.as_ref().and_then(|down| local_address(down.fd.as_raw_fd())),
+            outcome: connection.outcome,
+            sni: connection.sni.as_deref().unwrap_or("").into(),
+            cluster: led.map(|led| (&*led.cluster.name).into()).unwrap_or_default(),
+            endpoint: led.and_then(|led| led.endpoint.as_ref()).map(|endpoint| endpoint.id),
+            bytes_received: connection.way_up.bytes,
+            bytes_sent: connection.way_down.bytes,
+            duration_ms: self.now.saturating_sub(connection.started),
+            attempts: led.map_or(0, |led| led.attempts.count),
+            flags: fault.map(|fault| fault.flags.to_vec()).unwrap_or_default(),
+            reason: fault.map_or("", |fault| fault.reason),
+            detail: fault.map(|fault| fault.detail.as_str().into()).unwrap_or_default(),
+        }
+    }
+}
+
+pub fn spare_descriptor() -> Option<OwnedFd> {
+    std::fs::File::open("/dev/null").ok().map(OwnedFd::from)
+}
