@@ -3,4 +3,7 @@
 
 pub mod client_hello;
 mod cursor;
+pub mod find_rule;
 mod hello_message;
+pub mod proxy_protocol;
+pub mod sni_name;
