@@ -39,7 +39,7 @@ export class ClientHelloParser {
   #wanted = 4;
   #outcome: HelloOutcome = more;
 
-  /** `maxBytes` counts record headers too. */
+  /** `maxBytes` counts record headers too: with that many and no whole hello it is oversized, however the bytes were cut. */
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
   }
@@ -49,7 +49,7 @@ export class ClientHelloParser {
     while (this.#outcome.kind === 'more' && at < chunk.length) {
       if (this.#left === 0) at = this.#readHeader(chunk, at);
       else at = this.#readFragment(chunk, at);
-      if (this.#outcome.kind === 'more' && this.#seen > this.#maxBytes) this.#outcome = fault('hello-oversized');
+      if (this.#outcome.kind === 'more' && this.#seen >= this.#maxBytes) this.#outcome = fault('hello-oversized');
     }
     return this.#outcome;
   }
@@ -70,7 +70,7 @@ export class ClientHelloParser {
   }
 
   #readFragment(chunk: Uint8Array, at: number): number {
-    const end = Math.min(chunk.length, at + this.#left);
+    const end = Math.min(chunk.length, at + this.#left, at + this.#maxBytes - this.#seen);
     this.#append(chunk.subarray(at, end));
     this.#left -= end - at;
     this.#seen += end - at;
