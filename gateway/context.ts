@@ -3,6 +3,7 @@ import type { Clock } from '../core/clock.ts';
 import type { SvidSource } from '../core/identity/index.ts';
 import type { ListenerKeeper } from '../core/listeners/index.ts';
 import type { EngineLimits, EngineOptions } from './engine/contract.ts';
+import type { EngineChoice } from './engine/open-engine.ts';
 import type { DataPlaneState } from './state/types.ts';
 
 /** What every part of a data plane is given; made once by whoever composes it (a gateway's main, a VM agent's main). */
@@ -15,6 +16,10 @@ export interface DataPlaneContext {
   readonly limits: DataPlaneLimits;
   /** See EngineOptions; asked of connections that come to a port of `capture`. */
   readonly originalDestination?: EngineOptions['originalDestination'];
+  /** What moves the bytes. Default `node`. */
+  readonly engine?: EngineChoice;
+  /** The engine has run short of something; for the log. Default nobody is told. */
+  readonly onTrouble?: EngineOptions['onTrouble'];
   /** Istio's metrics are registered here, once per registry. */
   readonly metrics: Registry;
   /** Who opens its listening sockets. Default: this process alone. */

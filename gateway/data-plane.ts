@@ -16,7 +16,7 @@ import {
   type EngineTables,
   findSniRule,
   lookedAt,
-  NodeEngine,
+  openEngine,
   sourceAllowed,
 } from './engine/index.ts';
 import {
@@ -50,6 +50,8 @@ export class DataPlane {
   readonly #context: CountedContext;
   readonly #rules: () => Rules;
   readonly #engine: Engine;
+  /** Why it is not the native engine; see OpenedEngine. */
+  readonly #instead: string | undefined;
   readonly #forwarder: HttpForwarder;
   readonly #pool: UpstreamPool;
   readonly #sessions: SessionPool;
@@ -82,7 +84,8 @@ export class DataPlane {
     this.#balancer = new Balancer(random, clock);
     const caller = { namespace: identity.current().spiffeId.namespace, labels: node.labels ?? {} };
     const breakers = new ConnectionBreakers((clusterName, limit) => this.#metrics.overflow(clusterName, limit));
-    this.#engine = new NodeEngine(
+    const opened = openEngine(
+      context.engine ?? 'node',
       {
         limits: limits.engine,
         clock,
@@ -99,9 +102,12 @@ export class DataPlane {
         originalDestination: context.originalDestination,
         ...(carrier === undefined ? {} : { carrier }),
         admit: (clusterName, always) => breakers.connect(this.#tables.clusters.get(clusterName), always),
+        ...(context.onTrouble === undefined ? {} : { onTrouble: context.onTrouble }),
       },
       this.#tables,
     );
+    this.#engine = opened.engine;
+    this.#instead = opened.instead;
     const pooled = {
       clock,
       dial: (request: DialRequest) => this.#engine.dial(request),
@@ -151,6 +157,11 @@ export class DataPlane {
 
   adopt(spec: EngineListenerSpec, socket: Socket): void {
     this.#engine.adopt(spec, socket);
+  }
+
+  /** What moves its bytes, and why it is not the native engine where that was asked for. */
+  get engine(): { readonly name: Engine['name']; readonly instead?: string } {
+    return { name: this.#engine.name, ...(this.#instead === undefined ? {} : { instead: this.#instead }) };
   }
 
   get openConnections(): number {

@@ -53,6 +53,7 @@ export function describeGateway(parts: GatewayParts): GatewayStatus {
       ),
     },
     proxy,
+    ...(plane === undefined ? {} : { engine: plane.engine }),
     connections: proxy.kind === 'envoy' ? proxy.connections : (plane?.openConnections ?? 0),
     // Where tunnels are taken is no route.
     routes: [...(plane?.tables.sni.values() ?? [])].filter((rule) => rule.mode !== 'tunnel').length,

@@ -157,7 +157,8 @@ export class Gateway implements RunningGateway {
     }
     this.#run(feed.run());
     const at = this.#eastWest === undefined ? {} : { address: this.#eastWest.address, port: this.#eastWest.port };
-    log.info({ kind: this.#options.kind, ...at, from: feed.from() }, 'serving');
+    const engine = this.#own === undefined ? {} : { engine: this.#own.plane.engine };
+    log.info({ kind: this.#options.kind, ...at, from: feed.from(), ...engine }, 'serving');
   }
 
   async #openIdentity(): Promise<ObtainedIdentity> {

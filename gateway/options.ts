@@ -54,6 +54,8 @@ const fields = z.strictObject({
   proxy: z.enum(['isthmus', 'envoy', 'none']).default('isthmus'),
   /** Default: `envoy` of the search path. */
   envoyPath: z.string().min(1).optional(),
+  /** What moves the bytes of our own proxy: `native` (Rust), `node` (TypeScript), or `auto`, the native one where it is built. Default `node`. */
+  engine: z.enum(['auto', 'native', 'node']).default('node'),
   /** From SIGTERM to the end of the last connection. Default 30 s. */
   drainMs: ms.default(30_000),
 });

@@ -12,6 +12,8 @@ import { openFlows } from './telemetry/flows/index.ts';
 import { holdTunnels } from './tunnel/hold-tunnels.ts';
 import type { TunnelHub } from './tunnel/hub.ts';
 
+const troubleHint = 'the engine runs short: new connections are refused until some end; raise the limit (LimitNOFILE), or add gateways';
+
 export interface OwnProxyContext {
   readonly options: GatewayOptions;
   readonly deps: Required<GatewayDeps>;
@@ -48,16 +50,20 @@ export class OwnProxy {
       this.tunnels = holdTunnels(feed.store, clock, log, context.signal);
       context.run(this.tunnels.run(context.signal));
     }
+    const onTrouble = (what: string, detail: string) => log.error({ what, detail }, troubleHint);
     const node = { cluster: identity.current().cluster, instance: options.instance, labels: options.labels };
     // Of ingress the mesh sees a caller like any other, with an identity of its own.
     const role = options.kind === 'ingress' ? 'agent' : 'gateway';
     const flows = openFlows({ role, identity, instance: options.instance, clock, random: deps.random, log });
     context.run(flows.run(context.signal));
     const tunnels = this.tunnels === undefined ? {} : { tunnels: this.tunnels };
-    this.plane = new DataPlane({ ...deps, state: feed.store, identity, node, flows: flows.sink, ...tunnels }, () => {
-      const state = feed.store.current;
-      return this.ingress?.rules(state) ?? gatewayRules(state, (key) => this.tunnels?.has(key) === true);
-    });
+    this.plane = new DataPlane(
+      { ...deps, engine: options.engine, onTrouble, state: feed.store, identity, node, flows: flows.sink, ...tunnels },
+      () => {
+        const state = feed.store.current;
+        return this.ingress?.rules(state) ?? gatewayRules(state, (key) => this.tunnels?.has(key) === true);
+      },
+    );
     this.tunnels?.subscribe(() => this.plane.refresh());
   }
 

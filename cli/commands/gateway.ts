@@ -36,6 +36,7 @@ interface GatewayFlags extends LeafOptions, ProofFlags {
   readonly label: Readonly<Record<string, string>>;
   readonly proxy: 'isthmus' | 'envoy' | 'none';
   readonly envoyPath?: string;
+  readonly engine: 'auto' | 'native' | 'node';
   readonly drain: number;
 }
 
@@ -67,6 +68,11 @@ export function addGateway(program: Command, io: Io): void {
     .addOption(new Option('--label <key=value>', 'what Gateways select it by; may be repeated').argParser(labelFlag).default({}, 'none'))
     .addOption(proxyOption())
     .addOption(envoyPathOption())
+    .addOption(
+      new Option('--engine <name>', 'what moves the bytes of our own proxy: native (Rust, where it is built), node, or auto')
+        .choices(['auto', 'native', 'node'])
+        .default('node'),
+    )
     .addOption(
       new Option('--drain <duration>', 'from SIGTERM to the end of the last connection').argParser(durationFlag).default(30_000, '30s'),
     )

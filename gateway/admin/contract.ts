@@ -37,6 +37,8 @@ export interface GatewayStatus {
   };
   /** What carries the traffic. */
   readonly proxy: ProxyStatus;
+  /** What moves the bytes of our own proxy; `instead`: why it is not the native engine. Absent: another proxy does. */
+  readonly engine?: { readonly name: 'node' | 'native'; readonly instead?: string };
   readonly connections: number;
   readonly routes: number;
   readonly originate: {

@@ -34,4 +34,5 @@ export type { IngressEnd, IngressRule, IngressTls } from './ingress-contract.ts'
 export { abortStream } from './node/abort-stream.ts';
 export { NodeEngine } from './node/node-engine.ts';
 export { pump } from './node/pump.ts';
+export { type EngineChoice, openEngine } from './open-engine.ts';
 export { sourceAllowed } from './source-allowed.ts';

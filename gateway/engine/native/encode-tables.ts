@@ -115,7 +115,7 @@ function sameSni(a: NativeSniRule, b: NativeSniRule): boolean {
 function plainRule(rule: PlainRule, { clusters }: EngineTables): NativePlainRule {
   const { clusterName: cluster, protocol, routingName, allow } = rule;
   if (isHttp(protocol) || routingName !== undefined || !isPlainTcp(clusters.get(cluster))) return { mode: 'node' };
-  return { mode: 'forward', cluster, ...(allow === 'any' ? {} : { allow }) };
+  return { mode: 'forward', cluster, allow };
 }
 
 function samePlain(a: NativePlainRule, b: NativePlainRule): boolean {

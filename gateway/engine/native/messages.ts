@@ -10,7 +10,7 @@ export type NativeSniRule =
   | { readonly mode: 'node'; readonly anySubset: boolean };
 
 export type NativePlainRule =
-  | { readonly mode: 'forward'; readonly cluster: string; readonly allow?: readonly string[] }
+  | { readonly mode: 'forward'; readonly cluster: string; readonly allow: readonly string[] | 'any' }
   | { readonly mode: 'node' };
 
 export interface NativeCluster {

@@ -186,9 +186,10 @@ export class NativeEngine implements Engine {
         return;
       }
       case 'handed':
-        return this.#adoptHanded(event);
+        this.#adoptHanded(event);
+        return;
       case 'trouble':
-        return onTrouble?.(event.what, event.detail);
+        onTrouble?.(event.what, event.detail);
     }
   }
 

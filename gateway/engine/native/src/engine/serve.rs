@@ -5,7 +5,8 @@ use super::relay::{self, Moved};
 use super::thread::Thread;
 use crate::net;
 use crate::parse::client_hello::{HelloOutcome, HelloScan};
-use crate::tables::{Allow, Counted, PlainRule, SniRule};
+use crate::parse::find_rule::find_rule;
+use crate::tables::{Counted, PlainRule, SniRule};
 
 /// What is to become of a connection after it was served.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -52,7 +53,7 @@ fn begin_plain(connection: &mut Connection, thread: &mut Thread) -> Next {
     match &**rule {
         PlainRule::Node => hand_over(connection, thread),
         PlainRule::Forward { cluster, allow } => {
-            if matches!(allow, Allow::In(cidrs) if !cidrs.contains(connection.source.ip())) {
+            if !allow.allow(connection.source.ip()) {
                 let detail = format!("{} is in none of the CIDRs allowed on {}", connection.source.ip(), connection.listener.name);
                 connection.fail("source-denied", detail, &[]);
                 return Next::Reset;
@@ -109,7 +110,7 @@ fn read_hello(connection: &mut Connection, thread: &mut Thread) -> Next {
 fn route(connection: &mut Connection, thread: &mut Thread) -> Next {
     let tables = thread.tables().clone();
     let sni = connection.sni.as_deref().unwrap_or("");
-    let rule = tables.sni.get(sni);
+    let rule = find_rule(sni, |name| tables.sni.get(name), |rule| matches!(***rule, SniRule::Node { any_subset: true }));
     match rule.map(|rule| &**rule) {
         None if sni.is_empty() => {
             connection.fail("no-sni", "the client named nobody", &["NR"]);

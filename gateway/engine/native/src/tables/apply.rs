@@ -2,10 +2,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use super::message::{ClusterMessage, PlainRuleMessage, SniRuleMessage, TablesMessage};
-use super::{Allow, Cluster, Endpoint, PlainRule, Released, SniRule, Tables};
+use super::{Cluster, Endpoint, PlainRule, Released, SniRule, Tables};
 use crate::net::{KeepAlive, parse_address};
 use crate::pick::{Picker, Plan};
-use crate::policy::Cidrs;
 
 impl Tables {
     /// These tables with the change in. Err: what is wrong with it, and nothing changes.
@@ -27,7 +26,6 @@ impl Tables {
                 None => made.plain.remove(&name),
                 Some(PlainRuleMessage::Node) => made.plain.insert(&name, PlainRule::Node),
                 Some(PlainRuleMessage::Forward { cluster, allow }) => {
-                    let allow = allow.map_or(Allow::Any, |cidrs| Allow::In(Cidrs::new(&cidrs)));
                     made.plain.insert(&name, PlainRule::Forward { cluster: cluster.into(), allow });
                 }
             }

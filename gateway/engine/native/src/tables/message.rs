@@ -2,6 +2,8 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 
+use crate::policy::cidr::SourceRanges;
+
 /// A change of the tables, as TypeScript says it (encode-tables.ts): what is not named stays. Names are field names of the JSON.
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
@@ -30,8 +32,7 @@ pub enum SniRuleMessage {
 pub enum PlainRuleMessage {
     Forward {
         cluster: String,
-        /// CIDRs; absent: any.
-        allow: Option<Vec<String>>,
+        allow: SourceRanges,
     },
     Node,
 }

@@ -12,7 +12,7 @@ pub use sharded::Sharded;
 
 use std::sync::Arc;
 
-use crate::policy::Cidrs;
+use crate::policy::cidr::SourceRanges;
 
 /// By SNI.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,15 +25,9 @@ pub enum SniRule {
 
 /// By listener.
 pub enum PlainRule {
-    Forward { cluster: Arc<str>, allow: Allow },
+    Forward { cluster: Arc<str>, allow: SourceRanges },
     /// Requests have to be seen: the connection is handed over.
     Node,
-}
-
-/// Whose connections are taken.
-pub enum Allow {
-    Any,
-    In(Cidrs),
 }
 
 /// All of them at one moment.

@@ -1,0 +1,23 @@
+import { MeshError } from '../../core/errors.ts';
+import type { Engine, EngineOptions, EngineTables } from './contract.ts';
+import { loadAddon } from './native/addon.ts';
+import { NativeEngine } from './native/native-engine.ts';
+import { NodeEngine } from './node/node-engine.ts';
+
+/** `auto`: the native one where it is built for this machine, else the one in TypeScript. */
+export type EngineChoice = 'auto' | 'native' | 'node';
+
+export interface OpenedEngine {
+  readonly engine: Engine;
+  /** Why it is not the native one, for people; absent: it is, or nobody asked for that. */
+  readonly instead?: string;
+}
+
+/** MeshError CONFIG_INVALID where the native one is asked for by name and cannot be had. */
+export function openEngine(choice: EngineChoice, options: EngineOptions, tables: EngineTables): OpenedEngine {
+  if (choice === 'node') return { engine: new NodeEngine(options, tables) };
+  const loaded = loadAddon();
+  if (loaded.ok) return { engine: new NativeEngine(loaded.addon, options, tables) };
+  if (choice === 'auto') return { engine: new NodeEngine(options, tables), instead: `the native engine is not used: ${loaded.reason}` };
+  throw new MeshError('CONFIG_INVALID', `the native engine cannot be used: ${loaded.reason}; --engine node, or auto, goes without it`);
+}
