@@ -94,7 +94,13 @@ export type ResponseFlag =
 /** The reason of a connection on which a control plane has seen who is here: nobody's traffic. */
 export const lookedAt = 'looked-at';
 
+/**
+ * What became of a connection; or, where they come faster than it is worth describing each, of `count` that were alike (listener, endpoint,
+ * reason): bytes, attempts and times are sums then, the rest is of the first of them.
+ */
 export interface ConnectionReport {
+  /** Absent: one. */
+  readonly count?: number;
   readonly id: string;
   readonly listener: string;
   readonly source: ConnectionSource;

@@ -58,9 +58,9 @@ export interface EngineOptions {
   readonly caller?: { readonly namespace: string; readonly labels: Readonly<Record<string, string>> };
   /** A connection whose bytes must be seen (`deliver`): the receiver owns the stream from here. */
   readonly deliver: (connection: DeliveredConnection) => void;
-  /** One call for each accepted connection, when it has ended; for delivered ones too. */
+  /** Each accepted connection is in one call, when it has ended, delivered ones too; a call may tell of several (`count`). */
   readonly onConnection: (report: ConnectionReport) => void;
-  /** One call for each connection that is carried on to an endpoint, when that begins; `onConnection` tells of its end. */
+  /** Each connection that is carried on to an endpoint is in one call, when that begins; `onConnection` tells of its end. */
   readonly onForward?: (report: ConnectionReport) => void;
   /** One call for each peer that a handshake of mTLS has proven, on either side. Default nobody asks. */
   readonly onPeer?: (peer: PeerIdentity) => void;

@@ -33,6 +33,8 @@ export function requestEntry(report: RequestReport, cluster: ClusterTable | unde
 export function connectionEntry(report: ConnectionReport, cluster: ClusterTable | undefined, localIdentity: string, nowMs: number): Entry {
   return {
     type: 'tcp',
+    // Of so many that were alike, and too many to be written one by one: sums, but for what names one of them.
+    ...(report.count === undefined ? {} : { connections: report.count }),
     start_time: new Date(nowMs - report.durationMs).toISOString(),
     outcome: report.outcome,
     ...common({ ...report, end: report.end }, report.upstream, cluster, localIdentity),

@@ -95,11 +95,12 @@ export class TrafficMetrics {
   }
 
   connection(report: ConnectionReport, facts: TrafficFacts): void {
-    if (report.outcome === 'refused') this.#refused.inc({ listener: report.listener, reason: report.reason });
+    const { count = 1 } = report;
+    if (report.outcome === 'refused') this.#refused.inc({ listener: report.listener, reason: report.reason }, count);
     if (report.outcome !== 'forward') return;
     const set = this.#labels(facts);
-    this.#opened.inc(set);
-    this.#closed.inc(set);
+    this.#opened.inc(set, count);
+    this.#closed.inc(set, count);
     this.#sent.inc(set, report.bytesSent);
     this.#received.inc(set, report.bytesReceived);
   }

@@ -55,12 +55,14 @@ export interface NativeBatch {
 }
 
 export type NativeEvent =
-  | { readonly kind: 'attempt'; readonly cluster: string; readonly endpoint: number; readonly result: string }
+  | { readonly kind: 'attempt'; readonly cluster: string; readonly endpoint: number; readonly result: string; readonly count: number }
   | ({ readonly kind: 'forward' | 'ended' } & NativeReport)
   | { readonly kind: 'handed'; readonly number: number; readonly listener: string; readonly fd: number; readonly preface: string }
   | { readonly kind: 'trouble'; readonly what: string; readonly detail: string };
 
 export interface NativeReport {
+  /** Connections that it stands for. */
+  readonly count: number;
   readonly number: number;
   readonly listener: string;
   /** ADDRESS:PORT, an IPv6 address in brackets. */

@@ -174,7 +174,9 @@ export class NativeEngine implements Engine {
     switch (event.kind) {
       case 'attempt': {
         const endpoint = this.#encoder.endpoint(event.endpoint);
-        if (endpoint !== undefined) onAttempt({ clusterName: event.cluster, endpoint, result: event.result as AttemptFailure });
+        if (endpoint === undefined) return;
+        const attempt = { clusterName: event.cluster, endpoint, result: event.result as AttemptFailure };
+        for (let i = 0; i < event.count; i++) onAttempt(attempt);
         return;
       }
       case 'forward':

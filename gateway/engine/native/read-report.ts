@@ -4,11 +4,12 @@ import type { NativeReport } from './messages.ts';
 
 /** The crate's report in the contract's words. Pure. */
 export function readReport(report: NativeReport, upstream: EndpointState | undefined): ConnectionReport {
-  const { listener, outcome, sni, bytesReceived, bytesSent, durationMs, attempts, reason, detail } = report;
+  const { count, listener, outcome, sni, bytesReceived, bytesSent, durationMs, attempts, reason, detail } = report;
   return {
     ...{ id: connectionId(report.number), listener, outcome, sni, clusterName: report.cluster },
     ...{ source: addressOf(report.source), destination: addressOf(report.destination ?? '') },
     ...(upstream === undefined ? {} : { upstream }),
+    ...(count === 1 ? {} : { count }),
     ...{ bytesReceived, bytesSent, durationMs, attempts, flags: report.flags as readonly ResponseFlag[], reason, detail },
   };
 }

@@ -35,19 +35,20 @@ export class FlowSink {
   }
 
   /** A byte stream begins. */
-  opened({ clusterName, peer, end, upstream }: ConnectionReport): void {
+  opened({ count = 1, clusterName, peer, end, upstream }: ConnectionReport): void {
     const key = this.#keyOf({ peer, inbound: end !== undefined, clusterName, route: '', group: groupOf(upstream) });
-    this.#recorder.record(key, { kind: 'opened', attempts: 0, flags: [], bytesReceived: 0, bytesSent: 0, duration: 0 });
+    const seen = { kind: 'opened' as const, attempts: 0, flags: [], bytesReceived: 0, bytesSent: 0, duration: 0 };
+    for (let i = 0; i < count; i++) this.#recorder.record(key, seen);
   }
 
   /** What never came to a service is nobody's traffic; what was delivered is counted by request. */
   connection(report: ConnectionReport): void {
-    const { outcome, clusterName, peer, end, upstream, attempts, flags, bytesReceived, bytesSent, durationMs: duration } = report;
+    const { count = 1, outcome, clusterName, peer, end, upstream, flags } = report;
     if (outcome === 'deliver' || clusterName === '') return;
     const key = this.#keyOf({ peer, inbound: end !== undefined, clusterName, route: '', group: groupOf(upstream) });
     // Who goes away before there is an endpoint has neither had one nor missed one.
     const failed = outcome === 'refused' && !flags.includes('DC');
-    this.#recorder.record(key, { kind: 'connection', failed, attempts, flags, bytesReceived, bytesSent, duration });
+    for (let i = 0; i < count; i++) this.#recorder.record(key, { kind: 'connection', failed, flags, ...shareOf(report, i, count) });
   }
 
   /** What Envoy of this node carried. */
@@ -68,6 +69,12 @@ export class FlowSink {
     const calling = peer ?? (cluster.startsWith('outbound|') ? this.#own() : undefined);
     return { reporter, sourcePrincipal: calling?.principal ?? '', sourceCluster: calling?.cluster ?? '', route, cluster, group };
   }
+}
+
+/** What falls to the one at `place` of several that are told of in sums; the first has what does not divide. Pure. */
+function shareOf({ attempts, bytesReceived, bytesSent, durationMs }: ConnectionReport, place: number, count: number) {
+  const part = (sum: number) => (count === 1 ? sum : Math.floor(sum / count) + (place === 0 ? sum % count : 0));
+  return { attempts: part(attempts), bytesReceived: part(bytesReceived), bytesSent: part(bytesSent), duration: part(durationMs) };
 }
 
 function groupOf(upstream: EndpointState | undefined): EndpointGroup {

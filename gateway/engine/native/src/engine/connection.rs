@@ -63,7 +63,14 @@ pub struct Led {
 impl Led {
     pub fn to(cluster: Arc<Cluster>) -> Self {
         let _open = Counted::new(&cluster.open);
-        Self { cluster, attempts: Attempts::default(), endpoint: None, _open, upstream: None, last: None }
+        Self {
+            cluster,
+            attempts: Attempts::default(),
+            endpoint: None,
+            _open,
+            upstream: None,
+            last: None,
+        }
     }
 }
 
@@ -117,7 +124,15 @@ pub struct Side {
 
 impl Side {
     pub fn new(fd: OwnedFd) -> Self {
-        Self { fd, readable: true, writable: true, ending: false, gone: false, ended: false, shut: false }
+        Self {
+            fd,
+            readable: true,
+            writable: true,
+            ending: false,
+            gone: false,
+            ended: false,
+            shut: false,
+        }
     }
 
     pub fn raw(&self) -> RawFd {
@@ -169,7 +184,11 @@ impl Connection {
 
     pub fn fail(&mut self, reason: &'static str, detail: impl Into<String>, flags: &'static [&'static str]) {
         if self.fault.is_none() {
-            self.fault = Some(Fault { reason, detail: detail.into(), flags });
+            self.fault = Some(Fault {
+                reason,
+                detail: detail.into(),
+                flags,
+            });
         }
     }
 
@@ -185,7 +204,11 @@ impl Connection {
 
     /// Something has moved.
     pub fn touch(&mut self, now: u64) {
-        let idle_at = if self.idle_ms == 0 { NEVER } else { now.saturating_add(self.idle_ms) };
+        let idle_at = if self.idle_ms == 0 {
+            NEVER
+        } else {
+            now.saturating_add(self.idle_ms)
+        };
         self.due = idle_at.min(self.ends_at);
         self.due_reason = if self.ends_at < idle_at { "max-duration" } else { "idle-timeout" };
     }

@@ -1,7 +1,5 @@
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 
@@ -19,22 +17,37 @@ pub enum Outcome {
 pub enum Event {
     /// An endpoint was tried. `endpoint`: TypeScript's handle.
     #[serde(rename_all = "camelCase")]
-    Attempt { cluster: Box<str>, endpoint: u32, result: &'static str },
+    Attempt {
+        cluster: Box<str>,
+        endpoint: u32,
+        result: &'static str,
+        count: u32,
+    },
     /// It is carried on to an endpoint from here.
     Forward(Box<Report>),
     Ended(Box<Report>),
     /// A socket for TypeScript to serve, with what was read of it; its place among the connections is held until `release` is told of its number.
     #[serde(rename_all = "camelCase")]
-    Handed { number: u64, listener: Box<str>, fd: i32, preface: Hex },
+    Handed {
+        number: u64,
+        listener: Box<str>,
+        fd: i32,
+        preface: Hex,
+    },
     /// A state of the engine that its operator has to know of.
     #[serde(rename_all = "camelCase")]
-    Trouble { what: &'static str, detail: String },
+    Trouble {
+        what: &'static str,
+        detail: String,
+    },
 }
 
-/// gateway/engine/contract.ts ConnectionReport.
+/// gateway/engine/connection-contract.ts ConnectionReport: of one connection, or of `count` that were alike; bytes and times are sums then, and the
+/// rest is that of the first.
 #[derive(Serialize, Clone)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
+    pub count: u32,
     pub number: u64,
     pub listener: Box<str>,
     pub source: SocketAddr,
@@ -62,56 +75,6 @@ impl Serialize for Hex {
             write!(text, "{byte:02x}").expect("a string takes everything");
         }
         serializer.serialize_str(&text)
-    }
-}
-
-/// Events on their way to TypeScript. Bounded: an observer that stands still costs events, never memory or connections.
-pub struct EventQueue {
-    events: Mutex<Vec<Event>>,
-    /// TypeScript has been told, and has not looked yet.
-    told: AtomicBool,
-    tell: Box<dyn Fn() + Send + Sync>,
-}
-
-/// Beyond it, events of connections are dropped (sockets handed over are closed).
-const MOST: usize = 100_000;
-
-impl EventQueue {
-    pub fn new(tell: Box<dyn Fn() + Send + Sync>) -> Self {
-        Self { events: Mutex::new(Vec::new()), told: AtomicBool::new(false), tell }
-    }
-
-    /// Err: it was dropped.
-    pub fn push(&self, event: Event) -> Result<(), Event> {
-        let mut events = self.events.lock().expect("nobody panics while queueing");
-        if events.len() >= MOST {
-            return Err(event);
-        }
-        events.push(event);
-        Ok(())
-    }
-
-    /// TypeScript is to look soon. Costs nothing while it has been told already.
-    pub fn tell(&self) {
-        if !self.told.swap(true, Ordering::AcqRel) {
-            (self.tell)();
-        }
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.events.lock().expect("nobody panics while queueing").is_empty()
-    }
-
-    pub fn take(&self) -> Vec<Event> {
-        self.told.store(false, Ordering::Release);
-        std::mem::take(&mut self.events.lock().expect("nobody panics while queueing"))
-    }
-
-    /// What nobody will fetch any more is closed.
-    pub fn discard(&self) {
-        for event in self.take() {
-            event.close_handed();
-        }
     }
 }
 

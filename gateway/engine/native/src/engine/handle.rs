@@ -6,8 +6,9 @@ use std::thread::JoinHandle;
 
 use serde::Serialize;
 
-use super::events::{Event, EventQueue};
+use super::events::Event;
 use super::options::{ListenerSpec, Options};
+use super::queue::EventQueue;
 use super::run::{Command, Loop};
 use super::shared::Shared;
 use super::thread::{Thread, ThreadListener};
@@ -65,7 +66,12 @@ impl Engine {
         for number in 0..shared.options.threads {
             threads.push(ThreadHandle::start(&shared, number).map_err(|error| format!("a thread of the engine could not start: {error}"))?);
         }
-        Ok(Self { shared, threads, listeners: Mutex::default(), applying: Mutex::new(()) })
+        Ok(Self {
+            shared,
+            threads,
+            listeners: Mutex::default(),
+            applying: Mutex::new(()),
+        })
     }
 
     /// Err: what is wrong with the change; the tables stay as they were.
@@ -89,7 +95,10 @@ impl Engine {
         for (thread, fd) in self.threads.iter().zip(listening.sockets) {
             thread.tell(Command::Open(number, ThreadListener { fd, spec: spec.clone() }));
         }
-        Ok(Bound { address: listening.address.ip().to_string(), port: listening.address.port() })
+        Ok(Bound {
+            address: listening.address.ip().to_string(),
+            port: listening.address.port(),
+        })
     }
 
     /// Stops accepting; what runs goes on. Idempotent.
@@ -101,7 +110,14 @@ impl Engine {
     }
 
     pub fn close_all(&self) {
-        let numbers: Vec<u64> = self.listeners.lock().expect("nobody panics while listening").by_name.drain().map(|(_, n)| n).collect();
+        let numbers: Vec<u64> = self
+            .listeners
+            .lock()
+            .expect("nobody panics while listening")
+            .by_name
+            .drain()
+            .map(|(_, n)| n)
+            .collect();
         for number in numbers {
             self.tell_all(|| Command::Close(number));
         }
@@ -177,7 +193,11 @@ impl ThreadHandle {
         let mine = Loop::new(thread, received).map_err(|error| error.to_string())?;
         let named = std::thread::Builder::new().name(format!("isthmus-{number}"));
         let handle = named.spawn(move || mine.run()).map_err(|error| error.to_string())?;
-        Ok(Self { commands, wake, joined: Mutex::new(Some(handle)) })
+        Ok(Self {
+            commands,
+            wake,
+            joined: Mutex::new(Some(handle)),
+        })
     }
 
     fn tell(&self, command: Command) {

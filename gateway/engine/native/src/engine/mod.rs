@@ -5,6 +5,7 @@ mod connection;
 mod events;
 mod handle;
 mod options;
+mod queue;
 mod relay;
 mod run;
 mod serve;

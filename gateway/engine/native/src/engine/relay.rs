@@ -38,7 +38,11 @@ pub fn move_on(way: &mut Way, from: &mut Side, to: &mut Side, which: Which, buff
             calm(way, pipes);
             return Moved::Waiting;
         }
-        let moved = if way.pipe.is_some() { fill(way, from) } else { copy(way, from, to, buffer, pipes) };
+        let moved = if way.pipe.is_some() {
+            fill(way, from)
+        } else {
+            copy(way, from, to, buffer, pipes)
+        };
         if let Err((broken, error)) = moved {
             return Moved::Broken(if broken == Broken::From { which } else { to_which }, error);
         }

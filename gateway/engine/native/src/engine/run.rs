@@ -13,7 +13,11 @@ pub enum Command {
     Open(u64, ThreadListener),
     Close(u64),
     /// All that runs is broken off, for this reason.
-    Break { reason: &'static str, detail: &'static str, flags: &'static [&'static str] },
+    Break {
+        reason: &'static str,
+        detail: &'static str,
+        flags: &'static [&'static str],
+    },
     /// Look at the tables, so that those before can go.
     Look,
     Stop,
@@ -42,7 +46,15 @@ pub struct Loop {
 impl Loop {
     pub fn new(thread: Thread, commands: Receiver<Command>) -> Result<Self, net::Errno> {
         thread.epoll.add_level(thread.wake.fd(), WAKE)?;
-        Ok(Self { thread, connections: Slab::default(), listeners: Vec::new(), again: Vec::new(), commands, told_at: 0, stopped: false })
+        Ok(Self {
+            thread,
+            connections: Slab::default(),
+            listeners: Vec::new(),
+            again: Vec::new(),
+            commands,
+            told_at: 0,
+            stopped: false,
+        })
     }
 
     pub fn run(mut self) {
@@ -67,9 +79,17 @@ impl Loop {
         if !self.again.is_empty() {
             return 0;
         }
-        let untold = if self.thread.shared.events.is_empty() { NEVER } else { self.told_at + TELL_EVERY_MS };
+        let untold = if self.thread.shared.events.is_empty() {
+            NEVER
+        } else {
+            self.told_at + TELL_EVERY_MS
+        };
         let next = self.thread.timers.next_at().unwrap_or(NEVER).min(untold);
-        if next == NEVER { -1 } else { next.saturating_sub(self.thread.now).min(60_000) as i32 }
+        if next == NEVER {
+            -1
+        } else {
+            next.saturating_sub(self.thread.now).min(60_000) as i32
+        }
     }
 
     fn tell(&mut self) {
@@ -94,7 +114,9 @@ impl Loop {
     }
 
     fn serve(&mut self, token: Token, work: impl FnOnce(&mut Connection, &mut Thread) -> Next) {
-        let Some(mut connection) = self.connections.take(token) else { return };
+        let Some(mut connection) = self.connections.take(token) else {
+            return;
+        };
         let next = work(&mut connection, &mut self.thread);
         self.settle(token, connection, next);
     }
@@ -154,7 +176,9 @@ impl Loop {
 
     fn accept(&mut self, number: u64) {
         for _ in 0..MOST_ACCEPTED {
-            let Some((_, listener)) = self.listeners.iter().find(|(each, _)| *each == number) else { return };
+            let Some((_, listener)) = self.listeners.iter().find(|(each, _)| *each == number) else {
+                return;
+            };
             let (fd, source) = match net::accept(std::os::fd::AsRawFd::as_raw_fd(&listener.fd)) {
                 Ok(accepted) => accepted,
                 Err(error) if error.would_block() => return,
@@ -166,7 +190,9 @@ impl Loop {
             let shared = self.thread.shared.clone();
             shared.accepted.fetch_add(1, Ordering::Relaxed);
             let now = self.thread.now;
-            let made = self.connections.insert(|token| Connection::new(token, shared.number(), spec, source, fd, now));
+            let made = self
+                .connections
+                .insert(|token| Connection::new(token, shared.number(), spec, source, fd, now));
             let Some(token) = made else { continue };
             self.serve(token, |connection, thread| {
                 match shared.admission.admit(source.ip()) {
@@ -193,7 +219,9 @@ impl Loop {
             if self.thread.reserve.take().is_none() {
                 break;
             }
-            let Some((_, listener)) = self.listeners.iter().find(|(each, _)| *each == number) else { break };
+            let Some((_, listener)) = self.listeners.iter().find(|(each, _)| *each == number) else {
+                break;
+            };
             let taken = net::accept(std::os::fd::AsRawFd::as_raw_fd(&listener.fd));
             let waits = taken.is_ok();
             if let Ok((fd, _)) = taken {

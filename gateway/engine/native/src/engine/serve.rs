@@ -54,7 +54,11 @@ fn begin_plain(connection: &mut Connection, thread: &mut Thread) -> Next {
         PlainRule::Node => hand_over(connection, thread),
         PlainRule::Forward { cluster, allow } => {
             if !allow.allow(connection.source.ip()) {
-                let detail = format!("{} is in none of the CIDRs allowed on {}", connection.source.ip(), connection.listener.name);
+                let detail = format!(
+                    "{} is in none of the CIDRs allowed on {}",
+                    connection.source.ip(),
+                    connection.listener.name
+                );
                 connection.fail("source-denied", detail, &[]);
                 return Next::Reset;
             }
@@ -110,7 +114,11 @@ fn read_hello(connection: &mut Connection, thread: &mut Thread) -> Next {
 fn route(connection: &mut Connection, thread: &mut Thread) -> Next {
     let tables = thread.tables().clone();
     let sni = connection.sni.as_deref().unwrap_or("");
-    let rule = find_rule(sni, |name| tables.sni.get(name), |rule| matches!(***rule, SniRule::Node { any_subset: true }));
+    let rule = find_rule(
+        sni,
+        |name| tables.sni.get(name),
+        |rule| matches!(***rule, SniRule::Node { any_subset: true }),
+    );
     match rule.map(|rule| &**rule) {
         None if sni.is_empty() => {
             connection.fail("no-sni", "the client named nobody", &["NR"]);
@@ -133,13 +141,20 @@ fn route(connection: &mut Connection, thread: &mut Thread) -> Next {
 
 /// To TypeScript, with what was read. Its place among the connections is held until TypeScript says that it has ended.
 fn hand_over(connection: &mut Connection, thread: &mut Thread) -> Next {
-    let (Some(down), Some(place)) = (connection.down.take(), connection.place.take()) else { return Next::Gone };
+    let (Some(down), Some(place)) = (connection.down.take(), connection.place.take()) else {
+        return Next::Gone;
+    };
     thread.epoll.remove(down.raw());
     let number = connection.number;
     let listener = connection.listener.name.as_str().into();
     thread.shared.hold(number, place);
     let fd = std::os::fd::IntoRawFd::into_raw_fd(down.fd);
-    let event = Event::Handed { number, listener, fd, preface: Hex(std::mem::take(&mut connection.preface)) };
+    let event = Event::Handed {
+        number,
+        listener,
+        fd,
+        preface: Hex(std::mem::take(&mut connection.preface)),
+    };
     if let Err(dropped) = thread.shared.events.push(event) {
         thread.shared.release(number);
         dropped.close_handed();
@@ -154,7 +169,11 @@ fn lead(connection: &mut Connection, thread: &mut Thread, name: &str) -> Next {
         return Next::Reset;
     };
     connection.idle_ms = cluster.idle_timeout_ms.unwrap_or(thread.limits().idle_timeout_ms);
-    connection.ends_at = if cluster.max_duration_ms == 0 { NEVER } else { thread.now + cluster.max_duration_ms };
+    connection.ends_at = if cluster.max_duration_ms == 0 {
+        NEVER
+    } else {
+        thread.now + cluster.max_duration_ms
+    };
     if connection.preface.is_empty() {
         connection.touch(thread.now);
     }
@@ -221,9 +240,17 @@ fn give_up(connection: &mut Connection) -> Next {
     let Some(led) = connection.led.as_ref() else { return Next::Reset };
     let count = led.attempts.count;
     let (reason, detail, flags): (_, _, &'static [&'static str]) = match &led.last {
-        None => ("no-endpoint", format!("no endpoint of {} takes connections", led.cluster.name), &["UH"]),
+        None => (
+            "no-endpoint",
+            format!("no endpoint of {} takes connections", led.cluster.name),
+            &["UH"],
+        ),
         Some(last) => {
-            let reason = if last.word == "connect" { "upstream-connect" } else { "upstream-early-close" };
+            let reason = if last.word == "connect" {
+                "upstream-connect"
+            } else {
+                "upstream-early-close"
+            };
             if count > 1 {
                 (reason, format!("{count} attempts, the last: {}", last.detail), &["UF", "URX"])
             } else {
@@ -249,7 +276,12 @@ fn connected(connection: &mut Connection, thread: &mut Thread) -> Next {
     if connection.connect_by != NEVER
         && let Some(error) = net::pending_error(up.raw())
     {
-        let address = connection.led.as_ref().and_then(|led| led.endpoint.as_ref()).map(|e| e.address.to_string()).unwrap_or_default();
+        let address = connection
+            .led
+            .as_ref()
+            .and_then(|led| led.endpoint.as_ref())
+            .map(|e| e.address.to_string())
+            .unwrap_or_default();
         failed(connection, thread, "connect", format!("connect {error} {address}"));
         return try_next(connection, thread);
     }
@@ -276,7 +308,9 @@ fn await_first(connection: &mut Connection, thread: &mut Thread) -> Next {
     if caller_gone(connection) {
         return Next::Reset;
     }
-    let (Some(down), Some(up)) = (connection.down.as_mut(), connection.up.as_mut()) else { return Next::Reset };
+    let (Some(down), Some(up)) = (connection.down.as_mut(), connection.up.as_mut()) else {
+        return Next::Reset;
+    };
     let with_preface = !connection.preface.is_empty();
     if with_preface && let Err(error) = relay::flush(&mut connection.way_up, up) {
         connection.way_up.owed = Vec::new();
@@ -355,7 +389,9 @@ fn reached(connection: &mut Connection, thread: &mut Thread) -> Next {
 }
 
 fn relay(connection: &mut Connection, thread: &mut Thread) -> Next {
-    let (Some(down), Some(up)) = (connection.down.as_mut(), connection.up.as_mut()) else { return Next::Reset };
+    let (Some(down), Some(up)) = (connection.down.as_mut(), connection.up.as_mut()) else {
+        return Next::Reset;
+    };
     let before = (connection.way_up.bytes, connection.way_down.bytes);
     let was_half_closed = down.shut || up.shut;
     let upward = relay::move_on(&mut connection.way_up, down, up, Which::Down, &mut thread.buffer, &mut thread.pipes);

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use super::admission::{Admission, Place};
-use super::events::EventQueue;
 use super::options::Options;
+use super::queue::EventQueue;
 use crate::net::KeepAlive;
 use crate::tables::{Released, Tables};
 
@@ -30,7 +30,9 @@ pub struct Shared {
 impl Shared {
     pub fn new(options: Options, events: EventQueue) -> Self {
         Self {
-            keep_alive: KeepAlive { after_s: options.keep_alive_s },
+            keep_alive: KeepAlive {
+                after_s: options.keep_alive_s,
+            },
             admission: Admission::new(options.limits.max_connections, options.limits.max_connections_per_source),
             options,
             events,

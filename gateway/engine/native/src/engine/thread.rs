@@ -4,6 +4,7 @@ use std::sync::Arc;
 use super::connection::Connection;
 use super::events::{Event, Report};
 use super::options::{Limits, ListenerSpec};
+use super::queue::{Alike, Sums};
 use super::shared::Shared;
 use super::timers::Timers;
 use crate::net::{Epoll, Errno, PipePool, Wake, local_address};
@@ -76,17 +77,35 @@ impl Thread {
     }
 
     pub fn attempted(&self, cluster: &Cluster, endpoint: u32, result: &'static str) {
-        let cluster = (&*cluster.name).into();
-        let _ = self.shared.events.push(Event::Attempt { cluster, endpoint, result });
+        self.shared.events.attempted(&cluster.name, endpoint, result);
     }
 
+    /// It is carried on to an endpoint from here.
     pub fn forwarded(&self, connection: &Connection) {
-        let _ = self.shared.events.push(Event::Forward(Box::new(self.report(connection))));
+        self.tell_of(connection, false);
     }
 
     pub fn ended(&self, connection: &Connection) {
         self.shared.count_end(connection.fault.as_ref().map_or("", |fault| fault.reason));
-        let _ = self.shared.events.push(Event::Ended(Box::new(self.report(connection))));
+        self.tell_of(connection, true);
+    }
+
+    fn tell_of(&self, connection: &Connection, ended: bool) {
+        let led = connection.led.as_ref();
+        let alike = Alike {
+            ended,
+            listener: Arc::as_ptr(&connection.listener).addr(),
+            cluster: led.map_or(0, |led| Arc::as_ptr(&led.cluster).addr()),
+            endpoint: led.and_then(|led| led.endpoint.as_ref()).map(|endpoint| endpoint.id),
+            reason: connection.fault.as_ref().map_or("", |fault| fault.reason),
+        };
+        let sums = Sums {
+            received: connection.way_up.bytes,
+            sent: connection.way_down.bytes,
+            duration_ms: self.now.saturating_sub(connection.started),
+            attempts: led.map_or(0, |led| led.attempts.count),
+        };
+        self.shared.events.report(self.now, alike, sums, || self.describe(connection, sums));
     }
 
     /// For the operator; not more often than once a second.
@@ -95,13 +114,17 @@ impl Thread {
             return;
         }
         self.trouble_at = self.now.max(1);
-        let _ = self.shared.events.push(Event::Trouble { what, detail: error.to_string() });
+        let _ = self.shared.events.push(Event::Trouble {
+            what,
+            detail: error.to_string(),
+        });
     }
 
-    fn report(&self, connection: &Connection) -> Report {
+    fn describe(&self, connection: &Connection, sums: Sums) -> Report {
         let led = connection.led.as_ref();
         let fault = connection.fault.as_ref();
         Report {
+            count: 1,
             number: connection.number,
             listener: connection.listener.name.as_str().into(),
             source: connection.source,
@@ -110,10 +133,10 @@ impl Thread {
             sni: connection.sni.as_deref().unwrap_or("").into(),
             cluster: led.map(|led| (&*led.cluster.name).into()).unwrap_or_default(),
             endpoint: led.and_then(|led| led.endpoint.as_ref()).map(|endpoint| endpoint.id),
-            bytes_received: connection.way_up.bytes,
-            bytes_sent: connection.way_down.bytes,
-            duration_ms: self.now.saturating_sub(connection.started),
-            attempts: led.map_or(0, |led| led.attempts.count),
+            bytes_received: sums.received,
+            bytes_sent: sums.sent,
+            duration_ms: sums.duration_ms,
+            attempts: sums.attempts,
             flags: fault.map(|fault| fault.flags.to_vec()).unwrap_or_default(),
             reason: fault.map_or("", |fault| fault.reason),
             detail: fault.map(|fault| fault.detail.as_str().into()).unwrap_or_default(),

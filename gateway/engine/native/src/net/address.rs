@@ -27,7 +27,7 @@ impl SocketAddress {
     }
 
     /// Of its family, bytes.
-    pub fn len(&self) -> libc::socklen_t {
+    pub fn length(&self) -> libc::socklen_t {
         // SAFETY: `family` is the first field of each member, and always written.
         match i32::from(unsafe { self.family }) {
             libc::AF_INET => size_of::<libc::sockaddr_in>() as libc::socklen_t,
@@ -62,7 +62,9 @@ impl From<SocketAddr> for SocketAddress {
                 made.v4 = libc::sockaddr_in {
                     sin_family: libc::AF_INET as libc::sa_family_t,
                     sin_port: v4.port().to_be(),
-                    sin_addr: libc::in_addr { s_addr: u32::from(*v4.ip()).to_be() },
+                    sin_addr: libc::in_addr {
+                        s_addr: u32::from(*v4.ip()).to_be(),
+                    },
                     sin_zero: [0; 8],
                 };
             }

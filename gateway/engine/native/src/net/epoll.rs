@@ -43,7 +43,10 @@ pub struct Events {
 
 impl Events {
     pub fn with_capacity(capacity: usize) -> Self {
-        Self { raw: vec![libc::epoll_event { events: 0, u64: 0 }; capacity], len: 0 }
+        Self {
+            raw: vec![libc::epoll_event { events: 0, u64: 0 }; capacity],
+            len: 0,
+        }
     }
 
     pub fn len(&self) -> usize {
@@ -68,12 +71,17 @@ impl Epoll {
             return Err(last_error());
         }
         // SAFETY: a descriptor that was just made, owned by nobody else.
-        Ok(Self { fd: unsafe { OwnedFd::from_raw_fd(fd) } })
+        let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+        Ok(Self { fd })
     }
 
     /// Both directions of a connection, edge by edge.
     pub fn add_stream(&self, fd: RawFd, token: u64) -> Result<(), Errno> {
-        self.add(fd, token, (libc::EPOLLIN | libc::EPOLLOUT | libc::EPOLLRDHUP | libc::EPOLLET) as u32)
+        self.add(
+            fd,
+            token,
+            (libc::EPOLLIN | libc::EPOLLOUT | libc::EPOLLRDHUP | libc::EPOLLET) as u32,
+        )
     }
 
     /// For as long as something is there.
@@ -116,7 +124,8 @@ impl Wake {
             return Err(last_error());
         }
         // SAFETY: a descriptor that was just made, owned by nobody else.
-        Ok(Self { fd: Arc::new(unsafe { OwnedFd::from_raw_fd(fd) }) })
+        let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+        Ok(Self { fd: Arc::new(fd) })
     }
 
     pub fn fd(&self) -> RawFd {

@@ -5,9 +5,7 @@ mod epoll;
 mod pipe;
 mod socket;
 
-pub use address::{parse_address, SocketAddress};
+pub use address::{SocketAddress, parse_address};
 pub use epoll::{Epoll, Event, Events, Wake};
 pub use pipe::{Pipe, PipePool};
-pub use socket::{
-    Errno, KeepAlive, Listening, accept, connect, listen, local_address, pending_error, read, reset, shutdown_write, write,
-};
+pub use socket::{Errno, KeepAlive, Listening, accept, connect, listen, local_address, pending_error, read, reset, shutdown_write, write};

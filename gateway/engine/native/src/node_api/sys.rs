@@ -20,7 +20,14 @@ pub const RELEASE: i32 = 0;
 pub const AUTO_LENGTH: usize = usize::MAX;
 
 unsafe extern "C" {
-    pub fn napi_create_function(env: Env, name: *const c_char, length: usize, cb: Callback, data: *mut c_void, result: *mut Value) -> Status;
+    pub fn napi_create_function(
+        env: Env,
+        name: *const c_char,
+        length: usize,
+        cb: Callback,
+        data: *mut c_void,
+        result: *mut Value,
+    ) -> Status;
     pub fn napi_set_named_property(env: Env, object: Value, name: *const c_char, value: Value) -> Status;
     pub fn napi_get_cb_info(
         env: Env,

@@ -35,19 +35,32 @@ impl Plan {
     pub fn new(message: PlanMessage, endpoints: usize) -> Result<Self, String> {
         let host = |at: u32, weight: f64| {
             let known = (at as usize) < endpoints && weight.is_finite();
-            if known { Ok(Host { at, weight }) } else { Err(format!("the plan names endpoint {at} of {endpoints}")) }
+            if known {
+                Ok(Host { at, weight })
+            } else {
+                Err(format!("the plan names endpoint {at} of {endpoints}"))
+            }
         };
         let hosts = |list: &[(u32, f64)]| list.iter().map(|&(at, weight)| host(at, weight)).collect::<Result<Vec<_>, _>>();
         let mut pools = Vec::with_capacity(message.pools.len());
         for pool in &message.pools {
             let mut localities = Vec::with_capacity(pool.localities.len());
             for each in &pool.localities {
-                localities.push(Locality { weight: each.weight, standing: each.standing, hosts: hosts(&each.hosts)? });
+                localities.push(Locality {
+                    weight: each.weight,
+                    standing: each.standing,
+                    hosts: hosts(&each.hosts)?,
+                });
             }
-            pools.push(Pool { load: pool.load, localities });
+            pools.push(Pool {
+                load: pool.load,
+                localities,
+            });
         }
         let fallbacks = message.spare.iter().chain(&message.suspects);
-        let fallbacks = fallbacks.map(|list| list.iter().map(|&at| host(at, 1.0)).collect()).collect::<Result<_, _>>()?;
+        let fallbacks = fallbacks
+            .map(|list| list.iter().map(|&at| host(at, 1.0)).collect())
+            .collect::<Result<_, _>>()?;
         Ok(Self { pools, fallbacks })
     }
 }
@@ -70,7 +83,11 @@ pub struct Picker {
 
 impl Picker {
     pub fn new(standing: Vec<f64>, plan: &Plan) -> Self {
-        let localities = plan.pools.iter().map(|pool| pool.localities.iter().map(|each| each.standing).collect()).collect();
+        let localities = plan
+            .pools
+            .iter()
+            .map(|pool| pool.localities.iter().map(|each| each.standing).collect())
+            .collect();
         Self { standing, localities }
     }
 
@@ -112,7 +129,7 @@ impl Picker {
             ([], _) => None,
             ([only], _) => Some(only.at),
             (_, Sharing::Random) => {
-                let mut left = random.next() * hosts.iter().map(|host| host.weight).sum::<f64>();
+                let mut left = random.draw() * hosts.iter().map(|host| host.weight).sum::<f64>();
                 let drawn = hosts.iter().find(|host| {
                     left -= host.weight;
                     left < 0.0
@@ -127,9 +144,7 @@ impl Picker {
                 let weight = |host: &Host| host.weight / f64::from(active(host) + 1);
                 rotate(hosts, weight, |host| host.at as usize, &mut self.standing).map(|at| at as u32)
             }
-            (_, Sharing::RoundRobin) => {
-                rotate(hosts, |host| host.weight, |host| host.at as usize, &mut self.standing).map(|at| at as u32)
-            }
+            (_, Sharing::RoundRobin) => rotate(hosts, |host| host.weight, |host| host.at as usize, &mut self.standing).map(|at| at as u32),
         }
     }
 }
@@ -139,7 +154,7 @@ fn draw_pool(pools: &[Pool], open: &[usize], random: &mut Random) -> Option<usiz
     if let [] | [_] = open {
         return open.first().copied();
     }
-    let mut left = random.next() * open.iter().map(|&at| pools[at].load).sum::<f64>();
+    let mut left = random.draw() * open.iter().map(|&at| pools[at].load).sum::<f64>();
     for &at in open {
         left -= pools[at].load;
         if left < 0.0 {
@@ -178,7 +193,9 @@ mod tests {
     fn picks(plan: &Plan, excluded: &[u32], count: usize) -> Vec<u32> {
         let mut picker = Picker::new(vec![0.0; 4], plan);
         let mut random = Random::new(7);
-        (0..count).map_while(|_| picker.pick(plan, Sharing::RoundRobin, &[], excluded, &mut random)).collect()
+        (0..count)
+            .map_while(|_| picker.pick(plan, Sharing::RoundRobin, &[], excluded, &mut random))
+            .collect()
     }
 
     #[test]
@@ -189,8 +206,7 @@ mod tests {
 
     #[test]
     fn localities_take_turns_by_weight() {
-        let plan =
-            plan(r#"{"pools":[{"load":100,"localities":[{"weight":1,"hosts":[[0,1]]},{"weight":1,"hosts":[[1,1],[2,1]]}]}]}"#);
+        let plan = plan(r#"{"pools":[{"load":100,"localities":[{"weight":1,"hosts":[[0,1]]},{"weight":1,"hosts":[[1,1],[2,1]]}]}]}"#);
         let seen = picks(&plan, &[], 8);
         assert_eq!(seen.iter().filter(|&&at| at == 0).count(), 4);
         assert_eq!(seen.iter().filter(|&&at| at == 2).count(), 2);

@@ -7,7 +7,7 @@ impl Random {
     }
 
     /// Uniform in [0, 1).
-    pub fn next(&mut self) -> f64 {
+    pub fn draw(&mut self) -> f64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
@@ -16,6 +16,6 @@ impl Random {
 
     /// Uniform below `count`; 0 where that is 0.
     pub fn below(&mut self, count: usize) -> usize {
-        ((self.next() * count as f64) as usize).min(count.saturating_sub(1))
+        ((self.draw() * count as f64) as usize).min(count.saturating_sub(1))
     }
 }

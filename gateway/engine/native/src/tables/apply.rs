@@ -26,7 +26,13 @@ impl Tables {
                 None => made.plain.remove(&name),
                 Some(PlainRuleMessage::Node) => made.plain.insert(&name, PlainRule::Node),
                 Some(PlainRuleMessage::Forward { cluster, allow }) => {
-                    made.plain.insert(&name, PlainRule::Forward { cluster: cluster.into(), allow });
+                    made.plain.insert(
+                        &name,
+                        PlainRule::Forward {
+                            cluster: cluster.into(),
+                            allow,
+                        },
+                    );
                 }
             }
         }
@@ -39,7 +45,8 @@ impl Tables {
                 None => made.clusters.remove(&name),
                 Some(cluster) => {
                     let known = before.get(&name).cloned();
-                    made.clusters.insert(&name, Cluster::new(&name, cluster, known.as_deref(), released)?);
+                    made.clusters
+                        .insert(&name, Cluster::new(&name, cluster, known.as_deref(), released)?);
                 }
             }
         }
@@ -50,18 +57,30 @@ impl Tables {
 impl Cluster {
     /// Counters, and where rotations stand, go on from `before`, the cluster of that name in the tables that these replace.
     fn new(name: &str, message: ClusterMessage, before: Option<&Self>, released: &Released) -> Result<Self, String> {
-        let known: HashMap<&str, usize> =
-            before.map(|b| b.keys.iter().enumerate().map(|(at, key)| (&**key, at)).collect()).unwrap_or_default();
+        let known: HashMap<&str, usize> = before
+            .map(|b| b.keys.iter().enumerate().map(|(at, key)| (&**key, at)).collect())
+            .unwrap_or_default();
         let mut endpoints = Vec::with_capacity(message.endpoints.len());
         let mut keys: Vec<Box<str>> = Vec::with_capacity(message.endpoints.len());
         let mut standing = Vec::with_capacity(message.endpoints.len());
-        let old = before.map(|b| b.picker.lock().expect("nobody panics while picking").standing.clone()).unwrap_or_default();
+        let old = before
+            .map(|b| b.picker.lock().expect("nobody panics while picking").standing.clone())
+            .unwrap_or_default();
         for each in message.endpoints {
             let at = known.get(each.key.as_str()).copied();
             let address = parse_address(&each.address, each.port).map_err(|why| format!("cluster {name}: {why}"))?;
-            let active = at.and_then(|at| before?.endpoints.get(at)).map(|e| e.active.clone()).unwrap_or_default();
+            let active = at
+                .and_then(|at| before?.endpoints.get(at))
+                .map(|e| e.active.clone())
+                .unwrap_or_default();
             standing.push(at.and_then(|at| old.get(at).copied()).unwrap_or(each.standing));
-            endpoints.push(Arc::new(Endpoint { id: each.id, address, via_gateway: each.via_gateway, active, released: released.clone() }));
+            endpoints.push(Arc::new(Endpoint {
+                id: each.id,
+                address,
+                via_gateway: each.via_gateway,
+                active,
+                released: released.clone(),
+            }));
             keys.push(each.key.into());
         }
         let plan = Plan::new(message.plan, endpoints.len()).map_err(|why| format!("cluster {name}: {why}"))?;
@@ -72,7 +91,9 @@ impl Cluster {
             idle_timeout_ms: message.idle_timeout_ms,
             max_duration_ms: message.max_duration_ms,
             max_connections: message.max_connections,
-            keep_alive: message.keep_alive_ms.map(|ms| KeepAlive { after_s: u32::try_from(ms.div_ceil(1_000)).unwrap_or(u32::MAX).max(1) }),
+            keep_alive: message.keep_alive_ms.map(|ms| KeepAlive {
+                after_s: u32::try_from(ms.div_ceil(1_000)).unwrap_or(u32::MAX).max(1),
+            }),
             endpoints,
             keys,
             policy: message.policy,

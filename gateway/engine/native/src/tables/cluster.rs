@@ -2,9 +2,9 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
+use super::message::Policy;
 use crate::net::KeepAlive;
 use crate::pick::{Picker, Plan};
-use super::message::Policy;
 
 /// Handles of endpoints that nothing refers to any more: neither a table nor a connection.
 #[derive(Clone, Default)]
@@ -68,7 +68,9 @@ impl Counted {
     /// None: there are `most` already.
     pub fn within(counter: &Arc<AtomicU32>, most: Option<u32>) -> Option<Self> {
         let most = most.unwrap_or(u32::MAX);
-        counter.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| (count < most).then(|| count + 1)).ok()?;
+        counter
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| (count < most).then(|| count + 1))
+            .ok()?;
         Some(Self(counter.clone()))
     }
 }

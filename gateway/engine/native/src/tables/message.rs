@@ -30,10 +30,7 @@ pub enum SniRuleMessage {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, tag = "mode")]
 pub enum PlainRuleMessage {
-    Forward {
-        cluster: String,
-        allow: SourceRanges,
-    },
+    Forward { cluster: String, allow: SourceRanges },
     Node,
 }
 

@@ -25,7 +25,10 @@ pub enum SniRule {
 
 /// By listener.
 pub enum PlainRule {
-    Forward { cluster: Arc<str>, allow: SourceRanges },
+    Forward {
+        cluster: Arc<str>,
+        allow: SourceRanges,
+    },
     /// Requests have to be seen: the connection is handed over.
     Node,
 }
