@@ -18,6 +18,8 @@ export interface DataPlaneContext {
   readonly originalDestination?: EngineOptions['originalDestination'];
   /** What moves the bytes. Default `node`. */
   readonly engine?: EngineChoice;
+  /** Of the engine; see EngineOptions. */
+  readonly engineThreads?: number;
   /** The engine has run short of something; for the log. Default nobody is told. */
   readonly onTrouble?: EngineOptions['onTrouble'];
   /** Istio's metrics are registered here, once per registry. */

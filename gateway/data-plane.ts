@@ -90,6 +90,7 @@ export class DataPlane {
         limits: limits.engine,
         clock,
         random,
+        ...(context.engineThreads === undefined ? {} : { threads: context.engineThreads }),
         caller,
         deliver: (connection) => this.#deliver(connection),
         openTunnel: ({ tunnel }) => (tunnel === undefined ? undefined : this.#context.tunnels?.open(tunnelKey(tunnel))),

@@ -56,6 +56,8 @@ const fields = z.strictObject({
   envoyPath: z.string().min(1).optional(),
   /** What moves the bytes of our own proxy: `native` (Rust), `node` (TypeScript), or `auto`, the native one where it is built. Default `node`. */
   engine: z.enum(['auto', 'native', 'node']).default('node'),
+  /** Threads of the native engine, 1-64. Default: as many as there are CPUs. */
+  engineThreads: z.number().int().min(1).max(64).optional(),
   /** From SIGTERM to the end of the last connection. Default 30 s. */
   drainMs: ms.default(30_000),
 });

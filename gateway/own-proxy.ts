@@ -50,6 +50,7 @@ export class OwnProxy {
       this.tunnels = holdTunnels(feed.store, clock, log, context.signal);
       context.run(this.tunnels.run(context.signal));
     }
+    const threads = options.engineThreads === undefined ? {} : { engineThreads: options.engineThreads };
     const onTrouble = (what: string, detail: string) => log.error({ what, detail }, troubleHint);
     const node = { cluster: identity.current().cluster, instance: options.instance, labels: options.labels };
     // Of ingress the mesh sees a caller like any other, with an identity of its own.
@@ -58,7 +59,7 @@ export class OwnProxy {
     context.run(flows.run(context.signal));
     const tunnels = this.tunnels === undefined ? {} : { tunnels: this.tunnels };
     this.plane = new DataPlane(
-      { ...deps, engine: options.engine, onTrouble, state: feed.store, identity, node, flows: flows.sink, ...tunnels },
+      { ...deps, engine: options.engine, ...threads, onTrouble, state: feed.store, identity, node, flows: flows.sink, ...tunnels },
       () => {
         const state = feed.store.current;
         return this.ingress?.rules(state) ?? gatewayRules(state, (key) => this.tunnels?.has(key) === true);

@@ -37,6 +37,7 @@ interface GatewayFlags extends LeafOptions, ProofFlags {
   readonly proxy: 'isthmus' | 'envoy' | 'none';
   readonly envoyPath?: string;
   readonly engine: 'auto' | 'native' | 'node';
+  readonly engineThreads?: number;
   readonly drain: number;
 }
 
@@ -73,6 +74,7 @@ export function addGateway(program: Command, io: Io): void {
         .choices(['auto', 'native', 'node'])
         .default('node'),
     )
+    .option('--engine-threads <number>', 'of the native engine, 1-64 (default: as many as there are CPUs)', countFlag)
     .addOption(
       new Option('--drain <duration>', 'from SIGTERM to the end of the last connection').argParser(durationFlag).default(30_000, '30s'),
     )

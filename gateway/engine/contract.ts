@@ -52,6 +52,8 @@ export interface Engine {
 export interface EngineOptions {
   readonly limits: EngineLimits;
   readonly clock: Clock;
+  /** That move bytes, 1 to 64; an engine of one thread does not look. Default: as many as there are CPUs. */
+  readonly threads?: number;
   /** Uniform in [0, 1). */
   readonly random: () => number;
   /** Who callers of plain listeners are, for rules that ask. Default nobody. */

@@ -45,7 +45,7 @@ export class NativeEngine implements Engine {
   #disposed = false;
   #onIdle: (() => void) | undefined;
 
-  constructor(addon: NativeAddon, options: EngineOptions, tables: EngineTables, threads = availableParallelism()) {
+  constructor(addon: NativeAddon, options: EngineOptions, tables: EngineTables) {
     this.#addon = addon;
     this.#options = options;
     this.#tables = tables;
@@ -53,6 +53,7 @@ export class NativeEngine implements Engine {
     this.#encoder = new TablesEncoder(options.random, options.clock);
     this.#deadlines = new Deadlines(options.clock, growMs);
     const { quietMs: _, ...limits } = options.limits;
+    const { threads = Math.min(64, availableParallelism()) } = options;
     const seed = Math.floor(options.random() * Number.MAX_SAFE_INTEGER);
     const native = { limits, threads, seed, keepAliveS: keepAliveAfterMs / 1_000, maxPipes: mostPipes };
     this.#engine = addon.create(JSON.stringify(native), () => {
