@@ -1,5 +1,9 @@
 //! Reads the tables that both engines' tests share.
 
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+pub mod invariants;
+
 use isthmus_engine::parse::client_hello::HelloOutcome;
 use serde::{Deserialize, de::DeserializeOwned};
 
