@@ -18,10 +18,13 @@ pub fn client_hello(data: &[u8]) {
         let outcome = scan.read(&flight[..end], max_bytes);
         match before {
             HelloOutcome::More { at_least } if at_least <= end => {}
-            before => assert_eq!(outcome, before, "nothing changes before it may, and nothing that is final"),
+            ref before => assert_eq!(&outcome, before, "nothing changes before it may, and nothing that is final"),
         }
-        if let HelloOutcome::More { at_least } = outcome {
-            assert!(at_least > end && at_least <= max_bytes);
+        match &outcome {
+            HelloOutcome::More { at_least } => assert!(*at_least > end && *at_least <= max_bytes),
+            // It has been final for a chunk: enough.
+            _ if outcome == before => break,
+            _ => {}
         }
         before = outcome;
     }
@@ -50,12 +53,17 @@ pub fn proxy_protocol(data: &[u8]) {
         let outcome = parse_proxy_header(&bytes[..end]);
         match before {
             ProxyOutcome::More { at_least } if at_least <= end => {}
-            before => assert_eq!(outcome, before, "nothing changes before it may, and nothing that is final"),
+            ref before => assert_eq!(&outcome, before, "nothing changes before it may, and nothing that is final"),
         }
-        if let ProxyOutcome::More { at_least } = outcome {
-            assert!(at_least > end && at_least <= 4_096);
+        match &outcome {
+            ProxyOutcome::More { at_least } => assert!(*at_least > end && *at_least <= 4_096),
+            _ if outcome == before => break,
+            _ => {}
         }
         before = outcome;
+    }
+    if !bytes.is_empty() {
+        assert_eq!(before, parse_proxy_header(bytes), "in chunks of {size} and at once");
     }
     if let ProxyOutcome::Done(header) = before {
         proxy_header(&header, bytes);
