@@ -81,6 +81,10 @@ const ruleSets: Readonly<Record<string, readonly AuthzRule[]>> = {
   also: [allow({ namespaces: ['shop*'], also: [also({ clusters: ['east'] }), also({ notNamespaces: ['*-old'] })] })],
   'not these principals': [allow({ also: [also({ notPrincipals: ['*/ns/jobs/*', 'mesh.internal/ns/jobs*'] })] })],
   'service account': when(is('service-account', 'shop/web')),
+  'service account, to keep out: a stranger has none of ours': [
+    allow({ principals: ['other.example/*', '*'] }),
+    rule('deny', 'keep-out', { when: is('service-account', 'shop/web') }),
+  ],
   'service account, no pattern': when(is('service-account', 'shop/*')),
   'trust domain': when(is('trust-domain', 'mesh.*')),
   'not that trust domain': denyWhen(not(is('trust-domain', 'mesh.internal'))),

@@ -81,7 +81,7 @@ const headers: Readonly<Record<string, readonly [hex: string, expected: Expected
   'version 2, of a transport that there is not': [`${signature}2113000c${tcp4}`, 'malformed'],
   'version 2, a command that there is not': [`${signature}2211000c${tcp4}`, 'malformed'],
   'version 3': [`${signature}3111000c${tcp4}`, 'malformed'],
-  'version 2, no room for addresses': [`${signature}2111000b${tcp4}`, 'malformed'],
+  'version 2, no room for addresses, which its length tells': [`${signature}2111000b`, 'malformed'],
   'version 2, no room for addresses of IPv6': [`${signature}21210023${tcp6}`, 'malformed'],
   'version 2, 4,096 bytes': [`${signature}21110ff0${tcp4}040fe1${'00'.repeat(4_065)}`, said],
   'version 2, above 4,096 bytes': [`${signature}21110ff1`, 'oversized'],

@@ -26,9 +26,8 @@ impl Cidr {
             Some(bits) if bits.bytes().all(|byte| byte.is_ascii_digit()) => bits.parse().ok().filter(|bits| *bits <= longest)?,
             Some(_) => return None,
         };
+        // Of IPv4 the 96 bits before the address count as well.
         let mask = u128::MAX.checked_shl(longest - bits).unwrap_or(0);
-        // Of IPv4 the 96 bits before it count, too.
-        let mask = if longest == 32 { mask | u128::MAX << 32 } else { mask };
         Some(Self {
             network: bits_of(address) & mask,
             mask,
@@ -94,4 +93,34 @@ pub(super) fn strict(cidrs: &[String]) -> Result<Box<[Cidr]>, PolicyError> {
     let range = |cidr: &str| if cidr.contains('/') { Cidr::parse(cidr) } else { None };
     let strict = |cidr: &String| range(cidr).ok_or_else(|| PolicyError::NotARange(cidr.clone()));
     cidrs.iter().map(strict).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_takes_nothing_but_ranges() {
+        let strict = |cidr: &str| strict(&[cidr.to_owned()]).map(|ranges| ranges.len());
+        assert_eq!(strict("10.0.0.0/8"), Ok(1));
+        for wrong in [
+            "10.0.0.1",
+            "10.0.0.0/33",
+            "10.0.0.0/",
+            "10.0.0.0/+8",
+            "10.0.0.0/8/8",
+            "orders/8",
+            "",
+        ] {
+            assert_eq!(strict(wrong), Err(PolicyError::NotARange(wrong.to_owned())));
+        }
+    }
+
+    #[test]
+    fn tables_say_any_or_a_list() {
+        let read = |text: &str| serde_json::from_str::<SourceRanges>(text);
+        assert_eq!(read("\"any\"").ok(), Some(SourceRanges::Any));
+        assert_eq!(read("[]").ok(), Some(SourceRanges::listed(&[])));
+        assert!(read("\"all\"").is_err() && read("null").is_err());
+    }
 }
