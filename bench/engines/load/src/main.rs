@@ -1,0 +1,55 @@
+//! Load for proxies of bytes, the origin behind them, and checksummed streams. Every sub-command is one thread that prints lines of JSON.
+
+mod args;
+mod bulk;
+mod connect;
+mod connecting;
+mod flow;
+mod hello;
+mod histogram;
+mod origin;
+mod pattern;
+mod phases;
+mod ping_pong;
+mod preface;
+mod sys;
+
+use std::process::ExitCode;
+
+use args::Args;
+
+const HELP: &str = "load origin    [--address 127.0.0.1:0]
+load ping-pong --target 127.0.0.1:PORT [--sni NAME [--routes N]] [--connections 64] [--idle 0] [--size 64] [--ms 1000]
+load connect   --target 127.0.0.1:PORT [--sni NAME [--routes N]] [--at-once 16] [--size 64] [--ms 1000]
+load bulk      --target 127.0.0.1:PORT [--sni NAME [--routes N]] [--connections 1] [--direction up|down|both] [--ms 1000]
+
+All but origin say {\"phase\":\"ready\"}, wait for a line on standard input, and say {\"phase\":\"done\", ...}. With --sni a ClientHello with that name goes
+ahead, {} in it being the number of the route; without it the bytes are plain. Whatever comes back wrong ends with status 1.
+";
+
+type Command = fn(&Args) -> Result<(), String>;
+
+fn main() -> ExitCode {
+    let mut given = std::env::args().skip(1);
+    let (run, known): (Command, &[&str]) = match given.next().as_deref() {
+        Some("origin") => (origin::run, origin::KNOWN),
+        Some("ping-pong") => (ping_pong::run, ping_pong::KNOWN),
+        Some("connect") => (connect::run, connect::KNOWN),
+        Some("bulk") => (bulk::run, bulk::KNOWN),
+        Some("--help" | "help") => {
+            print!("{HELP}");
+            return ExitCode::SUCCESS;
+        }
+        _ => {
+            eprint!("{HELP}");
+            return ExitCode::from(2);
+        }
+    };
+    match Args::parse(given, known).and_then(|args| run(&args)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("load: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
