@@ -1,3 +1,4 @@
+import type { ChartPanel } from './plot.ts';
 import type { CaseReport } from './report.ts';
 
 /** How long the measuring may take, and where remarks go. */
@@ -7,6 +8,8 @@ export interface BenchRun {
   readonly roundMs: number;
   /** For what a figure alone does not say: a peer that is missing, a reason. */
   note(text: string): void;
+  /** For the plot, if one is asked for. */
+  chart(panel: ChartPanel): void;
 }
 
 /** Measures one part. Leaves nothing behind, neither processes nor files, also when it rejects. */

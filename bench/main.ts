@@ -6,7 +6,10 @@ import { caControlArgument } from './ca/start-control.ts';
 import { benchCases } from './cases/index.ts';
 import { serveGateway } from './data-plane/gateway-process.ts';
 import { gatewayProcessArgument } from './data-plane/start-gateway.ts';
+import { engineProcessArgument } from './engines/engine-brief.ts';
+import { serveEngine } from './engines/engine-process.ts';
 import { type BenchOptions, isChosen, parseBenchOptions } from './options.ts';
+import { type ChartPanel, plotOf } from './plot.ts';
 import { type CaseReport, formatJson, formatTable, machineLine } from './report.ts';
 import { routingProxyArgument, serveRoutingProxy } from './routing/proxy-process.ts';
 import { serveXdsControl } from './xds/control-process.ts';
@@ -15,11 +18,12 @@ import { xdsControlArgument } from './xds/start-control.ts';
 
 const help = `Measures what Isthmus costs, beside a peer in the same run where there is one.
 
-npm run bench -- [--quick] [--only NAME]... [--json FILE]
+npm run bench -- [--quick] [--only NAME]... [--json FILE] [--plot FILE]
 
   --quick       short rounds; figures are rougher
   --only NAME   this case alone, or those whose names begin with NAME-; may be given again
   --json FILE   writes {machine, cases} there, too
+  --plot FILE   draws the cases that have panels (engines) there, as SVG
   --help        this
 
 Cases:
@@ -52,7 +56,9 @@ async function main(args: readonly string[]): Promise<number> {
 async function measure(chosen: readonly BenchCase[], options: BenchOptions): Promise<boolean> {
   const notes: string[] = [];
   const note = (text: string) => void (notes.includes(text) || notes.push(text));
-  const bench: BenchRun = options.quick ? { rounds: 5, roundMs: 200, note } : { rounds: 7, roundMs: 1_000, note };
+  const panels: ChartPanel[] = [];
+  const said = { note, chart: (panel: ChartPanel) => void panels.push(panel) };
+  const bench: BenchRun = options.quick ? { rounds: 5, roundMs: 200, ...said } : { rounds: 7, roundMs: 1_000, ...said };
   const cases: CaseReport[] = [];
   const failed: string[] = [];
   for (const each of chosen) {
@@ -67,12 +73,14 @@ async function measure(chosen: readonly BenchCase[], options: BenchOptions): Pro
   const report = { machine: machineLine(), cases };
   process.stdout.write(`${[formatTable(report), ...notes].join('\n')}\n`);
   if (options.json !== undefined) await writeFile(options.json, formatJson(report));
+  if (options.plot !== undefined) await writeFile(options.plot, plotOf(panels, report.machine));
   return failed.length === 0;
 }
 
 // A goal that is not met is in the report; only what cannot be measured is a failure.
 const [, , ...given] = process.argv;
 if (given[0] === gatewayProcessArgument) await serveGateway();
+else if (given[0] === engineProcessArgument) await serveEngine();
 else if (given[0] === routingProxyArgument) await serveRoutingProxy();
 else if (given[0] === xdsControlArgument) await serveXdsControl();
 else if (given[0] === fullLoadArgument) await serveFullLoad();

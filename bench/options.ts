@@ -6,6 +6,8 @@ export interface BenchOptions {
   readonly quick: boolean;
   /** Where the JSON goes; absent: nowhere. */
   readonly json?: string;
+  /** Where an SVG of the cases that have panels goes; absent: nowhere. */
+  readonly plot?: string;
   /** Names of cases, or what they begin with; empty: all. */
   readonly only: readonly string[];
 }
@@ -24,13 +26,14 @@ export function parseBenchOptions(args: readonly string[], names: readonly strin
         help: { type: 'boolean', short: 'h' },
         quick: { type: 'boolean' },
         json: { type: 'string' },
+        plot: { type: 'string' },
         only: { type: 'string', multiple: true },
       },
     });
-    const { help = false, quick = false, json, only = [] } = values;
+    const { help = false, quick = false, json, plot, only = [] } = values;
     const unknown = only.filter((wanted) => !names.some((name) => isChosen(name, wanted)));
     if (unknown.length > 0) return reject(unknown.map((name) => violation('--only', `no case ${name}: one of ${names.join(', ')}`)));
-    return accept({ help, quick, only, ...(json === undefined ? {} : { json }) });
+    return accept({ help, quick, only, ...(json === undefined ? {} : { json }), ...(plot === undefined ? {} : { plot }) });
   } catch (error) {
     return reject([violation('arguments', error instanceof Error ? error.message : String(error))]);
   }

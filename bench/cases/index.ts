@@ -3,6 +3,7 @@ import { agent } from './agent.ts';
 import { caAgents } from './ca-agents.ts';
 import { caRenew } from './ca-renew.ts';
 import { catalog } from './catalog.ts';
+import { engines } from './engines.ts';
 import { gatewayHttp, gatewayPassthrough } from './gateway.ts';
 import { routing } from './routing.ts';
 import { sign } from './sign.ts';
@@ -26,6 +27,7 @@ export const benchCases: readonly BenchCase[] = [
   snapshot,
   gatewayHttp,
   gatewayPassthrough,
+  ...engines,
   ...routing,
   tunnel,
   store,

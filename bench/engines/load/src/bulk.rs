@@ -4,9 +4,10 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
-use crate::args::Args;
+use crate::args::{Args, Target};
 use crate::connecting::Opening;
 use crate::flow::{Incoming, Outgoing, Taken};
+use crate::hello::GREETING;
 use crate::pattern::Pattern;
 use crate::phases::{Line, told_to_go};
 use crate::preface::{Preface, Role, Trailer};
@@ -46,7 +47,7 @@ pub fn run(args: &Args) -> Result<(), String> {
     let begun = Instant::now();
     let mut all = Vec::with_capacity(count);
     for nth in 0..count {
-        let bulk = connect(&target.address, &opening.of(nth), sends)?;
+        let bulk = connect(&target, &opening.of(nth), sends)?;
         poll.add(&bulk.stream, nth, Interest::of(true, true))
             .map_err(|error| format!("epoll: {error}"))?;
         all.push(bulk);
@@ -64,13 +65,14 @@ pub fn run(args: &Args) -> Result<(), String> {
 }
 
 /// The front goes out at once: it is smaller than any socket's buffer.
-fn connect(address: &std::net::SocketAddrV4, front: &[u8], sends: bool) -> Result<Bulk, String> {
-    let mut stream = TcpStream::connect(address).map_err(|error| format!("connect: {error}"))?;
-    let prepared = stream
-        .set_nodelay(true)
-        .and_then(|()| stream.write_all(front))
-        .and_then(|()| stream.set_nonblocking(true));
+fn connect(target: &Target, front: &[u8], sends: bool) -> Result<Bulk, String> {
+    let mut stream = TcpStream::connect(target.address).map_err(|error| format!("connect: {error}"))?;
+    let prepared = stream.set_nodelay(true).and_then(|()| stream.write_all(front));
     prepared.map_err(|error| format!("connect: {error}"))?;
+    if target.sni.is_some() {
+        await_greeting(&mut stream).map_err(|error| format!("greeting: {error}"))?;
+    }
+    stream.set_nonblocking(true).map_err(|error| format!("connect: {error}"))?;
     Ok(Bulk {
         stream,
         sends,
@@ -80,6 +82,17 @@ fn connect(address: &std::net::SocketAddrV4, front: &[u8], sends: bool) -> Resul
         half_closed: false,
         done: false,
     })
+}
+
+fn await_greeting(stream: &mut TcpStream) -> std::io::Result<()> {
+    let mut greeting = [0; GREETING.len()];
+    stream.set_read_timeout(Some(DRAIN))?;
+    stream.read_exact(&mut greeting)?;
+    if greeting == GREETING {
+        Ok(())
+    } else {
+        Err(std::io::Error::other("not the origin's"))
+    }
 }
 
 fn drive(poll: &mut Poll, all: &mut [Bulk], end: Instant) -> Result<(), String> {

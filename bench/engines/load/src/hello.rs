@@ -18,6 +18,10 @@ pub fn client_hello(sni: &str) -> Vec<u8> {
     record
 }
 
+/// What an origin says first to whoever began with a ClientHello, if it is no echo: as a TLS server does, without whose answer a proxy may not take a
+/// connection for one that stands.
+pub const GREETING: [u8; 16] = [HANDSHAKE, 3, 3, 0, 11, 2, 0, 0, 7, 3, 3, b'I', b'S', b'B', b'L', 0];
+
 /// How long the record at the front is; None until its header is there, or when it is no handshake.
 pub fn record_length(bytes: &[u8]) -> Option<usize> {
     match bytes {

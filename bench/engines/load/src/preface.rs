@@ -74,8 +74,8 @@ impl Trailer {
 pub enum Front {
     /// Not whole yet.
     More,
-    /// The preface, and how many bytes it and the ClientHello took.
-    Whole(Preface, usize),
+    /// The preface, how many bytes it and the ClientHello took, and whether there was one.
+    Whole(Preface, usize, bool),
     /// Neither a ClientHello nor a preface.
     Strange,
 }
@@ -107,6 +107,7 @@ pub fn read_front(bytes: &[u8]) -> Front {
             seed: number(&rest[16..]),
         },
         skip + LENGTH,
+        skip > 0,
     )
 }
 
@@ -131,7 +132,7 @@ mod tests {
             for cut in 0..taken {
                 assert_eq!(read_front(&whole[..cut]), Front::More, "{cut}");
             }
-            assert_eq!(read_front(&whole), Front::Whole(preface, taken));
+            assert_eq!(read_front(&whole), Front::Whole(preface, taken, !hello.is_empty()));
         }
     }
 

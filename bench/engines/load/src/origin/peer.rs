@@ -2,6 +2,7 @@ use std::io::{Read, Result, Write};
 use std::net::{Shutdown, TcpStream};
 
 use crate::flow::{Incoming, Outgoing, Taken};
+use crate::hello::GREETING;
 use crate::pattern::Pattern;
 use crate::preface::{Front, Preface, Role, Trailer, read_front};
 use crate::sys::{Interest, would_block};
@@ -62,9 +63,9 @@ impl Peer {
             other => other?,
         };
         self.front.extend_from_slice(&buffer[..read]);
-        let (preface, taken) = match read_front(&self.front) {
+        let (preface, taken, greet) = match read_front(&self.front) {
             Front::More if self.front.len() < LONGEST_FRONT => return Ok(Next::Watch(Interest::READ)),
-            Front::Whole(preface, taken) => (preface, taken),
+            Front::Whole(preface, taken, hello) => (preface, taken, hello && preface.role != Role::Echo),
             Front::More | Front::Strange => {
                 return Ok(Next::Reset(
                     "a connection begins with neither a ClientHello nor a preface".to_owned(),
@@ -73,6 +74,10 @@ impl Peer {
         };
         let rest = std::mem::take(&mut self.front).split_off(taken);
         self.role = Some(preface.role);
+        // Into an empty buffer: it is taken whole.
+        if greet && (&self.stream).write(&GREETING)? != GREETING.len() {
+            return Ok(Next::Reset("a greeting was not taken whole".to_owned()));
+        }
         self.take_rest(preface, &rest, pattern)
     }
 
