@@ -1,6 +1,7 @@
 import type { BenchCase } from '../bench-case.ts';
 import type { ContenderName, ProxyPlan } from '../engines/contract.ts';
-import { engineCase, type Wanted } from '../engines/engine-case.ts';
+import { engineCase } from '../engines/engine-case.ts';
+import type { Wanted } from '../engines/wanted.ts';
 
 const passthrough: ProxyPlan = { kind: 'passthrough', routes: 16 };
 type Goals = Partial<Readonly<Record<ContenderName, number>>>;
@@ -64,5 +65,86 @@ const passing: readonly BenchCase[] = [
   }),
 ];
 
+const mtlsPeers: readonly ContenderName[] = ['HAProxy', 'Envoy'];
+const full: ProxyPlan = { kind: 'mtls', resume: false };
+const resuming: ProxyPlan = { kind: 'mtls', resume: true };
+
+/** A pair: what both processes take. */
+const mtls: readonly BenchCase[] = [
+  engineCase({
+    name: 'engines-mtls-ping-pong',
+    about: 'mTLS originated by one process and ended by another, echoes of 64 bytes on 64 connections, beside HAProxy and Envoy',
+    title: 'mTLS pair, 64 connections',
+    plan: full,
+    load: { kind: 'ping-pong', connections: 64 },
+    wanted: roundTrips({ Envoy: 0.65 }),
+    peers: mtlsPeers,
+  }),
+  engineCase({
+    name: 'engines-mtls-bulk',
+    about: 'the same pair, bytes as fast as they go, one way on 4 connections',
+    title: 'mTLS pair, bulk',
+    plan: full,
+    load: { kind: 'bulk', direction: 'up', connections: 4 },
+    wanted: bytes({ Envoy: 0.9 }),
+    peers: mtlsPeers,
+  }),
+  engineCase({
+    name: 'engines-mtls-full',
+    about: 'the same pair, new connections with a full handshake each, 16 at a time',
+    title: 'mTLS pair, full handshakes',
+    plan: full,
+    load: { kind: 'connect', atOnce: 16 },
+    wanted: connecting({ Envoy: 0.9 }),
+    peers: mtlsPeers,
+  }),
+  engineCase({
+    name: 'engines-mtls-resumed',
+    about: 'the same pair, new connections that resume a session where both ends can; node never does',
+    title: 'mTLS pair, resumed handshakes',
+    plan: resuming,
+    load: { kind: 'connect', atOnce: 16 },
+    wanted: connecting({}),
+    peers: mtlsPeers,
+  }),
+  engineCase({
+    name: 'engines-mtls-idle',
+    about: 'the same pair, 1,000 idle connections beside 64 busy ones; memory of the end that terminates',
+    title: 'mTLS pair, 1,000 idle, 64 busy',
+    plan: resuming,
+    load: { kind: 'ping-pong', connections: 64, idle: 1_000 },
+    wanted: [
+      ...perOperation('round trip', { Envoy: 0.65 }),
+      { seen: 'memory', name: 'memory per idle connection', unit: 'KB', atMostItself: 20, plotted: true },
+    ],
+    peers: mtlsPeers,
+  }),
+];
+
+const manyRoutes = [1_000, 100_000].map((routes) =>
+  engineCase({
+    name: `engines-routes-${routes}`,
+    about: `SNI passthrough, new connections by ${routes.toLocaleString('en')} names, beside the same engines with 16`,
+    title: `${routes.toLocaleString('en')} routes`,
+    plan: { kind: 'passthrough', routes },
+    load: { kind: 'connect', atOnce: 16 },
+    wanted: connecting({ HAProxy: 0.8, Envoy: 0.4 }),
+    beside: { label: 'with 16 routes', plan: passthrough, atMost: 1.1 },
+  }),
+);
+
+const changing: readonly BenchCase[] = [
+  engineCase({
+    name: 'engines-changes',
+    about: 'SNI passthrough with 1,000 routes, echoes on 64 connections while an endpoint changes every 10 ms, beside the same without',
+    title: 'a change every 10 ms',
+    plan: { kind: 'passthrough', routes: 1_000, changeEveryMs: 10 },
+    load: { kind: 'ping-pong', connections: 64 },
+    wanted: roundTrips({}),
+    beside: { label: 'without changes', plan: { kind: 'passthrough', routes: 1_000 }, atMost: 1.1 },
+    peers: [],
+  }),
+];
+
 /** By CPU of the proxy's own process. */
-export const engines: readonly BenchCase[] = [...pingPong, ...passing];
+export const engines: readonly BenchCase[] = [...pingPong, ...passing, ...mtls, ...manyRoutes, ...changing];

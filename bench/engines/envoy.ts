@@ -53,7 +53,8 @@ function originate(farPort: number, resume: boolean, identity: BenchIdentity): o
     '@type': type('transport_sockets.tls.v3.UpstreamTlsContext'),
     common_tls_context: context(identity, identity.files.client),
     sni: pairSni,
-    max_session_keys: resume ? 1 : 0,
+    // A ticket serves once: as many as connections are made at once, and some more.
+    max_session_keys: resume ? 64 : 0,
   };
   const far = { ...cluster('far', farPort), transport_socket: { name: 'tls', typed_config: socket } };
   return { listeners: [listener([{ filters: [tcpProxy('far')] }])], clusters: [far] };

@@ -28,12 +28,7 @@ const payloadBytes = 64;
 const gigabyte = 1e9;
 
 /** One round. Rejects when the proxy breaks a connection or changes a byte. */
-export async function runRound(
-  { proxy, memoryAtRest }: Contender,
-  plan: ProxyPlan,
-  load: Load,
-  ms: number,
-): Promise<Readonly<Record<Seen, number>>> {
+export async function runRound({ proxy, plan, memoryAtRest }: Contender, load: Load, ms: number): Promise<Readonly<Record<Seen, number>>> {
   const running = await LoadProcess.start(argumentsOf(proxy, plan, load, ms));
   try {
     await running.next('ready');

@@ -11,17 +11,27 @@ import { startNginx } from './nginx.ts';
 import { startOurs } from './our-engines.ts';
 import { memoryOf } from './usage.ts';
 
-/** In the order of tables and plots. */
-const starters: readonly (readonly [ContenderName, StartProxy])[] = [
-  ['native', startOurs('native')],
-  ['node', startOurs('node')],
-  ['HAProxy', startHaproxy],
-  ['nginx', startNginx],
-  ['Envoy', startEnvoyProxy],
-];
+const starters: Readonly<Record<ContenderName, StartProxy>> = {
+  native: startOurs('native'),
+  node: startOurs('node'),
+  HAProxy: startHaproxy,
+  nginx: startNginx,
+  Envoy: startEnvoyProxy,
+};
 
+/** Who takes part in a case, and with what to do. */
+export interface Entry {
+  readonly name: ContenderName;
+  readonly plan: ProxyPlan;
+  /** Absent: its name. Unique in a case. */
+  readonly label?: string;
+}
+
+/** One that was to be had, and serves. */
 export interface Contender {
   readonly name: ContenderName;
+  readonly label: string;
+  readonly plan: ProxyPlan;
   readonly proxy: RunningProxy;
   /** Bytes of memory of the last of its processes, before its first connection. */
   readonly memoryAtRest: number;
@@ -32,7 +42,7 @@ export interface Contender {
  * Everything is stopped when `work` has settled.
  */
 export function withContenders<T>(
-  plan: ProxyPlan,
+  entries: readonly Entry[],
   note: (text: string) => void,
   work: (contenders: readonly Contender[]) => Promise<T>,
 ): Promise<T> {
@@ -41,16 +51,16 @@ export function withContenders<T>(
     const stops: (() => Promise<void>)[] = [];
     try {
       const contenders: Contender[] = [];
-      for (const [name, start] of starters) {
+      for (const [place, { name, plan, label = name }] of entries.entries()) {
         const origin = await startOrigin();
         stops.push(origin.stop);
-        const proxy = await startIn(join(dir, name), start, plan, origin, identity);
+        const proxy = await startIn(join(dir, `${place}-${name}`), starters[name], plan, origin, identity);
         if (proxy === undefined) {
           note(missing(name, plan));
           continue;
         }
         stops.push(proxy.stop);
-        contenders.push({ name, proxy, memoryAtRest: await memoryOf(proxy.pids.slice(-1)) });
+        contenders.push({ name, label, plan, proxy, memoryAtRest: await memoryOf(proxy.pids.slice(-1)) });
       }
       return await work(contenders);
     } finally {

@@ -12,6 +12,7 @@ mod pattern;
 mod phases;
 mod ping_pong;
 mod preface;
+mod soak;
 mod sys;
 
 use std::process::ExitCode;
@@ -22,9 +23,12 @@ const HELP: &str = "load origin    [--address 127.0.0.1:0]
 load ping-pong --target 127.0.0.1:PORT [--sni NAME [--routes N]] [--connections 64] [--idle 0] [--size 64] [--ms 1000]
 load connect   --target 127.0.0.1:PORT [--sni NAME [--routes N]] [--at-once 16] [--size 64] [--ms 1000]
 load bulk      --target 127.0.0.1:PORT [--sni NAME [--routes N]] [--connections 1] [--direction up|down|both] [--ms 1000]
+load soak      --target 127.0.0.1:PORT --origin-port PORT [--sni NAME [--routes N]] [--connections 1000] [--concurrency 200] [--seed 1]
+               [--endings all|resets|clean]
 
-All but origin say {\"phase\":\"ready\"}, wait for a line on standard input, and say {\"phase\":\"done\", ...}. With --sni a ClientHello with that name goes
-ahead, {} in it being the number of the route; without it the bytes are plain. Whatever comes back wrong ends with status 1.
+All but origin and soak say {\"phase\":\"ready\"}, wait for a line on standard input, and say {\"phase\":\"done\", ...}. With --sni a ClientHello with that name goes
+ahead, {} in it being the number of the route; without it the bytes are plain. soak is its own
+origin: the proxy leads to --origin-port. Whatever comes back wrong ends with status 1.
 ";
 
 type Command = fn(&Args) -> Result<(), String>;
@@ -36,6 +40,7 @@ fn main() -> ExitCode {
         Some("ping-pong") => (ping_pong::run, ping_pong::KNOWN),
         Some("connect") => (connect::run, connect::KNOWN),
         Some("bulk") => (bulk::run, bulk::KNOWN),
+        Some("soak") => (soak::run, soak::KNOWN),
         Some("--help" | "help") => {
             print!("{HELP}");
             return ExitCode::SUCCESS;
