@@ -19,13 +19,22 @@ export async function findEnvoy(): Promise<string | undefined> {
   );
 }
 
-/** One worker thread, as the gateway has one. Rejects when it does not come up, with what it said. `dir` is the caller's to remove. */
-export async function startEnvoy(binary: string, dir: string, bootstrap: object): Promise<GatewayUnderTest> {
+/**
+ * One worker thread, as the gateway has one. Rejects when it does not come up, with what it said. `dir` is the caller's to remove. `placed`: the
+ * command that runs a program where it is to run; as it is by default.
+ */
+export async function startEnvoy(
+  binary: string,
+  dir: string,
+  bootstrap: object,
+  placed: (binary: string, args: readonly string[]) => readonly [string, readonly string[]] = (...command) => command,
+): Promise<GatewayUnderTest> {
   const config = join(dir, 'envoy.json');
   const adminFile = join(dir, 'admin');
   await writeOwnerOnly(config, JSON.stringify(bootstrap));
   const args = ['-c', config, '--disable-hot-restart', '--concurrency', '1', '-l', 'error', '--admin-address-path', adminFile];
-  const child = spawn(binary, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+  const [program, all] = placed(binary, args);
+  const child = spawn(program, all, { stdio: ['ignore', 'ignore', 'pipe'] });
   let said = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     said = (said + text).slice(-2_000);

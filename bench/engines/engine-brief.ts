@@ -1,5 +1,6 @@
 /** What the process of an engine under test is told by the one that measures it. */
 export interface EngineBrief {
+  readonly engine: OurEngine;
   readonly cluster: string;
   readonly trustDomain: string;
   /** PKCS#8; it travels over the pipe between the two only. */
@@ -11,6 +12,8 @@ export interface EngineBrief {
   readonly part: EnginePart;
 }
 
+export type OurEngine = 'native' | 'node';
+
 /** What it is to do. Ports are on 127.0.0.1. */
 export type EnginePart =
   | { readonly kind: 'passthrough'; readonly routes: number; readonly originPort: number; readonly changeEveryMs: number | undefined }
@@ -21,7 +24,7 @@ export type EnginePart =
 export interface EngineServes {
   readonly port: number;
   /** Which one runs: another than was asked for when that is not to be had. */
-  readonly engine: 'native' | 'node';
+  readonly engine: OurEngine;
 }
 
 /** The argument with which main serves in place of measuring. */

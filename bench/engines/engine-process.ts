@@ -32,6 +32,7 @@ export async function serveEngine(): Promise<void> {
       limits,
       metrics: new Registry(),
       accessLog: () => {},
+      engine: brief.engine === 'native' ? 'auto' : 'node',
       node: { cluster: brief.cluster, instance: 'bench' },
     },
     () => rulesOf(brief, turn),
@@ -41,7 +42,7 @@ export async function serveEngine(): Promise<void> {
     turn++;
     plane.refresh();
   });
-  const serves: EngineServes = { port, engine: 'node' };
+  const serves: EngineServes = { port, engine: plane.engine.name };
   process.send?.(serves);
   await once(process, 'disconnect');
   clearInterval(changes);

@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { findEnvoy, startEnvoy } from '../data-plane/start-envoy.ts';
 import { type BenchIdentity, mostClusters, type PemFiles, pairSni, type RunningProxy, type StartProxy, sniOf } from './contract.ts';
+import { onProxyCore } from './cores.ts';
 import { pairOf } from './spawn-proxy.ts';
 
 const type = (name: string) => `type.googleapis.com/envoy.extensions.${name}`;
@@ -15,7 +16,7 @@ export const startEnvoyProxy: StartProxy = async ({ plan, originPort, dir, ident
   const start = async (name: string, resources: object): Promise<RunningProxy> => {
     const folder = join(dir, `envoy-${name}`);
     await mkdir(folder);
-    const envoy = await startEnvoy(binary, folder, { admin: { address: loopback(0) }, static_resources: resources });
+    const envoy = await startEnvoy(binary, folder, { admin: { address: loopback(0) }, static_resources: resources }, onProxyCore);
     return { port: envoy.port, pids: [envoy.pid], stop: envoy.stop };
   };
   if (plan.kind === 'passthrough') return start('passthrough', passthrough(plan.routes, originPort));

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { buildLoad } from './build-load.ts';
+import { onLoadCores } from './cores.ts';
 
 /** A line of the load generator: `phase`, and numbers. */
 export interface LoadLine {
@@ -30,7 +31,8 @@ export class LoadProcess {
   }
 
   static async start(args: readonly string[]): Promise<LoadProcess> {
-    const child = spawn(await buildLoad(), args, { stdio: ['pipe', 'pipe', 'pipe'] });
+    const [program, all] = onLoadCores(await buildLoad(), args);
+    const child = spawn(program, all, { stdio: ['pipe', 'pipe', 'pipe'] });
     await once(child, 'spawn');
     return new LoadProcess(child);
   }

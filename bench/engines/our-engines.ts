@@ -4,28 +4,29 @@ import { type Svid, svidKeyPem } from '../../core/identity/index.ts';
 import { formatSpiffeId } from '../../core/model/index.ts';
 import { cluster } from '../bench-pki.ts';
 import type { BenchIdentity, ProxyBrief, RunningProxy, StartProxy } from './contract.ts';
-import { type EngineBrief, type EnginePart, type EngineServes, engineProcessArgument } from './engine-brief.ts';
+import { onProxyCore } from './cores.ts';
+import { type EngineBrief, type EnginePart, type EngineServes, engineProcessArgument, type OurEngine } from './engine-brief.ts';
 import { pairOf } from './spawn-proxy.ts';
 
 /** One of ours in a process of its own, or two of them; undefined when another engine than that one runs. */
-export function startOurs(engine: EngineServes['engine']): StartProxy {
+export function startOurs(engine: OurEngine): StartProxy {
   return async (brief) => {
     const { plan, originPort, identity } = brief;
     if (plan.kind === 'passthrough') {
       const { routes, changeEveryMs } = plan;
-      return startOne(engine, briefOf(identity, identity.server, { kind: 'passthrough', routes, originPort, changeEveryMs }));
+      return startOne(briefOf(engine, identity, identity.server, { kind: 'passthrough', routes, originPort, changeEveryMs }));
     }
     return startPair(engine, brief);
   };
 }
 
-async function startPair(engine: EngineServes['engine'], { originPort, identity }: ProxyBrief): Promise<RunningProxy | undefined> {
+async function startPair(engine: OurEngine, { originPort, identity }: ProxyBrief): Promise<RunningProxy | undefined> {
   const { client, server } = identity;
-  const far = await startOne(engine, briefOf(identity, server, { kind: 'terminate', originPort }));
+  const far = await startOne(briefOf(engine, identity, server, { kind: 'terminate', originPort }));
   if (far === undefined) return undefined;
   try {
     const part = { kind: 'originate', farPort: far.port, uriSan: formatSpiffeId(server.spiffeId) } as const;
-    const near = await startOne(engine, briefOf(identity, client, part));
+    const near = await startOne(briefOf(engine, identity, client, part));
     if (near !== undefined) return pairOf(near, far);
   } catch (error) {
     await far.stop();
@@ -35,9 +36,10 @@ async function startPair(engine: EngineServes['engine'], { originPort, identity 
   return undefined;
 }
 
-function briefOf({ bundle, trustDomain }: BenchIdentity, svid: Svid, part: EnginePart): EngineBrief {
+function briefOf(engine: OurEngine, { bundle, trustDomain }: BenchIdentity, svid: Svid, part: EnginePart): EngineBrief {
   const base64 = (der: Uint8Array) => Buffer.from(der).toString('base64');
   return {
+    engine,
     cluster,
     trustDomain,
     keyPem: svidKeyPem(svid),
@@ -48,20 +50,20 @@ function briefOf({ bundle, trustDomain }: BenchIdentity, svid: Svid, part: Engin
   };
 }
 
-async function startOne(engine: EngineServes['engine'], brief: EngineBrief): Promise<RunningProxy | undefined> {
+async function startOne(brief: EngineBrief): Promise<RunningProxy | undefined> {
   const [, main = ''] = process.argv;
-  const env = { ...process.env, ISTHMUS_ENGINE: engine };
-  const child = fork(main, [engineProcessArgument], { env, stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+  const [execPath, execArgv] = onProxyCore(process.execPath, []);
+  const child = fork(main, [engineProcessArgument], { execPath, execArgv: [...execArgv], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
   const exited = once(child, 'exit');
   child.send(brief);
   const first = await Promise.race([once(child, 'message'), exited.then(() => undefined)]);
-  if (first === undefined) throw new Error(`the ${engine} engine ended before it served`);
+  if (first === undefined) throw new Error(`the ${brief.engine} engine ended before it served`);
   const [serves] = first as [EngineServes];
   const stop = async () => {
     if (child.connected) child.disconnect();
     await exited;
   };
-  if (serves.engine === engine) return { port: serves.port, pids: [child.pid ?? 0], stop };
+  if (serves.engine === brief.engine) return { port: serves.port, pids: [child.pid ?? 0], stop };
   await stop();
   return undefined;
 }

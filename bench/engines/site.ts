@@ -83,7 +83,7 @@ async function startIn(
 function missing(name: ContenderName, { kind }: ProxyPlan): string {
   switch (name) {
     case 'native':
-      return 'native: not built, so another engine ran in its place and was not measured.';
+      return 'native: not built, so it was not measured: npm run build:native';
     case 'node':
       return 'node: another engine ran in its place and was not measured.';
     case 'nginx':

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RunningProxy } from './contract.ts';
+import { onProxyCore } from './cores.ts';
 
 const startMs = 60_000;
 const stopMs = 10_000;
@@ -19,7 +20,8 @@ export async function freePort(): Promise<number> {
 
 /** Starts a server in the foreground and waits until it accepts. Rejects with what it said. */
 export async function spawnProxy(binary: string, args: readonly string[], port: number): Promise<RunningProxy> {
-  const child = spawn(binary, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+  const [program, all] = onProxyCore(binary, args);
+  const child = spawn(program, all, { stdio: ['ignore', 'ignore', 'pipe'] });
   let said = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     said = (said + text).slice(-2_000);
