@@ -3,6 +3,8 @@ import type { CaseReport } from './report.ts';
 
 /** How long the measuring may take, and where remarks go. */
 export interface BenchRun {
+  /** Rougher, and less of what is counted. */
+  readonly quick: boolean;
   readonly rounds: number;
   /** Of one contender in one round, ms. */
   readonly roundMs: number;

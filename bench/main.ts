@@ -57,7 +57,7 @@ async function measure(chosen: readonly BenchCase[], options: BenchOptions): Pro
   const notes: string[] = [];
   const note = (text: string) => void (notes.includes(text) || notes.push(text));
   const panels: ChartPanel[] = [];
-  const said = { note, chart: (panel: ChartPanel) => void panels.push(panel) };
+  const said = { quick: options.quick, note, chart: (panel: ChartPanel) => void panels.push(panel) };
   const bench: BenchRun = options.quick ? { rounds: 5, roundMs: 200, ...said } : { rounds: 7, roundMs: 1_000, ...said };
   const cases: CaseReport[] = [];
   const failed: string[] = [];

@@ -3,6 +3,7 @@ import { agent } from './agent.ts';
 import { caAgents } from './ca-agents.ts';
 import { caRenew } from './ca-renew.ts';
 import { catalog } from './catalog.ts';
+import { engineStreams } from './engine-streams.ts';
 import { engines } from './engines.ts';
 import { gatewayHttp, gatewayPassthrough } from './gateway.ts';
 import { routing } from './routing.ts';
@@ -28,6 +29,7 @@ export const benchCases: readonly BenchCase[] = [
   gatewayHttp,
   gatewayPassthrough,
   ...engines,
+  engineStreams,
   ...routing,
   tunnel,
   store,

@@ -7,7 +7,7 @@ import { onLoadCores } from './cores.ts';
 /** A line of the load generator: `phase`, and numbers. */
 export interface LoadLine {
   readonly phase: string;
-  readonly [name: string]: number | string;
+  readonly [name: string]: number | string | readonly string[];
 }
 
 /** A sub-command of the load generator while it runs. Each of its phases ends with a line. */

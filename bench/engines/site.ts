@@ -97,7 +97,8 @@ function missing(name: ContenderName, { kind }: ProxyPlan): string {
   }
 }
 
-async function issueIdentity(dir: string): Promise<BenchIdentity> {
+/** As files in that folder, too. */
+export async function issueIdentity(dir: string): Promise<BenchIdentity> {
   const authority = await openBenchAuthority(dir);
   const [client, server] = [issue(authority, 'shop', 'caller'), issue(authority, 'shop', 'orders')];
   const bundle = authority.bundle();

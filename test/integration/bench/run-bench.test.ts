@@ -18,7 +18,7 @@ test('every command of docs/benchmarks.md is one that the bench takes', async ()
   const lines = (await readBlocks('docs/benchmarks.md', 'sh')).flatMap((block) => block.trim().split('\n'));
   assert.ok(lines.length >= 4);
   for (const line of lines) {
-    const [, args] = /^(?:[A-Z_]+=\S+ )?npm run bench(?::xds|:routing|:ca)?(?: -- (.*))?$/.exec(line) ?? assert.fail(line);
+    const [, args] = /^(?:[A-Z_]+=\S+ )?npm run bench(?::xds|:routing|:ca|:engines)?(?: -- (.*))?$/.exec(line) ?? assert.fail(line);
     assert.equal(parseBenchOptions(args?.split(' ') ?? [], names).ok, true, line);
   }
 });

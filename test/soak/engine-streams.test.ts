@@ -1,0 +1,23 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+const main = fileURLToPath(new URL('../../bench/main.js', import.meta.url));
+
+test('100,000 checksummed streams with half-closes, resets, stalls and slow readers: no engine changes, loses or cuts one', {
+  timeout: 3_600_000,
+}, async (t) => {
+  const dir = await mkdtemp(join(tmpdir(), 'isthmus-soak-'));
+  t.after(() => rm(dir, { recursive: true, force: true }));
+  const file = join(dir, 'report.json');
+  const { stdout } = await promisify(execFile)(process.execPath, [main, '--only', 'engines-streams', '--json', file]);
+  t.diagnostic(stdout);
+  const { cases } = JSON.parse(await readFile(file, 'utf8')) as { cases: readonly { name: string; ours: number; met: boolean | null }[] };
+  assert.equal(cases.length, 8);
+  for (const { name, ours, met } of cases) assert.equal(met, true, `${name}: ${ours}`);
+});
