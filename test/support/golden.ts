@@ -19,6 +19,11 @@ export async function assertGolden(path: string, value: unknown): Promise<void> 
   assert.deepEqual(JSON.parse(text), JSON.parse(await readFile(file, 'utf8')), `${path}; UPDATE_GOLDEN=1 rewrites it`);
 }
 
+/** For what cannot be made twice alike: the caller asks whether it is wanted. */
+export async function writeGolden(path: string, value: unknown): Promise<void> {
+  await writeFile(fileOf(path), `${JSON.stringify(value)}\n`);
+}
+
 /** The same for what people read: compared as it is. */
 export async function assertGoldenText(path: string, text: string): Promise<void> {
   const file = fileOf(path);
