@@ -80,16 +80,6 @@ impl CompiledBundle {
         self.denied.contains(serial)
     }
 
-    /// DER of the subjects of everything that a handshake may chain to, other domains' included.
-    pub fn authority_names(&self) -> Vec<Vec<u8>> {
-        let own = self.roots.iter().map(|root| root.subject.clone());
-        let others = self
-            .others
-            .iter()
-            .flat_map(|other| other.authorities.iter().map(|root| root.subject.clone()));
-        own.chain(others).collect()
-    }
-
     /// The root that signed the candidate, if one did. Says nothing about time, use or constraints.
     pub(super) fn anchor(&self, candidate: &Certificate) -> Option<Arc<Certificate>> {
         if let Some(known) = self.anchored().get(&candidate.der) {

@@ -1,10 +1,14 @@
-//! Reads the tables that both engines' tests share.
+//! Reads the tables that both engines' tests share, and makes what tests need: a mesh, two ends in memory.
 
-#![allow(dead_code, reason = "each test binary uses a part of it")]
+#![allow(dead_code, unused_imports, reason = "each test binary uses a part of it")]
 
 pub mod invariants;
+pub mod mesh;
+pub mod pipe;
+pub mod scene;
 
 use isthmus_engine::parse::client_hello::HelloOutcome;
+pub use mesh::*;
 use serde::{Deserialize, de::DeserializeOwned};
 
 /// `test/vectors/NAME.json`.

@@ -1,0 +1,364 @@
+use std::fmt;
+use std::sync::Arc;
+
+use rustls::client::UnbufferedClientConnection;
+use rustls::server::UnbufferedServerConnection;
+use rustls::{HandshakeKind, ProtocolVersion};
+
+use super::conversation::{Conversation, Message, Step, Written};
+use super::fault::TlsFault;
+use super::server_context::ServerContext;
+use super::target::TargetContext;
+use crate::identity::{Expectation, Peer, verify_peer};
+
+/// One end of an mTLS connection. It touches no socket: whoever drives it reads ciphertext into a buffer of its own, has it opened, and sends what
+/// `outgoing` and `seal` give. Between calls it holds no more than a record that is not whole yet and protocol messages that were not sent
+/// yet, and nothing at all when it is idle. Back-pressure is the caller's: what it does not read and does not seal is buffered nowhere.
+///
+/// No byte of plaintext goes either way before the peer was judged, also where a session was resumed.
+pub struct TlsEnd {
+    conversation: Conversation,
+    context: Context,
+    /// Input that is no whole record or message yet.
+    partial: Vec<u8>,
+    /// Protocol messages: handshakes, tickets, key updates, alerts.
+    outbox: Vec<u8>,
+    peer: Option<Arc<Peer>>,
+    peer_closed: bool,
+    closed: bool,
+    fault: Option<TlsFault>,
+}
+
+enum Context {
+    Server(Arc<ServerContext>),
+    Client(Arc<TargetContext>),
+}
+
+/// What came of some input.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Opened {
+    /// Bytes at the front of the buffer for plaintext.
+    pub plaintext: usize,
+    /// The handshake was completed by this call, and the peer judged.
+    pub handshaken: bool,
+    /// close_notify has come, now or earlier: there will be no more plaintext.
+    pub closed: bool,
+}
+
+/// What came of some output.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sealed {
+    /// Bytes of plaintext that need not be given again.
+    pub taken: usize,
+    /// Bytes of ciphertext, to be sent.
+    pub written: usize,
+}
+
+/// The most plaintext of a record (RFC 8446 §5.1), and more than what any suite adds to it.
+const RECORD: usize = 16 * 1024;
+const RECORD_OVERHEAD: usize = 32;
+/// For a key update that may have to go first.
+const SLACK: usize = 128;
+/// A record and a handshake message that are both not whole: certificates are a few KiB.
+const MAX_PARTIAL: usize = 80 * 1024;
+
+impl TlsEnd {
+    /// The server's end. `offers`: whether the client's hello names an application protocol; without a common one it goes on without.
+    pub fn server(context: &Arc<ServerContext>, offers: impl Fn(&[u8]) -> bool) -> Result<Self, TlsFault> {
+        let connection = UnbufferedServerConnection::new(context.config(offers))?;
+        Ok(Self::new(Conversation::Server(connection), Context::Server(context.clone())))
+    }
+
+    /// The client's end: its hello is in `outgoing` at once.
+    pub fn client(target: &Arc<TargetContext>) -> Result<Self, TlsFault> {
+        let connection = UnbufferedClientConnection::new(target.config.clone(), target.name.clone())?;
+        let mut end = Self::new(Conversation::Client(connection), Context::Client(target.clone()));
+        end.open(&mut [], &mut [])?;
+        Ok(end)
+    }
+
+    fn new(conversation: Conversation, context: Context) -> Self {
+        Self {
+            conversation,
+            context,
+            partial: Vec::new(),
+            outbox: Vec::new(),
+            peer: None,
+            peer_closed: false,
+            closed: false,
+            fault: None,
+        }
+    }
+
+    /// Has ciphertext received into `buffer` behind what is left of earlier input, and opens all of it: saves `open` a copy where a record came in
+    /// parts. `receive` is called once, with a part of the buffer, and says how much it filled: 0 where nothing came, which changes nothing.
+    /// Both buffers are to be of one length, and longer than 80 KiB.
+    pub fn open_with(
+        &mut self,
+        buffer: &mut [u8],
+        plaintext: &mut [u8],
+        receive: impl FnOnce(&mut [u8]) -> usize,
+    ) -> Result<Opened, TlsFault> {
+        if let Some(fault) = &self.fault {
+            return Err(fault.clone());
+        }
+        let kept = self.partial.len();
+        let small = || TlsFault::Handshake("the buffer is smaller than what is kept".into());
+        let (front, rest) = buffer.split_at_mut_checked(kept).ok_or_else(small)?;
+        front.copy_from_slice(&self.partial);
+        let received = receive(rest).min(rest.len());
+        if received == 0 {
+            return Ok(Opened {
+                closed: self.peer_closed,
+                ..Opened::default()
+            });
+        }
+        self.partial = Vec::new();
+        let opened = self.open_all(buffer.get_mut(..kept + received).unwrap_or_default(), plaintext);
+        self.remember(opened)
+    }
+
+    /// Takes ciphertext, which is overwritten, and gives its plaintext. `plaintext` must be as long as `input` and what was kept of earlier
+    /// input, which is at most 80 KiB. Afterwards there may be something in `outgoing`, after a fault as well: an alert, which is sent if that can
+    /// be had without waiting.
+    pub fn open(&mut self, input: &mut [u8], plaintext: &mut [u8]) -> Result<Opened, TlsFault> {
+        if let Some(fault) = &self.fault {
+            return Err(fault.clone());
+        }
+        let opened = if self.partial.is_empty() {
+            self.open_all(input, plaintext)
+        } else {
+            let mut whole = std::mem::take(&mut self.partial);
+            whole.extend_from_slice(input);
+            self.open_all(&mut whole, plaintext)
+        };
+        self.remember(opened)
+    }
+
+    fn remember<Outcome>(&mut self, outcome: Result<Outcome, TlsFault>) -> Result<Outcome, TlsFault> {
+        if let Err(fault) = &outcome {
+            self.fault = Some(fault.clone());
+            self.partial = Vec::new();
+        }
+        outcome
+    }
+
+    fn open_all(&mut self, input: &mut [u8], plaintext: &mut [u8]) -> Result<Opened, TlsFault> {
+        let was_judged = self.peer.is_some();
+        let (mut at, mut length) = (0, 0);
+        loop {
+            let rest = input.get_mut(at..).unwrap_or_default();
+            let room = plaintext.get_mut(length..).unwrap_or_default();
+            let (used, step) = self.conversation.step(rest, room, &mut self.outbox);
+            at += used;
+            if let Step::Failed(error) = step {
+                self.collect_alert();
+                return Err(error.into());
+            }
+            // Before anything that came with the end of the handshake counts.
+            self.judge()?;
+            match step {
+                Step::Data(more) => length += more,
+                Step::Progress => {}
+                Step::PeerClosed => self.peer_closed = true,
+                Step::Waiting | Step::Failed(_) => break,
+            }
+        }
+        let left = input.get(at..).unwrap_or_default();
+        if left.len() > MAX_PARTIAL {
+            return Err(TlsFault::Handshake(format!(
+                "more than {MAX_PARTIAL} bytes without an end of the message"
+            )));
+        }
+        if !self.peer_closed {
+            self.partial = left.to_vec();
+        }
+        Ok(Opened {
+            plaintext: length,
+            handshaken: !was_judged && self.peer.is_some(),
+            closed: self.peer_closed,
+        })
+    }
+
+    /// What the other side is to be told of a failure. rustls must not be shown the input again: it would panic over a second alert.
+    fn collect_alert(&mut self) {
+        while self.conversation.state().wants_write() {
+            if !matches!(self.conversation.step(&mut [], &mut [], &mut self.outbox), (_, Step::Progress)) {
+                return;
+            }
+        }
+    }
+
+    /// When the handshake is done: who is there? Of a full one the verifier has asked the same before, which costs nothing again; a resumed one
+    /// brings the certificates of the first, which are judged by what is true now.
+    fn judge(&mut self) -> Result<(), TlsFault> {
+        let state = self.conversation.state();
+        if self.peer.is_some() || state.is_handshaking() {
+            return Ok(());
+        }
+        let chain: Vec<&[u8]> = state.peer_certificates().unwrap_or_default().iter().map(AsRef::as_ref).collect();
+        let verdict = match &self.context {
+            Context::Server(context) => verify_peer(&chain, &context.trust, (context.now)(), &Expectation::default()),
+            Context::Client(target) => verify_peer(&chain, &target.trust, (target.now)(), &target.expectation),
+        };
+        match (verdict, &self.context) {
+            (Ok(peer), Context::Client(target)) => {
+                target.sessions.proven_until(peer.not_after_ms);
+                self.peer = Some(peer);
+            }
+            (Ok(peer), Context::Server(_)) => self.peer = Some(peer),
+            (Err(reason), context) => {
+                if let Context::Client(target) = context {
+                    target.sessions.forget();
+                }
+                // No ticket for whom is refused.
+                self.outbox = Vec::new();
+                return Err(TlsFault::Identity(reason));
+            }
+        }
+        Ok(())
+    }
+
+    /// Turns plaintext into ciphertext, as much as `out` has room for; what `outgoing` held goes first. Takes nothing before the handshake is done
+    /// and after `close`. Every 16 KiB become one record, with at most 32 bytes more, and 128 bytes of room are kept free.
+    pub fn seal(&mut self, plaintext: &[u8], out: &mut [u8]) -> Result<Sealed, TlsFault> {
+        if let Some(fault) = &self.fault {
+            return Err(fault.clone());
+        }
+        let mut sealed = Sealed::default();
+        loop {
+            sealed.written += self.drain_outbox(out.get_mut(sealed.written..).unwrap_or_default());
+            let room = out.get_mut(sealed.written..).unwrap_or_default();
+            let taken = plaintext.len().min(capacity(room.len()));
+            if taken == 0 || self.peer.is_none() || self.closed || !self.outbox.is_empty() {
+                return Ok(sealed);
+            }
+            match self.write(Message::Data(plaintext.get(..taken).unwrap_or_default()), room) {
+                Written::Queued => {}
+                Written::Bytes(more) => {
+                    return Ok(Sealed {
+                        taken,
+                        written: sealed.written + more,
+                    });
+                }
+                Written::Refused => return self.remember(Err(TlsFault::Handshake("nothing more can be encrypted".into()))),
+            }
+        }
+    }
+
+    /// Says close_notify, once: it is in `outgoing`. What the other side still sends can be opened. Before the handshake is done it does nothing.
+    pub fn close(&mut self) {
+        let mut room = [0; SLACK];
+        while self.peer.is_some() && !self.closed && self.fault.is_none() {
+            match self.write(Message::CloseNotify, &mut room) {
+                Written::Queued => {}
+                Written::Bytes(length) => {
+                    self.outbox.extend_from_slice(room.get(..length).unwrap_or_default());
+                    self.closed = true;
+                }
+                Written::Refused => self.closed = true,
+            }
+        }
+    }
+
+    fn write(&mut self, message: Message, room: &mut [u8]) -> Written {
+        let (used, written) = self.conversation.write(message, &mut self.partial, room, &mut self.outbox);
+        self.partial.drain(..used.min(self.partial.len()));
+        written
+    }
+
+    /// TCP's FIN: fine after close_notify, and a fault otherwise.
+    pub fn end_of_input(&mut self) -> Result<(), TlsFault> {
+        if let Some(fault) = &self.fault {
+            return Err(fault.clone());
+        }
+        if self.peer_closed {
+            return Ok(());
+        }
+        let fault = if self.is_handshaking() {
+            TlsFault::Handshake("closed during the handshake".into())
+        } else {
+            TlsFault::Truncated
+        };
+        self.fault = Some(fault.clone());
+        Err(fault)
+    }
+
+    /// Protocol messages that are to be sent before anything else.
+    pub fn outgoing(&self) -> &[u8] {
+        &self.outbox
+    }
+
+    /// So many bytes of `outgoing` were sent.
+    pub fn sent(&mut self, length: usize) {
+        self.outbox.drain(..length.min(self.outbox.len()));
+        if self.outbox.is_empty() {
+            self.outbox = Vec::new();
+        }
+    }
+
+    fn drain_outbox(&mut self, out: &mut [u8]) -> usize {
+        let length = self.outbox.len().min(out.len());
+        if let (Some(into), Some(from)) = (out.get_mut(..length), self.outbox.get(..length)) {
+            into.copy_from_slice(from);
+        }
+        self.sent(length);
+        length
+    }
+
+    /// Also while the peer is not judged yet.
+    pub fn is_handshaking(&self) -> bool {
+        self.peer.is_none()
+    }
+
+    /// Who is there; `None` until the handshake is done.
+    pub fn peer(&self) -> Option<&Arc<Peer>> {
+        self.peer.as_ref()
+    }
+
+    /// Empty where none was agreed.
+    pub fn alpn(&self) -> &[u8] {
+        self.conversation.state().alpn_protocol().unwrap_or_default()
+    }
+
+    /// Whether the handshake took up an earlier session.
+    pub fn is_resumed(&self) -> bool {
+        self.conversation.state().handshake_kind() == Some(HandshakeKind::Resumed)
+    }
+
+    /// As OpenSSL writes it; empty before it is agreed.
+    pub fn version(&self) -> &'static str {
+        match self.conversation.state().protocol_version() {
+            Some(ProtocolVersion::TLSv1_3) => "TLSv1.3",
+            Some(ProtocolVersion::TLSv1_2) => "TLSv1.2",
+            _ => "",
+        }
+    }
+
+    /// Whether both sides have said close_notify, and ours was taken.
+    pub fn is_closed(&self) -> bool {
+        self.closed && self.peer_closed && self.outbox.is_empty()
+    }
+}
+
+/// The plaintext whose ciphertext fits into so many bytes.
+fn capacity(room: usize) -> usize {
+    let room = room.saturating_sub(SLACK);
+    let (whole, rest) = (room / (RECORD + RECORD_OVERHEAD), room % (RECORD + RECORD_OVERHEAD));
+    whole * RECORD + rest.saturating_sub(RECORD_OVERHEAD)
+}
+
+impl fmt::Debug for TlsEnd {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let side = if matches!(self.context, Context::Server(_)) {
+            "server"
+        } else {
+            "client"
+        };
+        out.debug_struct("TlsEnd")
+            .field("side", &side)
+            .field("peer", &self.peer)
+            .field("fault", &self.fault)
+            .finish_non_exhaustive()
+    }
+}
