@@ -2,8 +2,10 @@
 
 mod support;
 
+use std::io::{Read, Write};
+
 use isthmus_engine::tls::{OwnIdentity, Target, TlsEnd, TlsFault};
-use support::pipe::{give, seal, shuttle, take};
+use support::pipe::{OtherClient, give, seal, shuttle, take, with_certificate};
 use support::scene::{Scene, connect, ends, target};
 use support::{HOUR, Mesh, START, Svid, san, set_now, uri};
 
@@ -133,7 +135,8 @@ fn nobody_comes_in_without_a_certificate() {
 fn application_protocols_are_agreed_where_both_have_one_and_are_no_reason_to_refuse() {
     let scene = Scene::new();
     let (client, orders) = (scene.client(&scene.east.svid("caller")), scene.east.svid("orders"));
-    let cases: [(&[&[u8]], &[&[u8]], &[u8]); 5] = [
+    type Protocols = &'static [&'static [u8]];
+    let cases: [(Protocols, Protocols, &[u8]); 5] = [
         (&[b"h2", b"http/1.1"], &[b"http/1.1", b"h2"], b"h2"),
         (&[b"h2"], &[b"http/1.1"], b""),
         (&[b"h2"], &[], b""),
@@ -169,6 +172,30 @@ fn a_side_that_has_said_all_still_hears_the_other() {
     assert_eq!(give(&mut client, &take(&mut server)).unwrap(), b"");
     assert!(client.is_closed() && server.is_closed());
     assert_eq!((client.end_of_input(), server.end_of_input()), (Ok(()), Ok(())));
+}
+
+#[test]
+fn tls_1_2_is_spoken_and_ends_by_halves_as_well() {
+    let scene = Scene::new();
+    let config = with_certificate(&scene.east.svid("caller"), &[&rustls::version::TLS12]);
+    let mut client = OtherClient::new(&config, "orders.test");
+    let mut server = TlsEnd::server(&scene.server(&scene.east.svid("orders"), &[b"h2"]), |_| false).unwrap();
+    client.shuttle(&mut server).unwrap();
+    assert_eq!(
+        (server.version(), server.peer().unwrap().service_account.as_str()),
+        ("TLSv1.2", "caller")
+    );
+    let said = vec![5; 50_000];
+    client.connection().writer().write_all(&said).unwrap();
+    client.connection().send_close_notify();
+    assert!(client.shuttle(&mut server).unwrap() == said);
+    assert_eq!(server.end_of_input(), Ok(()));
+    let bytes = seal(&mut server, b"an answer");
+    server.close();
+    client.hear(&[bytes, take(&mut server)].concat());
+    let mut heard = Vec::new();
+    assert_eq!(client.connection().reader().read_to_end(&mut heard).unwrap(), 9);
+    assert!(server.is_closed());
 }
 
 #[test]

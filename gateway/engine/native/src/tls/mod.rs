@@ -7,6 +7,7 @@ mod conversation;
 mod crypto;
 mod end;
 mod fault;
+mod output;
 mod own_identity;
 mod server_context;
 mod server_verifier;
@@ -16,8 +17,9 @@ mod tickets;
 
 pub use client_context::ClientContext;
 pub use crypto::Clock;
-pub use end::{Opened, Sealed, TlsEnd};
+pub use end::{Opened, TlsEnd};
 pub use fault::TlsFault;
+pub use output::Sealed;
 pub use own_identity::OwnIdentity;
 pub use server_context::ServerContext;
 pub use target::{Target, TargetContext};

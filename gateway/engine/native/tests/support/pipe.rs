@@ -88,11 +88,14 @@ impl OtherClient {
                 return Ok(heard);
             }
             heard.extend(give(server, &bytes)?);
-            let mut back = back.as_slice();
-            while !back.is_empty() {
-                self.0.read_tls(&mut back).unwrap();
-                self.0.process_new_packets().unwrap();
-            }
+            self.hear(&back);
+        }
+    }
+
+    pub fn hear(&mut self, mut ciphertext: &[u8]) {
+        while !ciphertext.is_empty() {
+            self.0.read_tls(&mut ciphertext).unwrap();
+            self.0.process_new_packets().unwrap();
         }
     }
 }
