@@ -46,10 +46,12 @@ export type VectorVerdict =
     }
   | { readonly ok: false; readonly reason: string };
 
-/** One case's leaf with one byte changed, for every byte of it. */
+/** One case with one byte of one certificate changed, for every byte of it. */
 export interface Mutations {
   /** A case's name. */
   readonly of: string;
+  /** In its chain. */
+  readonly certificate: number;
   readonly xor: number;
   /** Each is what the verifier says in its own order of first meeting; empty: it holds all the same. */
   readonly reasons: readonly string[];
@@ -95,16 +97,16 @@ export function judge(chain: readonly string[], bundle: TrustBundle, now: number
   return { ok: true, ...named, foreign: false, root, ...common };
 }
 
-export function mutate(vector: PeerVector, bundle: TrustBundle, now: number, xor: number): Mutations {
-  const [leaf = '', ...above] = vector.chain;
+export function mutate(vector: PeerVector, bundle: TrustBundle, now: number, certificate: number, xor: number): Mutations {
   const reasons: string[] = [];
-  const verdicts = [...bytesOf(leaf).keys()].map((at) => {
-    const changed = bytesOf(leaf);
+  const whole = bytesOf(vector.chain[certificate] ?? '');
+  const verdicts = [...whole.keys()].map((at) => {
+    const changed = Buffer.from(whole);
     changed[at] = (changed[at] ?? 0) ^ xor;
-    const verdict = judge([hexOf(changed), ...above], bundle, now, vector.expectation);
+    const verdict = judge(vector.chain.with(certificate, hexOf(changed)), bundle, now, vector.expectation);
     const reason = verdict.ok ? '' : verdict.reason;
     if (!reasons.includes(reason)) reasons.push(reason);
     return reasons.indexOf(reason);
   });
-  return { of: vector.name, xor, reasons, verdicts };
+  return { of: vector.name, certificate, xor, reasons, verdicts };
 }

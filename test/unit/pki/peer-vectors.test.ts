@@ -26,7 +26,7 @@ test('so are those with a byte changed', () => {
     const vector = vectors.cases.find((each) => each.name === mutations.of);
     const json = vectors.bundles[vector?.bundle ?? ''];
     assert.ok(vector && json, mutations.of);
-    assert.deepEqual(mutate(vector, bundleFromJson(json), vectors.now, mutations.xor), mutations);
+    assert.deepEqual(mutate(vector, bundleFromJson(json), vectors.now, mutations.certificate, mutations.xor), mutations);
   }
 });
 

@@ -47,10 +47,11 @@ struct Verdict {
     not_after_ms: i64,
 }
 
-/// One case's leaf with one byte changed, for every byte of it.
+/// One case with one byte of one certificate changed, for every byte of it.
 #[derive(Deserialize)]
 struct Mutations {
     of: String,
+    certificate: usize,
     xor: u8,
     reasons: Vec<String>,
     verdicts: Vec<usize>,
@@ -139,6 +140,7 @@ fn a_changed_byte_anywhere_is_refused_for_the_same_reason() {
     assert!(!vectors.mutations.is_empty());
     for Mutations {
         of,
+        certificate,
         xor,
         reasons,
         verdicts,
@@ -147,13 +149,13 @@ fn a_changed_byte_anywhere_is_refused_for_the_same_reason() {
         let case = vectors.cases.iter().find(|case| case.name == *of).expect("a case of that name");
         let bundle = CompiledBundle::new(&vectors.bundles[&case.bundle]);
         let chain = chain_of(case);
-        assert_eq!(verdicts.len(), chain[0].len());
+        assert_eq!(verdicts.len(), chain[*certificate].len());
         for (at, expected) in verdicts.iter().enumerate() {
             let mut changed = chain.clone();
-            changed[0][at] ^= xor;
+            changed[*certificate][at] ^= xor;
             let verdict = judge(&changed, &bundle, vectors.now, &case.expectation);
-            assert!(!verdict.ok, "{of}: byte {at} xor {xor:#x} is taken");
-            assert_eq!(verdict.reason, reasons[*expected], "{of}: byte {at} xor {xor:#x}");
+            assert!(!verdict.ok, "{of}: byte {at} of {certificate} xor {xor:#x} is taken");
+            assert_eq!(verdict.reason, reasons[*expected], "{of}: byte {at} of {certificate} xor {xor:#x}");
         }
     }
 }

@@ -2,12 +2,10 @@
 
 mod support;
 
-use std::io::{Read, Write};
-
-use isthmus_engine::tls::{OwnIdentity, Target, TlsEnd, TlsFault};
-use support::pipe::{OtherClient, give, seal, shuttle, take, with_certificate};
+use isthmus_engine::tls::{ClientContext, OwnIdentity, ServerContext, Target, TlsEnd, TlsFault};
+use support::pipe::{give, seal, shuttle, take};
 use support::scene::{Scene, connect, ends, target};
-use support::{HOUR, Mesh, START, Svid, san, set_now, uri};
+use support::{HOUR, Mesh, START, Svid, now, san, set_now, uri};
 
 #[test]
 fn both_ends_know_who_is_there_and_bytes_pass_both_ways() {
@@ -33,6 +31,56 @@ fn both_ends_know_who_is_there_and_bytes_pass_both_ways() {
         let down = seal(&mut server, &said[..size]);
         assert_eq!(give(&mut client, &down).unwrap(), said[..size], "down {size}");
     }
+}
+
+#[test]
+fn a_handshake_may_come_in_any_pieces() {
+    let scene = Scene::new();
+    let (client, server) = (
+        scene.client(&scene.east.svid("caller")),
+        scene.server(&scene.east.svid("orders"), &[b"h2"]),
+    );
+    for piece in [1, 3, 64, 700] {
+        let [mut caller, mut callee] = ends(&client, &target("orders"), &server);
+        for _ in 0..4 {
+            for part in take(&mut caller).chunks(piece) {
+                give(&mut callee, part).unwrap();
+            }
+            for part in take(&mut callee).chunks(piece) {
+                give(&mut caller, part).unwrap();
+            }
+        }
+        assert_eq!(caller.peer().unwrap().service_account, "orders", "in pieces of {piece}");
+        assert_eq!(callee.peer().unwrap().service_account, "caller", "in pieces of {piece}");
+    }
+}
+
+#[test]
+fn an_identity_of_a_federated_domain_is_that_and_none_of_ours() {
+    let scene = Scene::new();
+    let partner = Mesh::of("partner.example");
+    let (ours, theirs) = (scene.east.svid("orders"), partner.cluster("east").svid("orders"));
+    let trust = scene.mesh.bundle_with(&partner);
+    let server = ServerContext::new(&ours.own(), trust.clone(), &[], &scene.tickets, now).unwrap();
+    let client = ClientContext::new(&theirs.own(), partner.bundle_with(&scene.mesh), now).unwrap();
+    let ours_there = Target {
+        trust_domain: "mesh.test".into(),
+        cluster_san: String::new(),
+        ..target("orders")
+    };
+    for resumed in [false, true] {
+        let [caller, callee] = connect(&client, &ours_there, &server).unwrap();
+        assert_eq!((callee.is_resumed(), caller.peer().unwrap().foreign), (resumed, true));
+        let peer = callee.peer().unwrap();
+        assert_eq!(peer.spiffe_id, "spiffe://partner.example/ns/shop/sa/orders");
+        assert_eq!((peer.foreign, peer.namespace.as_str(), peer.cluster.as_str()), (true, "", ""));
+    }
+    let strict = scene.server(&ours, &[]);
+    let (side, fault) = connect(&client, &ours_there, &strict).unwrap_err();
+    assert_eq!(
+        (side, fault.to_string().as_str()),
+        ("server", "peer refused: is of trust domain partner.example, not mesh.test")
+    );
 }
 
 #[test]
@@ -172,30 +220,6 @@ fn a_side_that_has_said_all_still_hears_the_other() {
     assert_eq!(give(&mut client, &take(&mut server)).unwrap(), b"");
     assert!(client.is_closed() && server.is_closed());
     assert_eq!((client.end_of_input(), server.end_of_input()), (Ok(()), Ok(())));
-}
-
-#[test]
-fn tls_1_2_is_spoken_and_ends_by_halves_as_well() {
-    let scene = Scene::new();
-    let config = with_certificate(&scene.east.svid("caller"), &[&rustls::version::TLS12]);
-    let mut client = OtherClient::new(&config, "orders.test");
-    let mut server = TlsEnd::server(&scene.server(&scene.east.svid("orders"), &[b"h2"]), |_| false).unwrap();
-    client.shuttle(&mut server).unwrap();
-    assert_eq!(
-        (server.version(), server.peer().unwrap().service_account.as_str()),
-        ("TLSv1.2", "caller")
-    );
-    let said = vec![5; 50_000];
-    client.connection().writer().write_all(&said).unwrap();
-    client.connection().send_close_notify();
-    assert!(client.shuttle(&mut server).unwrap() == said);
-    assert_eq!(server.end_of_input(), Ok(()));
-    let bytes = seal(&mut server, b"an answer");
-    server.close();
-    client.hear(&[bytes, take(&mut server)].concat());
-    let mut heard = Vec::new();
-    assert_eq!(client.connection().reader().read_to_end(&mut heard).unwrap(), 9);
-    assert!(server.is_closed());
 }
 
 #[test]

@@ -167,19 +167,19 @@ fn a_renewed_svid_of_a_server_keeps_its_sessions_and_another_identity_does_not()
     let scene = Scene::new();
     let client = scene.client(&scene.east.svid("caller"));
     let either = Target {
-        uri_sans: vec![uri("orders"), uri("other")],
+        uri_sans: vec![uri("orders"), uri("others")],
         ..target("orders")
     };
     connect(&client, &either, &scene.server(&scene.east.svid("orders"), &[])).unwrap();
     assert!(connect(&client, &either, &scene.server(&scene.east.svid("orders"), &[])).unwrap()[0].is_resumed());
-    let [end, _] = connect(&client, &either, &scene.server(&scene.east.svid("other"), &[])).unwrap();
-    assert_eq!((end.is_resumed(), end.peer().unwrap().service_account.as_str()), (false, "other"));
+    let [end, _] = connect(&client, &either, &scene.server(&scene.east.svid("others"), &[])).unwrap();
+    assert_eq!((end.is_resumed(), end.peer().unwrap().service_account.as_str()), (false, "others"));
     // Nor does another process, whose keys are others.
     let elsewhere = Scene {
         tickets: TicketKeys::new().unwrap(),
         ..scene
     };
-    assert!(!connect(&client, &either, &elsewhere.server(&elsewhere.east.svid("other"), &[])).unwrap()[0].is_resumed());
+    assert!(!connect(&client, &either, &elsewhere.server(&elsewhere.east.svid("others"), &[])).unwrap()[0].is_resumed());
 }
 
 #[test]

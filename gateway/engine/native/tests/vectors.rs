@@ -32,7 +32,7 @@ fn client_hello() {
         } = &vector;
         let latest = if vector.is_final() { *after } else { *max_bytes };
         let mut scan = HelloScan::default();
-        for end in (0..=bytes.len()).filter(|end| *end >= *after || end % STEP == 0) {
+        for end in (0..=bytes.len()).filter(|end| *end >= *after || end.is_multiple_of(STEP)) {
             let outcome = parse_client_hello(&bytes[..end], *max_bytes);
             assert_eq!(
                 scan.read(&bytes[..end], *max_bytes),

@@ -101,3 +101,29 @@ impl CompiledBundle {
 fn certificates<'a>(ders: impl Iterator<Item = &'a Vec<u8>>) -> Vec<Arc<Certificate>> {
     ders.filter_map(|der| parse_certificate(der).ok().map(Arc::new)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn is_read_as_typescript_writes_it() {
+        let own = r#"{"trustDomain":"m","roots":["3000"],"intermediates":[{"cluster":"east","certificate":"0aFF"}],
+            "deniedSerials":["1f"],"others":[{"trustDomain":"p","roots":[]}],"jwtKeys":[{}]}"#;
+        let bundle: TrustBundle = serde_json::from_str(own).unwrap();
+        assert_eq!(
+            (bundle.roots.as_slice(), bundle.intermediates[0].certificate.as_slice()),
+            (&[vec![0x30, 0]][..], &[10, 255][..])
+        );
+        assert_eq!(bundle.others[0].trust_domain, "p");
+        let compiled = CompiledBundle::new(&bundle);
+        assert!(compiled.is_denied("1f") && !compiled.is_denied("1F") && compiled.roots.is_empty());
+        for wrong in [
+            r#"{"trustDomain":"m","roots":["300"]}"#,
+            r#"{"trustDomain":"m","roots":["zz"]}"#,
+            r#"{"roots":[]}"#,
+        ] {
+            assert!(serde_json::from_str::<TrustBundle>(wrong).is_err(), "{wrong}");
+        }
+    }
+}

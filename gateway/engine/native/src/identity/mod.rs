@@ -12,6 +12,7 @@ mod leaf_use;
 mod oids;
 mod path;
 mod peer;
+mod peer_json;
 mod remembered;
 mod signature;
 mod spiffe_id;

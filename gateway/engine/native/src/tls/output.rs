@@ -88,9 +88,28 @@ impl TlsEnd {
     }
 }
 
+/// Room in which `seal` takes so many bytes of plaintext at once, when `outgoing` is empty.
+pub const fn sealed_room(plaintext: usize) -> usize {
+    plaintext + plaintext.div_ceil(RECORD) * RECORD_OVERHEAD + SLACK
+}
+
 /// The plaintext whose ciphertext fits into so many bytes.
 fn capacity(room: usize) -> usize {
     let room = room.saturating_sub(SLACK);
     let (whole, rest) = (room / (RECORD + RECORD_OVERHEAD), room % (RECORD + RECORD_OVERHEAD));
     whole * RECORD + rest.saturating_sub(RECORD_OVERHEAD)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_and_capacity_are_of_one_mind() {
+        for plaintext in [0, 1, 64, RECORD - 1, RECORD, RECORD + 1, 256 * 1024, 1_000_000] {
+            let room = sealed_room(plaintext);
+            assert_eq!(capacity(room), plaintext);
+            assert!(plaintext == 0 || capacity(room - 1) < plaintext, "{plaintext}");
+        }
+    }
 }

@@ -68,7 +68,8 @@ impl ProducesTickets for BoundTickets {
         if !whole.starts_with(&self.bound) {
             return None;
         }
-        Some(whole.split_off(self.bound.len()))
+        whole.drain(..self.bound.len());
+        Some(whole)
     }
 }
 

@@ -1,4 +1,5 @@
 //! A mesh for tests: its root, its clusters' intermediates, SVIDs, and both ends of a connection in memory. Its clock is this thread's.
+
 use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +30,7 @@ pub fn set_now(unix_ms: i64) {
 pub const DOMAIN: &str = "mesh.test";
 
 pub struct Mesh {
+    domain: &'static str,
     root: Issuer<'static, KeyPair>,
     root_der: Vec<u8>,
 }
@@ -41,38 +43,59 @@ pub struct Svid {
 
 impl Mesh {
     pub fn new() -> Self {
+        Self::of(DOMAIN)
+    }
+
+    pub fn of(domain: &'static str) -> Self {
         let key = KeyPair::generate().unwrap();
-        let mut params = params("mesh.test root", 24 * HOUR);
+        let mut params = params(&format!("{domain} root"), 24 * HOUR);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let root_der = params.self_signed(&key).unwrap().der().to_vec();
         Self {
+            domain,
             root: Issuer::new(params, key),
             root_der,
         }
     }
 
     pub fn bundle(&self, denied: &[&str]) -> Arc<CompiledBundle> {
+        let denied_serials = denied.iter().map(|serial| serial.to_string()).collect();
         Arc::new(CompiledBundle::new(&TrustBundle {
-            trust_domain: DOMAIN.into(),
-            roots: vec![self.root_der.clone()],
-            denied_serials: denied.iter().map(|serial| serial.to_string()).collect(),
-            ..TrustBundle::default()
+            denied_serials,
+            ..self.plain_bundle()
         }))
+    }
+
+    /// With that domain federated.
+    pub fn bundle_with(&self, other: &Mesh) -> Arc<CompiledBundle> {
+        Arc::new(CompiledBundle::new(&TrustBundle {
+            others: vec![other.plain_bundle()],
+            ..self.plain_bundle()
+        }))
+    }
+
+    fn plain_bundle(&self) -> TrustBundle {
+        TrustBundle {
+            trust_domain: self.domain.into(),
+            roots: vec![self.root_der.clone()],
+            ..TrustBundle::default()
+        }
     }
 
     pub fn cluster(&self, name: &str) -> Cluster {
         let key = KeyPair::generate().unwrap();
-        let mut params = params(&format!("{name} of {DOMAIN}"), 12 * HOUR);
+        let mut params = params(&format!("{name} of {}", self.domain), 12 * HOUR);
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        let permitted_subtrees = vec![GeneralSubtree::DnsName(san(name))];
+        let permitted_subtrees = vec![GeneralSubtree::DnsName(san_of(name, self.domain))];
         params.name_constraints = Some(NameConstraints {
             permitted_subtrees,
             excluded_subtrees: vec![],
         });
         let der = params.signed_by(&key, &self.root).unwrap().der().to_vec();
         Cluster {
+            domain: self.domain,
             name: name.into(),
             der,
             issuer: Issuer::new(params, key),
@@ -82,6 +105,7 @@ impl Mesh {
 
 pub struct Cluster {
     name: String,
+    domain: &'static str,
     der: Vec<u8>,
     issuer: Issuer<'static, KeyPair>,
 }
@@ -97,10 +121,9 @@ impl Cluster {
         params.distinguished_name = DistinguishedName::new();
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
-        params.subject_alt_names = vec![
-            SanType::URI(uri(account).try_into().unwrap()),
-            SanType::DnsName(san(&self.name).try_into().unwrap()),
-        ];
+        let uri = format!("spiffe://{}/ns/shop/sa/{account}", self.domain);
+        let dns = san_of(&self.name, self.domain);
+        params.subject_alt_names = vec![SanType::URI(uri.try_into().unwrap()), SanType::DnsName(dns.try_into().unwrap())];
         let leaf = params.signed_by(&key, &self.issuer).unwrap().der().to_vec();
         Svid {
             chain: vec![leaf, self.der.clone()],
@@ -120,7 +143,11 @@ pub fn uri(account: &str) -> String {
 }
 
 pub fn san(cluster: &str) -> String {
-    format!("{cluster}.cluster.{DOMAIN}")
+    san_of(cluster, DOMAIN)
+}
+
+fn san_of(cluster: &str, domain: &str) -> String {
+    format!("{cluster}.cluster.{domain}")
 }
 
 fn params(common_name: &str, lifetime_ms: i64) -> CertificateParams {

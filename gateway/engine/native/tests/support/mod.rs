@@ -2,9 +2,11 @@
 
 #![allow(dead_code, unused_imports, reason = "each test binary uses a part of it")]
 
+pub mod counting;
 pub mod invariants;
 pub mod mesh;
 pub mod pipe;
+pub mod random;
 pub mod scene;
 
 use isthmus_engine::parse::client_hello::HelloOutcome;
