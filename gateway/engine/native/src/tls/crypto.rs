@@ -58,3 +58,15 @@ pub fn schemes() -> Vec<SignatureScheme> {
 pub fn chain_of<'a>(leaf: &'a CertificateDer<'_>, others: &'a [CertificateDer<'_>]) -> Vec<&'a [u8]> {
     std::iter::once(leaf).chain(others).map(AsRef::as_ref).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_build_says_is_what_is_used() {
+        assert_eq!(provider().fips(), cfg!(feature = "fips"));
+        let first = provider().cipher_suites.first().map(|suite| suite.suite());
+        assert_eq!(first, Some(CipherSuite::TLS13_AES_128_GCM_SHA256));
+    }
+}
