@@ -20,7 +20,7 @@ export { registerInstance } from './register-instance.ts';
 export { RootUses } from './root-uses.ts';
 export { streamEnd } from './stream-end.ts';
 export type { Svid, SvidSource } from './svid.ts';
-export { makeSvid, SettableSvidSource, svidKeyPem } from './svid.ts';
+export { makeSvid, SettableSvidSource, svidKeyDer, svidKeyPem } from './svid.ts';
 export type { MtlsTarget } from './tls.ts';
 export { chainOf, mtlsClientOptions, mtlsServerOptions, serverFault, verifyAnyPeerSocket, verifyPeerSocket } from './tls.ts';
 export type { UnaryMethod } from './unary.ts';

@@ -82,6 +82,11 @@ export function makeSvid(chainDer: readonly Uint8Array[], key: KeyObject): Check
   return accept({ spiffeId, cluster, chainDer: copies, chainPem: certificatesToPem(copies), key, notBefore, notAfter, serial });
 }
 
+/** PKCS#8, DER: for an engine that ends TLS itself, nothing else. */
+export function svidKeyDer(svid: Svid): Buffer {
+  return svid.key.export({ type: 'pkcs8', format: 'der' });
+}
+
 /** PKCS#8: for TLS contexts and the owner-only file, nothing else. */
 export function svidKeyPem(svid: Svid): string {
   return keyToPem(svid.key);

@@ -55,6 +55,7 @@ export class EncodedCluster {
         port: endpoint.port,
         viaGateway: endpoint.viaGateway,
         standing: this.#seats.seatOf(endpoint)?.standing ?? 0,
+        ...(endpoint.tls === undefined ? {} : { tls: { ...endpoint.tls, trustDomain: endpoint.tls.trustDomain ?? '' } }),
       })),
       plan: this.#encodePlan(table, plan, (endpoint) => places.get(endpoint) ?? 0),
     };

@@ -1,8 +1,9 @@
 import type { Clock } from '../../../core/clock.ts';
 import type { EndpointState } from '../../state/types.ts';
-import type { ClusterTable, EngineTables, PlainRule, SniRule } from '../contract.ts';
+import { type ClusterTable, type EngineTables, ejectionKey, type PlainRule, type SniRule } from '../contract.ts';
 import { isHttp } from '../is-http.ts';
 import { EncodedCluster } from './encode-cluster.ts';
+import { encodeIdentity } from './encode-identity.ts';
 import type { NativeCluster, NativePlainRule, NativeSniRule, TablesChange } from './messages.ts';
 
 /**
@@ -16,6 +17,7 @@ export class TablesEncoder {
   readonly #plain = new Map<string, NativePlainRule>();
   readonly #clusters = new Map<string, EncodedCluster>();
   readonly #endpoints = new Map<number, EndpointState>();
+  #told: Pick<EngineTables, 'svid' | 'trust'> | undefined;
   #nextHandle = 1;
 
   constructor(random: () => number, clock: Clock) {
@@ -28,7 +30,11 @@ export class TablesEncoder {
     const clusters = this.#changedClusters(tables);
     const sni = difference(this.#sni, tables.sni, (rule) => sniRule(rule, tables), sameSni);
     const plain = difference(this.#plain, tables.plain, (rule) => plainRule(rule, tables), samePlain);
-    const changed = { ...clusters, ...(sni === undefined ? {} : { sni }), ...(plain === undefined ? {} : { plain }) };
+    const { svid, trust } = tables;
+    const known = this.#told?.svid === svid && this.#told.trust === trust;
+    this.#told = { svid, trust };
+    const identity = known ? {} : { identity: encodeIdentity(tables) };
+    const changed = { ...clusters, ...identity, ...(sni === undefined ? {} : { sni }), ...(plain === undefined ? {} : { plain }) };
     return Object.keys(changed).length === 0 ? undefined : changed;
   }
 
@@ -102,19 +108,33 @@ function difference<Rule, Told>(
   return changes;
 }
 
-function sniRule(rule: SniRule, { clusters }: EngineTables): NativeSniRule {
-  if (rule.mode === 'passthrough' && isPlainTcp(clusters.get(rule.clusterName))) return { mode: 'passthrough', cluster: rule.clusterName };
-  return { mode: 'node', anySubset: rule.mode === 'terminate' && rule.anySubset === true };
+function sniRule(rule: SniRule, { clusters, ejected }: EngineTables): NativeSniRule {
+  const cluster = rule.mode === 'tunnel' ? undefined : clusters.get(rule.clusterName);
+  if (rule.mode === 'passthrough' && carriage(cluster) === 'bare') return { mode: 'passthrough', cluster: rule.clusterName };
+  const anySubset = rule.mode === 'terminate' && rule.anySubset === true;
+  if (rule.mode !== 'terminate' || isHttp(rule.protocol)) return { mode: 'node', anySubset };
+  const { rules, unknown = false } = rule.authz;
+  const handOver = rule.svid !== undefined || carriage(cluster) === 'none' || allSuspect(cluster, ejected);
+  return { mode: 'terminate', cluster: rule.clusterName, anySubset, handOver, unknown, rules, end: rule.end };
+}
+
+/** While everything behind is under suspicion the node engine tries one before the handshake: see serve-sni.ts. */
+function allSuspect(cluster: ClusterTable | undefined, ejected: ReadonlySet<string>): boolean {
+  if (cluster === undefined || ejected.size === 0) return false;
+  return cluster.endpoints.every((each) => ejected.has(ejectionKey(cluster.name, each)));
 }
 
 function sameSni(a: NativeSniRule, b: NativeSniRule): boolean {
   if (a.mode === 'passthrough') return b.mode === 'passthrough' && a.cluster === b.cluster;
-  return b.mode === 'node' && a.anySubset === b.anySubset;
+  if (a.mode === 'node') return b.mode === 'node' && a.anySubset === b.anySubset;
+  if (b.mode !== 'terminate' || a.cluster !== b.cluster || a.anySubset !== b.anySubset || a.unknown !== b.unknown) return false;
+  if (a.handOver !== b.handOver) return false;
+  return a.rules === b.rules && a.end.namespace === b.end.namespace && a.end.service === b.end.service;
 }
 
 function plainRule(rule: PlainRule, { clusters }: EngineTables): NativePlainRule {
   const { clusterName: cluster, protocol, routingName, allow } = rule;
-  if (isHttp(protocol) || routingName !== undefined || !isPlainTcp(clusters.get(cluster))) return { mode: 'node' };
+  if (isHttp(protocol) || routingName !== undefined || carriage(clusters.get(cluster)) === 'none') return { mode: 'node' };
   return { mode: 'forward', cluster, allow };
 }
 
@@ -122,16 +142,20 @@ function samePlain(a: NativePlainRule, b: NativePlainRule): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
 }
 
-const carried = new WeakMap<ClusterTable, boolean>();
+const carriages = new WeakMap<ClusterTable, Carriage>();
 
-/** Its endpoints get the bytes as they come, by TCP. A cluster that is not known is one: nobody carries what leads there. */
-function isPlainTcp(cluster: ClusterTable | undefined): boolean {
-  if (cluster === undefined) return true;
-  let known = carried.get(cluster);
+/** `bare`: its endpoints get the bytes as they come, by TCP; `mtls`: some have to prove themselves first; `none`: not by the native engine. */
+type Carriage = 'bare' | 'mtls' | 'none';
+
+/** What leads to a cluster that is not known is carried by nobody, and so by either engine. */
+function carriage(cluster: ClusterTable | undefined): Carriage {
+  if (cluster === undefined) return 'bare';
+  let known = carriages.get(cluster);
   if (known === undefined) {
-    const bare = cluster.proxyProtocol === undefined && cluster.traffic?.tls === undefined;
-    known = bare && cluster.endpoints.every(({ tls, tunnel }) => tls === undefined && tunnel === undefined);
-    carried.set(cluster, known);
+    const { endpoints, proxyProtocol, traffic } = cluster;
+    const special = proxyProtocol !== undefined || traffic?.tls !== undefined || endpoints.some(({ tunnel }) => tunnel !== undefined);
+    known = special ? 'none' : endpoints.some(({ tls }) => tls !== undefined) ? 'mtls' : 'bare';
+    carriages.set(cluster, known);
   }
   return known;
 }

@@ -1,12 +1,41 @@
+import type { AuthzRule } from '../../../core/authz/index.ts';
+import type { MeshEnd, PeerIdentity } from '../contract.ts';
+
 /** What goes to the crate: src/tables/message.rs has the same fields. */
 export interface TablesChange {
   readonly sni?: Readonly<Record<string, NativeSniRule | null>>;
   readonly plain?: Readonly<Record<string, NativePlainRule | null>>;
   readonly clusters?: Readonly<Record<string, NativeCluster | null>>;
+  readonly identity?: NativeIdentity;
+}
+
+/** DER in hex; the key is PKCS#8. */
+export interface NativeIdentity {
+  readonly chain: readonly string[];
+  readonly key: string;
+  readonly trust: NativeTrust;
+}
+
+export interface NativeTrust {
+  readonly trustDomain: string;
+  readonly roots: readonly string[];
+  readonly intermediates: readonly { readonly cluster: string; readonly certificate: string }[];
+  readonly deniedSerials: readonly string[];
+  readonly others: readonly NativeTrust[];
 }
 
 export type NativeSniRule =
   | { readonly mode: 'passthrough'; readonly cluster: string }
+  | {
+      readonly mode: 'terminate';
+      readonly cluster: string;
+      readonly anySubset: boolean;
+      /** New connections are the node engine's; those that run are judged by the rules all the same. */
+      readonly handOver: boolean;
+      readonly unknown: boolean;
+      readonly rules: readonly AuthzRule[];
+      readonly end: MeshEnd;
+    }
   | { readonly mode: 'node'; readonly anySubset: boolean };
 
 export type NativePlainRule =
@@ -31,6 +60,7 @@ export interface NativeEndpoint {
   readonly port: number;
   readonly viaGateway: boolean;
   readonly standing: number;
+  readonly tls?: { readonly sni: string; readonly uriSans: readonly string[]; readonly clusterSan: string; readonly trustDomain: string };
 }
 
 /** Numbers are places in `endpoints`. */
@@ -57,6 +87,7 @@ export interface NativeBatch {
 export type NativeEvent =
   | { readonly kind: 'attempt'; readonly cluster: string; readonly endpoint: number; readonly result: string; readonly count: number }
   | ({ readonly kind: 'forward' | 'ended' } & NativeReport)
+  | { readonly kind: 'peer'; readonly peer: PeerIdentity }
   | { readonly kind: 'handed'; readonly number: number; readonly listener: string; readonly fd: number; readonly preface: string }
   | { readonly kind: 'trouble'; readonly what: string; readonly detail: string };
 
@@ -72,6 +103,8 @@ export interface NativeReport {
   readonly sni: string;
   readonly cluster: string;
   readonly endpoint: number | null;
+  readonly peer: PeerIdentity | null;
+  readonly end: MeshEnd | null;
   readonly bytesReceived: number;
   readonly bytesSent: number;
   readonly durationMs: number;

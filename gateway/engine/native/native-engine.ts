@@ -188,6 +188,9 @@ export class NativeEngine implements Engine {
         else onForward?.(report);
         return;
       }
+      case 'peer':
+        this.#options.onPeer?.(event.peer);
+        return;
       case 'handed':
         this.#adoptHanded(event);
         return;

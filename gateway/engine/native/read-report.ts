@@ -8,6 +8,8 @@ export function readReport(report: NativeReport, upstream: EndpointState | undef
   return {
     ...{ id: connectionId(report.number), listener, outcome, sni, clusterName: report.cluster },
     ...{ source: addressOf(report.source), destination: addressOf(report.destination ?? '') },
+    ...(report.peer === null ? {} : { peer: report.peer }),
+    ...(report.end === null ? {} : { end: report.end }),
     ...(upstream === undefined ? {} : { upstream }),
     ...(count === 1 ? {} : { count }),
     ...{ bytesReceived, bytesSent, durationMs, attempts, flags: report.flags as readonly ResponseFlag[], reason, detail },

@@ -88,6 +88,7 @@ export function abuseSuite(name: string, make: MakeEngine): void {
       };
       for (let i = 0; i < 300; i += 60) await Promise.allSettled(Array.from({ length: 60 }, (_, k) => one(i + k)));
       await until('all closed', () => harness.engine.counters().open === 0);
+      await until('all reported', () => harness.reports.length >= 300);
       const { accepted } = harness.engine.counters();
       assert.deepEqual([accepted, harness.reports.length, new Set(harness.reports.map((r) => r.id)).size], [300, 300, 300]);
       assert.equal(harness.reports.filter((r) => r.reason === 'internal').length, 0);

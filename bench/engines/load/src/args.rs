@@ -44,11 +44,7 @@ impl Args {
         let text = self.text("target").ok_or("--target HOST:PORT is missing")?;
         let address = text.parse().map_err(|_| format!("--target {text}: not an IPv4 address and port"))?;
         let routes = self.number("routes", 1_usize)?.max(1);
-        Ok(Target {
-            address,
-            sni: self.text("sni").map(str::to_owned),
-            routes,
-        })
+        Ok(Target { address, sni: self.text("sni").map(str::to_owned), routes })
     }
 }
 

@@ -48,14 +48,11 @@ pub fn run(args: &Args) -> Result<(), String> {
     let mut all = Vec::with_capacity(count);
     for nth in 0..count {
         let bulk = connect(&target, &opening.of(nth), sends)?;
-        poll.add(&bulk.stream, nth, Interest::of(true, true))
-            .map_err(|error| format!("epoll: {error}"))?;
+        poll.add(&bulk.stream, nth, Interest::of(true, true)).map_err(|error| format!("epoll: {error}"))?;
         all.push(bulk);
     }
     drive(&mut poll, &mut all, begun + window)?;
-    let (up, down) = all
-        .iter()
-        .fold((0, 0), |(up, down), each| (up + each.up.sent, down + each.down.received));
+    let (up, down) = all.iter().fold((0, 0), |(up, down), each| (up + each.up.sent, down + each.down.received));
     Line::new("done")
         .number("bytes", up + down)
         .number("up", up)
@@ -73,26 +70,14 @@ fn connect(target: &Target, front: &[u8], sends: bool) -> Result<Bulk, String> {
         await_greeting(&mut stream).map_err(|error| format!("greeting: {error}"))?;
     }
     stream.set_nonblocking(true).map_err(|error| format!("connect: {error}"))?;
-    Ok(Bulk {
-        stream,
-        sends,
-        up: Outgoing::default(),
-        down: Incoming::default(),
-        tail: vec![],
-        half_closed: false,
-        done: false,
-    })
+    Ok(Bulk { stream, sends, up: Outgoing::default(), down: Incoming::default(), tail: vec![], half_closed: false, done: false })
 }
 
 fn await_greeting(stream: &mut TcpStream) -> std::io::Result<()> {
     let mut greeting = [0; GREETING.len()];
     stream.set_read_timeout(Some(DRAIN))?;
     stream.read_exact(&mut greeting)?;
-    if greeting == GREETING {
-        Ok(())
-    } else {
-        Err(std::io::Error::other("not the origin's"))
-    }
+    if greeting == GREETING { Ok(()) } else { Err(std::io::Error::other("not the origin's")) }
 }
 
 fn drive(poll: &mut Poll, all: &mut [Bulk], end: Instant) -> Result<(), String> {
@@ -101,8 +86,7 @@ fn drive(poll: &mut Poll, all: &mut [Bulk], end: Instant) -> Result<(), String> 
     let mut running = all.len();
     for (token, each) in all.iter().enumerate() {
         if !each.sends {
-            poll.change(&each.stream, token, Interest::READ)
-                .map_err(|error| format!("epoll: {error}"))?;
+            poll.change(&each.stream, token, Interest::READ).map_err(|error| format!("epoll: {error}"))?;
         }
     }
     let mut stopping = false;
@@ -112,15 +96,11 @@ fn drive(poll: &mut Poll, all: &mut [Bulk], end: Instant) -> Result<(), String> 
             stopping = true;
             for (token, each) in all.iter_mut().enumerate() {
                 each.half_close().map_err(|error| format!("half-close: {error}"))?;
-                poll.change(&each.stream, token, Interest::READ)
-                    .map_err(|error| format!("epoll: {error}"))?;
+                poll.change(&each.stream, token, Interest::READ).map_err(|error| format!("epoll: {error}"))?;
             }
         }
         if now > end + DRAIN {
-            return Err(format!(
-                "{running} connections did not end within {} s of their half-close",
-                DRAIN.as_secs()
-            ));
+            return Err(format!("{running} connections did not end within {} s of their half-close", DRAIN.as_secs()));
         }
         for (token, readable, writable) in poll.wait(50).map_err(|error| format!("epoll: {error}"))? {
             let Some(each) = all.get_mut(token).filter(|each| !each.done) else {
@@ -147,11 +127,7 @@ impl Bulk {
     /// Whether the origin has ended. From the half-close on every byte is looked at: the last are the trailer, in its own bytes and not pattern.
     fn receive(&mut self, pattern: &Pattern, buffer: &mut [u8]) -> Result<bool, String> {
         if !self.half_closed {
-            return match self
-                .down
-                .take(&self.stream, pattern, buffer)
-                .map_err(|error| format!("read: {error}"))?
-            {
+            return match self.down.take(&self.stream, pattern, buffer).map_err(|error| format!("read: {error}"))? {
                 Taken::Wrong(at) => Err(format!("bytes from offset {at} on are not what the origin sent")),
                 Taken::End => Err("the origin's side ended before the client's".to_owned()),
                 Taken::Some | Taken::Nothing => Ok(false),
@@ -177,20 +153,10 @@ impl Bulk {
 
     /// Both ends must agree on both directions.
     fn judge(&self) -> Result<(), String> {
-        let tail = self
-            .tail
-            .as_slice()
-            .try_into()
-            .map_err(|_| format!("the origin ended without its count after {} bytes", self.tail.len()))?;
+        let tail =
+            self.tail.as_slice().try_into().map_err(|_| format!("the origin ended without its count after {} bytes", self.tail.len()))?;
         let trailer = Trailer::decode(tail);
-        let ours = Trailer {
-            sent: self.down.received,
-            received: self.up.sent,
-        };
-        if trailer == ours {
-            Ok(())
-        } else {
-            Err(format!("the origin counted {trailer:?}, the client {ours:?}"))
-        }
+        let ours = Trailer { sent: self.down.received, received: self.up.sent };
+        if trailer == ours { Ok(()) } else { Err(format!("the origin counted {trailer:?}, the client {ours:?}")) }
     }
 }

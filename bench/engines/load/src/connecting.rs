@@ -21,17 +21,10 @@ pub struct Opening {
 impl Opening {
     /// A ClientHello is kept for each route: some 300 bytes.
     pub fn new(target: &Target, preface: Preface, payload: Vec<u8>) -> Self {
-        let front = |name: Option<String>| {
-            name.map_or(vec![], |name| client_hello(&name))
-                .into_iter()
-                .chain(preface.encode())
-                .collect()
-        };
+        let front = |name: Option<String>| name.map_or(vec![], |name| client_hello(&name)).into_iter().chain(preface.encode()).collect();
         let fronts = match &target.sni {
             None => vec![front(None)],
-            Some(sni) => (0..target.routes)
-                .map(|route| front(Some(sni.replace("{}", &route.to_string()))))
-                .collect(),
+            Some(sni) => (0..target.routes).map(|route| front(Some(sni.replace("{}", &route.to_string())))).collect(),
         };
         Self { fronts, payload }
     }
@@ -77,14 +70,8 @@ pub fn open(
         };
         if more {
             let stream = sys::connect(target.address).map_err(|error| format!("connect: {error}"))?;
-            poll.add(&stream, slot, Interest::WRITE)
-                .map_err(|error| format!("epoll: {error}"))?;
-            pending[slot] = Some(Pending {
-                stream,
-                begun: Instant::now(),
-                sent: false,
-                got: 0,
-            });
+            poll.add(&stream, slot, Interest::WRITE).map_err(|error| format!("epoll: {error}"))?;
+            pending[slot] = Some(Pending { stream, begun: Instant::now(), sent: false, got: 0 });
             begun += 1;
             *open += 1;
         }
@@ -102,8 +89,7 @@ pub fn open(
             if !each.sent {
                 each.send(&opening.of(nth)).map_err(|error| format!("connection {nth}: {error}"))?;
                 nth += 1;
-                poll.change(&each.stream, slot, Interest::READ)
-                    .map_err(|error| format!("epoll: {error}"))?;
+                poll.change(&each.stream, slot, Interest::READ).map_err(|error| format!("epoll: {error}"))?;
             } else if each.receive(&opening.payload, &mut buffer)? {
                 took.add(each.begun.elapsed().as_nanos() as u64);
                 open -= 1;

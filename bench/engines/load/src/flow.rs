@@ -49,11 +49,7 @@ impl Incoming {
     pub fn take(&mut self, mut stream: &TcpStream, pattern: &Pattern, buffer: &mut [u8]) -> Result<Taken> {
         let checked = self.reads.is_multiple_of(CHECKED);
         self.reads += 1;
-        let got = if checked {
-            stream.read(buffer)
-        } else {
-            sys::discard(stream, CHUNK)
-        };
+        let got = if checked { stream.read(buffer) } else { sys::discard(stream, CHUNK) };
         match got {
             Ok(0) => Ok(Taken::End),
             Ok(read) if checked && !pattern.holds(self.received, &buffer[..read]) => Ok(Taken::Wrong(self.received)),

@@ -11,11 +11,7 @@ pub struct Histogram {
 
 impl Histogram {
     pub fn new() -> Self {
-        Self {
-            buckets: vec![0; BUCKETS],
-            count: 0,
-            max: 0,
-        }
+        Self { buckets: vec![0; BUCKETS], count: 0, max: 0 }
     }
 
     pub fn add(&mut self, nanoseconds: u64) {
@@ -68,10 +64,7 @@ mod tests {
     fn every_value_is_within_its_bucket() {
         for value in (0..100_000).chain((20..60).map(|n| (1 << n) - 1)).chain((20..60).map(|n| 1 << n)) {
             let index = bucket(value);
-            assert!(
-                upper(index) >= value && (upper(index) - value) as f64 <= value as f64 / 31.0,
-                "{value}"
-            );
+            assert!(upper(index) >= value && (upper(index) - value) as f64 <= value as f64 / 31.0, "{value}");
             assert!(index == 0 || upper(index - 1) < value, "{value}");
         }
     }

@@ -9,9 +9,7 @@ pub struct Line {
 
 impl Line {
     pub fn new(phase: &str) -> Self {
-        Self {
-            text: format!("{{\"phase\":\"{phase}\""),
-        }
+        Self { text: format!("{{\"phase\":\"{phase}\"") }
     }
 
     pub fn number(mut self, name: &str, value: u64) -> Self {
@@ -27,19 +25,14 @@ impl Line {
 
     /// Texts of ours: they hold nothing that JSON would want escaped.
     pub fn texts(mut self, name: &str, values: &[String]) -> Self {
-        let quoted: Vec<String> = values
-            .iter()
-            .map(|each| format!("\"{}\"", each.replace(['"', '\\'], "'")))
-            .collect();
+        let quoted: Vec<String> = values.iter().map(|each| format!("\"{}\"", each.replace(['"', '\\'], "'"))).collect();
         self.text.push_str(&format!(",\"{name}\":[{}]", quoted.join(",")));
         self
     }
 
     pub fn say(self) -> Result<(), String> {
         let mut out = stdout().lock();
-        writeln!(out, "{}}}", self.text)
-            .and_then(|()| out.flush())
-            .map_err(|error| format!("standard output: {error}"))
+        writeln!(out, "{}}}", self.text).and_then(|()| out.flush()).map_err(|error| format!("standard output: {error}"))
     }
 }
 

@@ -33,15 +33,10 @@ pub fn run(args: &Args) -> Result<(), String> {
     let opening = Opening::new(&target, Preface::echo(), payload.clone());
     let mut opened = Histogram::new();
     open(&target, &opening, OPENED_AT_ONCE, &Until::Count(busy), &mut opened, |stream| {
-        connections.push(Busy {
-            stream,
-            sent: Instant::now(),
-            got: 0,
-        });
+        connections.push(Busy { stream, sent: Instant::now(), got: 0 });
     })?;
     for (token, each) in connections.iter().enumerate() {
-        poll.add(&each.stream, token, Interest::READ)
-            .map_err(|error| format!("epoll: {error}"))?;
+        poll.add(&each.stream, token, Interest::READ).map_err(|error| format!("epoll: {error}"))?;
     }
     Line::new("ready").number("connections", (busy + idle) as u64).say()?;
     if !told_to_go() {
@@ -67,14 +62,7 @@ pub fn run(args: &Args) -> Result<(), String> {
 fn open_idle(target: &Target, payload: &[u8], count: usize) -> Result<Vec<TcpStream>, String> {
     let mut kept = Vec::with_capacity(count);
     let opening = Opening::new(target, Preface::echo(), payload.to_vec());
-    open(
-        target,
-        &opening,
-        OPENED_AT_ONCE,
-        &Until::Count(count),
-        &mut Histogram::new(),
-        |stream| kept.push(stream),
-    )?;
+    open(target, &opening, OPENED_AT_ONCE, &Until::Count(count), &mut Histogram::new(), |stream| kept.push(stream))?;
     Ok(kept)
 }
 

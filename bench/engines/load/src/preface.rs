@@ -34,11 +34,7 @@ pub struct Trailer {
 
 impl Preface {
     pub fn echo() -> Self {
-        Self {
-            role: Role::Echo,
-            index: 0,
-            seed: 0,
-        }
+        Self { role: Role::Echo, index: 0, seed: 0 }
     }
 
     pub fn encode(&self) -> [u8; LENGTH] {
@@ -62,10 +58,7 @@ impl Trailer {
     }
 
     pub fn decode(bytes: &[u8; Self::LENGTH]) -> Self {
-        Self {
-            sent: number(&bytes[..8]),
-            received: number(&bytes[8..]),
-        }
+        Self { sent: number(&bytes[..8]), received: number(&bytes[8..]) }
     }
 }
 
@@ -100,15 +93,7 @@ pub fn read_front(bytes: &[u8]) -> Front {
     if rest[..4] != MAGIC {
         return Front::Strange;
     }
-    Front::Whole(
-        Preface {
-            role,
-            index: number(&rest[8..16]),
-            seed: number(&rest[16..]),
-        },
-        skip + LENGTH,
-        skip > 0,
-    )
+    Front::Whole(Preface { role, index: number(&rest[8..16]), seed: number(&rest[16..]) }, skip + LENGTH, skip > 0)
 }
 
 fn number(bytes: &[u8]) -> u64 {
@@ -121,11 +106,7 @@ mod tests {
 
     #[test]
     fn a_preface_is_read_with_and_without_a_hello_however_it_is_cut() {
-        let preface = Preface {
-            role: Role::Soak,
-            index: 7,
-            seed: u64::MAX - 1,
-        };
+        let preface = Preface { role: Role::Soak, index: 7, seed: u64::MAX - 1 };
         for hello in [vec![], hello::client_hello("x.y")] {
             let whole: Vec<u8> = hello.iter().copied().chain(preface.encode()).chain(*b"rest").collect();
             let taken = hello.len() + LENGTH;

@@ -44,13 +44,7 @@ pub fn reset(stream: TcpStream) {
     let length = size_of::<libc::linger>() as libc::socklen_t;
     // SAFETY: `linger` is whole, of that length, and lives until the call returns. Failure leaves an ordinary close, which the peer notices.
     unsafe {
-        libc::setsockopt(
-            stream.as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_LINGER,
-            (&raw const linger).cast(),
-            length,
-        );
+        libc::setsockopt(stream.as_raw_fd(), libc::SOL_SOCKET, libc::SO_LINGER, (&raw const linger).cast(), length);
     }
     drop(stream);
 }
@@ -77,10 +71,7 @@ impl Poll {
     pub fn new() -> Result<Self> {
         // SAFETY: no pointers are passed; the descriptor is new and owned by nobody else.
         let fd = unsafe { OwnedFd::from_raw_fd(check(libc::epoll_create1(libc::EPOLL_CLOEXEC))?) };
-        Ok(Self {
-            fd,
-            events: vec![libc::epoll_event { events: 0, u64: 0 }; 1_024],
-        })
+        Ok(Self { fd, events: vec![libc::epoll_event { events: 0, u64: 0 }; 1_024] })
     }
 
     pub fn add(&self, socket: &impl AsRawFd, token: usize, interest: Interest) -> Result<()> {
@@ -92,10 +83,7 @@ impl Poll {
     }
 
     fn control(&self, operation: libc::c_int, fd: RawFd, token: usize, interest: Interest) -> Result<()> {
-        let mut event = libc::epoll_event {
-            events: interest.0,
-            u64: token as u64,
-        };
+        let mut event = libc::epoll_event { events: interest.0, u64: token as u64 };
         // SAFETY: `event` lives until the call returns; both descriptors are open.
         check(unsafe { libc::epoll_ctl(self.fd.as_raw_fd(), operation, fd, &raw mut event) }).map(|_| ())
     }
@@ -109,12 +97,7 @@ impl Poll {
             other => other? as usize,
         };
         let broken = (libc::EPOLLERR | libc::EPOLLHUP) as u32;
-        let ready: Vec<_> = self
-            .events
-            .iter()
-            .take(count)
-            .map(|event| (event.u64 as usize, event.events))
-            .collect();
+        let ready: Vec<_> = self.events.iter().take(count).map(|event| (event.u64 as usize, event.events)).collect();
         Ok(ready.into_iter().map(move |(token, bits)| {
             let read = bits & (libc::EPOLLIN as u32 | broken) != 0;
             (token, read, bits & (libc::EPOLLOUT as u32 | broken) != 0)
@@ -145,9 +128,7 @@ fn sockaddr(address: SocketAddrV4) -> (libc::sockaddr_in, libc::socklen_t) {
     let name = libc::sockaddr_in {
         sin_family: libc::AF_INET as libc::sa_family_t,
         sin_port: address.port().to_be(),
-        sin_addr: libc::in_addr {
-            s_addr: u32::from_ne_bytes(address.ip().octets()),
-        },
+        sin_addr: libc::in_addr { s_addr: u32::from_ne_bytes(address.ip().octets()) },
         sin_zero: [0; 8],
     };
     (name, size_of::<libc::sockaddr_in>() as libc::socklen_t)

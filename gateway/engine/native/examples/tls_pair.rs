@@ -59,10 +59,7 @@ fn main() {
     let server = scene.server(&scene.east.svid("orders"), &[]);
     let caller = scene.east.svid("caller");
     let client = scene.client(&caller);
-    let mut buffers = Buffers {
-        sealed: vec![0; sealed_room(BUFFER)],
-        plaintext: vec![0; sealed_room(BUFFER)],
-    };
+    let mut buffers = Buffers { sealed: vec![0; sealed_room(BUFFER)], plaintext: vec![0; sealed_room(BUFFER)] };
 
     let [mut up, mut down] = pair(&client, &server, &mut buffers);
     for size in [16 * 1024, 128 * 1024, BUFFER] {
@@ -71,11 +68,7 @@ fn main() {
         for _ in 0..rounds {
             assert_eq!(buffers.pass(&mut up, &mut down, &said), size);
         }
-        println!(
-            "one way, {:3} KB at a time: {:.3} CPU s/GB",
-            size / 1024,
-            (cpu() - start) / (rounds * size) as f64 * 1e9
-        );
+        println!("one way, {:3} KB at a time: {:.3} CPU s/GB", size / 1024, (cpu() - start) / (rounds * size) as f64 * 1e9);
     }
 
     let (start, rounds) = (cpu(), 100_000);
@@ -99,10 +92,7 @@ fn main() {
     for client in &strangers {
         pair(client, &server, &mut buffers);
     }
-    println!(
-        "full handshake with whom the server has not seen before: {:.0} µs",
-        (cpu() - start) / strangers.len() as f64 * 1e6
-    );
+    println!("full handshake with whom the server has not seen before: {:.0} µs", (cpu() - start) / strangers.len() as f64 * 1e6);
 
     let start = cpu();
     for _ in 0..rounds {

@@ -26,9 +26,7 @@ fn one_record_is_borrowed_and_more_are_not() {
     message[3] += 12;
     for (size, borrowed) in [(255, true), (20, false)] {
         let bytes = in_records(&message, size);
-        let HelloOutcome::Hello(hello) = parse_client_hello(&bytes, MAX) else {
-            panic!("a hello in records of {size}")
-        };
+        let HelloOutcome::Hello(hello) = parse_client_hello(&bytes, MAX) else { panic!("a hello in records of {size}") };
         assert_eq!(hello.sni.as_deref(), Some("a"));
         assert_eq!(matches!(hello.sni, Some(Cow::Borrowed(_))), borrowed);
     }
@@ -43,11 +41,7 @@ fn at_least_is_where_something_may_change_and_nowhere_before() {
         while let HelloOutcome::More { at_least } = scan.read(&bytes[..at], MAX) {
             assert!(at_least > at && at_least <= bytes.len());
             for early in at..at_least {
-                assert_eq!(
-                    parse_client_hello(&bytes[..early], MAX),
-                    HelloOutcome::More { at_least },
-                    "{early} bytes"
-                );
+                assert_eq!(parse_client_hello(&bytes[..early], MAX), HelloOutcome::More { at_least }, "{early} bytes");
             }
             (asked, at) = (asked + 1, at_least);
         }
@@ -60,19 +54,9 @@ fn at_least_is_where_something_may_change_and_nowhere_before() {
 fn the_maximum_counts_every_byte_and_holds_however_they_come() {
     let bytes = in_records(&smallest(), 10);
     assert!(matches!(parse_client_hello(&bytes, bytes.len()), HelloOutcome::Hello(_)));
-    assert_eq!(
-        parse_client_hello(&bytes, bytes.len() - 1),
-        HelloOutcome::Fault(HelloFault::Oversized)
-    );
-    assert!(matches!(
-        parse_client_hello(&bytes[..bytes.len() - 2], bytes.len() - 1),
-        HelloOutcome::More { .. }
-    ));
-    assert_eq!(
-        parse_client_hello(&[22, 3, 1, 0, 4, 1, 0, 64, 0], MAX),
-        HelloOutcome::Fault(HelloFault::Oversized),
-        "by its own word"
-    );
+    assert_eq!(parse_client_hello(&bytes, bytes.len() - 1), HelloOutcome::Fault(HelloFault::Oversized));
+    assert!(matches!(parse_client_hello(&bytes[..bytes.len() - 2], bytes.len() - 1), HelloOutcome::More { .. }));
+    assert_eq!(parse_client_hello(&[22, 3, 1, 0, 4, 1, 0, 64, 0], MAX), HelloOutcome::Fault(HelloFault::Oversized), "by its own word");
 }
 
 #[test]

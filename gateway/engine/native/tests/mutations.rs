@@ -22,11 +22,7 @@ impl Random {
 
     fn byte(&mut self) -> u8 {
         const TELLING: [u8; 12] = [0, 1, 2, 3, 16, 22, 23, 0x20, 0x7f, 0x80, 0xfe, 0xff];
-        if self.below(2) == 0 {
-            TELLING[self.below(TELLING.len())]
-        } else {
-            self.below(256) as u8
-        }
+        if self.below(2) == 0 { TELLING[self.below(TELLING.len())] } else { self.below(256) as u8 }
     }
 
     fn mutated(&mut self, bytes: &[u8], other: &[u8]) -> Vec<u8> {
@@ -56,11 +52,7 @@ fn client_hellos() {
         for _ in 0..EACH {
             let Hex(other) = &vectors[random.below(vectors.len())].bytes;
             let flight = random.mutated(bytes, other);
-            let max = if random.below(2) == 0 {
-                16_383
-            } else {
-                random.below(2 * flight.len() + 1) as u16
-            };
+            let max = if random.below(2) == 0 { 16_383 } else { random.below(2 * flight.len() + 1) as u16 };
             let [high, low] = max.to_be_bytes();
             invariants::client_hello(&[&[high, low, random.byte()], &*flight].concat());
         }

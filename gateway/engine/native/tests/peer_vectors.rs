@@ -68,25 +68,15 @@ fn chain_of(case: &Case) -> Vec<Vec<u8>> {
 
 fn judge(chain: &[Vec<u8>], bundle: &CompiledBundle, now: i64, expectation: &ExpectationJson) -> Verdict {
     let ExpectationJson { uri_sans, cluster_san } = expectation;
-    let expectation = Expectation {
-        uri_sans: uri_sans.clone(),
-        cluster_san: cluster_san.clone(),
-    };
+    let expectation = Expectation { uri_sans: uri_sans.clone(), cluster_san: cluster_san.clone() };
     let chain: Vec<&[u8]> = chain.iter().map(Vec::as_slice).collect();
     let peer = match verify_peer(&chain, bundle, now, &expectation) {
         Err(reason) => {
-            return Verdict {
-                reason,
-                ..Verdict::default()
-            };
+            return Verdict { reason, ..Verdict::default() };
         }
         Ok(peer) => (*peer).clone(),
     };
-    let sans = if peer.foreign {
-        vec![]
-    } else {
-        vec![format!("{}.cluster.{}", peer.cluster, peer.trust_domain)]
-    };
+    let sans = if peer.foreign { vec![] } else { vec![format!("{}.cluster.{}", peer.cluster, peer.trust_domain)] };
     assert_eq!(peer.dns_sans, sans);
     assert!(peer.principal.starts_with(&peer.trust_domain));
     Verdict {
@@ -108,11 +98,8 @@ fn judge(chain: &[Vec<u8>], bundle: &CompiledBundle, now: i64, expectation: &Exp
 /// Each case twice: by its signatures, and by what the bundle remembers. `shared`: by one bundle for all cases, else by one that has seen nobody.
 fn check_cases(shared: bool) {
     let vectors = vectors();
-    let compiled: HashMap<&str, CompiledBundle> = vectors
-        .bundles
-        .iter()
-        .map(|(name, bundle)| (name.as_str(), CompiledBundle::new(bundle)))
-        .collect();
+    let compiled: HashMap<&str, CompiledBundle> =
+        vectors.bundles.iter().map(|(name, bundle)| (name.as_str(), CompiledBundle::new(bundle))).collect();
     assert!(vectors.cases.len() > 90, "{}", vectors.cases.len());
     for case in &vectors.cases {
         let own = CompiledBundle::new(&vectors.bundles[&case.bundle]);
@@ -138,14 +125,7 @@ fn what_a_bundle_remembers_changes_no_verdict() {
 fn a_changed_byte_anywhere_is_refused_for_the_same_reason() {
     let vectors = vectors();
     assert!(!vectors.mutations.is_empty());
-    for Mutations {
-        of,
-        certificate,
-        xor,
-        reasons,
-        verdicts,
-    } in &vectors.mutations
-    {
+    for Mutations { of, certificate, xor, reasons, verdicts } in &vectors.mutations {
         let case = vectors.cases.iter().find(|case| case.name == *of).expect("a case of that name");
         let bundle = CompiledBundle::new(&vectors.bundles[&case.bundle]);
         let chain = chain_of(case);

@@ -19,10 +19,7 @@ fn both_ends_know_who_is_there_and_bytes_pass_both_ways() {
     assert!(!client.is_handshaking() && !server.is_handshaking() && !server.is_resumed());
     assert_eq!(client.peer().unwrap().spiffe_id, uri("orders"));
     let peer = server.peer().unwrap();
-    assert_eq!(
-        (peer.spiffe_id.as_str(), peer.cluster.as_str(), peer.foreign),
-        (uri("caller").as_str(), "east", false)
-    );
+    assert_eq!((peer.spiffe_id.as_str(), peer.cluster.as_str(), peer.foreign), (uri("caller").as_str(), "east", false));
     assert_eq!(peer.serial, caller.own().serial());
     let said: Vec<u8> = (0..300_000_u32).map(|n| (n % 251) as u8).collect();
     for size in [1, 64, 16_384, 16_385, 300_000] {
@@ -36,10 +33,7 @@ fn both_ends_know_who_is_there_and_bytes_pass_both_ways() {
 #[test]
 fn a_handshake_may_come_in_any_pieces() {
     let scene = Scene::new();
-    let (client, server) = (
-        scene.client(&scene.east.svid("caller")),
-        scene.server(&scene.east.svid("orders"), &[b"h2"]),
-    );
+    let (client, server) = (scene.client(&scene.east.svid("caller")), scene.server(&scene.east.svid("orders"), &[b"h2"]));
     for piece in [1, 3, 64, 700] {
         let [mut caller, mut callee] = ends(&client, &target("orders"), &server);
         for _ in 0..4 {
@@ -63,11 +57,7 @@ fn an_identity_of_a_federated_domain_is_that_and_none_of_ours() {
     let trust = scene.mesh.bundle_with(&partner);
     let server = ServerContext::new(&ours.own(), trust.clone(), &[], &scene.tickets, now).unwrap();
     let client = ClientContext::new(&theirs.own(), partner.bundle_with(&scene.mesh), now).unwrap();
-    let ours_there = Target {
-        trust_domain: "mesh.test".into(),
-        cluster_san: String::new(),
-        ..target("orders")
-    };
+    let ours_there = Target { trust_domain: "mesh.test".into(), cluster_san: String::new(), ..target("orders") };
     for resumed in [false, true] {
         let [caller, callee] = connect(&client, &ours_there, &server).unwrap();
         assert_eq!((callee.is_resumed(), caller.peer().unwrap().foreign), (resumed, true));
@@ -77,10 +67,7 @@ fn an_identity_of_a_federated_domain_is_that_and_none_of_ours() {
     }
     let strict = scene.server(&ours, &[]);
     let (side, fault) = connect(&client, &ours_there, &strict).unwrap_err();
-    assert_eq!(
-        (side, fault.to_string().as_str()),
-        ("server", "peer refused: is of trust domain partner.example, not mesh.test")
-    );
+    assert_eq!((side, fault.to_string().as_str()), ("server", "peer refused: is of trust domain partner.example, not mesh.test"));
 }
 
 #[test]
@@ -134,35 +121,19 @@ fn a_peer_that_is_not_who_it_must_be_is_refused_with_the_reason() {
     let fault_of = |client: &Svid, server: &Svid, target: &Target| {
         let [mut client, mut server] = ends(&scene.client(client), target, &scene.server(server, &[]));
         let fault = shuttle(&mut client, &mut server).unwrap_err();
-        let told = if fault.0 == "client" {
-            give(&mut server, &take(&mut client))
-        } else {
-            give(&mut client, &take(&mut server))
-        };
-        assert_eq!(
-            told.unwrap_err().to_string(),
-            "TLS failed: received fatal alert: CertificateUnknown"
-        );
+        let told = if fault.0 == "client" { give(&mut server, &take(&mut client)) } else { give(&mut client, &take(&mut server)) };
+        assert_eq!(told.unwrap_err().to_string(), "TLS failed: received fatal alert: CertificateUnknown");
         fault
     };
-    let other = Target {
-        uri_sans: vec![uri("other")],
-        ..target("orders")
-    };
+    let other = Target { uri_sans: vec![uri("other")], ..target("orders") };
     let reason = format!("is {}, expected {}", uri("orders"), uri("other"));
     assert_eq!(fault_of(&caller, &orders, &other), ("client", TlsFault::Identity(reason)));
-    let west = Target {
-        cluster_san: san("west"),
-        ..target("orders")
-    };
+    let west = Target { cluster_san: san("west"), ..target("orders") };
     let reason = "is east.cluster.mesh.test, expected west.cluster.mesh.test".into();
     assert_eq!(fault_of(&caller, &orders, &west), ("client", TlsFault::Identity(reason)));
     let stranger = Mesh::new().cluster("east").svid("caller");
     let reason = "its issuer does not chain to a root of the bundle".into();
-    assert_eq!(
-        fault_of(&stranger, &orders, &target("orders")),
-        ("server", TlsFault::Identity(reason))
-    );
+    assert_eq!(fault_of(&stranger, &orders, &target("orders")), ("server", TlsFault::Identity(reason)));
     let short = scene.east.svid_for("caller", HOUR / 2);
     set_now(START + HOUR / 2 + 1_000);
     let (side, fault) = fault_of(&short, &orders, &target("orders"));
@@ -192,10 +163,7 @@ fn application_protocols_are_agreed_where_both_have_one_and_are_no_reason_to_ref
         (&[], &[], b""),
     ];
     for (spoken, offered, agreed) in cases {
-        let target = Target {
-            alpn: offered.iter().map(|each| each.to_vec()).collect(),
-            ..target("orders")
-        };
+        let target = Target { alpn: offered.iter().map(|each| each.to_vec()).collect(), ..target("orders") };
         let [client, server] = connect(&client, &target, &scene.server(&orders, spoken)).unwrap();
         assert_eq!((client.alpn(), server.alpn()), (agreed, agreed), "{spoken:?} and {offered:?}");
     }
@@ -230,15 +198,9 @@ fn an_end_that_nobody_announced_is_a_break() {
     assert_eq!(give(&mut server, &bytes).unwrap(), b"half");
     assert_eq!(server.end_of_input(), Err(TlsFault::Truncated));
     assert_eq!(server.seal(b"x", &mut [0; 1_000]), Err(TlsFault::Truncated));
-    let [mut client, _] = ends(
-        &scene.client(&scene.east.svid("caller")),
-        &target("orders"),
-        &scene.server(&scene.east.svid("orders"), &[]),
-    );
-    assert_eq!(
-        client.end_of_input(),
-        Err(TlsFault::Handshake("closed during the handshake".into()))
-    );
+    let [mut client, _] =
+        ends(&scene.client(&scene.east.svid("caller")), &target("orders"), &scene.server(&scene.east.svid("orders"), &[]));
+    assert_eq!(client.end_of_input(), Err(TlsFault::Handshake("closed during the handshake".into())));
 }
 
 #[test]
@@ -251,10 +213,7 @@ fn a_record_that_was_tampered_with_is_a_fault_for_good() {
     assert!(!server.outgoing().is_empty(), "an alert for the other side");
     let good = seal(&mut client, b"payload");
     assert_eq!(give(&mut server, &good).unwrap_err(), fault);
-    assert_eq!(
-        give(&mut client, &take(&mut server)).unwrap_err().to_string(),
-        "TLS failed: received fatal alert: BadRecordMac"
-    );
+    assert_eq!(give(&mut client, &take(&mut server)).unwrap_err().to_string(), "TLS failed: received fatal alert: BadRecordMac");
 }
 
 #[test]
@@ -275,20 +234,9 @@ fn a_name_that_is_none_is_refused() {
     let scene = Scene::new();
     let client = scene.client(&scene.east.svid("caller"));
     for sni in ["10.0.0.1", "a b", "..", "::1"] {
-        assert!(
-            client
-                .target(&Target {
-                    sni: sni.into(),
-                    ..target("orders")
-                })
-                .is_err(),
-            "{sni}"
-        );
+        assert!(client.target(&Target { sni: sni.into(), ..target("orders") }).is_err(), "{sni}");
     }
-    let nameless = Target {
-        sni: String::new(),
-        ..target("orders")
-    };
+    let nameless = Target { sni: String::new(), ..target("orders") };
     let [client, _] = connect(&client, &nameless, &scene.server(&scene.east.svid("orders"), &[])).unwrap();
     assert_eq!(client.peer().unwrap().service_account, "orders");
 }

@@ -47,11 +47,7 @@ fn damaged_handshakes_end_in_faults() {
         let flight = round % 3;
         let mut bytes = take(&mut caller);
         for turn in 0..=flight {
-            let (from, to) = if turn % 2 == 0 {
-                (&mut caller, &mut callee)
-            } else {
-                (&mut callee, &mut caller)
-            };
+            let (from, to) = if turn % 2 == 0 { (&mut caller, &mut callee) } else { (&mut callee, &mut caller) };
             if turn > 0 {
                 bytes = take(from);
             }

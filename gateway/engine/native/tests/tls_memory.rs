@@ -12,10 +12,7 @@ static ALLOCATOR: Counting = Counting;
 #[test]
 fn an_idle_end_holds_a_few_kilobytes_whatever_went_through_it() {
     let scene = Scene::new();
-    let (client, server) = (
-        scene.client(&scene.east.svid("caller")),
-        scene.server(&scene.east.svid("orders"), &[]),
-    );
+    let (client, server) = (scene.client(&scene.east.svid("caller")), scene.server(&scene.east.svid("orders"), &[]));
     // What both sides keep of sessions and verdicts is there after the first.
     drop(connect(&client, &target("orders"), &server).unwrap());
     let before = live();

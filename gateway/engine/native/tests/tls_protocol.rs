@@ -15,10 +15,7 @@ fn tls_1_2_is_spoken_and_ends_by_halves_as_well() {
     let mut client = OtherClient::new(&config, "orders.test");
     let mut server = TlsEnd::server(&scene.server(&scene.east.svid("orders"), &[b"h2"]), |_| false).unwrap();
     client.shuttle(&mut server).unwrap();
-    assert_eq!(
-        (server.version(), server.peer().unwrap().service_account.as_str()),
-        ("TLSv1.2", "caller")
-    );
+    assert_eq!((server.version(), server.peer().unwrap().service_account.as_str()), ("TLSv1.2", "caller"));
     let said = vec![5; 50_000];
     client.connection().writer().write_all(&said).unwrap();
     client.connection().send_close_notify();

@@ -32,27 +32,11 @@ fn whoever_has_other_demands_starts_anew() {
     let client = scene.client(&scene.east.svid("caller"));
     let first = target("orders");
     let others = [
-        Target {
-            uri_sans: vec![uri("orders"), uri("other")],
-            ..first.clone()
-        },
-        Target {
-            sni: "other.test".into(),
-            ..first.clone()
-        },
-        Target {
-            alpn: vec![b"h2".to_vec()],
-            ..first.clone()
-        },
-        Target {
-            endpoint: "10.0.0.2:8443".into(),
-            ..first.clone()
-        },
-        Target {
-            cluster_san: String::new(),
-            trust_domain: "mesh.test".into(),
-            ..first.clone()
-        },
+        Target { uri_sans: vec![uri("orders"), uri("other")], ..first.clone() },
+        Target { sni: "other.test".into(), ..first.clone() },
+        Target { alpn: vec![b"h2".to_vec()], ..first.clone() },
+        Target { endpoint: "10.0.0.2:8443".into(), ..first.clone() },
+        Target { cluster_san: String::new(), trust_domain: "mesh.test".into(), ..first.clone() },
     ];
     for target in &others {
         assert!(!connect(&client, &first, &server).unwrap()[0].is_resumed() || target != &others[0]);
@@ -60,22 +44,10 @@ fn whoever_has_other_demands_starts_anew() {
         assert!(connect(&client, target, &server).unwrap()[0].is_resumed(), "{target:?}");
     }
     // Who is expected to be somebody else is never resumed into that.
-    let impostor = Target {
-        uri_sans: vec![uri("other")],
-        ..first.clone()
-    };
-    assert!(matches!(
-        connect(&client, &impostor, &server).unwrap_err(),
-        ("client", TlsFault::Identity(_))
-    ));
-    let west = Target {
-        cluster_san: san("west"),
-        ..first
-    };
-    assert!(matches!(
-        connect(&client, &west, &server).unwrap_err(),
-        ("client", TlsFault::Identity(_))
-    ));
+    let impostor = Target { uri_sans: vec![uri("other")], ..first.clone() };
+    assert!(matches!(connect(&client, &impostor, &server).unwrap_err(), ("client", TlsFault::Identity(_))));
+    let west = Target { cluster_san: san("west"), ..first };
+    assert!(matches!(connect(&client, &west, &server).unwrap_err(), ("client", TlsFault::Identity(_))));
 }
 
 #[test]
@@ -129,22 +101,14 @@ fn a_client_whose_certificate_has_ended_is_not_resumed() {
     connect(&client, &target("orders"), &server).unwrap();
     set_now(START + HOUR / 2 + 1_000);
     let (side, fault) = connect(&client, &target("orders"), &server).unwrap_err();
-    assert_eq!(
-        (side, fault.to_string().as_str()),
-        ("server", "peer refused: expired at 2026-11-22T00:30:00.000Z")
-    );
+    assert_eq!((side, fault.to_string().as_str()), ("server", "peer refused: expired at 2026-11-22T00:30:00.000Z"));
 }
 
 #[test]
 fn a_server_whose_certificate_has_ended_is_asked_for_its_new_one() {
     let scene = Scene::new();
     let client = scene.client(&scene.east.svid_for("caller", 3 * HOUR));
-    connect(
-        &client,
-        &target("orders"),
-        &scene.server(&scene.east.svid_for("orders", HOUR / 2), &[]),
-    )
-    .unwrap();
+    connect(&client, &target("orders"), &scene.server(&scene.east.svid_for("orders", HOUR / 2), &[])).unwrap();
     set_now(START + HOUR / 2 + 1_000);
     let renewed = scene.server(&scene.east.svid_for("orders", HOUR), &[]);
     let [client, _] = connect(&client, &target("orders"), &renewed).unwrap();
@@ -166,19 +130,13 @@ fn a_changed_svid_or_bundle_starts_anew_at_the_client() {
 fn a_renewed_svid_of_a_server_keeps_its_sessions_and_another_identity_does_not() {
     let scene = Scene::new();
     let client = scene.client(&scene.east.svid("caller"));
-    let either = Target {
-        uri_sans: vec![uri("orders"), uri("others")],
-        ..target("orders")
-    };
+    let either = Target { uri_sans: vec![uri("orders"), uri("others")], ..target("orders") };
     connect(&client, &either, &scene.server(&scene.east.svid("orders"), &[])).unwrap();
     assert!(connect(&client, &either, &scene.server(&scene.east.svid("orders"), &[])).unwrap()[0].is_resumed());
     let [end, _] = connect(&client, &either, &scene.server(&scene.east.svid("others"), &[])).unwrap();
     assert_eq!((end.is_resumed(), end.peer().unwrap().service_account.as_str()), (false, "others"));
     // Nor does another process, whose keys are others.
-    let elsewhere = Scene {
-        tickets: TicketKeys::new().unwrap(),
-        ..scene
-    };
+    let elsewhere = Scene { tickets: TicketKeys::new().unwrap(), ..scene };
     assert!(!connect(&client, &either, &elsewhere.server(&elsewhere.east.svid("others"), &[])).unwrap()[0].is_resumed());
 }
 

@@ -23,22 +23,12 @@ const STEP: usize = if cfg!(miri) { 50 } else { 1 };
 #[test]
 fn client_hello() {
     for vector in table::<Vec<HelloVector>>("client-hello") {
-        let HelloVector {
-            name,
-            bytes: Hex(bytes),
-            max_bytes,
-            after,
-            ..
-        } = &vector;
+        let HelloVector { name, bytes: Hex(bytes), max_bytes, after, .. } = &vector;
         let latest = if vector.is_final() { *after } else { *max_bytes };
         let mut scan = HelloScan::default();
         for end in (0..=bytes.len()).filter(|end| *end >= *after || end.is_multiple_of(STEP)) {
             let outcome = parse_client_hello(&bytes[..end], *max_bytes);
-            assert_eq!(
-                scan.read(&bytes[..end], *max_bytes),
-                outcome,
-                "{name}: by the byte and at once, {end} bytes"
-            );
+            assert_eq!(scan.read(&bytes[..end], *max_bytes), outcome, "{name}: by the byte and at once, {end} bytes");
             match (end >= *after, outcome) {
                 (false, HelloOutcome::More { at_least }) => assert!(at_least > end && at_least <= latest, "{name}: {at_least} at {end}"),
                 (false, outcome) => panic!("{name}: {outcome:?} after {end} bytes, not {after}"),
@@ -148,13 +138,7 @@ enum Expected {
 
 #[test]
 fn proxy_protocol_written() {
-    for Written {
-        name,
-        version,
-        connection,
-        header: Hex(header),
-    } in table::<ProxyHeaders>("proxy-protocol").written
-    {
+    for Written { name, version, connection, header: Hex(header) } in table::<ProxyHeaders>("proxy-protocol").written {
         let said = connection.as_ref().map(|told| ProxiedConnection {
             ends: told.source.socket().zip(told.destination.socket()),
             unique_id: &told.unique_id,
@@ -170,18 +154,9 @@ fn proxy_protocol_written() {
 
 #[test]
 fn proxy_protocol_read() {
-    for Read {
-        name,
-        header: Hex(header),
-        expected,
-    } in table::<ProxyHeaders>("proxy-protocol").read
-    {
+    for Read { name, header: Hex(header), expected } in table::<ProxyHeaders>("proxy-protocol").read {
         let came = [&*header, b"after"].concat();
-        let bytes = if expected == Expected::Word("more".to_owned()) {
-            &header
-        } else {
-            &came
-        };
+        let bytes = if expected == Expected::Word("more".to_owned()) { &header } else { &came };
         let outcome = parse_proxy_header(bytes);
         let found = match &outcome {
             ProxyOutcome::More { at_least } => {

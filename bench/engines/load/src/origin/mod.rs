@@ -17,9 +17,7 @@ const STDIN: usize = usize::MAX - 1;
 /// Says `ready` with its port, and serves until standard input ends.
 pub fn run(args: &Args) -> Result<(), String> {
     let text = args.text("address").unwrap_or("127.0.0.1:0");
-    let address: SocketAddrV4 = text
-        .parse()
-        .map_err(|_| format!("--address {text}: not an IPv4 address and port"))?;
+    let address: SocketAddrV4 = text.parse().map_err(|_| format!("--address {text}: not an IPv4 address and port"))?;
     let listener = sys::listen(address).map_err(|error| format!("listen on {address}: {error}"))?;
     let port = listener.local_addr().map_err(|error| format!("listen: {error}"))?.port();
     Line::new("ready").number("port", u64::from(port)).say()?;

@@ -34,16 +34,7 @@ pub struct Peer {
 impl Peer {
     pub fn new(stream: TcpStream) -> Self {
         let (incoming, outgoing) = (Incoming::default(), Outgoing::default());
-        Self {
-            stream,
-            watched: Interest::READ,
-            role: None,
-            front: vec![],
-            held: vec![],
-            ended: false,
-            incoming,
-            outgoing,
-        }
+        Self { stream, watched: Interest::READ, role: None, front: vec![], held: vec![], ended: false, incoming, outgoing }
     }
 
     /// A connection that breaks is closed: the client is who judges.
@@ -67,9 +58,7 @@ impl Peer {
             Front::More if self.front.len() < LONGEST_FRONT => return Ok(Next::Watch(Interest::READ)),
             Front::Whole(preface, taken, hello) => (preface, taken, hello && preface.role != Role::Echo),
             Front::More | Front::Strange => {
-                return Ok(Next::Reset(
-                    "a connection begins with neither a ClientHello nor a preface".to_owned(),
-                ));
+                return Ok(Next::Reset("a connection begins with neither a ClientHello nor a preface".to_owned()));
             }
         };
         let rest = std::mem::take(&mut self.front).split_off(taken);
@@ -135,23 +124,14 @@ impl Peer {
                 Taken::Wrong(at) => return Ok(Next::Reset(format!("bytes from offset {at} on are not what the client sent"))),
                 Taken::End => {
                     self.ended = true;
-                    self.held = Trailer {
-                        sent: self.outgoing.sent,
-                        received: self.incoming.received,
-                    }
-                    .encode()
-                    .to_vec();
+                    self.held = Trailer { sent: self.outgoing.sent, received: self.incoming.received }.encode().to_vec();
                 }
                 Taken::Some | Taken::Nothing => {}
             }
         }
         if self.ended {
             self.flush()?;
-            return if self.held.is_empty() {
-                self.end()
-            } else {
-                Ok(Next::Watch(Interest::WRITE))
-            };
+            return if self.held.is_empty() { self.end() } else { Ok(Next::Watch(Interest::WRITE)) };
         }
         if writable && role == Role::Flood {
             self.outgoing.push(&self.stream, pattern)?;

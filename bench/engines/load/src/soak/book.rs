@@ -35,12 +35,7 @@ pub struct Summary {
 
 impl Book {
     pub fn new(seed: u64, endings: Endings) -> Self {
-        Self {
-            seed,
-            endings,
-            records: HashMap::new(),
-            unnamed: 0,
-        }
+        Self { seed, endings, records: HashMap::new(), unnamed: 0 }
     }
 
     /// A connection alone is `--connections 1 --seed` this.
@@ -54,18 +49,10 @@ impl Book {
 
     pub fn note(&mut self, index: u64, side: Side, verdict: Verdict) {
         let record = self.records.entry(index).or_default();
-        let place = if side == Side::Client {
-            &mut record.client
-        } else {
-            &mut record.origin
-        };
+        let place = if side == Side::Client { &mut record.client } else { &mut record.origin };
         // A connection that comes to the origin twice is a fault whatever became of it.
         let again = place.is_some() && side == Side::Origin;
-        *place = Some(if again {
-            Verdict::Failed("the origin got it twice".to_owned())
-        } else {
-            verdict
-        });
+        *place = Some(if again { Verdict::Failed("the origin got it twice".to_owned()) } else { verdict });
     }
 
     pub fn close(&self) -> Summary {
@@ -102,9 +89,7 @@ impl Book {
         }
         summary.failed += 1;
         if summary.failures.len() < MOST_NAMED {
-            summary
-                .failures
-                .push(format!("seed {}: {}; {:?}", self.seed_of(index), faults.join("; "), plan.ending));
+            summary.failures.push(format!("seed {}: {}; {:?}", self.seed_of(index), faults.join("; "), plan.ending));
         }
     }
 }

@@ -78,11 +78,7 @@ impl Driver {
                 self.connect()?;
             }
             for (token, readable, writable) in self.poll.wait(self.patience())? {
-                if token == LISTENER {
-                    self.accept()?
-                } else {
-                    self.step(token, readable, writable)?
-                }
+                if token == LISTENER { self.accept()? } else { self.step(token, readable, writable)? }
             }
             let now = Instant::now();
             while let Some(Reverse((at, token, tenant))) = self.timers.peek().copied().filter(|Reverse((at, ..))| *at <= now) {
@@ -102,9 +98,7 @@ impl Driver {
 
     /// ms until the next timer, and a second at most.
     fn patience(&self) -> i32 {
-        let next = self.timers.peek().map_or(1_000, |Reverse((at, ..))| {
-            at.saturating_duration_since(Instant::now()).as_millis() + 1
-        });
+        let next = self.timers.peek().map_or(1_000, |Reverse((at, ..))| at.saturating_duration_since(Instant::now()).as_millis() + 1);
         next.min(1_000) as i32
     }
 
@@ -112,24 +106,9 @@ impl Driver {
         let (index, seed) = (self.next, self.book.seed_of(self.next));
         self.next += 1;
         let stream = sys::connect(self.target.address)?;
-        let hello = self
-            .target
-            .sni
-            .as_ref()
-            .map(|sni| client_hello(&sni.replace("{}", &(index % self.target.routes as u64).to_string())));
+        let hello = self.target.sni.as_ref().map(|sni| client_hello(&sni.replace("{}", &(index % self.target.routes as u64).to_string())));
         let greeted = hello.is_some();
-        let front = hello
-            .into_iter()
-            .flatten()
-            .chain(
-                Preface {
-                    role: Role::Soak,
-                    index,
-                    seed,
-                }
-                .encode(),
-            )
-            .collect();
+        let front = hello.into_iter().flatten().chain(Preface { role: Role::Soak, index, seed }.encode()).collect();
         let end = End::new(stream, Side::Client, seed, &self.book.plan_of(index), front, greeted);
         self.clients += 1;
         self.settle(|end| Place::Named(end, index, Side::Client), end)
@@ -150,12 +129,7 @@ impl Driver {
             self.slots[slot].moved = now;
             return slot;
         }
-        self.slots.push(Slot {
-            place: Place::Free,
-            watched: Interest::READ,
-            moved: now,
-            tenant: 0,
-        });
+        self.slots.push(Slot { place: Place::Free, watched: Interest::READ, moved: now, tenant: 0 });
         self.slots.len() - 1
     }
 

@@ -133,19 +133,8 @@ impl End {
 
     /// Where it stands, for a failure.
     pub fn standing(&self) -> String {
-        let Self {
-            sent,
-            received,
-            own,
-            expected,
-            saw_end,
-            half_closed,
-            ..
-        } = self;
-        format!(
-            "sent {sent} of {}, received {received} of {expected}, half-closed {half_closed}, saw end {saw_end}",
-            own.bytes
-        )
+        let Self { sent, received, own, expected, saw_end, half_closed, .. } = self;
+        format!("sent {sent} of {}, received {received} of {expected}, half-closed {half_closed}, saw end {saw_end}", own.bytes)
     }
 
     fn receive(&mut self, now: Instant, buffer: &mut [u8]) -> Result<(), Verdict> {
@@ -208,11 +197,7 @@ impl End {
     }
 
     fn broken(&self, error: &Error) -> Verdict {
-        if self.is_to_see_reset() {
-            Verdict::SawReset
-        } else {
-            Verdict::Failed(format!("broke: {error}; {}", self.standing()))
-        }
+        if self.is_to_see_reset() { Verdict::SawReset } else { Verdict::Failed(format!("broke: {error}; {}", self.standing())) }
     }
 
     /// Whether it is now to be reset.

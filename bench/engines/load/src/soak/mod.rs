@@ -15,16 +15,7 @@ use book::Book;
 use driver::Driver;
 use plan::Endings;
 
-pub const KNOWN: &[&str] = &[
-    "target",
-    "sni",
-    "routes",
-    "origin-port",
-    "connections",
-    "concurrency",
-    "seed",
-    "endings",
-];
+pub const KNOWN: &[&str] = &["target", "sni", "routes", "origin-port", "connections", "concurrency", "seed", "endings"];
 
 /// Says `done` with its counts and the first failures; wrong when there is one.
 pub fn run(args: &Args) -> Result<(), String> {
@@ -58,9 +49,5 @@ pub fn run(args: &Args) -> Result<(), String> {
         .micros("wallUs", begun.elapsed().as_nanos() as u64)
         .texts("failures", &summary.failures)
         .say()?;
-    if summary.failed == 0 {
-        Ok(())
-    } else {
-        Err(format!("{} of {connections} connections failed", summary.failed))
-    }
+    if summary.failed == 0 { Ok(()) } else { Err(format!("{} of {connections} connections failed", summary.failed)) }
 }

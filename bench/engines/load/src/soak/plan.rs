@@ -79,13 +79,7 @@ impl Plan {
             () if random.one_in(3) => Ending::Both,
             () => Ending::First(side),
         };
-        Self {
-            client,
-            origin,
-            ending,
-            slow_hello: random.one_in(8),
-            early: random.one_in(4),
-        }
+        Self { client, origin, ending, slow_hello: random.one_in(8), early: random.one_in(4) }
     }
 
     pub fn manner(&self, side: Side) -> Manner {
@@ -113,11 +107,7 @@ impl Manner {
         Self {
             bytes,
             chunk,
-            pause_every: if random.one_in(3) {
-                (1 + random.below(16)).max(bytes / chunk as u64 / MOST_PAUSES)
-            } else {
-                0
-            },
+            pause_every: if random.one_in(3) { (1 + random.below(16)).max(bytes / chunk as u64 / MOST_PAUSES) } else { 0 },
             pause_ms: random.below(15),
             read_chunk: if slow { 512 + random.below(16_384) as usize } else { 262_144 },
             read_pause_ms: if slow { 1 + random.below(8) } else { 0 },
@@ -155,11 +145,7 @@ mod tests {
         let plans: Vec<Plan> = (0..5_000).map(|seed| Plan::of(seed, Endings::All)).collect();
         for side in [Side::Client, Side::Origin] {
             assert!(plans.iter().any(|plan| plan.ending == Ending::First(side)));
-            assert!(
-                plans
-                    .iter()
-                    .any(|plan| matches!(plan.ending, Ending::Reset(which, _) if which == side))
-            );
+            assert!(plans.iter().any(|plan| matches!(plan.ending, Ending::Reset(which, _) if which == side)));
         }
         assert!(plans.iter().any(|plan| plan.ending == Ending::Both));
         assert!(plans.iter().any(|plan| plan.client.bytes > 1 << 20) && plans.iter().any(|plan| plan.client.bytes < 64));

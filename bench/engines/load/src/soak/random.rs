@@ -47,10 +47,7 @@ impl Stream {
 
     fn words(self, offset: u64, length: usize) -> impl Iterator<Item = u8> {
         let skip = (offset % 8) as usize;
-        (offset / 8..)
-            .flat_map(move |word| mix(self.seed ^ word.wrapping_mul(0xd6e8_feb8_6659_fd93)).to_le_bytes())
-            .skip(skip)
-            .take(length)
+        (offset / 8..).flat_map(move |word| mix(self.seed ^ word.wrapping_mul(0xd6e8_feb8_6659_fd93)).to_le_bytes()).skip(skip).take(length)
     }
 }
 

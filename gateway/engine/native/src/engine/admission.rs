@@ -21,12 +21,7 @@ pub struct Place {
 
 impl Admission {
     pub fn new(most: usize, most_per_source: usize) -> Arc<Self> {
-        Arc::new(Self {
-            most,
-            most_per_source,
-            open: AtomicUsize::new(0),
-            by_source: Default::default(),
-        })
+        Arc::new(Self { most, most_per_source, open: AtomicUsize::new(0), by_source: Default::default() })
     }
 
     pub fn open(&self) -> usize {
@@ -48,10 +43,7 @@ impl Admission {
         }
         *count += 1;
         drop(counts);
-        Ok(Place {
-            admission: self.clone(),
-            source,
-        })
+        Ok(Place { admission: self.clone(), source })
     }
 
     fn shard(&self, source: IpAddr) -> &Mutex<HashMap<IpAddr, usize>> {

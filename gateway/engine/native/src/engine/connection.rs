@@ -6,10 +6,12 @@ use super::admission::Place;
 use super::events::Outcome;
 use super::options::ListenerSpec;
 use super::slab::Token;
+use crate::identity::Peer;
 use crate::net::Pipe;
 use crate::parse::client_hello::HelloScan;
 use crate::pick::Attempts;
-use crate::tables::{Cluster, Counted, Endpoint};
+use crate::tables::{Cluster, Counted, Endpoint, Terminate};
+use crate::tls::TlsEnd;
 
 /// Never due.
 pub const NEVER: u64 = u64::MAX;
@@ -29,6 +31,12 @@ pub struct Connection {
     /// How far its ClientHello has been looked at, where it did not come whole.
     pub scan: Option<Box<HelloScan>>,
     pub sni: Option<Box<str>>,
+    /// What the caller said with the end of its handshake, in the clear.
+    pub early: Vec<u8>,
+    /// Who the caller has proven to be.
+    pub peer: Option<Arc<Peer>>,
+    /// By which it was let in.
+    pub rule: Option<Arc<Terminate>>,
     pub led: Option<Led>,
     pub way_up: Way,
     pub way_down: Way,
@@ -63,14 +71,7 @@ pub struct Led {
 impl Led {
     pub fn to(cluster: Arc<Cluster>) -> Self {
         let _open = Counted::new(&cluster.open);
-        Self {
-            cluster,
-            attempts: Attempts::default(),
-            endpoint: None,
-            _open,
-            upstream: None,
-            last: None,
-        }
+        Self { cluster, attempts: Attempts::default(), endpoint: None, _open, upstream: None, last: None }
     }
 }
 
@@ -94,8 +95,12 @@ pub struct Fault {
 pub enum Phase {
     /// Reads the ClientHello.
     Hello,
+    /// Shakes hands with the caller.
+    Handshake,
     /// TCP to an endpoint is under way.
     Connecting,
+    /// TCP stands; the endpoint has to prove itself.
+    UpstreamHandshake,
     /// The endpoint has what was read; nothing has come back, so another one can still take its place.
     FirstByte,
     Relay,
@@ -120,22 +125,16 @@ pub struct Side {
     pub ended: bool,
     /// Ours has been sent.
     pub shut: bool,
+    /// Its end of mTLS, where there is one.
+    pub tls: Option<Box<TlsEnd>>,
 }
 
 impl Side {
     pub fn new(fd: OwnedFd) -> Self {
-        Self {
-            fd,
-            readable: true,
-            writable: true,
-            ending: false,
-            gone: false,
-            ended: false,
-            shut: false,
-        }
+        Self { fd, readable: true, writable: true, ending: false, gone: false, ended: false, shut: false, tls: None }
     }
 
-    pub fn raw(&self) -> RawFd {
+    pub fn fd_raw(&self) -> RawFd {
         self.fd.as_raw_fd()
     }
 }
@@ -166,6 +165,9 @@ impl Connection {
             preface: Vec::new(),
             scan: None,
             sni: None,
+            early: Vec::new(),
+            peer: None,
+            rule: None,
             led: None,
             way_up: Way::default(),
             way_down: Way::default(),
@@ -184,11 +186,7 @@ impl Connection {
 
     pub fn fail(&mut self, reason: &'static str, detail: impl Into<String>, flags: &'static [&'static str]) {
         if self.fault.is_none() {
-            self.fault = Some(Fault {
-                reason,
-                detail: detail.into(),
-                flags,
-            });
+            self.fault = Some(Fault { reason, detail: detail.into(), flags });
         }
     }
 
@@ -204,11 +202,7 @@ impl Connection {
 
     /// Something has moved.
     pub fn touch(&mut self, now: u64) {
-        let idle_at = if self.idle_ms == 0 {
-            NEVER
-        } else {
-            now.saturating_add(self.idle_ms)
-        };
+        let idle_at = if self.idle_ms == 0 { NEVER } else { now.saturating_add(self.idle_ms) };
         self.due = idle_at.min(self.ends_at);
         self.due_reason = if self.ends_at < idle_at { "max-duration" } else { "idle-timeout" };
     }

@@ -1,7 +1,11 @@
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use serde::Serialize;
+
+use crate::identity::Peer;
+use crate::tables::MeshEnd;
 
 /// How far a connection came.
 #[derive(Serialize, Clone, Copy, PartialEq, Eq, Debug)]
@@ -26,6 +30,8 @@ pub enum Event {
     /// It is carried on to an endpoint from here.
     Forward(Box<Report>),
     Ended(Box<Report>),
+    /// Somebody has proven who they are, on either side; once in a batch for each certificate.
+    Peer(PeerOf),
     /// A socket for TypeScript to serve, with what was read of it; its place among the connections is held until `release` is told of its number.
     #[serde(rename_all = "camelCase")]
     Handed {
@@ -56,6 +62,9 @@ pub struct Report {
     pub sni: Box<str>,
     pub cluster: Box<str>,
     pub endpoint: Option<u32>,
+    #[serde(serialize_with = "peer")]
+    pub peer: Option<Arc<Peer>>,
+    pub end: Option<MeshEnd>,
     pub bytes_received: u64,
     pub bytes_sent: u64,
     pub duration_ms: u64,
@@ -63,6 +72,17 @@ pub struct Report {
     pub flags: Vec<&'static str>,
     pub reason: &'static str,
     pub detail: Box<str>,
+}
+
+/// Written as the contract's PeerIdentity.
+#[derive(Serialize)]
+pub struct PeerOf {
+    #[serde(serialize_with = "peer")]
+    pub peer: Option<Arc<Peer>>,
+}
+
+fn peer<S: serde::Serializer>(peer: &Option<Arc<Peer>>, serializer: S) -> Result<S::Ok, S::Error> {
+    peer.as_deref().serialize(serializer)
 }
 
 pub struct Hex(pub Vec<u8>);

@@ -61,23 +61,18 @@ impl Engine {
         if !(1..=64).contains(&options.threads) {
             return Err(format!("threads must be 1 to 64, not {}", options.threads));
         }
-        let shared = Arc::new(Shared::new(options, EventQueue::new(tell)));
+        let shared = Arc::new(Shared::new(options, EventQueue::new(tell))?);
         let mut threads = Vec::new();
         for number in 0..shared.options.threads {
             threads.push(ThreadHandle::start(&shared, number).map_err(|error| format!("a thread of the engine could not start: {error}"))?);
         }
-        Ok(Self {
-            shared,
-            threads,
-            listeners: Mutex::default(),
-            applying: Mutex::new(()),
-        })
+        Ok(Self { shared, threads, listeners: Mutex::default(), applying: Mutex::new(()) })
     }
 
     /// Err: what is wrong with the change; the tables stay as they were.
     pub fn apply(&self, message: TablesMessage) -> Result<(), String> {
         let _one_at_a_time = self.applying.lock().map_err(|_| "an earlier change of the tables failed")?;
-        let tables = self.shared.tables().with(message, &self.shared.released)?;
+        let tables = self.shared.tables().with(message, &self.shared.released, &self.shared.tickets)?;
         self.shared.set_tables(Arc::new(tables));
         self.tell_all(|| Command::Look);
         Ok(())
@@ -95,10 +90,7 @@ impl Engine {
         for (thread, fd) in self.threads.iter().zip(listening.sockets) {
             thread.tell(Command::Open(number, ThreadListener { fd, spec: spec.clone() }));
         }
-        Ok(Bound {
-            address: listening.address.ip().to_string(),
-            port: listening.address.port(),
-        })
+        Ok(Bound { address: listening.address.ip().to_string(), port: listening.address.port() })
     }
 
     /// Stops accepting; what runs goes on. Idempotent.
@@ -110,14 +102,7 @@ impl Engine {
     }
 
     pub fn close_all(&self) {
-        let numbers: Vec<u64> = self
-            .listeners
-            .lock()
-            .expect("nobody panics while listening")
-            .by_name
-            .drain()
-            .map(|(_, n)| n)
-            .collect();
+        let numbers: Vec<u64> = self.listeners.lock().expect("nobody panics while listening").by_name.drain().map(|(_, n)| n).collect();
         for number in numbers {
             self.tell_all(|| Command::Close(number));
         }
@@ -125,11 +110,7 @@ impl Engine {
 
     /// Whatever still runs when a drain's deadline has come.
     pub fn break_off(&self) {
-        self.tell_all(|| Command::Break {
-            reason: "drain-forced",
-            detail: "still open when the drain deadline came",
-            flags: &["OM"],
-        });
+        self.tell_all(|| Command::Break { reason: "drain-forced", detail: "still open when the drain deadline came", flags: &["OM"] });
     }
 
     /// In the order in which they happened to each connection; then the handles of endpoints that no later event names.
@@ -193,11 +174,7 @@ impl ThreadHandle {
         let mine = Loop::new(thread, received).map_err(|error| error.to_string())?;
         let named = std::thread::Builder::new().name(format!("isthmus-{number}"));
         let handle = named.spawn(move || mine.run()).map_err(|error| error.to_string())?;
-        Ok(Self {
-            commands,
-            wake,
-            joined: Mutex::new(Some(handle)),
-        })
+        Ok(Self { commands, wake, joined: Mutex::new(Some(handle)) })
     }
 
     fn tell(&self, command: Command) {

@@ -4,13 +4,17 @@ mod admission;
 mod connection;
 mod events;
 mod handle;
+mod hello;
+mod mtls;
 mod options;
 mod queue;
+mod reach;
 mod relay;
 mod run;
 mod serve;
 mod shared;
 mod slab;
+mod stream;
 mod thread;
 mod timers;
 

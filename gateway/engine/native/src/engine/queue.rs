@@ -1,8 +1,9 @@
-use std::collections::HashMap;
-use std::sync::Mutex;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
-use super::events::{Event, Report};
+use super::events::{Event, PeerOf, Report};
+use crate::identity::Peer;
 
 /// Events on their way to TypeScript. Bounded: an observer that stands still costs events, never memory or connections. What comes faster than
 /// it is worth reading one by one is told in sums: every connection counts, but not each is described.
@@ -19,6 +20,7 @@ struct Batch {
     /// Where in `events` an attempt that went well stands, by endpoint; none once one has failed there since.
     went_well: HashMap<u32, usize>,
     alike: HashMap<Alike, usize>,
+    proven: HashSet<String>,
     second: u64,
     described: u32,
 }
@@ -41,11 +43,7 @@ const DESCRIBED_A_SECOND: u32 = 1_000;
 
 impl EventQueue {
     pub fn new(tell: Box<dyn Fn() + Send + Sync>) -> Self {
-        Self {
-            batch: Mutex::default(),
-            told: AtomicBool::new(false),
-            tell,
-        }
+        Self { batch: Mutex::default(), told: AtomicBool::new(false), tell }
     }
 
     /// Err: it was dropped.
@@ -70,12 +68,14 @@ impl EventQueue {
             went_well.insert(endpoint, events.len());
         }
         if events.len() < MOST {
-            events.push(Event::Attempt {
-                cluster: cluster.into(),
-                endpoint,
-                result,
-                count: 1,
-            });
+            events.push(Event::Attempt { cluster: cluster.into(), endpoint, result, count: 1 });
+        }
+    }
+
+    pub fn proven(&self, peer: &Arc<Peer>) {
+        let mut batch = self.batch.lock().expect("nobody panics while queueing");
+        if batch.events.len() < MOST && batch.proven.insert(peer.fingerprint.clone()) {
+            batch.events.push(Event::Peer(PeerOf { peer: Some(peer.clone()) }));
         }
     }
 
@@ -102,11 +102,7 @@ impl EventQueue {
         }
         if batch.events.len() < MOST {
             let report = Box::new(describe());
-            batch.events.push(if alike.ended {
-                Event::Ended(report)
-            } else {
-                Event::Forward(report)
-            });
+            batch.events.push(if alike.ended { Event::Ended(report) } else { Event::Forward(report) });
         }
     }
 
@@ -126,6 +122,7 @@ impl EventQueue {
         let mut batch = self.batch.lock().expect("nobody panics while queueing");
         batch.went_well.clear();
         batch.alike.clear();
+        batch.proven.clear();
         std::mem::take(&mut batch.events)
     }
 
@@ -162,6 +159,8 @@ mod tests {
             sni: "".into(),
             cluster: "c".into(),
             endpoint: Some(7),
+            peer: None,
+            end: None,
             bytes_received: 10,
             bytes_sent: 20,
             duration_ms: 3,
@@ -175,31 +174,12 @@ mod tests {
     #[test]
     fn every_connection_counts_and_a_thousand_a_second_are_described() {
         let queue = EventQueue::new(Box::new(|| {}));
-        let alike = Alike {
-            ended: true,
-            listener: 1,
-            cluster: 2,
-            endpoint: Some(7),
-            reason: "",
-        };
-        let sums = Sums {
-            received: 10,
-            sent: 20,
-            duration_ms: 3,
-            attempts: 1,
-        };
+        let alike = Alike { ended: true, listener: 1, cluster: 2, endpoint: Some(7), reason: "" };
+        let sums = Sums { received: 10, sent: 20, duration_ms: 3, attempts: 1 };
         for _ in 0..5_000 {
             queue.report(500, alike, sums, report);
         }
-        queue.report(
-            500,
-            Alike {
-                reason: "upstream-reset",
-                ..alike
-            },
-            sums,
-            report,
-        );
+        queue.report(500, Alike { reason: "upstream-reset", ..alike }, sums, report);
         let events = queue.take();
         assert_eq!(events.len(), 1_002);
         let total: (u32, u64) = events.iter().fold((0, 0), |(count, bytes), event| match event {
@@ -220,14 +200,9 @@ mod tests {
         }
         queue.attempted("c", 8, "ok");
         let seen = queue.take().into_iter().map(|event| match event {
-            Event::Attempt {
-                endpoint, result, count, ..
-            } => (endpoint, result, count),
+            Event::Attempt { endpoint, result, count, .. } => (endpoint, result, count),
             _ => unreachable!("only attempts were pushed"),
         });
-        assert_eq!(
-            seen.collect::<Vec<_>>(),
-            [(7, "ok", 3), (7, "connect", 1), (7, "ok", 2), (8, "ok", 1)]
-        );
+        assert_eq!(seen.collect::<Vec<_>>(), [(7, "ok", 3), (7, "connect", 1), (7, "ok", 2), (8, "ok", 1)]);
     }
 }

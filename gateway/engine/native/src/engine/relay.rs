@@ -1,8 +1,9 @@
 use super::connection::{Side, Way, Which};
-use crate::net::{self, Errno, PipePool};
+use super::stream::{Buffers, Gone, flush, pass_on, receive};
+use crate::net::{self, PipePool};
 
 /// How one direction stands after it was moved on.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Moved {
     /// For one of the two sockets: the next edge goes on.
     Waiting,
@@ -11,7 +12,7 @@ pub enum Moved {
     /// Its end has been passed on.
     Ended,
     /// A side is gone, and the stream with it.
-    Broken(Which, Errno),
+    Broken(Which, Gone),
 }
 
 /// A read of so much says that a direction is bulky; two in a row, that splicing pays.
@@ -20,108 +21,69 @@ const BULKY_READS: u8 = 2;
 /// Moves of one direction before others have their turn.
 const TURNS: usize = 16;
 
+/// One direction, and the other one, by which answers of TLS's own go back.
+pub struct Ways<'a> {
+    pub way: &'a mut Way,
+    pub back: &'a mut Way,
+    pub from: &'a mut Side,
+    pub to: &'a mut Side,
+    /// The side that it comes from.
+    pub which: Which,
+}
+
 /// Moves one direction on as far as both sockets go: what is owed first, then what can be read; its end once everything is out. Whatever it
 /// says, a flag is cleared only when the kernel has said so: the next edge will set it again.
-pub fn move_on(way: &mut Way, from: &mut Side, to: &mut Side, which: Which, buffer: &mut [u8], pipes: &mut PipePool) -> Moved {
+pub fn move_on(ways: Ways<'_>, buffers: &mut Buffers, pipes: &mut PipePool) -> Moved {
+    let Ways { way, back, from, to, which } = ways;
     let to_which = if which == Which::Down { Which::Up } else { Which::Down };
     for _ in 0..TURNS {
         match flush(way, to) {
             Ok(true) => {}
             Ok(false) => return Moved::Waiting,
-            Err(error) => return Moved::Broken(to_which, error),
+            Err(gone) => return Moved::Broken(to_which, gone),
         }
         if from.ended {
             give_back(way, pipes);
-            return pass_end(to, to_which);
+            return pass_end(way, to, to_which);
         }
         if !from.readable {
             calm(way, pipes);
             return Moved::Waiting;
         }
-        let moved = if way.pipe.is_some() {
-            fill(way, from)
-        } else {
-            copy(way, from, to, buffer, pipes)
-        };
-        if let Err((broken, error)) = moved {
-            return Moved::Broken(if broken == Broken::From { which } else { to_which }, error);
+        let moved = if way.pipe.is_some() { fill(way, from) } else { copy(way, back, from, to, buffers, pipes) };
+        match moved {
+            Ok(()) => {}
+            Err((Broken::From, gone)) => return Moved::Broken(which, gone),
+            Err((Broken::To, gone)) => return Moved::Broken(to_which, gone),
         }
     }
     Moved::Yielded
 }
 
-#[derive(PartialEq, Eq)]
 enum Broken {
     From,
     To,
 }
 
-/// Whether nothing is owed any more.
-pub fn flush(way: &mut Way, to: &mut Side) -> Result<bool, Errno> {
-    while way.owed_from < way.owed.len() {
-        if !to.writable {
-            return Ok(false);
-        }
-        match net::write(to.raw(), &way.owed[way.owed_from..]) {
-            Ok(count) => way.owed_from += count,
-            Err(error) if error.would_block() => to.writable = false,
-            Err(error) if error.interrupted() => {}
-            Err(error) => return Err(error),
-        }
+/// By the thread's buffers; memory of its own is made for what did not fit alone.
+fn copy(
+    way: &mut Way,
+    back: &mut Way,
+    from: &mut Side,
+    to: &mut Side,
+    buffers: &mut Buffers,
+    pipes: &mut PipePool,
+) -> Result<(), (Broken, Gone)> {
+    let count = receive(from, back, buffers).map_err(|gone| (Broken::From, gone))?;
+    if !back.owed.is_empty() && from.tls.is_some() {
+        flush(back, from).map_err(|gone| (Broken::From, gone))?;
     }
-    if way.owed.capacity() > 0 {
-        (way.owed, way.owed_from) = (Vec::new(), 0);
+    if count == 0 {
+        return Ok(());
     }
-    let Some(pipe) = way.pipe.as_mut() else { return Ok(true) };
-    while pipe.held() > 0 {
-        if !to.writable {
-            return Ok(false);
-        }
-        match pipe.empty(to.raw()) {
-            Ok(_) => {}
-            Err(error) if error.would_block() => to.writable = false,
-            Err(error) if error.interrupted() => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(true)
-}
-
-/// By the thread's buffer; memory of its own is made for what did not fit alone.
-fn copy(way: &mut Way, from: &mut Side, to: &mut Side, buffer: &mut [u8], pipes: &mut PipePool) -> Result<(), (Broken, Errno)> {
-    let count = match net::read(from.raw(), buffer) {
-        Ok(0) => {
-            from.ended = true;
-            return Ok(());
-        }
-        Ok(count) => count,
-        Err(error) if error.would_block() => {
-            from.readable = false;
-            return Ok(());
-        }
-        Err(error) if error.interrupted() => return Ok(()),
-        Err(error) => return Err((Broken::From, error)),
-    };
-    way.bytes += count as u64;
-    // The kernel has no more, so the next byte is a new edge; but an end that was announced already makes none.
-    if count < buffer.len() && !from.ending {
-        from.readable = false;
-    }
-    let mut sent = 0;
-    while sent < count && to.writable {
-        match net::write(to.raw(), &buffer[sent..count]) {
-            Ok(moved) => sent += moved,
-            Err(error) if error.would_block() => to.writable = false,
-            Err(error) if error.interrupted() => {}
-            Err(error) => return Err((Broken::To, error)),
-        }
-    }
-    if sent < count {
-        way.owed = buffer[sent..count].to_vec();
-        way.owed_from = 0;
-    }
+    pass_on(way, from, to, buffers, count).map_err(|gone| (Broken::To, gone))?;
     way.bulky = if count >= BULKY_BYTES { way.bulky.saturating_add(1) } else { 0 };
-    if way.bulky >= BULKY_READS {
+    if way.bulky >= BULKY_READS && from.tls.is_none() && to.tls.is_none() {
         way.bulky = 0;
         way.pipe = pipes.take();
     }
@@ -129,9 +91,9 @@ fn copy(way: &mut Way, from: &mut Side, to: &mut Side, buffer: &mut [u8], pipes:
 }
 
 /// By a pipe, without a copy. It is empty here, so EAGAIN is the socket's.
-fn fill(way: &mut Way, from: &mut Side) -> Result<(), (Broken, Errno)> {
+fn fill(way: &mut Way, from: &mut Side) -> Result<(), (Broken, Gone)> {
     let Some(pipe) = way.pipe.as_mut() else { return Ok(()) };
-    match pipe.fill(from.raw()) {
+    match pipe.fill(from.fd_raw()) {
         Ok(0) => from.ended = true,
         Ok(count) => {
             way.bytes += count as u64;
@@ -139,7 +101,7 @@ fn fill(way: &mut Way, from: &mut Side) -> Result<(), (Broken, Errno)> {
         }
         Err(error) if error.would_block() => from.readable = false,
         Err(error) if error.interrupted() => {}
-        Err(error) => return Err((Broken::From, error)),
+        Err(error) => return Err((Broken::From, Gone::System(error))),
     }
     Ok(())
 }
@@ -158,14 +120,26 @@ pub fn give_back(way: &mut Way, pipes: &mut PipePool) {
     }
 }
 
-/// Only after the last byte is out.
-fn pass_end(to: &mut Side, to_which: Which) -> Moved {
+/// Only after the last byte is out: of TLS close_notify, then FIN.
+fn pass_end(way: &mut Way, to: &mut Side, to_which: Which) -> Moved {
     if to.shut {
         return Moved::Ended;
     }
+    if let Some(tls) = to.tls.as_mut() {
+        tls.close();
+        let goodbye = tls.outgoing();
+        let length = goodbye.len();
+        way.owed.extend_from_slice(goodbye);
+        tls.sent(length);
+        match flush(way, to) {
+            Ok(true) => {}
+            Ok(false) => return Moved::Waiting,
+            Err(gone) => return Moved::Broken(to_which, gone),
+        }
+    }
     to.shut = true;
-    match net::shutdown_write(to.raw()) {
+    match net::shutdown_write(to.fd_raw()) {
         Ok(()) => Moved::Ended,
-        Err(error) => Moved::Broken(to_which, error),
+        Err(error) => Moved::Broken(to_which, Gone::System(error)),
     }
 }

@@ -2,6 +2,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
 
 use super::connection::{Connection, NEVER};
+use super::mtls;
 use super::serve::{self, Next};
 use super::slab::{Slab, Token};
 use super::thread::{Thread, ThreadListener, spare_descriptor};
@@ -41,6 +42,8 @@ pub struct Loop {
     commands: Receiver<Command>,
     told_at: u64,
     stopped: bool,
+    /// Of the tables by which running connections were judged last.
+    judgement: u64,
 }
 
 impl Loop {
@@ -54,6 +57,7 @@ impl Loop {
             commands,
             told_at: 0,
             stopped: false,
+            judgement: 0,
         })
     }
 
@@ -79,17 +83,9 @@ impl Loop {
         if !self.again.is_empty() {
             return 0;
         }
-        let untold = if self.thread.shared.events.is_empty() {
-            NEVER
-        } else {
-            self.told_at + TELL_EVERY_MS
-        };
+        let untold = if self.thread.shared.events.is_empty() { NEVER } else { self.told_at + TELL_EVERY_MS };
         let next = self.thread.timers.next_at().unwrap_or(NEVER).min(untold);
-        if next == NEVER {
-            -1
-        } else {
-            next.saturating_sub(self.thread.now).min(60_000) as i32
-        }
+        if next == NEVER { -1 } else { next.saturating_sub(self.thread.now).min(60_000) as i32 }
     }
 
     fn tell(&mut self) {
@@ -167,7 +163,7 @@ impl Loop {
                     return Next::Reset;
                 }
                 if connection.connect_by <= thread.now {
-                    return serve::connect_expired(connection, thread);
+                    return super::reach::connect_expired(connection, thread);
                 }
                 Next::Keep
             });
@@ -190,9 +186,7 @@ impl Loop {
             let shared = self.thread.shared.clone();
             shared.accepted.fetch_add(1, Ordering::Relaxed);
             let now = self.thread.now;
-            let made = self
-                .connections
-                .insert(|token| Connection::new(token, shared.number(), spec, source, fd, now));
+            let made = self.connections.insert(|token| Connection::new(token, shared.number(), spec, source, fd, now));
             let Some(token) = made else { continue };
             self.serve(token, |connection, thread| {
                 match shared.admission.admit(source.ip()) {
@@ -202,7 +196,7 @@ impl Loop {
                         return Next::Reset;
                     }
                 }
-                let raw = connection.down.as_ref().map_or(-1, |down| down.raw());
+                let raw = connection.down.as_ref().map_or(-1, |down| down.fd_raw());
                 if let Err(error) = thread.epoll.add_stream(raw, token.raw()) {
                     connection.fail("internal", error.to_string(), &[]);
                     return Next::Reset;
@@ -251,7 +245,11 @@ impl Loop {
                 Command::Close(number) => self.listeners.retain(|(each, _)| *each != number),
                 Command::Break { reason, detail, flags } => self.break_all(reason, detail, flags),
                 Command::Look => {
-                    self.thread.tables();
+                    let judgement = self.thread.tables().judgement;
+                    if judgement != self.judgement {
+                        self.judgement = judgement;
+                        self.judge_again();
+                    }
                 }
                 Command::Stop => {
                     self.listeners.clear();
@@ -259,6 +257,12 @@ impl Loop {
                     self.stopped = true;
                 }
             }
+        }
+    }
+
+    fn judge_again(&mut self) {
+        for token in self.connections.tokens() {
+            self.serve(token, mtls::judge_again);
         }
     }
 

@@ -8,6 +8,7 @@ use super::options::Options;
 use super::queue::EventQueue;
 use crate::net::KeepAlive;
 use crate::tables::{Released, Tables};
+use crate::tls::TicketKeys;
 
 /// What all threads of one engine look at.
 pub struct Shared {
@@ -16,6 +17,8 @@ pub struct Shared {
     pub admission: Arc<Admission>,
     pub events: EventQueue,
     pub released: Released,
+    /// By which callers resume their sessions here, whatever the SVID of the moment.
+    pub tickets: TicketKeys,
     tables: Mutex<Arc<Tables>>,
     /// Of the tables; a thread that has this version need not ask for them.
     version: AtomicU64,
@@ -28,15 +31,15 @@ pub struct Shared {
 }
 
 impl Shared {
-    pub fn new(options: Options, events: EventQueue) -> Self {
-        Self {
-            keep_alive: KeepAlive {
-                after_s: options.keep_alive_s,
-            },
+    /// Err: the system has no randomness.
+    pub fn new(options: Options, events: EventQueue) -> Result<Self, String> {
+        Ok(Self {
+            keep_alive: KeepAlive { after_s: options.keep_alive_s },
             admission: Admission::new(options.limits.max_connections, options.limits.max_connections_per_source),
             options,
             events,
             released: Released::default(),
+            tickets: TicketKeys::new()?,
             tables: Mutex::default(),
             version: AtomicU64::new(1),
             next_number: AtomicU64::new(0),
@@ -44,7 +47,7 @@ impl Shared {
             ended: Mutex::default(),
             handed: Mutex::default(),
             begun: Instant::now(),
-        }
+        })
     }
 
     /// Monotonic ms since the engine began.

@@ -59,11 +59,7 @@ impl Slab {
     /// To be given back by `put`, or forgotten by `remove`. None: it has ended.
     pub fn take(&mut self, token: Token) -> Option<Box<Connection>> {
         let place = self.places.get_mut(token.number())?;
-        if place.generation == token.generation() {
-            place.connection.take()
-        } else {
-            None
-        }
+        if place.generation == token.generation() { place.connection.take() } else { None }
     }
 
     pub fn put(&mut self, token: Token, connection: Box<Connection>) {
@@ -80,7 +76,6 @@ impl Slab {
 
     pub fn tokens(&self) -> Vec<Token> {
         let open = self.places.iter().enumerate().filter(|(_, place)| place.connection.is_some());
-        open.map(|(number, place)| Token((u64::from(place.generation) << 32) | ((number as u64) << 1)))
-            .collect()
+        open.map(|(number, place)| Token((u64::from(place.generation) << 32) | ((number as u64) << 1))).collect()
     }
 }

@@ -6,13 +6,12 @@ use super::events::{Event, Report};
 use super::options::{Limits, ListenerSpec};
 use super::queue::{Alike, Sums};
 use super::shared::Shared;
+use super::stream::Buffers;
 use super::timers::Timers;
 use crate::net::{Epoll, Errno, PipePool, Wake, local_address};
 use crate::pick::Random;
 use crate::tables::{Cluster, Tables};
 
-/// What one read may bring, and what one write takes: a bulky stream moves so much by each call.
-const BUFFER_BYTES: usize = 256 * 1024;
 /// The same trouble is told of once in so many ms.
 const TROUBLE_EVERY_MS: u64 = 1_000;
 
@@ -22,7 +21,7 @@ pub struct Thread {
     pub epoll: Epoll,
     pub wake: Wake,
     pub timers: Timers,
-    pub buffer: Box<[u8]>,
+    pub buffers: Buffers,
     pub pipes: PipePool,
     pub random: Random,
     /// Monotonic ms, of this turn of the loop.
@@ -50,7 +49,7 @@ impl Thread {
             epoll,
             wake,
             timers: Timers::default(),
-            buffer: vec![0; BUFFER_BYTES].into_boxed_slice(),
+            buffers: Buffers::new(),
             pipes,
             random: Random::new(seed),
             now: shared.now(),
@@ -114,10 +113,7 @@ impl Thread {
             return;
         }
         self.trouble_at = self.now.max(1);
-        let _ = self.shared.events.push(Event::Trouble {
-            what,
-            detail: error.to_string(),
-        });
+        let _ = self.shared.events.push(Event::Trouble { what, detail: error.to_string() });
     }
 
     fn describe(&self, connection: &Connection, sums: Sums) -> Report {
@@ -133,6 +129,8 @@ impl Thread {
             sni: connection.sni.as_deref().unwrap_or("").into(),
             cluster: led.map(|led| (&*led.cluster.name).into()).unwrap_or_default(),
             endpoint: led.and_then(|led| led.endpoint.as_ref()).map(|endpoint| endpoint.id),
+            peer: connection.peer.clone(),
+            end: connection.rule.as_ref().map(|rule| rule.end.clone()),
             bytes_received: sums.received,
             bytes_sent: sums.sent,
             duration_ms: sums.duration_ms,

@@ -71,6 +71,11 @@ impl CompiledBundle {
         }
     }
 
+    /// Whether anybody of that trust domain can be verified; empty: of this one's own.
+    pub fn knows(&self, trust_domain: &str) -> bool {
+        trust_domain.is_empty() || trust_domain == self.trust_domain || self.others.iter().any(|other| other.trust_domain == trust_domain)
+    }
+
     pub fn trust_domain(&self) -> &str {
         &self.trust_domain
     }
@@ -111,18 +116,11 @@ mod tests {
         let own = r#"{"trustDomain":"m","roots":["3000"],"intermediates":[{"cluster":"east","certificate":"0aFF"}],
             "deniedSerials":["1f"],"others":[{"trustDomain":"p","roots":[]}],"jwtKeys":[{}]}"#;
         let bundle: TrustBundle = serde_json::from_str(own).unwrap();
-        assert_eq!(
-            (bundle.roots.as_slice(), bundle.intermediates[0].certificate.as_slice()),
-            (&[vec![0x30, 0]][..], &[10, 255][..])
-        );
+        assert_eq!((bundle.roots.as_slice(), bundle.intermediates[0].certificate.as_slice()), (&[vec![0x30, 0]][..], &[10, 255][..]));
         assert_eq!(bundle.others[0].trust_domain, "p");
         let compiled = CompiledBundle::new(&bundle);
         assert!(compiled.is_denied("1f") && !compiled.is_denied("1F") && compiled.roots.is_empty());
-        for wrong in [
-            r#"{"trustDomain":"m","roots":["300"]}"#,
-            r#"{"trustDomain":"m","roots":["zz"]}"#,
-            r#"{"roots":[]}"#,
-        ] {
+        for wrong in [r#"{"trustDomain":"m","roots":["300"]}"#, r#"{"trustDomain":"m","roots":["zz"]}"#, r#"{"roots":[]}"#] {
             assert!(serde_json::from_str::<TrustBundle>(wrong).is_err(), "{wrong}");
         }
     }

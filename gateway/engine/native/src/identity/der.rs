@@ -43,11 +43,7 @@ pub fn read(bytes: &[u8]) -> Result<Der<'_>, DerError> {
         return Err(format!("more than {MAX_BYTES} bytes"));
     }
     let (der, rest) = read_first(bytes)?;
-    if rest.is_empty() {
-        Ok(der)
-    } else {
-        Err("bytes after the end".into())
-    }
+    if rest.is_empty() { Ok(der) } else { Err("bytes after the end".into()) }
 }
 
 /// The element that the bytes begin with, and what is after it.
@@ -57,11 +53,7 @@ fn read_first(bytes: &[u8]) -> Result<(Der<'_>, &[u8]), DerError> {
     if tag & 0x1f == 0x1f {
         return Err("tag of several bytes".into());
     }
-    let (length, head) = if first < 0x80 {
-        (usize::from(first), 2)
-    } else {
-        long_length(bytes, usize::from(first & 0x7f))?
-    };
+    let (length, head) = if first < 0x80 { (usize::from(first), 2) } else { long_length(bytes, usize::from(first & 0x7f))? };
     let end = head + length;
     let (Some(raw), Some(content), Some(rest)) = (bytes.get(..end), bytes.get(head..end), bytes.get(end..)) else {
         return Err(truncated());
@@ -102,11 +94,7 @@ impl<'a> Der<'a> {
 
 pub fn expect<'a>(der: Option<&Der<'a>>, expected: u8) -> Result<Der<'a>, DerError> {
     let der = der.ok_or("missing element")?;
-    if der.tag == expected {
-        Ok(*der)
-    } else {
-        Err(format!("tag {:x} where {expected:x} belongs", der.tag))
-    }
+    if der.tag == expected { Ok(*der) } else { Err(format!("tag {:x} where {expected:x} belongs", der.tag)) }
 }
 
 /// The elements of a SEQUENCE.

@@ -1,19 +1,11 @@
 use super::*;
 
 fn oid_of(content: &[u8]) -> Result<String, DerError> {
-    read_oid(Some(&Der {
-        tag: OID,
-        content,
-        raw: content,
-    }))
+    read_oid(Some(&Der { tag: OID, content, raw: content }))
 }
 
 fn time_of(tag: u8, text: &str) -> Result<i64, DerError> {
-    read_time(Some(&Der {
-        tag,
-        content: text.as_bytes(),
-        raw: &[],
-    }))
+    read_time(Some(&Der { tag, content: text.as_bytes(), raw: &[] }))
 }
 
 #[test]
@@ -40,16 +32,7 @@ fn lengths_are_definite_and_minimal() {
 
 #[test]
 fn integers_are_minimal_and_not_negative() {
-    let of = |content: &'static [u8]| {
-        read_unsigned(
-            Some(&Der {
-                tag: INTEGER,
-                content,
-                raw: &[],
-            }),
-            INTEGER,
-        )
-    };
+    let of = |content: &'static [u8]| read_unsigned(Some(&Der { tag: INTEGER, content, raw: &[] }), INTEGER);
     assert_eq!(of(&[0]), Ok(&[0][..]));
     assert_eq!(of(&[0, 0x80]), Ok(&[0x80][..]));
     assert_eq!(of(&[0, 0x7f]).unwrap_err(), "INTEGER is not minimal");
@@ -75,12 +58,9 @@ fn times_are_in_the_one_form_that_certificates_may_have() {
     assert_eq!(time_of(UTC_TIME, "500101000000Z"), Ok(-631_152_000_000));
     assert_eq!(time_of(GENERALIZED_TIME, "20240229120000Z"), Ok(1_709_208_000_000));
     assert_eq!(time_of(GENERALIZED_TIME, "99991231235959Z"), Ok(253_402_300_799_000));
-    for (tag, text) in [
-        (UTC_TIME, "2602300000Z"),
-        (UTC_TIME, "260230000000+"),
-        (UTC_TIME, "26023000000aZ"),
-        (GENERALIZED_TIME, "260101000000Z"),
-    ] {
+    for (tag, text) in
+        [(UTC_TIME, "2602300000Z"), (UTC_TIME, "260230000000+"), (UTC_TIME, "26023000000aZ"), (GENERALIZED_TIME, "260101000000Z")]
+    {
         assert_eq!(time_of(tag, text).unwrap_err(), "time form", "{text}");
     }
     for text in [

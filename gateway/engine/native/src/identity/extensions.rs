@@ -97,10 +97,7 @@ fn read_basic_constraints(value: &Der) -> Result<BasicConstraints, DerError> {
 
 fn read_key_usage(value: &Der) -> Result<KeyUsage, DerError> {
     match der::expect(Some(value), der::BIT_STRING)?.content {
-        [0..=7, first, ..] => Ok(KeyUsage {
-            digital_signature: first & 0x80 != 0,
-            key_cert_sign: first & 0x04 != 0,
-        }),
+        [0..=7, first, ..] => Ok(KeyUsage { digital_signature: first & 0x80 != 0, key_cert_sign: first & 0x04 != 0 }),
         _ => Err("KeyUsage".into()),
     }
 }
@@ -126,11 +123,7 @@ fn read_name_constraints(value: &Der) -> Result<NameConstraints, DerError> {
     let permitted_dns = names_of(&permitted, DNS_NAME)?;
     let excluded_dns = names_of(&excluded, DNS_NAME)?;
     let others = permitted.len() + excluded.len() - permitted_dns.len() - excluded_dns.len();
-    Ok(NameConstraints {
-        permitted_dns,
-        excluded_dns,
-        others,
-    })
+    Ok(NameConstraints { permitted_dns, excluded_dns, others })
 }
 
 /// The bases of `[n]`, permitted or excluded subtrees.
@@ -145,10 +138,7 @@ fn subtrees<'a>(value: &Der<'a>, n: u8) -> Result<Vec<Der<'a>>, DerError> {
         // RFC 5280 §4.2.1.10: minimum is 0 and absent in DER, maximum is absent.
         match parts.get(1) {
             None => Ok(base),
-            Some(bound) => Err(format!(
-                "GeneralSubtree bound {}",
-                super::hex::encode(der::read_unsigned(Some(bound), bound.tag)?)
-            )),
+            Some(bound) => Err(format!("GeneralSubtree bound {}", super::hex::encode(der::read_unsigned(Some(bound), bound.tag)?))),
         }
     };
     list.children()?.iter().map(base).collect()

@@ -27,13 +27,7 @@ pub fn verify_foreign(chain: &[&[u8]], bundle: &CompiledBundle, now: i64) -> Res
     let (leaf, offered) = parsed.split_first().ok_or("no certificate")?;
     let id = id_of(leaf, bundle.trust_domain())?;
     check_leaf_use(leaf, false)?;
-    let mut walk = Walk {
-        leaf,
-        offered,
-        bundle,
-        checks: 0,
-        fault: None,
-    };
+    let mut walk = Walk { leaf, offered, bundle, checks: 0, fault: None };
     let issuers = walk.up(leaf, &[])?;
     let missing = || format!("no authority of {} issued it", bundle.trust_domain());
     let Some(issuers) = issuers else {
@@ -62,12 +56,7 @@ fn peer_of(id: WorkloadId, leaf: &Certificate, not_after_ms: i64) -> Peer {
 }
 
 fn id_of(leaf: &Certificate, trust_domain: &str) -> Result<WorkloadId, String> {
-    let uris = leaf
-        .extensions
-        .subject_alt_name
-        .as_ref()
-        .map(|names| names.uris.as_slice())
-        .unwrap_or_default();
+    let uris = leaf.extensions.subject_alt_name.as_ref().map(|names| names.uris.as_slice()).unwrap_or_default();
     let [uri] = uris else {
         return Err("the leaf has not exactly one URI SAN".into());
     };

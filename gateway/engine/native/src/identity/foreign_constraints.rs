@@ -18,11 +18,7 @@ pub fn constraint_fault(issuer: &Certificate, below: &[&Certificate], leaf: &Cer
     {
         return Some(format!("an issuer has a path length of {length}"));
     }
-    let uris = extensions
-        .subject_alt_name
-        .as_ref()
-        .map(|names| names.uris.as_slice())
-        .unwrap_or_default();
+    let uris = extensions.subject_alt_name.as_ref().map(|names| names.uris.as_slice()).unwrap_or_default();
     if let Some(stranger) = uris.iter().find(|uri| is_of_another(uri, trust_domain)) {
         return Some(format!("an issuer is {stranger}, not of {trust_domain}"));
     }
@@ -31,28 +27,16 @@ pub fn constraint_fault(issuer: &Certificate, below: &[&Certificate], leaf: &Cer
 
 fn is_of_another(uri: &str, trust_domain: &str) -> bool {
     let Some(rest) = uri.strip_prefix("spiffe://") else { return false };
-    !rest
-        .strip_prefix(trust_domain)
-        .is_some_and(|after| after.is_empty() || after.starts_with('/'))
+    !rest.strip_prefix(trust_domain).is_some_and(|after| after.is_empty() || after.starts_with('/'))
 }
 
 /// Constraints of other forms than DNS cannot be checked here, so whoever has one is not believed.
 fn names_fault(constraints: &NameConstraints, leaf: &Certificate, below: &[&Certificate]) -> Option<String> {
-    let NameConstraints {
-        permitted_dns,
-        excluded_dns,
-        others,
-    } = constraints;
+    let NameConstraints { permitted_dns, excluded_dns, others } = constraints;
     if *others > 0 {
         return Some("an issuer has name constraints of another form than DNS".into());
     }
-    let named = |each: &Certificate| {
-        each.extensions
-            .subject_alt_name
-            .as_ref()
-            .map(|names| names.dns.clone())
-            .unwrap_or_default()
-    };
+    let named = |each: &Certificate| each.extensions.subject_alt_name.as_ref().map(|names| names.dns.clone()).unwrap_or_default();
     let names: Vec<String> = std::iter::once(&leaf).chain(below).flat_map(|each| named(each)).collect();
     let within = |name: &str, bases: &[String]| bases.iter().any(|base| is_within(name, base));
     if let Some(outside) = names.iter().find(|name| !permitted_dns.is_empty() && !within(name, permitted_dns)) {

@@ -43,10 +43,7 @@ pub mod byte_lists {
 
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Vec<u8>>, D::Error> {
         let texts = Vec::<String>::deserialize(deserializer)?;
-        texts
-            .iter()
-            .map(|text| decode(text).ok_or_else(|| D::Error::custom("not hex")))
-            .collect()
+        texts.iter().map(|text| decode(text).ok_or_else(|| D::Error::custom("not hex"))).collect()
     }
 }
 

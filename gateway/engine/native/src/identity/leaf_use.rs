@@ -21,15 +21,9 @@ pub fn check_leaf_use(leaf: &Certificate, must_say_extended: bool) -> Result<(),
     }
     let for_both = match &extensions.extended_key_usage {
         None => !must_say_extended,
-        Some(uses) => [oids::SERVER_AUTH, oids::CLIENT_AUTH]
-            .iter()
-            .all(|wanted| uses.iter().any(|id| id == wanted)),
+        Some(uses) => [oids::SERVER_AUTH, oids::CLIENT_AUTH].iter().all(|wanted| uses.iter().any(|id| id == wanted)),
     };
-    if for_both {
-        Ok(())
-    } else {
-        Err("the leaf is not for both client and server authentication".into())
-    }
+    if for_both { Ok(()) } else { Err("the leaf is not for both client and server authentication".into()) }
 }
 
 /// Whether a certificate is in its time (`now`: Unix ms) and not taken back.

@@ -7,7 +7,7 @@ mod der;
 mod extensions;
 mod foreign;
 mod foreign_constraints;
-mod hex;
+pub mod hex;
 mod leaf_use;
 mod oids;
 mod path;

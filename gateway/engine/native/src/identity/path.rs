@@ -23,10 +23,7 @@ pub fn root_fault(root: &Certificate) -> Option<String> {
     if extensions.name_constraints.is_some() {
         return Some("a root with name constraints cannot vouch for every cluster".into());
     }
-    extensions
-        .unknown_critical
-        .first()
-        .map(|id| format!("it has an unknown critical extension {id}"))
+    extensions.unknown_critical.first().map(|id| format!("it has an unknown critical extension {id}"))
 }
 
 /// Why this certificate may not issue SVIDs of the cluster whose SAN is `san`; `None` when it may. It must be a CA of path length 0,

@@ -58,17 +58,10 @@ pub fn verify_peer(chain: &[&[u8]], trust: &CompiledBundle, now: i64, expectatio
 }
 
 fn judge(chain: &[&[u8]], trust: &CompiledBundle, now: i64) -> Result<super::remembered::Verified, String> {
-    let named = if trust.others.is_empty() {
-        None
-    } else {
-        chain.first().and_then(|leaf| trust_domain_of(leaf))
-    };
+    let named = if trust.others.is_empty() { None } else { chain.first().and_then(|leaf| trust_domain_of(leaf)) };
     match named {
         Some(named) if named != trust.trust_domain => match trust.others.iter().find(|other| other.trust_domain == named) {
-            None => Err(format!(
-                "is of trust domain {named}, which is neither {} nor federated",
-                trust.trust_domain
-            )),
+            None => Err(format!("is of trust domain {named}, which is neither {} nor federated", trust.trust_domain)),
             Some(other) => verify_foreign(chain, other, now),
         },
         _ => verify_svid(chain, trust, now),
@@ -84,19 +77,10 @@ fn trust_domain_of(leaf: &[u8]) -> Option<String> {
     (!domain.is_empty()).then(|| domain.to_owned())
 }
 
-fn expect(
-    peer: &Peer,
-    Expectation {
-        uri_sans,
-        cluster_san: wanted,
-    }: &Expectation,
-) -> Result<(), String> {
+fn expect(peer: &Peer, Expectation { uri_sans, cluster_san: wanted }: &Expectation) -> Result<(), String> {
     if let Some(wanted) = wanted {
         if peer.foreign {
-            return Err(format!(
-                "is {}, which is of no cluster of this mesh, expected {wanted}",
-                peer.spiffe_id
-            ));
+            return Err(format!("is {}, which is of no cluster of this mesh, expected {wanted}", peer.spiffe_id));
         }
         let own = cluster_san(&peer.cluster, &peer.trust_domain);
         if own != *wanted {

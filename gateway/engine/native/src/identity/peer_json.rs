@@ -49,16 +49,8 @@ mod tests {
         let json = serde_json::to_value(&peer).unwrap();
         let keys = "cluster dnsSans fingerprint namespace principal root serial serviceAccount spiffeId trustDomain";
         assert_eq!(json.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" "), keys);
-        let foreign = serde_json::to_value(Peer {
-            foreign: true,
-            root: None,
-            ..peer
-        })
-        .unwrap();
+        let foreign = serde_json::to_value(Peer { foreign: true, root: None, ..peer }).unwrap();
         assert_eq!((foreign.get("serial"), foreign.get("root")), (None, None));
-        assert_eq!(
-            (&foreign["foreign"], &foreign["dnsSans"][0]),
-            (&true.into(), &"east.cluster.m".into())
-        );
+        assert_eq!((&foreign["foreign"], &foreign["dnsSans"][0]), (&true.into(), &"east.cluster.m".into()));
     }
 }

@@ -18,11 +18,7 @@ impl Verified {
     /// The leaf first.
     pub fn new(peer: Peer, path: &[&Certificate]) -> Self {
         let not_before = path.iter().map(|each| each.not_before).max().unwrap_or(i64::MAX);
-        Self {
-            not_before,
-            not_after: peer.not_after_ms,
-            peer: Arc::new(peer),
-        }
+        Self { not_before, not_after: peer.not_after_ms, peer: Arc::new(peer) }
     }
 }
 
@@ -46,11 +42,7 @@ const MAX_HALF: usize = 2_048;
 /// SHA-256 over the certificates with their lengths, so that no two chains have one key.
 pub fn key_of(chain: &[&[u8]]) -> [u8; 32] {
     let lengths: Vec<[u8; 8]> = chain.iter().map(|der| (der.len() as u64).to_be_bytes()).collect();
-    let parts: Vec<&[u8]> = lengths
-        .iter()
-        .zip(chain)
-        .flat_map(|(length, der)| [length.as_slice(), der])
-        .collect();
+    let parts: Vec<&[u8]> = lengths.iter().zip(chain).flat_map(|(length, der)| [length.as_slice(), der]).collect();
     sha256(&parts)
 }
 
@@ -91,11 +83,7 @@ mod tests {
     use super::*;
 
     fn verified() -> Verified {
-        Verified {
-            peer: Arc::new(Peer::default()),
-            not_before: 10,
-            not_after: 20,
-        }
+        Verified { peer: Arc::new(Peer::default()), not_before: 10, not_after: 20 }
     }
 
     #[test]

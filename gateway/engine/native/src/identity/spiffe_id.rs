@@ -20,22 +20,12 @@ const MAX_LENGTH: usize = 2048;
 pub fn parse_spiffe_id(text: &str) -> Option<SpiffeId> {
     let (trust_domain, path) = split(text)?;
     let mut segments = path.split('/');
-    let known = [
-        segments.next()?,
-        segments.next()?,
-        segments.next()?,
-        segments.next()?,
-        segments.next()?,
-    ];
+    let known = [segments.next()?, segments.next()?, segments.next()?, segments.next()?, segments.next()?];
     let ["", "ns", namespace, "sa", account] = known else { return None };
     if segments.next().is_some() || !is_dns_label(namespace) || !is_account(account) {
         return None;
     }
-    Some(SpiffeId {
-        trust_domain: trust_domain.into(),
-        namespace: namespace.into(),
-        service_account: account.into(),
-    })
+    Some(SpiffeId { trust_domain: trust_domain.into(), namespace: namespace.into(), service_account: account.into() })
 }
 
 /// `None` for anything that is not exactly of the form: other schemes, ports, queries, escapes, empty, `.` or `..` segments, no path.
@@ -44,10 +34,7 @@ pub fn parse_workload_id(text: &str) -> Option<WorkloadId> {
     let segments = path.strip_prefix('/')?;
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     let fine = |segment: &str| !matches!(segment, "" | "." | "..") && segment.bytes().all(plain);
-    segments.split('/').all(fine).then(|| WorkloadId {
-        trust_domain: trust_domain.into(),
-        path: path.into(),
-    })
+    segments.split('/').all(fine).then(|| WorkloadId { trust_domain: trust_domain.into(), path: path.into() })
 }
 
 /// The trust domain, which is of the right form, and what follows it.
@@ -107,14 +94,8 @@ mod tests {
     fn ids_of_the_mesh_are_exactly_of_the_form() {
         let long = "a".repeat(63);
         let account = format!("A{}9", "b.".repeat(125));
-        for text in [
-            "spiffe://mesh.test/ns/shop/sa/orders",
-            &format!("spiffe://m_1/ns/{long}/sa/{account}"),
-        ] {
-            assert_eq!(
-                parse_spiffe_id(text).map(|id| format!("spiffe://{}", id.principal())),
-                Some(text.to_owned())
-            );
+        for text in ["spiffe://mesh.test/ns/shop/sa/orders", &format!("spiffe://m_1/ns/{long}/sa/{account}")] {
+            assert_eq!(parse_spiffe_id(text).map(|id| format!("spiffe://{}", id.principal())), Some(text.to_owned()));
         }
         let longer = format!("spiffe://m/ns/{long}a/sa/x");
         for text in [
@@ -141,10 +122,7 @@ mod tests {
     #[test]
     fn ids_of_others_have_any_path_of_plain_segments() {
         for text in ["spiffe://p.example/a", "spiffe://p.example/Region-1/v1.2_b/..."] {
-            assert_eq!(
-                parse_workload_id(text).map(|id| format!("spiffe://{}", id.principal())),
-                Some(text.to_owned())
-            );
+            assert_eq!(parse_workload_id(text).map(|id| format!("spiffe://{}", id.principal())), Some(text.to_owned()));
         }
         for text in [
             "spiffe://p",

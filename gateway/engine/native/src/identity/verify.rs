@@ -22,11 +22,7 @@ pub fn verify_svid(chain: &[&[u8]], bundle: &CompiledBundle, now: i64) -> Result
     if chain.len() > LONGEST_CHAIN {
         return Err(format!("chain of more than {LONGEST_CHAIN} certificates"));
     }
-    let mut parsed = chain
-        .iter()
-        .map(|der| parse_certificate(der))
-        .collect::<Result<Vec<_>, _>>()?
-        .into_iter();
+    let mut parsed = chain.iter().map(|der| parse_certificate(der)).collect::<Result<Vec<_>, _>>()?.into_iter();
     let leaf = parsed.next().ok_or("no certificate")?;
     let names = leaf_names(&leaf, bundle.trust_domain())?;
     check_leaf_use(&leaf, true)?;
@@ -88,11 +84,7 @@ fn leaf_names(leaf: &Certificate, trust_domain: &str) -> Result<LeafNames, Strin
     if !is_dns_label(cluster) || *san != cluster_san(cluster, trust_domain) {
         return Err(format!("the DNS SAN is not CLUSTER.cluster.{trust_domain}"));
     }
-    Ok(LeafNames {
-        spiffe_id,
-        cluster: cluster.into(),
-        san: san.clone(),
-    })
+    Ok(LeafNames { spiffe_id, cluster: cluster.into(), san: san.clone() })
 }
 
 /// The intermediate and its root. The candidates' first fault is what is reported: the true one is the best hint there is.

@@ -43,10 +43,7 @@ pub struct Events {
 
 impl Events {
     pub fn with_capacity(capacity: usize) -> Self {
-        Self {
-            raw: vec![libc::epoll_event { events: 0, u64: 0 }; capacity],
-            len: 0,
-        }
+        Self { raw: vec![libc::epoll_event { events: 0, u64: 0 }; capacity], len: 0 }
     }
 
     pub fn len(&self) -> usize {
@@ -77,11 +74,7 @@ impl Epoll {
 
     /// Both directions of a connection, edge by edge.
     pub fn add_stream(&self, fd: RawFd, token: u64) -> Result<(), Errno> {
-        self.add(
-            fd,
-            token,
-            (libc::EPOLLIN | libc::EPOLLOUT | libc::EPOLLRDHUP | libc::EPOLLET) as u32,
-        )
+        self.add(fd, token, (libc::EPOLLIN | libc::EPOLLOUT | libc::EPOLLRDHUP | libc::EPOLLET) as u32)
     }
 
     /// For as long as something is there.

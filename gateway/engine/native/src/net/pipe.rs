@@ -65,12 +65,7 @@ pub struct PipePool {
 
 impl PipePool {
     pub fn new(most: usize) -> Self {
-        Self {
-            idle: Vec::new(),
-            out: 0,
-            most,
-            most_idle: most.min(8),
-        }
+        Self { idle: Vec::new(), out: 0, most, most_idle: most.min(8) }
     }
 
     /// None: as many as there may be are in use, or descriptors have run out; copying goes on then.

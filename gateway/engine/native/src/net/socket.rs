@@ -129,11 +129,7 @@ pub fn listen(address: SocketAddr, count: usize, keep_alive: KeepAlive) -> Resul
 fn bind(socket: &OwnedFd, address: SocketAddr) -> Result<(), Errno> {
     let address = SocketAddress::from(address);
     // SAFETY: an address of its family, with its length.
-    if unsafe { libc::bind(socket.as_raw_fd(), address.as_ptr(), address.length()) } < 0 {
-        Err(last_error())
-    } else {
-        Ok(())
-    }
+    if unsafe { libc::bind(socket.as_raw_fd(), address.as_ptr(), address.length()) } < 0 { Err(last_error()) } else { Ok(()) }
 }
 
 /// What the socket is bound to.
@@ -152,14 +148,7 @@ pub fn accept(listener: RawFd) -> Result<(OwnedFd, SocketAddr), Errno> {
     let mut address = SocketAddress::unspecified();
     let mut length = SocketAddress::SIZE;
     // SAFETY: room for an address of either family, and its size.
-    let fd = unsafe {
-        libc::accept4(
-            listener,
-            address.as_mut_ptr(),
-            &mut length,
-            libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC,
-        )
-    };
+    let fd = unsafe { libc::accept4(listener, address.as_mut_ptr(), &mut length, libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC) };
     if fd < 0 {
         return Err(last_error());
     }
@@ -210,11 +199,7 @@ pub fn write(fd: RawFd, bytes: &[u8]) -> Result<usize, Errno> {
 /// FIN, after all that was written.
 pub fn shutdown_write(fd: RawFd) -> Result<(), Errno> {
     // SAFETY: no pointers.
-    if unsafe { libc::shutdown(fd, libc::SHUT_WR) } < 0 {
-        Err(last_error())
-    } else {
-        Ok(())
-    }
+    if unsafe { libc::shutdown(fd, libc::SHUT_WR) } < 0 { Err(last_error()) } else { Ok(()) }
 }
 
 /// Closes so that the other side sees a break, not an end: RST, and what was not sent is dropped.
@@ -222,14 +207,6 @@ pub fn reset(socket: OwnedFd) {
     let linger = libc::linger { l_onoff: 1, l_linger: 0 };
     let size = size_of::<libc::linger>() as libc::socklen_t;
     // SAFETY: a value that lives through the call, and its size.
-    unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_LINGER,
-            (&raw const linger).cast(),
-            size,
-        )
-    };
+    unsafe { libc::setsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_LINGER, (&raw const linger).cast(), size) };
     drop(socket);
 }

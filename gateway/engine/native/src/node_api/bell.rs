@@ -27,13 +27,7 @@ impl Bell {
             let none = null_mut();
             sys::napi_create_threadsafe_function(env, function, none, name, 0, 1, none, None, none, Some(call_js), &mut made)
         };
-        if status == OK {
-            Ok(Self {
-                function: Mutex::new(Some(Handle(made))),
-            })
-        } else {
-            Err("argument 1 is to be a function".into())
-        }
+        if status == OK { Ok(Self { function: Mutex::new(Some(Handle(made))) }) } else { Err("argument 1 is to be a function".into()) }
     }
 
     pub fn ring(&self) {

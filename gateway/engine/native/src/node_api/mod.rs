@@ -29,14 +29,8 @@ static ENGINES: LazyLock<Mutex<Engines>> = LazyLock::new(Mutex::default);
 
 fn engine(call: &Call) -> Result<Arc<Engine>, String> {
     let handle = call.number(0)? as u32;
-    let engines = ENGINES
-        .lock()
-        .map_err(|_| "the table of engines was left in the middle of a change")?;
-    engines
-        .by_handle
-        .get(&handle)
-        .map(|(engine, _)| engine.clone())
-        .ok_or_else(|| format!("engine {handle} has been disposed"))
+    let engines = ENGINES.lock().map_err(|_| "the table of engines was left in the middle of a change")?;
+    engines.by_handle.get(&handle).map(|(engine, _)| engine.clone()).ok_or_else(|| format!("engine {handle} has been disposed"))
 }
 
 fn json<T: for<'a> serde::Deserialize<'a>>(text: &str) -> Result<T, String> {
@@ -53,9 +47,7 @@ fn create(call: &Call) -> Result<Answer, String> {
     let bell = Arc::new(Bell::new(call.env(), call.value(1))?);
     let rung = bell.clone();
     let made = Arc::new(Engine::start(options, Box::new(move || rung.ring()))?);
-    let mut engines = ENGINES
-        .lock()
-        .map_err(|_| "the table of engines was left in the middle of a change")?;
+    let mut engines = ENGINES.lock().map_err(|_| "the table of engines was left in the middle of a change")?;
     engines.next += 1;
     let handle = engines.next;
     engines.by_handle.insert(handle, (made, bell));
@@ -122,9 +114,7 @@ fn stop(call: &Call) -> Result<Answer, String> {
 /// dispose(handle): it is forgotten
 fn dispose(call: &Call) -> Result<Answer, String> {
     let handle = call.number(0)? as u32;
-    let mut engines = ENGINES
-        .lock()
-        .map_err(|_| "the table of engines was left in the middle of a change")?;
+    let mut engines = ENGINES.lock().map_err(|_| "the table of engines was left in the middle of a change")?;
     let gone = engines.by_handle.remove(&handle);
     drop(engines);
     if let Some((engine, bell)) = gone {

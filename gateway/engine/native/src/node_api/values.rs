@@ -41,11 +41,7 @@ impl Call {
         let mut number = 0.0;
         // SAFETY: a value of this call.
         let status = unsafe { sys::napi_get_value_double(self.env, self.arguments[at], &mut number) };
-        if status == OK {
-            Ok(number)
-        } else {
-            Err(format!("argument {at} is to be a number"))
-        }
+        if status == OK { Ok(number) } else { Err(format!("argument {at} is to be a number")) }
     }
 
     pub fn text(&self, at: usize) -> Result<String, String> {
@@ -60,11 +56,7 @@ impl Call {
         let status =
             unsafe { sys::napi_get_value_string_utf8(self.env, self.arguments[at], bytes.as_mut_ptr().cast(), bytes.len(), &mut length) };
         bytes.truncate(length);
-        if status == OK {
-            String::from_utf8(bytes).map_err(|_| wrong())
-        } else {
-            Err(wrong())
-        }
+        if status == OK { String::from_utf8(bytes).map_err(|_| wrong()) } else { Err(wrong()) }
     }
 
     pub fn answer(&self, answer: Answer) -> Value {

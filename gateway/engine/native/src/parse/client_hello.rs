@@ -84,9 +84,7 @@ impl HelloScan {
                 Step::Go => continue,
                 Step::Whole => return self.parse(within).map_or_else(HelloOutcome::Fault, HelloOutcome::Hello),
                 Step::Wait(at_least) if within.len() < max_bytes => {
-                    return HelloOutcome::More {
-                        at_least: at_least.min(max_bytes),
-                    };
+                    return HelloOutcome::More { at_least: at_least.min(max_bytes) };
                 }
                 Step::Wait(_) => HelloFault::Oversized,
                 Step::Fault(fault) => fault,
@@ -105,11 +103,7 @@ impl HelloScan {
     }
 
     fn read_header(&mut self, bytes: &[u8]) -> Step {
-        let fault = if self.length == 0 {
-            HelloFault::NotTls
-        } else {
-            HelloFault::Malformed
-        };
+        let fault = if self.length == 0 { HelloFault::NotTls } else { HelloFault::Malformed };
         match *bytes.get(self.at..).unwrap_or_default() {
             [] => Step::Wait(self.at + 1),
             [kind, ..] if kind != HANDSHAKE => Step::Fault(fault),
@@ -143,11 +137,7 @@ impl HelloScan {
             return self.onward(missing - here);
         }
         // Nothing may follow a ClientHello in its record before the server has spoken.
-        if self.left > missing {
-            Step::Fault(HelloFault::Malformed)
-        } else {
-            Step::Whole
-        }
+        if self.left > missing { Step::Fault(HelloFault::Malformed) } else { Step::Whole }
     }
 
     /// `None`: `wanted` is known now.
@@ -181,11 +171,7 @@ impl HelloScan {
 
     /// The next byte that matters is the last one `missing`, or if the record ends before, the first of the next record.
     fn onward(&self, missing: usize) -> Step {
-        if self.left == 0 {
-            Step::Go
-        } else {
-            Step::Wait(self.at + missing.min(self.left + 1))
-        }
+        if self.left == 0 { Step::Go } else { Step::Wait(self.at + missing.min(self.left + 1)) }
     }
 
     fn parse<'a>(&self, bytes: &'a [u8]) -> Result<ClientHello<'a>, HelloFault> {

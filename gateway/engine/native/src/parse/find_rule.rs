@@ -31,15 +31,7 @@ fn of_unknown_shift<T>(subset: &str, as_subset: impl Fn(&str) -> Option<T>) -> O
         return None;
     }
     let named = |side: &str| {
-        if ended.is_some() {
-            as_subset(&gateway_subset_of(side))
-        } else {
-            as_subset(side)
-        }
+        if ended.is_some() { as_subset(&gateway_subset_of(side)) } else { as_subset(side) }
     };
-    if SIDES.into_iter().any(|side| named(side).is_some()) {
-        None
-    } else {
-        named("")
-    }
+    if SIDES.into_iter().any(|side| named(side).is_some()) { None } else { named("") }
 }

@@ -44,11 +44,7 @@ const LONGEST_SESSION_ID: usize = 32;
 pub(super) fn parse_message(message: &[u8]) -> Result<ClientHello<'_>, HelloFault> {
     match read_extensions(message).ok_or(HelloFault::Malformed)? {
         Some(extensions) => parse_extensions(extensions),
-        None => Ok(ClientHello {
-            sni: None,
-            alpn: Alpn::default(),
-            encrypted_client_hello: false,
-        }),
+        None => Ok(ClientHello { sni: None, alpn: Alpn::default(), encrypted_client_hello: false }),
     }
 }
 
@@ -70,11 +66,7 @@ fn read_extensions(message: &[u8]) -> Option<Option<&[u8]>> {
 }
 
 fn parse_extensions(bytes: &[u8]) -> Result<ClientHello<'_>, HelloFault> {
-    let mut hello = ClientHello {
-        sni: None,
-        alpn: Alpn::default(),
-        encrypted_client_hello: false,
-    };
+    let mut hello = ClientHello { sni: None, alpn: Alpn::default(), encrypted_client_hello: false };
     let mut extensions = Cursor::new(bytes);
     let mut seen = SeenTypes::default();
     while !extensions.is_empty() {
@@ -106,11 +98,7 @@ struct SeenTypes {
 
 impl Default for SeenTypes {
     fn default() -> Self {
-        Self {
-            few: [0; FEW],
-            count: 0,
-            many: Vec::new(),
-        }
+        Self { few: [0; FEW], count: 0, many: Vec::new() }
     }
 }
 
@@ -156,11 +144,7 @@ fn parse_server_name(data: &[u8]) -> Result<Cow<'_, str>, HelloFault> {
     }
     let text = str::from_utf8(name).map_err(|_| HelloFault::Malformed)?;
     let has_upper = name.iter().any(u8::is_ascii_uppercase);
-    Ok(if has_upper {
-        Cow::Owned(text.to_ascii_lowercase())
-    } else {
-        Cow::Borrowed(text)
-    })
+    Ok(if has_upper { Cow::Owned(text.to_ascii_lowercase()) } else { Cow::Borrowed(text) })
 }
 
 /// The first name, and whether anything follows it in the list.

@@ -14,21 +14,13 @@ const GATEWAY_SUBSET: &str = "gateway";
 
 /// The same for the endpoints of one subset. No user's subset has an underscore.
 pub fn gateway_subset_of(subset: &str) -> String {
-    if subset.is_empty() {
-        GATEWAY_SUBSET.to_owned()
-    } else {
-        format!("{GATEWAY_SUBSET}_{subset}")
-    }
+    if subset.is_empty() { GATEWAY_SUBSET.to_owned() } else { format!("{GATEWAY_SUBSET}_{subset}") }
 }
 
 /// `None`: a passthrough subset (maybe empty); else the user's subset behind a gateway that is the mTLS end.
 pub fn terminated_subset(subset: &str) -> Option<&str> {
     let behind = subset.strip_prefix(GATEWAY_SUBSET)?;
-    if behind.is_empty() {
-        Some(behind)
-    } else {
-        behind.strip_prefix('_')
-    }
+    if behind.is_empty() { Some(behind) } else { behind.strip_prefix('_') }
 }
 
 /// `None` when it is not of the form, or the port is out of range. Names are lower-case.

@@ -35,32 +35,19 @@ impl Plan {
     pub fn new(message: PlanMessage, endpoints: usize) -> Result<Self, String> {
         let host = |at: u32, weight: f64| {
             let known = (at as usize) < endpoints && weight.is_finite();
-            if known {
-                Ok(Host { at, weight })
-            } else {
-                Err(format!("the plan names endpoint {at} of {endpoints}"))
-            }
+            if known { Ok(Host { at, weight }) } else { Err(format!("the plan names endpoint {at} of {endpoints}")) }
         };
         let hosts = |list: &[(u32, f64)]| list.iter().map(|&(at, weight)| host(at, weight)).collect::<Result<Vec<_>, _>>();
         let mut pools = Vec::with_capacity(message.pools.len());
         for pool in &message.pools {
             let mut localities = Vec::with_capacity(pool.localities.len());
             for each in &pool.localities {
-                localities.push(Locality {
-                    weight: each.weight,
-                    standing: each.standing,
-                    hosts: hosts(&each.hosts)?,
-                });
+                localities.push(Locality { weight: each.weight, standing: each.standing, hosts: hosts(&each.hosts)? });
             }
-            pools.push(Pool {
-                load: pool.load,
-                localities,
-            });
+            pools.push(Pool { load: pool.load, localities });
         }
         let fallbacks = message.spare.iter().chain(&message.suspects);
-        let fallbacks = fallbacks
-            .map(|list| list.iter().map(|&at| host(at, 1.0)).collect())
-            .collect::<Result<_, _>>()?;
+        let fallbacks = fallbacks.map(|list| list.iter().map(|&at| host(at, 1.0)).collect()).collect::<Result<_, _>>()?;
         Ok(Self { pools, fallbacks })
     }
 }
@@ -83,11 +70,7 @@ pub struct Picker {
 
 impl Picker {
     pub fn new(standing: Vec<f64>, plan: &Plan) -> Self {
-        let localities = plan
-            .pools
-            .iter()
-            .map(|pool| pool.localities.iter().map(|each| each.standing).collect())
-            .collect();
+        let localities = plan.pools.iter().map(|pool| pool.localities.iter().map(|each| each.standing).collect()).collect();
         Self { standing, localities }
     }
 
@@ -193,9 +176,7 @@ mod tests {
     fn picks(plan: &Plan, excluded: &[u32], count: usize) -> Vec<u32> {
         let mut picker = Picker::new(vec![0.0; 4], plan);
         let mut random = Random::new(7);
-        (0..count)
-            .map_while(|_| picker.pick(plan, Sharing::RoundRobin, &[], excluded, &mut random))
-            .collect()
+        (0..count).map_while(|_| picker.pick(plan, Sharing::RoundRobin, &[], excluded, &mut random)).collect()
     }
 
     #[test]

@@ -35,9 +35,7 @@ pub struct CompiledRules {
 impl CompiledRules {
     /// An error names what cannot be enforced.
     pub fn compile(rules: &[AuthzRule]) -> Result<Self, PolicyError> {
-        Ok(Self {
-            rules: rules.iter().map(Rule::compile).collect::<Result<_, _>>()?,
-        })
+        Ok(Self { rules: rules.iter().map(Rule::compile).collect::<Result<_, _>>()? })
     }
 }
 
@@ -54,11 +52,7 @@ pub fn connection_denial(rules: &CompiledRules, facts: &L4Facts<'_>) -> Option<S
     let truths = |action| of_action(rules, action).map(|rule| rule.matches(facts, Requests::ToCome));
     let denied = truths(Action::Deny).any(|truth| truth == Some(true));
     let may_be_allowed = !denied && truths(Action::Allow).any(|truth| truth != Some(false));
-    if may_be_allowed {
-        None
-    } else {
-        decide(rules, facts, Requests::ToCome)
-    }
+    if may_be_allowed { None } else { decide(rules, facts, Requests::ToCome) }
 }
 
 /// Names of the audit rules that mark a byte stream, each once, in their order.
@@ -105,15 +99,7 @@ struct Rule {
 
 impl Rule {
     fn compile(rule: &AuthzRule) -> Result<Self, PolicyError> {
-        let AuthzRule {
-            action,
-            name,
-            principals,
-            namespaces,
-            clusters,
-            also,
-            when,
-        } = rule;
+        let AuthzRule { action, name, principals, namespaces, clusters, also, when } = rule;
         let named = principals.iter().chain(also.iter().flat_map(|each| &each.principals));
         Ok(Self {
             action: *action,
@@ -121,9 +107,7 @@ impl Rule {
             own: Match::new(principals, namespaces, clusters, &[], &[]),
             also: also.iter().map(Match::compile).collect(),
             when: when.as_ref().map(Condition::compile).transpose()?,
-            full_principals: named
-                .filter_map(|text| Some((trust_domain_of(text)?.into(), Pattern::new(text))))
-                .collect(),
+            full_principals: named.filter_map(|text| Some((trust_domain_of(text)?.into(), Pattern::new(text)))).collect(),
         })
     }
 
@@ -171,13 +155,7 @@ impl Match {
     ) -> Self {
         let [principals, namespaces, clusters] = [principals, namespaces, clusters].map(Pattern::all);
         let [not_principals, not_namespaces] = [not_principals, not_namespaces].map(Pattern::all);
-        Self {
-            principals,
-            namespaces,
-            clusters,
-            not_principals,
-            not_namespaces,
-        }
+        Self { principals, namespaces, clusters, not_principals, not_namespaces }
     }
 
     fn compile(of: &AuthzMatch) -> Self {

@@ -28,10 +28,7 @@ impl Cidr {
         };
         // Of IPv4 the 96 bits before the address count as well.
         let mask = u128::MAX.checked_shl(longest - bits).unwrap_or(0);
-        Some(Self {
-            network: bits_of(address) & mask,
-            mask,
-        })
+        Some(Self { network: bits_of(address) & mask, mask })
     }
 
     pub fn contains(&self, address: IpAddr) -> bool {
@@ -81,9 +78,7 @@ impl<'de> serde::Deserialize<'de> for SourceRanges {
         match Form::deserialize(deserializer)? {
             Form::Listed(cidrs) => Ok(Self::listed(&cidrs)),
             Form::Word(word) if word == "any" => Ok(Self::Any),
-            Form::Word(word) => Err(serde::de::Error::custom(format!(
-                "\"{word}\" is neither a list of ranges nor \"any\""
-            ))),
+            Form::Word(word) => Err(serde::de::Error::custom(format!("\"{word}\" is neither a list of ranges nor \"any\""))),
         }
     }
 }
@@ -103,15 +98,7 @@ mod tests {
     fn a_rule_takes_nothing_but_ranges() {
         let strict = |cidr: &str| strict(&[cidr.to_owned()]).map(|ranges| ranges.len());
         assert_eq!(strict("10.0.0.0/8"), Ok(1));
-        for wrong in [
-            "10.0.0.1",
-            "10.0.0.0/33",
-            "10.0.0.0/",
-            "10.0.0.0/+8",
-            "10.0.0.0/8/8",
-            "orders/8",
-            "",
-        ] {
+        for wrong in ["10.0.0.1", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/+8", "10.0.0.0/8/8", "orders/8", ""] {
             assert_eq!(strict(wrong), Err(PolicyError::NotARange(wrong.to_owned())));
         }
     }

@@ -86,10 +86,7 @@ pub enum Attribute {
 impl Attribute {
     /// A byte stream has none of these.
     pub const fn is_of_request(self) -> bool {
-        matches!(
-            self,
-            Self::Method | Self::Path | Self::Host | Self::Header | Self::RequestPrincipal | Self::Claim
-        )
+        matches!(self, Self::Method | Self::Path | Self::Host | Self::Header | Self::RequestPrincipal | Self::Claim)
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use super::message::Policy;
 use crate::net::KeepAlive;
 use crate::pick::{Picker, Plan};
+use crate::tls::Target;
 
 /// Handles of endpoints that nothing refers to any more: neither a table nor a connection.
 #[derive(Clone, Default)]
@@ -23,6 +24,8 @@ pub struct Endpoint {
     pub address: SocketAddr,
     /// Only refused connects are its own failure.
     pub via_gateway: bool,
+    /// What it must prove; none: plaintext.
+    pub tls: Option<Target>,
     /// Connections that run there; the same counter from one table to the next.
     pub active: Arc<AtomicU32>,
     pub released: Released,
@@ -68,9 +71,7 @@ impl Counted {
     /// None: there are `most` already.
     pub fn within(counter: &Arc<AtomicU32>, most: Option<u32>) -> Option<Self> {
         let most = most.unwrap_or(u32::MAX);
-        counter
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| (count < most).then(|| count + 1))
-            .ok()?;
+        counter.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| (count < most).then(|| count + 1)).ok()?;
         Some(Self(counter.clone()))
     }
 }

@@ -2,7 +2,9 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 
+use crate::identity::{TrustBundle, hex};
 use crate::policy::cidr::SourceRanges;
+use crate::policy::rules::AuthzRule;
 
 /// A change of the tables, as TypeScript says it (encode-tables.ts): what is not named stays. Names are field names of the JSON.
 #[derive(Deserialize, Default)]
@@ -13,6 +15,20 @@ pub struct TablesMessage {
     pub sni: HashMap<String, Option<SniRuleMessage>>,
     pub plain: HashMap<String, Option<PlainRuleMessage>>,
     pub clusters: HashMap<String, Option<ClusterMessage>>,
+    pub identity: Option<IdentityMessage>,
+}
+
+/// Who this end of mTLS is, and whom it believes. Holds a key: it is never written out.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct IdentityMessage {
+    /// DER in hex, leaf first.
+    #[serde(deserialize_with = "hex::byte_lists::deserialize")]
+    pub chain: Vec<Vec<u8>>,
+    /// PKCS#8, DER in hex.
+    #[serde(deserialize_with = "hex::bytes::deserialize")]
+    pub key: Vec<u8>,
+    pub trust: TrustBundle,
 }
 
 #[derive(Deserialize)]
@@ -20,6 +36,18 @@ pub struct TablesMessage {
 pub enum SniRuleMessage {
     Passthrough {
         cluster: String,
+    },
+    /// The end of mTLS of a byte stream.
+    #[serde(rename_all = "camelCase")]
+    Terminate {
+        cluster: String,
+        any_subset: bool,
+        /// New connections are TypeScript's; those that run are judged by the rules all the same.
+        hand_over: bool,
+        /// Nobody has said who may call.
+        unknown: bool,
+        rules: Vec<AuthzRule>,
+        end: MeshEnd,
     },
     #[serde(rename_all = "camelCase")]
     Node {
@@ -75,6 +103,26 @@ pub struct EndpointMessage {
     /// Where it stands in the rotation when it is new.
     #[serde(default)]
     pub standing: f64,
+    /// Absent: plaintext.
+    pub tls: Option<TargetMessage>,
+}
+
+/// gateway/state/types.ts UpstreamTls.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TargetMessage {
+    pub sni: String,
+    pub uri_sans: Vec<String>,
+    pub cluster_san: String,
+    #[serde(default)]
+    pub trust_domain: String,
+}
+
+/// Who an mTLS end speaks for.
+#[derive(Deserialize, serde::Serialize, Clone, Debug, PartialEq, Eq)]
+pub struct MeshEnd {
+    pub namespace: String,
+    pub service: String,
 }
 
 /// gateway/balance/plan.ts; numbers are places in `endpoints`.

@@ -48,10 +48,7 @@ impl<T> Sharded<T> {
     }
 
     pub fn clear(&mut self) {
-        *self = Self {
-            hasher: self.hasher.clone(),
-            ..Self::default()
-        };
+        *self = Self { hasher: self.hasher.clone(), ..Self::default() };
     }
 
     fn shard_of(&self, name: &str) -> usize {
@@ -62,21 +59,13 @@ impl<T> Sharded<T> {
 impl<T> Default for Sharded<T> {
     fn default() -> Self {
         let empty = Arc::new(Shard::new());
-        Self {
-            shards: vec![empty; SHARDS],
-            hasher: RandomState::new(),
-            len: 0,
-        }
+        Self { shards: vec![empty; SHARDS], hasher: RandomState::new(), len: 0 }
     }
 }
 
 impl<T> Clone for Sharded<T> {
     fn clone(&self) -> Self {
-        Self {
-            shards: self.shards.clone(),
-            hasher: self.hasher.clone(),
-            len: self.len,
-        }
+        Self { shards: self.shards.clone(), hasher: self.hasher.clone(), len: self.len }
     }
 }
 
@@ -95,10 +84,7 @@ mod tests {
         names.remove("name-8");
         names.insert("new", 1);
         assert_eq!((names.len(), before.len()), (1_000, 1_000));
-        assert_eq!(
-            (before.get("name-7").map(|v| **v), names.get("name-7").map(|v| **v)),
-            (Some(7), Some(7_000))
-        );
+        assert_eq!((before.get("name-7").map(|v| **v), names.get("name-7").map(|v| **v)), (Some(7), Some(7_000)));
         assert!(before.get("name-8").is_some() && names.get("name-8").is_none() && before.get("new").is_none());
     }
 }

@@ -43,12 +43,7 @@ impl ClientContext {
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(nobody))
             .with_client_cert_resolver(identity.shown.clone());
-        Ok(Arc::new(Self {
-            base,
-            trust,
-            now,
-            targets: Mutex::default(),
-        }))
+        Ok(Arc::new(Self { base, trust, now, targets: Mutex::default() }))
     }
 
     /// The same for the same target while it is among the last thousands that were asked for. Fails for an SNI that is no DNS name.
@@ -72,25 +67,13 @@ impl ClientContext {
         let (trust, now, expectation) = (self.trust.clone(), self.now, target.expectation());
         let name = target.server_name()?;
         let sessions = Arc::new(Sessions::new(now));
-        let verifier = ServerVerifier {
-            trust: trust.clone(),
-            expectation: expectation.clone(),
-            sessions: sessions.clone(),
-            now,
-        };
+        let verifier = ServerVerifier { trust: trust.clone(), expectation: expectation.clone(), sessions: sessions.clone(), now };
         let mut config = self.base.clone();
         config.alpn_protocols = target.alpn.clone();
         config.enable_sni = !target.sni.is_empty();
         config.resumption = Resumption::store(sessions.clone());
         config.dangerous().set_certificate_verifier(Arc::new(verifier));
-        Ok(TargetContext {
-            config: Arc::new(config),
-            name,
-            expectation,
-            sessions,
-            trust,
-            now,
-        })
+        Ok(TargetContext { config: Arc::new(config), name, expectation, sessions, trust, now })
     }
 }
 

@@ -18,10 +18,7 @@ pub fn provider() -> Arc<CryptoProvider> {
         let mut provider = aws_lc_rs::default_provider();
         // A quarter less work for each byte than AES-256, which is no stronger against anything that is known.
         provider.cipher_suites.sort_by_key(|suite| {
-            let fast = [
-                CipherSuite::TLS13_AES_128_GCM_SHA256,
-                CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
-            ];
+            let fast = [CipherSuite::TLS13_AES_128_GCM_SHA256, CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256];
             (suite.tls13().is_none(), !fast.contains(&suite.suite()))
         });
         Arc::new(provider)

@@ -64,16 +64,7 @@ impl TlsEnd {
     }
 
     fn new(conversation: Conversation, context: Context) -> Self {
-        Self {
-            conversation,
-            context,
-            partial: Vec::new(),
-            outbox: Vec::new(),
-            peer: None,
-            peer_closed: false,
-            closed: false,
-            fault: None,
-        }
+        Self { conversation, context, partial: Vec::new(), outbox: Vec::new(), peer: None, peer_closed: false, closed: false, fault: None }
     }
 
     /// Has ciphertext received into `buffer` behind what is left of earlier input, and opens all of it: saves `open` a copy where a record came in
@@ -94,10 +85,7 @@ impl TlsEnd {
         front.copy_from_slice(&self.partial);
         let received = receive(rest).min(rest.len());
         if received == 0 {
-            return Ok(Opened {
-                closed: self.peer_closed,
-                ..Opened::default()
-            });
+            return Ok(Opened { closed: self.peer_closed, ..Opened::default() });
         }
         self.partial = Vec::new();
         let opened = self.open_all(buffer.get_mut(..kept + received).unwrap_or_default(), plaintext);
@@ -152,18 +140,12 @@ impl TlsEnd {
         }
         let left = input.get(at..).unwrap_or_default();
         if left.len() > MAX_PARTIAL {
-            return Err(TlsFault::Handshake(format!(
-                "more than {MAX_PARTIAL} bytes without an end of the message"
-            )));
+            return Err(TlsFault::Handshake(format!("more than {MAX_PARTIAL} bytes without an end of the message")));
         }
         if !self.peer_closed {
             self.partial = left.to_vec();
         }
-        Ok(Opened {
-            plaintext: length,
-            handshaken: !was_judged && self.peer.is_some(),
-            closed: self.peer_closed,
-        })
+        Ok(Opened { plaintext: length, handshaken: !was_judged && self.peer.is_some(), closed: self.peer_closed })
     }
 
     /// What the other side is to be told of a failure. rustls must not be shown the input again: it would panic over a second alert.
@@ -213,11 +195,7 @@ impl TlsEnd {
         if self.peer_closed {
             return Ok(());
         }
-        let fault = if self.is_handshaking() {
-            TlsFault::Handshake("closed during the handshake".into())
-        } else {
-            TlsFault::Truncated
-        };
+        let fault = if self.is_handshaking() { TlsFault::Handshake("closed during the handshake".into()) } else { TlsFault::Truncated };
         self.fault = Some(fault.clone());
         Err(fault)
     }
@@ -259,15 +237,7 @@ impl TlsEnd {
 
 impl fmt::Debug for TlsEnd {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let side = if matches!(self.context, Context::Server(_)) {
-            "server"
-        } else {
-            "client"
-        };
-        out.debug_struct("TlsEnd")
-            .field("side", &side)
-            .field("peer", &self.peer)
-            .field("fault", &self.fault)
-            .finish_non_exhaustive()
+        let side = if matches!(self.context, Context::Server(_)) { "server" } else { "client" };
+        out.debug_struct("TlsEnd").field("side", &side).field("peer", &self.peer).field("fault", &self.fault).finish_non_exhaustive()
     }
 }

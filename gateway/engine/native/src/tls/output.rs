@@ -34,10 +34,7 @@ impl TlsEnd {
             match self.write(Message::Data(plaintext.get(..taken).unwrap_or_default()), room) {
                 Written::Queued => {}
                 Written::Bytes(more) => {
-                    return Ok(Sealed {
-                        taken,
-                        written: sealed.written + more,
-                    });
+                    return Ok(Sealed { taken, written: sealed.written + more });
                 }
                 Written::Refused => return self.remember(Err(TlsFault::Handshake("nothing more can be encrypted".into()))),
             }

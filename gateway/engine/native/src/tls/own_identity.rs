@@ -20,10 +20,7 @@ impl OwnIdentity {
     pub fn new(chain: Vec<Vec<u8>>, key: Vec<u8>) -> Result<Arc<Self>, String> {
         // First of all, as rustls wipes what it has read.
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key));
-        let signing = provider()
-            .key_provider
-            .load_private_key(key)
-            .map_err(|_| "the key is no PKCS#8 key that can sign")?;
+        let signing = provider().key_provider.load_private_key(key).map_err(|_| "the key is no PKCS#8 key that can sign")?;
         let leaf = parse_certificate(chain.first().ok_or("no certificate")?)?;
         let uris = leaf.extensions.subject_alt_name.map(|names| names.uris).unwrap_or_default();
         let [spiffe_id] = uris.as_slice() else {
@@ -33,11 +30,7 @@ impl OwnIdentity {
         let certified = CertifiedKey::new(chain, signing);
         certified.keys_match().map_err(|_| "the key is not that of the certificate")?;
         let shown = Arc::new(SingleCertAndKey::from(certified));
-        Ok(Arc::new(Self {
-            shown,
-            spiffe_id: spiffe_id.clone(),
-            serial: leaf.serial,
-        }))
+        Ok(Arc::new(Self { shown, spiffe_id: spiffe_id.clone(), serial: leaf.serial }))
     }
 
     /// Of the leaf, lower-case hex.
@@ -48,9 +41,6 @@ impl OwnIdentity {
 
 impl fmt::Debug for OwnIdentity {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("OwnIdentity")
-            .field("spiffe_id", &self.spiffe_id)
-            .field("serial", &self.serial)
-            .finish_non_exhaustive()
+        out.debug_struct("OwnIdentity").field("spiffe_id", &self.spiffe_id).field("serial", &self.serial).finish_non_exhaustive()
     }
 }

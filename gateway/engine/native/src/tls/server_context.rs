@@ -46,20 +46,12 @@ impl ServerContext {
             config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
             Arc::new(config)
         });
-        Ok(Arc::new(Self {
-            trust,
-            now,
-            plain: Arc::new(plain),
-            negotiating,
-        }))
+        Ok(Arc::new(Self { trust, now, plain: Arc::new(plain), negotiating }))
     }
 
     /// `offers`: whether the client's hello names a protocol. Without one that both speak it goes on without ALPN, where rustls would refuse.
     pub(super) fn config(&self, offers: impl Fn(&[u8]) -> bool) -> Arc<ServerConfig> {
-        let negotiating = self
-            .negotiating
-            .as_ref()
-            .filter(|config| config.alpn_protocols.iter().any(|protocol| offers(protocol)));
+        let negotiating = self.negotiating.as_ref().filter(|config| config.alpn_protocols.iter().any(|protocol| offers(protocol)));
         negotiating.unwrap_or(&self.plain).clone()
     }
 }

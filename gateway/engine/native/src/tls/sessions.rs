@@ -30,10 +30,7 @@ const MAX_TICKETS: usize = 8;
 
 impl Sessions {
     pub fn new(now: Clock) -> Self {
-        Self {
-            now,
-            held: Mutex::default(),
-        }
+        Self { now, held: Mutex::default() }
     }
 
     /// Sessions that are kept from now on are of a server whose certificates end then.
@@ -75,11 +72,7 @@ impl ClientSessionStore for Sessions {
 
     fn tls12_session(&self, _: &ServerName<'_>) -> Option<Tls12ClientSessionValue> {
         let now = (self.now)();
-        self.lock()
-            .tls12
-            .as_ref()
-            .filter(|(until, _)| now <= *until)
-            .map(|(_, value)| value.clone())
+        self.lock().tls12.as_ref().filter(|(until, _)| now <= *until).map(|(_, value)| value.clone())
     }
 
     fn remove_tls12_session(&self, _: &ServerName<'static>) {

@@ -27,10 +27,7 @@ pub struct Target {
 impl Target {
     pub(super) fn expectation(&self) -> Expectation {
         let cluster_san = self.trust_domain.is_empty().then(|| self.cluster_san.clone());
-        Expectation {
-            uri_sans: Some(self.uri_sans.clone()),
-            cluster_san,
-        }
+        Expectation { uri_sans: Some(self.uri_sans.clone()), cluster_san }
     }
 
     /// What rustls is to send as SNI: nothing for an address.
@@ -57,9 +54,6 @@ pub struct TargetContext {
 
 impl fmt::Debug for TargetContext {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("TargetContext")
-            .field("name", &self.name)
-            .field("expectation", &self.expectation)
-            .finish_non_exhaustive()
+        out.debug_struct("TargetContext").field("name", &self.name).field("expectation", &self.expectation).finish_non_exhaustive()
     }
 }

@@ -32,10 +32,7 @@ pub struct BoundTickets {
 impl BoundTickets {
     pub fn new(keys: TicketKeys, spiffe_id: &str) -> Self {
         let length = (spiffe_id.len() as u64).to_be_bytes();
-        Self {
-            keys,
-            bound: [&length, spiffe_id.as_bytes()].concat(),
-        }
+        Self { keys, bound: [&length, spiffe_id.as_bytes()].concat() }
     }
 }
 
@@ -84,10 +81,7 @@ mod tests {
         let ticket = a.encrypt(b"c and more").unwrap();
         assert_eq!(a.decrypt(&ticket).as_deref(), Some(&b"c and more"[..]));
         assert_eq!(b.decrypt(&ticket), None);
-        assert_eq!(
-            BoundTickets::new(TicketKeys::new().unwrap(), "spiffe://m/ns/a/sa/b").decrypt(&ticket),
-            None
-        );
+        assert_eq!(BoundTickets::new(TicketKeys::new().unwrap(), "spiffe://m/ns/a/sa/b").decrypt(&ticket), None);
         assert_eq!(a.decrypt(&ticket[1..]), None);
     }
 }

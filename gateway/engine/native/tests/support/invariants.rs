@@ -33,12 +33,7 @@ pub fn client_hello(data: &[u8]) {
     }
     if let HelloOutcome::Hello(hello) = &whole {
         assert_eq!(parse_client_hello(flight.get(..max_bytes).unwrap_or(flight), max_bytes), whole);
-        assert!(
-            hello
-                .sni
-                .as_ref()
-                .is_none_or(|name| (1..=255).contains(&name.len()) && **name == name.to_ascii_lowercase())
-        );
+        assert!(hello.sni.as_ref().is_none_or(|name| (1..=255).contains(&name.len()) && **name == name.to_ascii_lowercase()));
         assert!(hello.alpn.iter().all(|protocol| !protocol.is_empty()));
         assert_eq!(hello.alpn.is_empty(), hello.alpn.iter().next().is_none());
         assert_eq!(HelloOutcome::Hello(hello.clone().into_owned()), whole);
@@ -81,16 +76,9 @@ fn proxy_header(header: &ProxyHeader<'_>, bytes: &[u8]) {
     assert_eq!(source.is_ipv4(), destination.is_ipv4());
     for version in [ProxyVersion::V1, ProxyVersion::V2] {
         let mut written = Vec::new();
-        let told = ProxiedConnection {
-            ends: Some((source, destination)),
-            ..ProxiedConnection::default()
-        };
+        let told = ProxiedConnection { ends: Some((source, destination)), ..ProxiedConnection::default() };
         write_proxy_header(version, Some(&told), &mut written);
-        let again = ProxyHeader {
-            consumed: written.len(),
-            ends: header.ends,
-            attributes: Default::default(),
-        };
+        let again = ProxyHeader { consumed: written.len(), ends: header.ends, attributes: Default::default() };
         assert_eq!(parse_proxy_header(&written), ProxyOutcome::Done(again));
     }
 }

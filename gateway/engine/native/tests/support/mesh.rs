@@ -52,35 +52,21 @@ impl Mesh {
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let root_der = params.self_signed(&key).unwrap().der().to_vec();
-        Self {
-            domain,
-            root: Issuer::new(params, key),
-            root_der,
-        }
+        Self { domain, root: Issuer::new(params, key), root_der }
     }
 
     pub fn bundle(&self, denied: &[&str]) -> Arc<CompiledBundle> {
         let denied_serials = denied.iter().map(|serial| serial.to_string()).collect();
-        Arc::new(CompiledBundle::new(&TrustBundle {
-            denied_serials,
-            ..self.plain_bundle()
-        }))
+        Arc::new(CompiledBundle::new(&TrustBundle { denied_serials, ..self.plain_bundle() }))
     }
 
     /// With that domain federated.
     pub fn bundle_with(&self, other: &Mesh) -> Arc<CompiledBundle> {
-        Arc::new(CompiledBundle::new(&TrustBundle {
-            others: vec![other.plain_bundle()],
-            ..self.plain_bundle()
-        }))
+        Arc::new(CompiledBundle::new(&TrustBundle { others: vec![other.plain_bundle()], ..self.plain_bundle() }))
     }
 
     fn plain_bundle(&self) -> TrustBundle {
-        TrustBundle {
-            trust_domain: self.domain.into(),
-            roots: vec![self.root_der.clone()],
-            ..TrustBundle::default()
-        }
+        TrustBundle { trust_domain: self.domain.into(), roots: vec![self.root_der.clone()], ..TrustBundle::default() }
     }
 
     pub fn cluster(&self, name: &str) -> Cluster {
@@ -89,17 +75,9 @@ impl Mesh {
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let permitted_subtrees = vec![GeneralSubtree::DnsName(san_of(name, self.domain))];
-        params.name_constraints = Some(NameConstraints {
-            permitted_subtrees,
-            excluded_subtrees: vec![],
-        });
+        params.name_constraints = Some(NameConstraints { permitted_subtrees, excluded_subtrees: vec![] });
         let der = params.signed_by(&key, &self.root).unwrap().der().to_vec();
-        Cluster {
-            domain: self.domain,
-            name: name.into(),
-            der,
-            issuer: Issuer::new(params, key),
-        }
+        Cluster { domain: self.domain, name: name.into(), der, issuer: Issuer::new(params, key) }
     }
 }
 
@@ -125,10 +103,7 @@ impl Cluster {
         let dns = san_of(&self.name, self.domain);
         params.subject_alt_names = vec![SanType::URI(uri.try_into().unwrap()), SanType::DnsName(dns.try_into().unwrap())];
         let leaf = params.signed_by(&key, &self.issuer).unwrap().der().to_vec();
-        Svid {
-            chain: vec![leaf, self.der.clone()],
-            key: key.serialize_der(),
-        }
+        Svid { chain: vec![leaf, self.der.clone()], key: key.serialize_der() }
     }
 }
 

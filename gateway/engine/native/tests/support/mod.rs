@@ -28,9 +28,7 @@ impl<'de> Deserialize<'de> for Hex {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         let digits: Option<Vec<u8>> = text.chars().map(|digit| digit.to_digit(16).map(|value| value as u8)).collect();
-        let digits = digits
-            .filter(|digits| digits.len() % 2 == 0)
-            .ok_or_else(|| serde::de::Error::custom("no hexadecimal"))?;
+        let digits = digits.filter(|digits| digits.len() % 2 == 0).ok_or_else(|| serde::de::Error::custom("no hexadecimal"))?;
         Ok(Self(digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()))
     }
 }
@@ -67,20 +65,9 @@ impl HelloVector {
             HelloOutcome::More { .. } => (None, None),
             HelloOutcome::Fault(fault) => (None, Some(fault.as_str().to_owned())),
             HelloOutcome::Hello(hello) => {
-                let alpn = hello
-                    .alpn
-                    .iter()
-                    .map(|protocol| protocol.iter().copied().map(char::from).collect())
-                    .collect();
+                let alpn = hello.alpn.iter().map(|protocol| protocol.iter().copied().map(char::from).collect()).collect();
                 let sni = hello.sni.as_deref().map(str::to_owned);
-                (
-                    Some(Hello {
-                        sni,
-                        alpn,
-                        encrypted_client_hello: hello.encrypted_client_hello,
-                    }),
-                    None,
-                )
+                (Some(Hello { sni, alpn, encrypted_client_hello: hello.encrypted_client_hello }), None)
             }
         };
         assert_eq!((&found.0, &found.1), (&self.hello, &self.fault), "{}", self.name);

@@ -103,9 +103,7 @@ impl OtherClient {
 fn believing(
     versions: &[&'static rustls::SupportedProtocolVersion],
 ) -> rustls::ConfigBuilder<rustls::ClientConfig, rustls::client::WantsClientCert> {
-    rustls::ClientConfig::builder_with_protocol_versions(versions)
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Believer))
+    rustls::ClientConfig::builder_with_protocol_versions(versions).dangerous().with_custom_certificate_verifier(Arc::new(Believer))
 }
 
 #[derive(Debug)]

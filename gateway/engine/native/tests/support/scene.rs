@@ -17,11 +17,7 @@ impl Scene {
         set_now(START);
         let mesh = Mesh::new();
         let east = mesh.cluster("east");
-        Self {
-            mesh,
-            east,
-            tickets: TicketKeys::new().unwrap(),
-        }
+        Self { mesh, east, tickets: TicketKeys::new().unwrap() }
     }
 
     pub fn server(&self, svid: &Svid, alpn: &[&[u8]]) -> Arc<ServerContext> {
@@ -45,20 +41,12 @@ impl Scene {
 
 pub fn target(account: &str) -> Target {
     let sni = "outbound_.8080_._.orders.shop.mesh.internal".into();
-    Target {
-        sni,
-        uri_sans: vec![uri(account)],
-        cluster_san: san("east"),
-        ..Target::default()
-    }
+    Target { sni, uri_sans: vec![uri(account)], cluster_san: san("east"), ..Target::default() }
 }
 
 pub fn ends(client: &ClientContext, target: &Target, server: &Arc<ServerContext>) -> [TlsEnd; 2] {
     let offers = |protocol: &[u8]| target.alpn.iter().any(|each| each == protocol);
-    [
-        TlsEnd::client(&client.target(target).unwrap()).unwrap(),
-        TlsEnd::server(server, offers).unwrap(),
-    ]
+    [TlsEnd::client(&client.target(target).unwrap()).unwrap(), TlsEnd::server(server, offers).unwrap()]
 }
 
 /// Both ends after their handshake, or the first fault and whose it was.

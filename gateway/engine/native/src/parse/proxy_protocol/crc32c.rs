@@ -1,15 +1,8 @@
 /// CRC-32C (RFC 3720 §12.1) of a header, whose own four bytes at `place` count as zeros (§2.2.3 of the PROXY protocol). By the bit: headers
 /// are short, and few senders add it.
 pub(super) fn crc32c(header: &[u8], place: std::ops::Range<usize>) -> u32 {
-    let counted = header
-        .iter()
-        .enumerate()
-        .map(|(at, &byte)| if place.contains(&at) { 0 } else { byte });
-    !counted.fold(u32::MAX, |sum, byte| {
-        (0..8).fold(sum ^ u32::from(byte), |sum, _| {
-            (sum >> 1) ^ (0x82f6_3b78 & (sum & 1).wrapping_neg())
-        })
-    })
+    let counted = header.iter().enumerate().map(|(at, &byte)| if place.contains(&at) { 0 } else { byte });
+    !counted.fold(u32::MAX, |sum, byte| (0..8).fold(sum ^ u32::from(byte), |sum, _| (sum >> 1) ^ (0x82f6_3b78 & (sum & 1).wrapping_neg())))
 }
 
 #[cfg(test)]

@@ -97,16 +97,9 @@ fn read_line(bytes: &[u8]) -> ProxyOutcome<'_> {
             length => ProxyOutcome::More { at_least: length + 1 },
         };
     };
-    let line = within
-        .get(..end)
-        .and_then(|line| line.strip_suffix(b"\r"))
-        .and_then(|line| str::from_utf8(line).ok());
+    let line = within.get(..end).and_then(|line| line.strip_suffix(b"\r")).and_then(|line| str::from_utf8(line).ok());
     match line.and_then(parse_line) {
-        Some(ends) => ProxyOutcome::Done(ProxyHeader {
-            consumed: end + 1,
-            ends,
-            attributes: Tlvs::default(),
-        }),
+        Some(ends) => ProxyOutcome::Done(ProxyHeader { consumed: end + 1, ends, attributes: Tlvs::default() }),
         None => ProxyOutcome::Fault(ProxyFault::Malformed),
     }
 }
@@ -161,19 +154,11 @@ fn read_binary(bytes: &[u8]) -> ProxyOutcome<'_> {
     };
     if command == LOCAL {
         // Its block is to be skipped, whatever is in it.
-        return ProxyOutcome::Done(ProxyHeader {
-            consumed,
-            ends: ProxyEnds::Local,
-            attributes: Tlvs::default(),
-        });
+        return ProxyOutcome::Done(ProxyHeader { consumed, ends: ProxyEnds::Local, attributes: Tlvs::default() });
     }
     match read_block(body, family, addresses) {
         Some((ends, attributes)) if checksum_holds(bytes.get(..consumed).unwrap_or_default(), FIXED + addresses) => {
-            ProxyOutcome::Done(ProxyHeader {
-                consumed,
-                ends,
-                attributes,
-            })
+            ProxyOutcome::Done(ProxyHeader { consumed, ends, attributes })
         }
         _ => malformed,
     }

@@ -105,20 +105,10 @@ fn push_address(address: IpAddr, to: &mut Vec<u8>) {
 }
 
 fn push_attributes(connection: &ProxiedConnection<'_>, to: &mut Vec<u8>) {
-    let ProxiedConnection {
-        unique_id,
-        authority,
-        alpn,
-        tls,
-        ..
-    } = *connection;
+    let ProxiedConnection { unique_id, authority, alpn, tls, .. } = *connection;
     let unique_id = unique_id.as_bytes();
     let unique_id = unique_id.get(..LONGEST_UNIQUE_ID).unwrap_or(unique_id);
-    for (kind, value) in [
-        (tlv::ALPN, alpn),
-        (tlv::AUTHORITY, authority.as_bytes()),
-        (tlv::UNIQUE_ID, unique_id),
-    ] {
+    for (kind, value) in [(tlv::ALPN, alpn), (tlv::AUTHORITY, authority.as_bytes()), (tlv::UNIQUE_ID, unique_id)] {
         if !value.is_empty() {
             push_attribute(kind, value, to);
         }
