@@ -33,6 +33,7 @@ export async function serveEngine(): Promise<void> {
       metrics: new Registry(),
       accessLog: () => {},
       engine: brief.engine === 'native' ? 'auto' : 'node',
+      engineThreads: 1,
       node: { cluster: brief.cluster, instance: 'bench' },
     },
     () => rulesOf(brief, turn),
