@@ -21,10 +21,17 @@ pub struct Opening {
 impl Opening {
     /// A ClientHello is kept for each route: some 300 bytes.
     pub fn new(target: &Target, preface: Preface, payload: Vec<u8>) -> Self {
-        let front = |name: Option<String>| name.map_or(vec![], |name| client_hello(&name)).into_iter().chain(preface.encode()).collect();
+        let front = |name: Option<String>| {
+            name.map_or(vec![], |name| client_hello(&name))
+                .into_iter()
+                .chain(preface.encode())
+                .collect()
+        };
         let fronts = match &target.sni {
             None => vec![front(None)],
-            Some(sni) => (0..target.routes).map(|route| front(Some(sni.replace("{}", &route.to_string())))).collect(),
+            Some(sni) => (0..target.routes)
+                .map(|route| front(Some(sni.replace("{}", &route.to_string()))))
+                .collect(),
         };
         Self { fronts, payload }
     }
@@ -58,52 +65,98 @@ pub fn open(
     took: &mut Histogram,
     mut done: impl FnMut(TcpStream),
 ) -> Result<(), String> {
-    let mut poll = Poll::new().map_err(|error| format!("epoll: {error}"))?;
-    let mut pending: Vec<Option<Pending>> = Vec::new();
-    let (mut begun, mut open) = (0, 0);
-    let mut last = Instant::now();
-    let mut buffer = vec![0; 65_536];
-    let mut begin = |slot: usize, pending: &mut Vec<Option<Pending>>, poll: &Poll, open: &mut usize| -> Result<(), String> {
-        let more = match until {
-            Until::Count(count) => begun < *count,
-            Until::Time(end) => Instant::now() < *end,
-        };
-        if more {
-            let stream = sys::connect(target.address).map_err(|error| format!("connect: {error}"))?;
-            poll.add(&stream, slot, Interest::WRITE).map_err(|error| format!("epoll: {error}"))?;
-            pending[slot] = Some(Pending { stream, begun: Instant::now(), sent: false, got: 0 });
-            begun += 1;
-            *open += 1;
-        }
-        Ok(())
-    };
+    let mut making = Making::new(target, opening, until)?;
     for slot in 0..at_once {
-        pending.push(None);
-        begin(slot, &mut pending, &poll, &mut open)?;
+        making.pending.push(None);
+        making.begin(slot)?;
     }
-    let mut nth = 0;
-    while open > 0 {
-        for (slot, _, _) in poll.wait(100).map_err(|error| format!("epoll: {error}"))? {
-            let Some(Some(each)) = pending.get_mut(slot) else { continue };
+    let mut last = Instant::now();
+    while making.open > 0 {
+        for (slot, _, _) in making.poll.wait(100).map_err(epoll_failed)? {
             last = Instant::now();
-            if !each.sent {
-                each.send(&opening.of(nth)).map_err(|error| format!("connection {nth}: {error}"))?;
-                nth += 1;
-                poll.change(&each.stream, slot, Interest::READ).map_err(|error| format!("epoll: {error}"))?;
-            } else if each.receive(&opening.payload, &mut buffer)? {
-                took.add(each.begun.elapsed().as_nanos() as u64);
-                open -= 1;
-                if let Some(whole) = pending[slot].take() {
-                    done(whole.stream);
-                }
-                begin(slot, &mut pending, &poll, &mut open)?;
-            }
+            let Some(whole) = making.step(slot)? else { continue };
+            took.add(whole.begun.elapsed().as_nanos() as u64);
+            done(whole.stream);
+            making.begin(slot)?;
         }
         if last.elapsed() > STALL {
-            return Err(format!("{open} connections got no echo for {} s", STALL.as_secs()));
+            return Err(format!("{} connections got no echo for {} s", making.open, STALL.as_secs()));
         }
     }
     Ok(())
+}
+
+struct Making<'a> {
+    target: &'a Target,
+    opening: &'a Opening,
+    until: &'a Until,
+    poll: Poll,
+    pending: Vec<Option<Pending>>,
+    begun: usize,
+    sent: usize,
+    open: usize,
+    buffer: Vec<u8>,
+}
+
+impl<'a> Making<'a> {
+    fn new(target: &'a Target, opening: &'a Opening, until: &'a Until) -> Result<Self, String> {
+        let poll = Poll::new().map_err(epoll_failed)?;
+        Ok(Self {
+            target,
+            opening,
+            until,
+            poll,
+            pending: Vec::new(),
+            begun: 0,
+            sent: 0,
+            open: 0,
+            buffer: vec![0; 65_536],
+        })
+    }
+
+    /// One more in that slot, if there is to be one.
+    fn begin(&mut self, slot: usize) -> Result<(), String> {
+        let more = match self.until {
+            Until::Count(count) => self.begun < *count,
+            Until::Time(end) => Instant::now() < *end,
+        };
+        if !more {
+            return Ok(());
+        }
+        let stream = sys::connect(self.target.address).map_err(|error| format!("connect: {error}"))?;
+        self.poll.add(&stream, slot, Interest::WRITE).map_err(epoll_failed)?;
+        self.pending[slot] = Some(Pending {
+            stream,
+            begun: Instant::now(),
+            sent: false,
+            got: 0,
+        });
+        self.begun += 1;
+        self.open += 1;
+        Ok(())
+    }
+
+    /// The connection, when it has its echo.
+    fn step(&mut self, slot: usize) -> Result<Option<Pending>, String> {
+        let Some(Some(each)) = self.pending.get_mut(slot) else {
+            return Ok(None);
+        };
+        if !each.sent {
+            each.send(&self.opening.of(self.sent))?;
+            self.sent += 1;
+            self.poll.change(&each.stream, slot, Interest::READ).map_err(epoll_failed)?;
+            return Ok(None);
+        }
+        if !each.receive(&self.opening.payload, &mut self.buffer)? {
+            return Ok(None);
+        }
+        self.open -= 1;
+        Ok(self.pending[slot].take())
+    }
+}
+
+fn epoll_failed(error: std::io::Error) -> String {
+    format!("epoll: {error}")
 }
 
 impl Pending {
