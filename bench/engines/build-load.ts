@@ -14,9 +14,18 @@ export function buildLoad(): Promise<string> {
 
 async function build(): Promise<string> {
   const target = `${root}build/cargo`;
-  const args = ['build', '--release', '--locked', '--quiet', '--manifest-path', `${root}bench/engines/load/Cargo.toml`];
+  const args = [
+    'build',
+    '--release',
+    '--locked',
+    '--quiet',
+    '--manifest-path',
+    `${root}bench/engines/load/Cargo.toml`,
+    '--target-dir',
+    target,
+  ];
   try {
-    await promisify(execFile)('cargo', args, { env: { ...process.env, CARGO_TARGET_DIR: target } });
+    await promisify(execFile)('cargo', args);
   } catch (error) {
     const { stderr = '' } = error as { stderr?: string };
     throw new Error(`The load generator is not to be had: it is built by cargo (Rust 1.88 or newer). ${stderr}`, { cause: error });
