@@ -21,17 +21,10 @@ pub struct Opening {
 impl Opening {
     /// A ClientHello is kept for each route: some 300 bytes.
     pub fn new(target: &Target, preface: Preface, payload: Vec<u8>) -> Self {
-        let front = |name: Option<String>| {
-            name.map_or(vec![], |name| client_hello(&name))
-                .into_iter()
-                .chain(preface.encode())
-                .collect()
-        };
+        let front = |name: Option<String>| name.map_or(vec![], |name| client_hello(&name)).into_iter().chain(preface.encode()).collect();
         let fronts = match &target.sni {
             None => vec![front(None)],
-            Some(sni) => (0..target.routes)
-                .map(|route| front(Some(sni.replace("{}", &route.to_string()))))
-                .collect(),
+            Some(sni) => (0..target.routes).map(|route| front(Some(sni.replace("{}", &route.to_string())))).collect(),
         };
         Self { fronts, payload }
     }
@@ -101,17 +94,7 @@ struct Making<'a> {
 impl<'a> Making<'a> {
     fn new(target: &'a Target, opening: &'a Opening, until: &'a Until) -> Result<Self, String> {
         let poll = Poll::new().map_err(epoll_failed)?;
-        Ok(Self {
-            target,
-            opening,
-            until,
-            poll,
-            pending: Vec::new(),
-            begun: 0,
-            sent: 0,
-            open: 0,
-            buffer: vec![0; 65_536],
-        })
+        Ok(Self { target, opening, until, poll, pending: Vec::new(), begun: 0, sent: 0, open: 0, buffer: vec![0; 65_536] })
     }
 
     /// One more in that slot, if there is to be one.
@@ -125,12 +108,7 @@ impl<'a> Making<'a> {
         }
         let stream = sys::connect(self.target.address).map_err(|error| format!("connect: {error}"))?;
         self.poll.add(&stream, slot, Interest::WRITE).map_err(epoll_failed)?;
-        self.pending[slot] = Some(Pending {
-            stream,
-            begun: Instant::now(),
-            sent: false,
-            got: 0,
-        });
+        self.pending[slot] = Some(Pending { stream, begun: Instant::now(), sent: false, got: 0 });
         self.begun += 1;
         self.open += 1;
         Ok(())
