@@ -1,4 +1,4 @@
-import { MeshError } from '../../core/errors.ts';
+import { MeshError, toMeshError } from '../../core/errors.ts';
 import type { Engine, EngineOptions, EngineTables } from './contract.ts';
 import { loadAddon } from './native/addon.ts';
 import { NativeEngine } from './native/native-engine.ts';
@@ -17,7 +17,12 @@ export interface OpenedEngine {
 export function openEngine(choice: EngineChoice, options: EngineOptions, tables: EngineTables): OpenedEngine {
   if (choice === 'node') return { engine: new NodeEngine(options, tables) };
   const loaded = loadAddon();
-  if (loaded.ok) return { engine: new NativeEngine(loaded.addon, options, tables) };
-  if (choice === 'auto') return { engine: new NodeEngine(options, tables), instead: `the native engine is not used: ${loaded.reason}` };
-  throw new MeshError('CONFIG_INVALID', `the native engine cannot be used: ${loaded.reason}; --engine node, or auto, goes without it`);
+  let reason = loaded.ok ? '' : loaded.reason;
+  try {
+    if (loaded.ok) return { engine: new NativeEngine(loaded.addon, options, tables) };
+  } catch (error) {
+    reason = toMeshError(error).message;
+  }
+  if (choice === 'auto') return { engine: new NodeEngine(options, tables), instead: `the native engine is not used: ${reason}` };
+  throw new MeshError('CONFIG_INVALID', `the native engine cannot be used: ${reason}; --engine node, or auto, goes without it`);
 }

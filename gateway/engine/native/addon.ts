@@ -8,10 +8,10 @@ export interface NativeAddon {
   create(options: string, onEvents: () => void): number;
   /** What is not named stays as it is. */
   apply(engine: number, change: string): void;
-  /** JSON of `{address, port}`. */
+  /** JSON of `{number, address, port}`. */
   listen(engine: number, spec: string): string;
-  /** '' closes all. */
-  close(engine: number, listener: string): void;
+  /** By number; 0 closes all. The address is free when it returns. */
+  close(engine: number, listener: number): void;
   /** JSON of NativeBatch: everything since the last call. */
   events(engine: number): string;
   /** A connection that was handed over has ended. */

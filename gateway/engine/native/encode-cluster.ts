@@ -41,11 +41,11 @@ export class EncodedCluster {
     const places = new Map(table.endpoints.map((endpoint, at) => [endpoint, at]));
     const policy = table.traffic?.loadBalancer?.type ?? 'round-robin';
     return {
-      connectTimeoutMs: table.connectTimeoutMs,
-      ...(idleTimeoutMs === undefined ? {} : { idleTimeoutMs }),
-      ...(maxConnectionDurationMs === undefined ? {} : { maxDurationMs: maxConnectionDurationMs }),
-      ...(maxConnections === undefined ? {} : { maxConnections }),
-      ...(tcpKeepalive?.timeMs === undefined ? {} : { keepAliveMs: tcpKeepalive.timeMs }),
+      connectTimeoutMs: whole(table.connectTimeoutMs),
+      ...(idleTimeoutMs === undefined ? {} : { idleTimeoutMs: whole(idleTimeoutMs) }),
+      ...(maxConnectionDurationMs === undefined ? {} : { maxDurationMs: whole(maxConnectionDurationMs) }),
+      ...(maxConnections === undefined ? {} : { maxConnections: whole(maxConnections) }),
+      ...(tcpKeepalive?.timeMs === undefined ? {} : { keepAliveMs: whole(tcpKeepalive.timeMs) }),
       // What a byte stream could be hashed by is nothing that the node engine looks at either: any endpoint, at random.
       policy: policy === 'hash' ? 'random' : policy,
       endpoints: table.endpoints.map((endpoint) => ({
@@ -87,6 +87,11 @@ export class EncodedCluster {
       suspects: plan.suspects.map(places),
     };
   }
+}
+
+/** What the crate takes: no fraction, and nothing below 0. */
+function whole(value: number): number {
+  return Number.isFinite(value) ? Math.min(0xffff_ffff, Math.max(0, Math.ceil(value))) : 0xffff_ffff;
 }
 
 function keyOf({ address, port, tls, instance }: EndpointState): string {

@@ -18,6 +18,7 @@ export class TablesEncoder {
   readonly #clusters = new Map<string, EncodedCluster>();
   readonly #endpoints = new Map<number, EndpointState>();
   #told: Pick<EngineTables, 'svid' | 'trust'> | undefined;
+  #whole = false;
   #nextHandle = 1;
 
   constructor(random: () => number, clock: Clock) {
@@ -34,8 +35,25 @@ export class TablesEncoder {
     const known = this.#told?.svid === svid && this.#told.trust === trust;
     this.#told = { svid, trust };
     const identity = known ? {} : { identity: encodeIdentity(tables) };
-    const changed = { ...clusters, ...identity, ...(sni === undefined ? {} : { sni }), ...(plain === undefined ? {} : { plain }) };
+    const whole = this.#whole ? { whole: true } : {};
+    this.#whole = false;
+    const changed = {
+      ...whole,
+      ...clusters,
+      ...identity,
+      ...(sni === undefined ? {} : { sni }),
+      ...(plain === undefined ? {} : { plain }),
+    };
     return Object.keys(changed).length === 0 ? undefined : changed;
+  }
+
+  /** What was told was not taken: the next change says everything. */
+  forgetTold(): void {
+    this.#sni.clear();
+    this.#plain.clear();
+    this.#clusters.clear();
+    this.#told = undefined;
+    this.#whole = true;
   }
 
   /** Shares change by themselves for now: `change` is to be asked again soon. */

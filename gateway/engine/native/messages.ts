@@ -3,6 +3,8 @@ import type { MeshEnd, PeerIdentity } from '../contract.ts';
 
 /** What goes to the crate: src/tables/message.rs has the same fields. */
 export interface TablesChange {
+  /** Everything that was told before is forgotten. */
+  readonly whole?: boolean;
   readonly sni?: Readonly<Record<string, NativeSniRule | null>>;
   readonly plain?: Readonly<Record<string, NativePlainRule | null>>;
   readonly clusters?: Readonly<Record<string, NativeCluster | null>>;

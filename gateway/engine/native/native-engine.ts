@@ -43,6 +43,8 @@ export class NativeEngine implements Engine {
   /** Connections that both engines have counted. */
   #handed = 0;
   #disposed = false;
+  /** Once it is disposed. */
+  #last: NativeCounters | undefined;
   #onIdle: (() => void) | undefined;
 
   constructor(addon: NativeAddon, options: EngineOptions, tables: EngineTables) {
@@ -75,8 +77,9 @@ export class NativeEngine implements Engine {
     const { name, address, port, kind } = spec;
     try {
       const bound = JSON.parse(this.#addon.listen(this.#engine, JSON.stringify({ name, address, port, kind })));
+      // Kept after it has closed: connections that it accepted may come yet.
       this.#specs.set(name, spec);
-      return { address: bound.address, port: bound.port, close: async () => this.#close(name) };
+      return { address: bound.address, port: bound.port, close: async () => this.#close(bound.number) };
     } catch (error) {
       const { message } = toMeshError(error);
       const cause = Object.assign(new Error(message, { cause: error }), { code: message });
@@ -108,18 +111,25 @@ export class NativeEngine implements Engine {
 
   async drain(deadlineMs: number): Promise<void> {
     if (this.#disposed) return;
-    this.#addon.close(this.#engine, '');
+    this.#addon.close(this.#engine, 0);
+    const { clock } = this.#options;
+    const until = clock.monotonic() + deadlineMs;
     await Promise.all([this.#node.drain(deadlineMs), this.#drainNative(deadlineMs)]);
+    if (this.#disposed) return;
+    // What was handed over meanwhile.
+    this.#takeEvents();
+    await this.#node.drain(Math.max(0, until - clock.monotonic()));
   }
 
   async dispose(): Promise<void> {
     if (this.#disposed) return;
     this.#disposed = true;
     this.#deadlines.forget(this.#growth);
+    this.#onIdle?.();
     this.#addon.stop(this.#engine);
     this.#takeEvents();
     await this.#node.dispose();
-    this.#takeEvents();
+    this.#last = this.#nativeCounters();
     this.#addon.dispose(this.#engine);
   }
 
@@ -129,13 +139,21 @@ export class NativeEngine implements Engine {
     return listeners === undefined && (kind === 'sni' || (kind === 'plain' && carrier === undefined));
   }
 
-  #close(name: string): void {
-    if (this.#specs.delete(name) && !this.#disposed) this.#addon.close(this.#engine, name);
+  #close(listener: number): void {
+    if (!this.#disposed) this.#addon.close(this.#engine, listener);
   }
 
+  /** What is refused is said whole at the next change, and until then the tables before hold: connections never go by half a change. */
   #tellTables(): void {
     const change = this.#encoder.change(this.#tables);
-    if (change !== undefined) this.#addon.apply(this.#engine, JSON.stringify(change));
+    if (change !== undefined) {
+      try {
+        this.#addon.apply(this.#engine, JSON.stringify(change));
+      } catch (error) {
+        this.#encoder.forgetTold();
+        this.#options.onTrouble?.('tables-refused', toMeshError(error).message);
+      }
+    }
     if (this.#encoder.growing) {
       this.#growth.deadline = this.#options.clock.monotonic() + growMs;
       this.#deadlines.watch(this.#growth);
@@ -143,7 +161,7 @@ export class NativeEngine implements Engine {
   }
 
   #nativeCounters(): NativeCounters {
-    return JSON.parse(this.#addon.counters(this.#engine)) as NativeCounters;
+    return this.#last ?? (JSON.parse(this.#addon.counters(this.#engine)) as NativeCounters);
   }
 
   async #drainNative(deadlineMs: number): Promise<void> {
@@ -165,9 +183,18 @@ export class NativeEngine implements Engine {
 
   #takeEvents(): void {
     const batch = JSON.parse(this.#addon.events(this.#engine)) as NativeBatch;
-    for (const event of batch.events) this.#take(event);
+    const failures: unknown[] = [];
+    for (const event of batch.events) {
+      try {
+        this.#take(event);
+      } catch (error) {
+        failures.push(error);
+      }
+    }
     this.#encoder.forget(batch.released);
     this.#lookIfIdle();
+    // An observer's defect, which costs no other event.
+    if (failures.length > 0) throw failures[0];
   }
 
   #take(event: NativeEvent): void {

@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 const SHARDS: usize = 16;
 
@@ -34,7 +34,7 @@ impl Admission {
             self.open.fetch_sub(1, Ordering::Relaxed);
             return Err("too-many-connections");
         }
-        let mut counts = self.shard(source).lock().expect("nobody panics while counting");
+        let mut counts = self.shard(source).lock().unwrap_or_else(PoisonError::into_inner);
         let count = counts.entry(source).or_insert(0);
         if *count >= self.most_per_source {
             drop(counts);
@@ -58,7 +58,7 @@ impl Admission {
 impl Drop for Place {
     fn drop(&mut self) {
         self.admission.open.fetch_sub(1, Ordering::Relaxed);
-        let mut counts = self.admission.shard(self.source).lock().expect("nobody panics while counting");
+        let mut counts = self.admission.shard(self.source).lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = counts.get_mut(&self.source) {
             *count -= 1;
             if *count == 0 {

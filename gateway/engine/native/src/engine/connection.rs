@@ -55,6 +55,10 @@ pub struct Connection {
     pub outcome: Outcome,
     pub fault: Option<Fault>,
     pub place: Option<Place>,
+    /// It waits for its turn.
+    pub queued: bool,
+    /// The cluster that it was to be led to, where that is not known.
+    pub asked: Option<Box<str>>,
 }
 
 /// Where it was led.
@@ -119,6 +123,8 @@ pub struct Side {
     pub writable: bool,
     /// The other side has said that its direction ends, or is gone: whatever a short read suggests, reading goes on to the end.
     pub ending: bool,
+    /// It has sent urgent data: a short read says nothing, and nothing is spliced, as pipes do not pass the mark.
+    pub urgent: bool,
     /// Both directions are over, by reset or otherwise.
     pub gone: bool,
     /// That end has been read.
@@ -131,7 +137,7 @@ pub struct Side {
 
 impl Side {
     pub fn new(fd: OwnedFd) -> Self {
-        Self { fd, readable: true, writable: true, ending: false, gone: false, ended: false, shut: false, tls: None }
+        Self { fd, readable: true, writable: true, ending: false, gone: false, urgent: false, ended: false, shut: false, tls: None }
     }
 
     pub fn fd_raw(&self) -> RawFd {
@@ -148,6 +154,8 @@ pub struct Way {
     pub owed_from: usize,
     /// While the direction is bulky.
     pub pipe: Option<Pipe>,
+    /// Bytes read and bytes written, to see whether anything moves.
+    pub progress: u64,
     /// Large reads in a row.
     pub bulky: u8,
 }
@@ -181,6 +189,8 @@ impl Connection {
             outcome: Outcome::Refused,
             fault: None,
             place: None,
+            queued: false,
+            asked: None,
         })
     }
 

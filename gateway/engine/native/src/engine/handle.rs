@@ -1,7 +1,8 @@
 use std::collections::HashMap;
+use std::os::fd::OwnedFd;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use serde::Serialize;
@@ -30,15 +31,18 @@ struct ThreadHandle {
     joined: Mutex<Option<JoinHandle<()>>>,
 }
 
+/// By number. Each thread has a socket of it; these are the same ones, so that they can be closed from here.
 #[derive(Default)]
 struct Listeners {
     next: u64,
-    by_name: HashMap<String, u64>,
+    open: HashMap<u64, Vec<OwnedFd>>,
 }
 
 /// Where a listener listens.
 #[derive(Serialize, Clone, Debug)]
 pub struct Bound {
+    /// Names it, for `close`.
+    pub number: u64,
     pub address: String,
     pub port: u16,
 }
@@ -71,8 +75,8 @@ impl Engine {
 
     /// Err: what is wrong with the change; the tables stay as they were.
     pub fn apply(&self, message: TablesMessage) -> Result<(), String> {
-        let _one_at_a_time = self.applying.lock().map_err(|_| "an earlier change of the tables failed")?;
-        let tables = self.shared.tables().with(message, &self.shared.released, &self.shared.tickets)?;
+        let _one_at_a_time = self.applying.lock().unwrap_or_else(PoisonError::into_inner);
+        let tables = self.shared.tables().with(message, &self.shared.released, &self.shared.standing, &self.shared.tickets)?;
         self.shared.set_tables(Arc::new(tables));
         self.tell_all(|| Command::Look);
         Ok(())
@@ -82,29 +86,36 @@ impl Engine {
     pub fn listen(&self, spec: ListenerSpec) -> Result<Bound, String> {
         let address = parse_address(&spec.address, spec.port)?;
         let listening = net::listen(address, self.threads.len(), self.shared.keep_alive).map_err(|error: Errno| error.to_string())?;
-        let mut listeners = self.listeners.lock().expect("nobody panics while listening");
+        if let Some(dead) = self.threads.iter().position(ThreadHandle::is_dead) {
+            return Err(format!("thread {dead} of the engine has ended"));
+        }
+        let address = listening.address;
+        let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
         listeners.next += 1;
         let number = listeners.next;
-        listeners.by_name.insert(spec.name.clone(), number);
         let spec = Arc::new(spec);
+        let mut kept = Vec::new();
         for (thread, fd) in self.threads.iter().zip(listening.sockets) {
+            kept.push(fd.try_clone().map_err(|error| error.to_string())?);
             thread.tell(Command::Open(number, ThreadListener { fd, spec: spec.clone() }));
         }
-        Ok(Bound { address: listening.address.ip().to_string(), port: listening.address.port() })
+        listeners.open.insert(number, kept);
+        Ok(Bound { number, address: address.ip().to_string(), port: address.port() })
     }
 
-    /// Stops accepting; what runs goes on. Idempotent.
-    pub fn close(&self, name: &str) {
-        let number = self.listeners.lock().expect("nobody panics while listening").by_name.remove(name);
-        if let Some(number) = number {
-            self.tell_all(|| Command::Close(number));
+    /// Stops accepting; what runs goes on, and the address is free when it returns. Idempotent.
+    pub fn close(&self, number: u64) {
+        let sockets = self.listeners.lock().unwrap_or_else(PoisonError::into_inner).open.remove(&number);
+        for socket in sockets.into_iter().flatten() {
+            net::stop_listening(&socket);
         }
+        self.tell_all(|| Command::Close(number));
     }
 
     pub fn close_all(&self) {
-        let numbers: Vec<u64> = self.listeners.lock().expect("nobody panics while listening").by_name.drain().map(|(_, n)| n).collect();
+        let numbers: Vec<u64> = self.listeners.lock().unwrap_or_else(PoisonError::into_inner).open.keys().copied().collect();
         for number in numbers {
-            self.tell_all(|| Command::Close(number));
+            self.close(number);
         }
     }
 
@@ -125,14 +136,12 @@ impl Engine {
 
     pub fn counters(&self) -> Counters {
         let handed = self.shared.handed();
-        let tables = self.shared.tables();
-        let in_use = tables.clusters.values().filter(|cluster| cluster.open.load(Ordering::Relaxed) > 0);
         Counters {
             open: self.shared.admission.open(),
             handed,
             accepted: self.shared.accepted.load(Ordering::Relaxed),
             ended: self.shared.ended(),
-            in_use: in_use.map(|cluster| cluster.name.to_string()).collect(),
+            in_use: self.shared.standing.in_use(),
         }
     }
 
@@ -140,7 +149,7 @@ impl Engine {
     pub fn stop(&self) {
         self.tell_all(|| Command::Stop);
         for thread in &self.threads {
-            let joined = thread.joined.lock().expect("nobody panics while joining").take();
+            let joined = thread.joined.lock().unwrap_or_else(PoisonError::into_inner).take();
             if let Some(handle) = joined {
                 let _ = handle.join();
             }
@@ -175,6 +184,11 @@ impl ThreadHandle {
         let named = std::thread::Builder::new().name(format!("isthmus-{number}"));
         let handle = named.spawn(move || mine.run()).map_err(|error| error.to_string())?;
         Ok(Self { commands, wake, joined: Mutex::new(Some(handle)) })
+    }
+
+    /// It has ended without being told to.
+    fn is_dead(&self) -> bool {
+        self.joined.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_none_or(JoinHandle::is_finished)
     }
 
     fn tell(&self, command: Command) {

@@ -1,6 +1,6 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::events::{Event, PeerOf, Report};
 use crate::identity::Peer;
@@ -48,7 +48,7 @@ impl EventQueue {
 
     /// Err: it was dropped.
     pub fn push(&self, event: Event) -> Result<(), Event> {
-        let mut batch = self.batch.lock().expect("nobody panics while queueing");
+        let mut batch = self.batch.lock().unwrap_or_else(PoisonError::into_inner);
         if batch.events.len() >= MOST {
             return Err(event);
         }
@@ -57,7 +57,7 @@ impl EventQueue {
     }
 
     pub fn attempted(&self, cluster: &str, endpoint: u32, result: &'static str) {
-        let mut batch = self.batch.lock().expect("nobody panics while queueing");
+        let mut batch = self.batch.lock().unwrap_or_else(PoisonError::into_inner);
         let Batch { events, went_well, .. } = &mut *batch;
         if result != "ok" {
             went_well.remove(&endpoint);
@@ -73,7 +73,7 @@ impl EventQueue {
     }
 
     pub fn proven(&self, peer: &Arc<Peer>) {
-        let mut batch = self.batch.lock().expect("nobody panics while queueing");
+        let mut batch = self.batch.lock().unwrap_or_else(PoisonError::into_inner);
         if batch.events.len() < MOST && batch.proven.insert(peer.fingerprint.clone()) {
             batch.events.push(Event::Peer(PeerOf { peer: Some(peer.clone()) }));
         }
@@ -81,7 +81,7 @@ impl EventQueue {
 
     /// `describe` is called for connections that are described one by one, and for the first of those that are alike. `now`: monotonic ms.
     pub fn report(&self, now: u64, alike: Alike, sums: Sums, describe: impl FnOnce() -> Report) {
-        let mut batch = self.batch.lock().expect("nobody panics while queueing");
+        let mut batch = self.batch.lock().unwrap_or_else(PoisonError::into_inner);
         let second = now / 1_000;
         if batch.second != second {
             (batch.second, batch.described) = (second, 0);
@@ -114,12 +114,12 @@ impl EventQueue {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.batch.lock().expect("nobody panics while queueing").events.is_empty()
+        self.batch.lock().unwrap_or_else(PoisonError::into_inner).events.is_empty()
     }
 
     pub fn take(&self) -> Vec<Event> {
         self.told.store(false, Ordering::Release);
-        let mut batch = self.batch.lock().expect("nobody panics while queueing");
+        let mut batch = self.batch.lock().unwrap_or_else(PoisonError::into_inner);
         batch.went_well.clear();
         batch.alike.clear();
         batch.proven.clear();

@@ -10,6 +10,7 @@ use crate::tables::Counted;
 /// To this cluster, and in it to one endpoint after another.
 pub fn lead(connection: &mut Connection, thread: &mut Thread, name: &str) -> Next {
     let Some(cluster) = thread.tables().clusters.get(name).cloned() else {
+        connection.asked = Some(name.into());
         connection.fail("no-cluster", format!("cluster {name} is not known here"), &["NC"]);
         return Next::Reset;
     };
@@ -40,7 +41,14 @@ pub fn try_next(connection: &mut Connection, thread: &mut Thread) -> Next {
         };
         led.upstream = Some(upstream);
         let keep_alive = led.cluster.keep_alive.unwrap_or(thread.shared.keep_alive);
-        match net::connect(endpoint.address, keep_alive) {
+        let address = match &endpoint.address {
+            Ok(address) => *address,
+            Err(why) => {
+                failed(connection, thread, "connect", why.clone());
+                continue;
+            }
+        };
+        match net::connect(address, keep_alive) {
             Ok((fd, at_once)) => {
                 let mut side = Side::new(fd);
                 side.writable = at_once;
@@ -59,10 +67,13 @@ pub fn try_next(connection: &mut Connection, thread: &mut Thread) -> Next {
                 return connected(connection, thread);
             }
             Err(error) => {
+                // A shortage here says nothing of the endpoint.
                 if error.exhausted() || error.0 == libc::EADDRNOTAVAIL {
                     thread.trouble("upstream-sockets-exhausted", error);
+                    connection.fail("upstream-sockets-exhausted", format!("connect {error} {address}"), &["UF"]);
+                    return Next::Reset;
                 }
-                failed(connection, thread, "connect", format!("connect {error} {}", endpoint.address));
+                failed(connection, thread, "connect", format!("connect {error} {address}"));
             }
         }
     }
@@ -120,7 +131,7 @@ pub fn connected(connection: &mut Connection, thread: &mut Thread) -> Next {
     if connection.connect_by != NEVER
         && let Some(error) = net::pending_error(up.fd_raw())
     {
-        let address = endpoint.map(|endpoint| endpoint.address.to_string()).unwrap_or_default();
+        let address = endpoint.and_then(|endpoint| endpoint.address.clone().ok()).map(|address| address.to_string()).unwrap_or_default();
         failed(connection, thread, "connect", format!("connect {error} {address}"));
         return try_next(connection, thread);
     }

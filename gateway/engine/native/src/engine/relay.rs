@@ -18,8 +18,10 @@ pub enum Moved {
 /// A read of so much says that a direction is bulky; two in a row, that splicing pays.
 const BULKY_BYTES: usize = 32 * 1024;
 const BULKY_READS: u8 = 2;
-/// Moves of one direction before others have their turn.
-const TURNS: usize = 16;
+/// Bytes of one direction before others have their turn.
+const TURN_BYTES: u64 = 512 * 1024;
+/// And reads, each of which may bring very little.
+const TURN_READS: usize = 16;
 
 /// One direction, and the other one, by which answers of TLS's own go back.
 pub struct Ways<'a> {
@@ -36,7 +38,11 @@ pub struct Ways<'a> {
 pub fn move_on(ways: Ways<'_>, buffers: &mut Buffers, pipes: &mut PipePool) -> Moved {
     let Ways { way, back, from, to, which } = ways;
     let to_which = if which == Which::Down { Which::Up } else { Which::Down };
-    for _ in 0..TURNS {
+    let begun = way.bytes;
+    for _ in 0..TURN_READS {
+        if way.bytes - begun >= TURN_BYTES {
+            break;
+        }
         match flush(way, to) {
             Ok(true) => {}
             Ok(false) => return Moved::Waiting,
@@ -50,7 +56,10 @@ pub fn move_on(ways: Ways<'_>, buffers: &mut Buffers, pipes: &mut PipePool) -> M
             calm(way, pipes);
             return Moved::Waiting;
         }
-        let moved = if way.pipe.is_some() { fill(way, from) } else { copy(way, back, from, to, buffers, pipes) };
+        if from.urgent {
+            give_back(way, pipes);
+        }
+        let moved = if way.pipe.is_some() { fill(way, from, pipes) } else { copy(way, back, from, to, buffers, pipes) };
         match moved {
             Ok(()) => {}
             Err((Broken::From, gone)) => return Moved::Broken(which, gone),
@@ -83,20 +92,22 @@ fn copy(
     }
     pass_on(way, from, to, buffers, count).map_err(|gone| (Broken::To, gone))?;
     way.bulky = if count >= BULKY_BYTES { way.bulky.saturating_add(1) } else { 0 };
-    if way.bulky >= BULKY_READS && from.tls.is_none() && to.tls.is_none() {
+    if way.bulky >= BULKY_READS && !from.urgent && from.tls.is_none() && to.tls.is_none() {
         way.bulky = 0;
         way.pipe = pipes.take();
     }
     Ok(())
 }
 
-/// By a pipe, without a copy. It is empty here, so EAGAIN is the socket's.
-fn fill(way: &mut Way, from: &mut Side) -> Result<(), (Broken, Gone)> {
+/// By a pipe, without a copy. It is empty here, so EAGAIN is the socket's. Whether nothing at all is the end, a read will say: it may be an urgent
+/// mark.
+fn fill(way: &mut Way, from: &mut Side, pipes: &mut PipePool) -> Result<(), (Broken, Gone)> {
     let Some(pipe) = way.pipe.as_mut() else { return Ok(()) };
     match pipe.fill(from.fd_raw()) {
-        Ok(0) => from.ended = true,
+        Ok(0) => give_back(way, pipes),
         Ok(count) => {
             way.bytes += count as u64;
+            way.progress += count as u64;
             way.bulky = if count < BULKY_BYTES { way.bulky.saturating_add(1) } else { 0 };
         }
         Err(error) if error.would_block() => from.readable = false,

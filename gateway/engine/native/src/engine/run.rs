@@ -1,3 +1,5 @@
+use std::os::fd::AsRawFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
 
@@ -6,7 +8,7 @@ use super::mtls;
 use super::serve::{self, Next};
 use super::slab::{Slab, Token};
 use super::thread::{Thread, ThreadListener, spare_descriptor};
-use crate::net::{self, Event as Ready, Events};
+use crate::net::{self, Errno, Event as Ready, Events};
 
 /// What a thread is told by the others.
 pub enum Command {
@@ -30,6 +32,8 @@ const LISTENER: u64 = 1 << 63;
 const MOST_EVENTS: usize = 512;
 /// Taken in one turn of the loop, so that those who are served already have theirs.
 const MOST_ACCEPTED: usize = 64;
+/// A listener is left alone for so long when nobody can be taken from it.
+const PAUSE_MS: u64 = 100;
 /// Events of connections are told together.
 const TELL_EVERY_MS: u64 = 10;
 
@@ -42,12 +46,14 @@ pub struct Loop {
     commands: Receiver<Command>,
     told_at: u64,
     stopped: bool,
+    /// Listeners that nobody could be taken from, and until when they are left alone: there is always something to wake us.
+    paused: Vec<(u64, u64)>,
     /// Of the tables by which running connections were judged last.
     judgement: u64,
 }
 
 impl Loop {
-    pub fn new(thread: Thread, commands: Receiver<Command>) -> Result<Self, net::Errno> {
+    pub fn new(thread: Thread, commands: Receiver<Command>) -> Result<Self, Errno> {
         thread.epoll.add_level(thread.wake.fd(), WAKE)?;
         Ok(Self {
             thread,
@@ -57,6 +63,7 @@ impl Loop {
             commands,
             told_at: 0,
             stopped: false,
+            paused: Vec::new(),
             judgement: 0,
         })
     }
@@ -71,9 +78,14 @@ impl Loop {
                 self.handle(events.get(at));
             }
             for token in std::mem::take(&mut self.again) {
-                self.serve(token, serve::go_on);
+                self.serve(token, |connection, thread| {
+                    connection.queued = false;
+                    serve::go_on(connection, thread)
+                });
             }
             self.expire();
+            self.sweep_timers();
+            self.listen_again();
             self.tell();
         }
     }
@@ -83,13 +95,14 @@ impl Loop {
         if !self.again.is_empty() {
             return 0;
         }
-        let untold = if self.thread.shared.events.is_empty() { NEVER } else { self.told_at + TELL_EVERY_MS };
-        let next = self.thread.timers.next_at().unwrap_or(NEVER).min(untold);
+        let untold = if self.thread.shared.has_news() { self.told_at + TELL_EVERY_MS } else { NEVER };
+        let paused = self.paused.iter().map(|(_, until)| *until).min().unwrap_or(NEVER);
+        let next = self.thread.timers.next_at().unwrap_or(NEVER).min(untold).min(paused);
         if next == NEVER { -1 } else { next.saturating_sub(self.thread.now).min(60_000) as i32 }
     }
 
     fn tell(&mut self) {
-        if self.thread.now >= self.told_at + TELL_EVERY_MS && !self.thread.shared.events.is_empty() {
+        if self.thread.now >= self.told_at + TELL_EVERY_MS && self.thread.shared.has_news() {
             self.told_at = self.thread.now;
             self.thread.shared.events.tell();
         }
@@ -109,11 +122,15 @@ impl Loop {
         }
     }
 
+    /// A defect that panics costs its connection, not the thread and all others.
     fn serve(&mut self, token: Token, work: impl FnOnce(&mut Connection, &mut Thread) -> Next) {
-        let Some(mut connection) = self.connections.take(token) else {
-            return;
-        };
-        let next = work(&mut connection, &mut self.thread);
+        let Some(mut connection) = self.connections.take(token) else { return };
+        let (one, thread) = (&mut connection, &mut self.thread);
+        let next = catch_unwind(AssertUnwindSafe(|| work(one, thread))).unwrap_or_else(|_| {
+            connection.fail("internal", "the native engine has a defect: it panicked", &[]);
+            self.thread.trouble("internal", Errno(libc::EFAULT));
+            Next::Reset
+        });
         self.settle(token, connection, next);
     }
 
@@ -125,10 +142,11 @@ impl Loop {
                     connection.timer = due;
                     self.thread.timers.push(due, token);
                 }
-                self.connections.put(token, connection);
-                if next == Next::Again {
+                if next == Next::Again && !connection.queued {
+                    connection.queued = true;
                     self.again.push(token);
                 }
+                self.connections.put(token, connection);
             }
             Next::Close | Next::Reset => {
                 self.connections.remove(token);
@@ -142,6 +160,8 @@ impl Loop {
         for way in [&mut connection.way_up, &mut connection.way_down] {
             super::relay::give_back(way, &mut self.thread.pipes);
         }
+        // Before anybody hears of the end: whoever then counts does not count it.
+        connection.place = None;
         self.thread.ended(&connection);
         for side in [connection.down.take(), connection.up.take()].into_iter().flatten() {
             if broken {
@@ -170,12 +190,18 @@ impl Loop {
         }
     }
 
+    /// Entries of connections that have ended come out in time; where they are most of all, at once.
+    fn sweep_timers(&mut self) {
+        let connections = &self.connections;
+        self.thread.timers.keep_if_many(connections.open(), |token, at| connections.peek(token).is_some_and(|each| each.timer == at));
+    }
+
     fn accept(&mut self, number: u64) {
         for _ in 0..MOST_ACCEPTED {
             let Some((_, listener)) = self.listeners.iter().find(|(each, _)| *each == number) else {
                 return;
             };
-            let (fd, source) = match net::accept(std::os::fd::AsRawFd::as_raw_fd(&listener.fd)) {
+            let (fd, source) = match net::accept(listener.fd.as_raw_fd()) {
                 Ok(accepted) => accepted,
                 Err(error) if error.would_block() => return,
                 Err(error) if error.exhausted() => return self.shed(number, error),
@@ -206,29 +232,43 @@ impl Loop {
         }
     }
 
-    /// No descriptor is left: callers are taken and refused with the one that was kept for that, or they would wait, and wake us, for ever.
-    fn shed(&mut self, number: u64, error: net::Errno) {
+    /// No descriptor is left: callers are taken and refused with the one that was kept for that. Where that cannot be had back, the listener is left
+    /// alone for a moment, or it would wake us for ever.
+    fn shed(&mut self, number: u64, error: Errno) {
         self.thread.trouble("descriptors-exhausted", error);
+        let Some((_, listener)) = self.listeners.iter().find(|(each, _)| *each == number) else { return };
+        let fd = listener.fd.as_raw_fd();
         for _ in 0..MOST_ACCEPTED {
             if self.thread.reserve.take().is_none() {
                 break;
             }
-            let Some((_, listener)) = self.listeners.iter().find(|(each, _)| *each == number) else {
-                break;
-            };
-            let taken = net::accept(std::os::fd::AsRawFd::as_raw_fd(&listener.fd));
-            let waits = taken.is_ok();
-            if let Ok((fd, _)) = taken {
-                net::reset(fd);
+            let taken = net::accept(fd);
+            let nobody = matches!(taken, Err(error) if error.would_block());
+            if let Ok((socket, _)) = taken {
+                net::reset(socket);
                 self.thread.shared.accepted.fetch_add(1, Ordering::Relaxed);
                 self.thread.shared.count_end("descriptors-exhausted");
             }
             self.thread.reserve = spare_descriptor();
-            if !waits {
+            if nobody {
                 return;
             }
         }
-        self.thread.reserve = self.thread.reserve.take().or_else(spare_descriptor);
+        self.thread.epoll.remove(fd);
+        self.paused.push((number, self.thread.now + PAUSE_MS));
+    }
+
+    fn listen_again(&mut self) {
+        let now = self.thread.now;
+        let (due, later): (Vec<_>, Vec<_>) = std::mem::take(&mut self.paused).into_iter().partition(|(_, until)| *until <= now);
+        self.paused = later;
+        for (number, _) in due {
+            self.thread.reserve = self.thread.reserve.take().or_else(spare_descriptor);
+            let Some((_, listener)) = self.listeners.iter().find(|(each, _)| *each == number) else { continue };
+            if self.thread.epoll.add_level(listener.fd.as_raw_fd(), LISTENER | number).is_err() {
+                self.paused.push((number, now + PAUSE_MS));
+            }
+        }
     }
 
     fn obey(&mut self) {
@@ -236,7 +276,7 @@ impl Loop {
         while let Ok(command) = self.commands.try_recv() {
             match command {
                 Command::Open(number, listener) => {
-                    let raw = std::os::fd::AsRawFd::as_raw_fd(&listener.fd);
+                    let raw = listener.fd.as_raw_fd();
                     match self.thread.epoll.add_level(raw, LISTENER | number) {
                         Ok(()) => self.listeners.push((number, listener)),
                         Err(error) => self.thread.trouble("listener-not-served", error),
@@ -290,4 +330,5 @@ fn note(connection: &mut Connection, up: bool, event: Ready) {
     side.writable |= event.writable();
     side.ending |= event.ending();
     side.gone |= event.gone();
+    side.urgent |= event.urgent();
 }

@@ -68,7 +68,7 @@ fn begin_plain(connection: &mut Connection, thread: &mut Thread) -> Next {
 pub fn relay(connection: &mut Connection, thread: &mut Thread) -> Next {
     let (Some(down), Some(up)) = (connection.down.as_mut(), connection.up.as_mut()) else { return Next::Reset };
     let (way_up, way_down) = (&mut connection.way_up, &mut connection.way_down);
-    let before = (way_up.bytes, way_down.bytes);
+    let before = (way_up.progress, way_down.progress);
     let was_half_closed = down.shut || up.shut;
     let upward = Ways { way: way_up, back: way_down, from: down, to: up, which: Which::Down };
     let upward = move_on(upward, &mut thread.buffers, &mut thread.pipes);
@@ -83,7 +83,7 @@ pub fn relay(connection: &mut Connection, thread: &mut Thread) -> Next {
     if half_closed && !was_half_closed && thread.limits().half_close_timeout_ms > 0 {
         connection.idle_ms = thread.limits().half_close_timeout_ms;
     }
-    if before != (connection.way_up.bytes, connection.way_down.bytes) || half_closed != was_half_closed {
+    if before != (connection.way_up.progress, connection.way_down.progress) || half_closed != was_half_closed {
         connection.touch(thread.now);
     }
     match (upward, downward) {

@@ -1,13 +1,13 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use super::admission::{Admission, Place};
 use super::options::Options;
 use super::queue::EventQueue;
 use crate::net::KeepAlive;
-use crate::tables::{Released, Tables};
+use crate::tables::{Released, Standing, Tables};
 use crate::tls::TicketKeys;
 
 /// What all threads of one engine look at.
@@ -17,6 +17,7 @@ pub struct Shared {
     pub admission: Arc<Admission>,
     pub events: EventQueue,
     pub released: Released,
+    pub standing: Standing,
     /// By which callers resume their sessions here, whatever the SVID of the moment.
     pub tickets: TicketKeys,
     tables: Mutex<Arc<Tables>>,
@@ -39,6 +40,7 @@ impl Shared {
             options,
             events,
             released: Released::default(),
+            standing: Standing::default(),
             tickets: TicketKeys::new()?,
             tables: Mutex::default(),
             version: AtomicU64::new(1),
@@ -56,11 +58,11 @@ impl Shared {
     }
 
     pub fn tables(&self) -> Arc<Tables> {
-        self.tables.lock().expect("nobody panics while swapping tables").clone()
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub fn set_tables(&self, tables: Arc<Tables>) {
-        let before = std::mem::replace(&mut *self.tables.lock().expect("nobody panics while swapping tables"), tables);
+        let before = std::mem::replace(&mut *self.tables.lock().unwrap_or_else(PoisonError::into_inner), tables);
         self.version.fetch_add(1, Ordering::Release);
         // Outside the lock: it may be the last of many.
         drop(before);
@@ -70,30 +72,35 @@ impl Shared {
         self.version.load(Ordering::Acquire)
     }
 
+    /// There is something that TypeScript is to fetch.
+    pub fn has_news(&self) -> bool {
+        !self.events.is_empty() || !self.released.is_empty()
+    }
+
     pub fn number(&self) -> u64 {
         self.next_number.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     pub fn count_end(&self, reason: &'static str) {
-        *self.ended.lock().expect("nobody panics while counting").entry(reason).or_insert(0) += 1;
+        *self.ended.lock().unwrap_or_else(PoisonError::into_inner).entry(reason).or_insert(0) += 1;
     }
 
     /// By reason.
     pub fn ended(&self) -> HashMap<&'static str, u64> {
-        self.ended.lock().expect("nobody panics while counting").clone()
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub fn hold(&self, number: u64, place: Place) {
-        self.handed.lock().expect("nobody panics while counting").insert(number, place);
+        self.handed.lock().unwrap_or_else(PoisonError::into_inner).insert(number, place);
     }
 
     /// A connection that TypeScript served has ended. Idempotent.
     pub fn release(&self, number: u64) {
-        let place = self.handed.lock().expect("nobody panics while counting").remove(&number);
+        let place = self.handed.lock().unwrap_or_else(PoisonError::into_inner).remove(&number);
         drop(place);
     }
 
     pub fn handed(&self) -> usize {
-        self.handed.lock().expect("nobody panics while counting").len()
+        self.handed.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 }

@@ -74,6 +74,16 @@ impl Slab {
         self.free.push(token.number() as u32);
     }
 
+    pub fn peek(&self, token: Token) -> Option<&Connection> {
+        let place = self.places.get(token.number())?;
+        if place.generation == token.generation() { place.connection.as_deref() } else { None }
+    }
+
+    /// Including one that is taken.
+    pub fn open(&self) -> usize {
+        self.places.len() - self.free.len()
+    }
+
     pub fn tokens(&self) -> Vec<Token> {
         let open = self.places.iter().enumerate().filter(|(_, place)| place.connection.is_some());
         open.map(|(number, place)| Token((u64::from(place.generation) << 32) | ((number as u64) << 1))).collect()

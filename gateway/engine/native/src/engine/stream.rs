@@ -98,6 +98,7 @@ pub fn received<'a>(side: &Side, buffers: &'a Buffers, count: usize) -> &'a [u8]
 /// Moves what `from` has brought on to `to`: written at once as far as it goes, owed otherwise.
 pub fn pass_on(way: &mut Way, from: &Side, to: &mut Side, buffers: &mut Buffers, count: usize) -> Result<(), Gone> {
     way.bytes += count as u64;
+    way.progress += count as u64;
     let Buffers { read, plain, sealed } = buffers;
     let bytes = if from.tls.is_some() { &plain[..count] } else { &read[..count] };
     send(way, to, bytes, sealed)
@@ -129,7 +130,10 @@ fn write_or_owe(way: &mut Way, to: &mut Side, bytes: &[u8]) -> Result<(), Gone> 
     let mut sent = 0;
     while sent < bytes.len() && to.writable && way.owed.is_empty() {
         match net::write(to.fd_raw(), &bytes[sent..]) {
-            Ok(moved) => sent += moved,
+            Ok(moved) => {
+                sent += moved;
+                way.progress += moved as u64;
+            }
             Err(error) if error.would_block() => to.writable = false,
             Err(error) if error.interrupted() => {}
             Err(error) => return Err(Gone::System(error)),
@@ -146,7 +150,10 @@ pub fn flush(way: &mut Way, to: &mut Side) -> Result<bool, Gone> {
             return Ok(false);
         }
         match net::write(to.fd_raw(), &way.owed[way.owed_from..]) {
-            Ok(count) => way.owed_from += count,
+            Ok(count) => {
+                way.owed_from += count;
+                way.progress += count as u64;
+            }
             Err(error) if error.would_block() => to.writable = false,
             Err(error) if error.interrupted() => {}
             Err(error) => return Err(Gone::System(error)),
@@ -161,7 +168,8 @@ pub fn flush(way: &mut Way, to: &mut Side) -> Result<bool, Gone> {
             return Ok(false);
         }
         match pipe.empty(to.fd_raw()) {
-            Ok(_) => {}
+            Ok(0) => return Err(Gone::System(Errno(libc::EPIPE))),
+            Ok(count) => way.progress += count as u64,
             Err(error) if error.would_block() => to.writable = false,
             Err(error) if error.interrupted() => {}
             Err(error) => return Err(Gone::System(error)),
@@ -173,7 +181,7 @@ pub fn flush(way: &mut Way, to: &mut Side) -> Result<bool, Gone> {
 impl Side {
     /// The kernel has no more, so the next byte is a new edge; but an end that was announced already makes none.
     fn noted(&mut self, short: bool) {
-        if short && !self.ending {
+        if short && !self.ending && !self.urgent {
             self.readable = false;
         }
     }

@@ -127,7 +127,7 @@ impl Thread {
             destination: connection.down.as_ref().and_then(|down| local_address(down.fd.as_raw_fd())),
             outcome: connection.outcome,
             sni: connection.sni.as_deref().unwrap_or("").into(),
-            cluster: led.map(|led| (&*led.cluster.name).into()).unwrap_or_default(),
+            cluster: led.map(|led| (&*led.cluster.name).into()).or_else(|| connection.asked.clone()).unwrap_or_default(),
             endpoint: led.and_then(|led| led.endpoint.as_ref()).map(|endpoint| endpoint.id),
             peer: connection.peer.clone(),
             end: connection.rule.as_ref().map(|rule| rule.end.clone()),

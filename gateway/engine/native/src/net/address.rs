@@ -1,4 +1,5 @@
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::ffi::CString;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
 /// A socket address as the kernel takes and gives it.
 #[repr(C)]
@@ -80,10 +81,22 @@ impl From<SocketAddr> for SocketAddress {
     }
 }
 
-/// `address`: IPv4 or IPv6, never a name.
+/// `address`: IPv4 or IPv6, that with a zone (RFC 4007 §11) where it has one; never a name.
 pub fn parse_address(address: &str, port: u16) -> Result<SocketAddr, String> {
-    let ip: IpAddr = address.parse().map_err(|_| format!("{address} is no IP address"))?;
-    Ok(SocketAddr::new(ip, port))
+    let wrong = || format!("{address} is no IP address");
+    let Some((ip, zone)) = address.split_once('%') else {
+        return Ok(SocketAddr::new(address.parse().map_err(|_| wrong())?, port));
+    };
+    let ip: Ipv6Addr = ip.parse().map_err(|_| wrong())?;
+    let scope = zone.parse().ok().or_else(|| interface(zone)).ok_or_else(|| format!("{address} names no interface of this machine"))?;
+    Ok(SocketAddrV6::new(ip, port, 0, scope).into())
+}
+
+fn interface(name: &str) -> Option<u32> {
+    let name = CString::new(name).ok()?;
+    // SAFETY: a text that ends with a zero and lives through the call.
+    let index = unsafe { libc::if_nametoindex(name.as_ptr()) };
+    (index != 0).then_some(index)
 }
 
 #[cfg(test)]
@@ -99,5 +112,7 @@ mod tests {
         let mapped = parse_address("::ffff:10.1.2.3", 80).unwrap();
         assert_eq!(SocketAddress::from(mapped).to_std().unwrap().to_string(), "10.1.2.3:80");
         assert!(parse_address("orders.shop", 80).is_err());
+        assert_eq!(parse_address("fe80::1%lo", 80).unwrap().to_string(), "[fe80::1%1]:80");
+        assert!(parse_address("fe80::1%nowhere", 80).is_err() && parse_address("10.0.0.1%lo", 80).is_err());
     }
 }

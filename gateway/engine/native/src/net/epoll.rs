@@ -29,6 +29,11 @@ impl Event {
         self.ready & (libc::EPOLLRDHUP | libc::EPOLLHUP | libc::EPOLLERR) as u32 != 0
     }
 
+    /// An urgent mark has come, at which reads stop short although there is more.
+    pub fn urgent(self) -> bool {
+        self.ready & libc::EPOLLPRI as u32 != 0
+    }
+
     /// Not just one direction: the connection is over.
     pub fn gone(self) -> bool {
         self.ready & (libc::EPOLLHUP | libc::EPOLLERR) as u32 != 0
@@ -74,7 +79,7 @@ impl Epoll {
 
     /// Both directions of a connection, edge by edge.
     pub fn add_stream(&self, fd: RawFd, token: u64) -> Result<(), Errno> {
-        self.add(fd, token, (libc::EPOLLIN | libc::EPOLLOUT | libc::EPOLLRDHUP | libc::EPOLLET) as u32)
+        self.add(fd, token, (libc::EPOLLIN | libc::EPOLLOUT | libc::EPOLLRDHUP | libc::EPOLLPRI | libc::EPOLLET) as u32)
     }
 
     /// For as long as something is there.

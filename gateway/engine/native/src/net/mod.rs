@@ -8,4 +8,6 @@ mod socket;
 pub use address::{SocketAddress, parse_address};
 pub use epoll::{Epoll, Event, Events, Wake};
 pub use pipe::{Pipe, PipePool};
-pub use socket::{Errno, KeepAlive, Listening, accept, connect, listen, local_address, pending_error, read, reset, shutdown_write, write};
+pub use socket::{
+    Errno, KeepAlive, Listening, accept, connect, listen, local_address, pending_error, read, reset, shutdown_write, stop_listening, write,
+};

@@ -5,6 +5,9 @@ use super::socket::{Errno, last_error};
 /// What one splice may move, bytes: as much as the pipe is asked to hold.
 const WANTED_SIZE: i32 = 1 << 20;
 
+/// Through less, copying is cheaper.
+const SMALLEST_SIZE: i32 = 64 * 1024;
+
 /// Pages on their way from one socket to another without a copy.
 pub struct Pipe {
     read: OwnedFd,
@@ -22,8 +25,13 @@ impl Pipe {
             }
             (OwnedFd::from_raw_fd(fds[0]), OwnedFd::from_raw_fd(fds[1]))
         };
-        // SAFETY: no pointers. Refused where the user's pages for pipes are used up: then it keeps its 64 KB.
-        unsafe { libc::fcntl(write.as_raw_fd(), libc::F_SETPIPE_SZ, WANTED_SIZE) };
+        // SAFETY: no pointers. Refused where the user's pages for pipes are used up (pipe-user-pages-soft), where a new one is small, too.
+        let size = unsafe { libc::fcntl(write.as_raw_fd(), libc::F_SETPIPE_SZ, WANTED_SIZE) };
+        // SAFETY: no pointers.
+        let size = if size < 0 { unsafe { libc::fcntl(write.as_raw_fd(), libc::F_GETPIPE_SZ) } } else { size };
+        if size < SMALLEST_SIZE {
+            return Err(Errno(libc::ENOBUFS));
+        }
         Ok(Self { read, write, held: 0 })
     }
 

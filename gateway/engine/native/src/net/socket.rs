@@ -143,6 +143,12 @@ pub fn local_address(fd: RawFd) -> Option<SocketAddr> {
     address.to_std()
 }
 
+/// From here on nobody is let in, and the address is free, whoever else holds this socket. Callers that wait are reset.
+pub fn stop_listening(listener: &OwnedFd) {
+    // SAFETY: no pointers.
+    unsafe { libc::shutdown(listener.as_raw_fd(), libc::SHUT_RDWR) };
+}
+
 /// EAGAIN: nobody waits.
 pub fn accept(listener: RawFd) -> Result<(OwnedFd, SocketAddr), Errno> {
     let mut address = SocketAddress::unspecified();

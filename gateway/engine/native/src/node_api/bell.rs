@@ -1,6 +1,6 @@
 use std::ffi::c_void;
 use std::ptr::null_mut;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use super::sys::{self, AUTO_LENGTH, Env, OK, ThreadsafeFunction, Value};
 
@@ -31,7 +31,7 @@ impl Bell {
     }
 
     pub fn ring(&self) {
-        let function = self.function.lock().expect("nobody panics while ringing");
+        let function = self.function.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(Handle(function)) = *function {
             // SAFETY: not released while the lock is held.
             unsafe { sys::napi_call_threadsafe_function(function, null_mut(), sys::NONBLOCKING) };
@@ -40,7 +40,7 @@ impl Bell {
 
     /// Idempotent.
     pub fn silence(&self) {
-        let function = self.function.lock().expect("nobody panics while ringing").take();
+        let function = self.function.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(Handle(function)) = function {
             // SAFETY: the one thread that it was made for gives it up, and nobody can find it any more.
             unsafe { sys::napi_release_threadsafe_function(function, sys::RELEASE) };

@@ -46,7 +46,8 @@ fn create(call: &Call) -> Result<Answer, String> {
     let options = json(&call.text(0)?)?;
     let bell = Arc::new(Bell::new(call.env(), call.value(1))?);
     let rung = bell.clone();
-    let made = Arc::new(Engine::start(options, Box::new(move || rung.ring()))?);
+    let made = Engine::start(options, Box::new(move || rung.ring())).inspect_err(|_| bell.silence())?;
+    let made = Arc::new(made);
     let mut engines = ENGINES.lock().map_err(|_| "the table of engines was left in the middle of a change")?;
     engines.next += 1;
     let handle = engines.next;
@@ -60,18 +61,18 @@ fn apply(call: &Call) -> Result<Answer, String> {
     Ok(Answer::Nothing)
 }
 
-/// listen(handle, spec: JSON): JSON of {address, port}
+/// listen(handle, spec: JSON): JSON of {number, address, port}
 fn listen(call: &Call) -> Result<Answer, String> {
     text(&engine(call)?.listen(json(&call.text(1)?)?)?)
 }
 
-/// close(handle, name); '' for all of them
+/// close(handle, listener); 0 for all of them
 fn close(call: &Call) -> Result<Answer, String> {
-    let (engine, name) = (engine(call)?, call.text(1)?);
-    if name.is_empty() {
+    let (engine, number) = (engine(call)?, call.number(1)? as u64);
+    if number == 0 {
         engine.close_all()
     } else {
-        engine.close(&name)
+        engine.close(number)
     }
     Ok(Answer::Nothing)
 }

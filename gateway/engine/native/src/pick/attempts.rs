@@ -1,5 +1,5 @@
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 
 use super::Random;
 use super::plan::Sharing;
@@ -28,7 +28,7 @@ impl Attempts {
             Policy::LeastRequest => Sharing::LeastRequest,
             Policy::Random => Sharing::Random,
         };
-        let mut picker = cluster.picker.lock().expect("nobody panics while picking");
+        let mut picker = cluster.picker.lock().unwrap_or_else(PoisonError::into_inner);
         let mut pick = |excluded: &[u32]| picker.pick(&cluster.plan, sharing, &cluster.endpoints, excluded, random);
         let at = pick(&self.tried).or_else(|| if self.count > 0 { pick(&self.refused) } else { None })?;
         drop(picker);

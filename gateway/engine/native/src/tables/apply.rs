@@ -1,8 +1,8 @@
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::message::{ClusterMessage, IdentityMessage, PlainRuleMessage, SniRuleMessage, TablesMessage};
-use super::{Cluster, Endpoint, Identity, PlainRule, Released, SniRule, Tables, Terminate};
+use super::{Cluster, Endpoint, Identity, PlainRule, Released, SniRule, Standing, Tables, Terminate};
 use crate::identity::CompiledBundle;
 use crate::net::{KeepAlive, parse_address};
 use crate::pick::{Picker, Plan};
@@ -11,7 +11,7 @@ use crate::tls::{ClientContext, OwnIdentity, ServerContext, Target, TicketKeys};
 
 impl Tables {
     /// These tables with the change in. Err: what is wrong with it, and nothing changes; it holds nothing of a key.
-    pub fn with(&self, message: TablesMessage, released: &Released, tickets: &TicketKeys) -> Result<Self, String> {
+    pub fn with(&self, message: TablesMessage, released: &Released, standing: &Standing, tickets: &TicketKeys) -> Result<Self, String> {
         let mut made = self.clone();
         if let Some(identity) = message.identity {
             made.identity = Some(Arc::new(Identity::new(identity, tickets)?));
@@ -52,10 +52,13 @@ impl Tables {
         }
         for (name, cluster) in message.clusters {
             match cluster {
-                None => made.clusters.remove(&name),
+                None => {
+                    made.clusters.remove(&name);
+                    standing.prune();
+                }
                 Some(cluster) => {
                     let known = before.get(&name).cloned();
-                    made.clusters.insert(&name, Cluster::new(&name, cluster, known.as_deref(), released)?);
+                    made.clusters.insert(&name, Cluster::new(&name, cluster, known.as_deref(), released, standing)?);
                 }
             }
         }
@@ -81,16 +84,18 @@ fn unix_ms() -> i64 {
 
 impl Cluster {
     /// Counters, and where rotations stand, go on from `before`, the cluster of that name in the tables that these replace.
-    fn new(name: &str, message: ClusterMessage, before: Option<&Self>, released: &Released) -> Result<Self, String> {
+    fn new(name: &str, message: ClusterMessage, before: Option<&Self>, released: &Released, standing: &Standing) -> Result<Self, String> {
         let known: HashMap<&str, usize> =
             before.map(|b| b.keys.iter().enumerate().map(|(at, key)| (&**key, at)).collect()).unwrap_or_default();
         let mut endpoints = Vec::with_capacity(message.endpoints.len());
         let mut keys: Vec<Box<str>> = Vec::with_capacity(message.endpoints.len());
+        let counts = standing.of(name);
         let mut standing = Vec::with_capacity(message.endpoints.len());
-        let old = before.map(|b| b.picker.lock().expect("nobody panics while picking").standing.clone()).unwrap_or_default();
+        let old = before.map(|b| b.picker.lock().unwrap_or_else(PoisonError::into_inner).standing.clone()).unwrap_or_default();
         for each in message.endpoints {
             let at = known.get(each.key.as_str()).copied();
-            let address = parse_address(&each.address, each.port).map_err(|why| format!("cluster {name}: {why}"))?;
+            // One that cannot be is one that is not reached: its cluster has others.
+            let address = parse_address(&each.address, each.port);
             let active = at.and_then(|at| before?.endpoints.get(at)).map(|e| e.active.clone()).unwrap_or_default();
             standing.push(at.and_then(|at| old.get(at).copied()).unwrap_or(each.standing));
             let tls = each.tls.map(|tls| Target {
@@ -99,7 +104,7 @@ impl Cluster {
                 cluster_san: tls.cluster_san,
                 alpn: Vec::new(),
                 trust_domain: tls.trust_domain,
-                endpoint: address.to_string(),
+                endpoint: format!("{}:{}", each.address, each.port),
             });
             let (id, via_gateway, released) = (each.id, each.via_gateway, released.clone());
             endpoints.push(Arc::new(Endpoint { id, address, via_gateway, tls, active, released }));
@@ -119,8 +124,8 @@ impl Cluster {
             policy: message.policy,
             plan,
             picker,
-            open: before.map(|b| b.open.clone()).unwrap_or_default(),
-            upstreams: before.map(|b| b.upstreams.clone()).unwrap_or_default(),
+            open: counts.open,
+            upstreams: counts.upstreams,
         })
     }
 }

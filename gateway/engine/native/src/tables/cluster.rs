@@ -1,6 +1,7 @@
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::message::Policy;
 use crate::net::KeepAlive;
@@ -12,8 +13,12 @@ use crate::tls::Target;
 pub struct Released(Arc<Mutex<Vec<u32>>>);
 
 impl Released {
+    pub fn is_empty(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
     pub fn take(&self) -> Vec<u32> {
-        std::mem::take(&mut self.0.lock().expect("nobody panics while holding it"))
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -21,7 +26,8 @@ impl Released {
 pub struct Endpoint {
     /// TypeScript's handle.
     pub id: u32,
-    pub address: SocketAddr,
+    /// Err: why nobody can be reached there.
+    pub address: Result<SocketAddr, String>,
     /// Only refused connects are its own failure.
     pub via_gateway: bool,
     /// What it must prove; none: plaintext.
@@ -57,6 +63,34 @@ pub struct Cluster {
     pub open: Arc<AtomicU32>,
     /// Of those, to its endpoints.
     pub upstreams: Arc<AtomicU32>,
+}
+
+/// How many connections each cluster has, by name: a cluster that leaves the tables and comes back while they run counts on.
+#[derive(Clone, Default)]
+pub struct Standing(Arc<Mutex<HashMap<Box<str>, Counts>>>);
+
+#[derive(Clone, Default)]
+pub struct Counts {
+    pub open: Arc<AtomicU32>,
+    pub upstreams: Arc<AtomicU32>,
+}
+
+impl Standing {
+    pub(super) fn of(&self, name: &str) -> Counts {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(name.into()).or_default().clone()
+    }
+
+    /// Forgets those that nothing refers to any more.
+    pub(super) fn prune(&self) {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.retain(|_, each| Arc::strong_count(&each.open) > 1 || Arc::strong_count(&each.upstreams) > 1);
+    }
+
+    /// xDS clusters that open connections have been led to.
+    pub fn in_use(&self) -> Vec<String> {
+        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.iter().filter(|(_, each)| each.open.load(Ordering::Relaxed) > 0).map(|(name, _)| name.to_string()).collect()
+    }
 }
 
 /// Counts for as long as it lives.

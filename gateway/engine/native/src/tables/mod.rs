@@ -6,7 +6,7 @@ mod cluster;
 mod message;
 mod sharded;
 
-pub use cluster::{Cluster, Counted, Endpoint, Released};
+pub use cluster::{Cluster, Counted, Endpoint, Released, Standing};
 pub use message::{ClusterMessage, MeshEnd, PlanMessage, Policy, TablesMessage};
 pub use sharded::Sharded;
 
