@@ -48,6 +48,8 @@ pub struct Connection {
     pub timer: u64,
     /// By when the endpoint that is tried must have answered TCP's handshake; `NEVER` while nobody is tried.
     pub connect_by: u64,
+    /// When its upstream is to be probed while it is silent, from then on; `NEVER` once it is.
+    pub keep_alive_at: u64,
     /// ms without a byte, from now on; 0: for ever.
     pub idle_ms: u64,
     /// Monotonic ms of when it is over whatever moves.
@@ -184,6 +186,7 @@ impl Connection {
             due_reason: "",
             timer: NEVER,
             connect_by: NEVER,
+            keep_alive_at: NEVER,
             idle_ms: 0,
             ends_at: NEVER,
             outcome: Outcome::Refused,
@@ -207,7 +210,7 @@ impl Connection {
 
     /// What is due first, monotonic ms.
     pub fn next_due(&self) -> u64 {
-        self.due.min(self.connect_by)
+        self.due.min(self.connect_by).min(self.keep_alive_at)
     }
 
     /// Something has moved.

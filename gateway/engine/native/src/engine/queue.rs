@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::events::{Event, PeerOf, Report};
 use crate::identity::Peer;
+use crate::tables::Cluster;
 
 /// Events on their way to TypeScript. Bounded: an observer that stands still costs events, never memory or connections. What comes faster than
 /// it is worth reading one by one is told in sums: every connection counts, but not each is described.
@@ -20,6 +21,8 @@ struct Batch {
     /// Where in `events` an attempt that went well stands, by endpoint; none once one has failed there since.
     went_well: HashMap<u32, usize>,
     alike: HashMap<Alike, usize>,
+    /// So that no address in `alike` becomes another cluster's.
+    clusters: Vec<Arc<Cluster>>,
     proven: HashSet<String>,
     second: u64,
     described: u32,
@@ -29,17 +32,18 @@ struct Batch {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Alike {
     pub ended: bool,
-    /// The address of its listener's spec, which is never moved.
+    /// Addresses of what is shared: the same thing while the batch stands, as it keeps them.
     pub listener: usize,
     pub cluster: usize,
+    pub peer: usize,
     pub endpoint: Option<u32>,
     pub reason: &'static str,
 }
 
 /// Beyond it, events are dropped (sockets handed over are closed).
 const MOST: usize = 100_000;
-/// Connections that are described one by one, in a second; of each, its beginning and its end.
-const DESCRIBED_A_SECOND: u32 = 1_000;
+/// Connections whose ends are described one by one, in a second. Beginnings are told of in sums: nobody asks whose they are.
+const DESCRIBED_A_SECOND: u32 = 500;
 
 impl EventQueue {
     pub fn new(tell: Box<dyn Fn() + Send + Sync>) -> Self {
@@ -80,16 +84,16 @@ impl EventQueue {
     }
 
     /// `describe` is called for connections that are described one by one, and for the first of those that are alike. `now`: monotonic ms.
-    pub fn report(&self, now: u64, alike: Alike, sums: Sums, describe: impl FnOnce() -> Report) {
+    pub fn report(&self, now: u64, alike: Alike, cluster: Option<&Arc<Cluster>>, sums: Sums, describe: impl FnOnce() -> Report) {
         let mut batch = self.batch.lock().unwrap_or_else(PoisonError::into_inner);
         let second = now / 1_000;
         if batch.second != second {
             (batch.second, batch.described) = (second, 0);
         }
-        if batch.described < DESCRIBED_A_SECOND {
+        if alike.ended && batch.described < DESCRIBED_A_SECOND {
             batch.described += 1;
         } else {
-            let Batch { events, alike: known, .. } = &mut *batch;
+            let Batch { events, alike: known, clusters, .. } = &mut *batch;
             if let Some(Event::Forward(report) | Event::Ended(report)) = known.get(&alike).and_then(|&at| events.get_mut(at)) {
                 report.count += 1;
                 report.bytes_received += sums.received;
@@ -99,6 +103,7 @@ impl EventQueue {
                 return;
             }
             known.insert(alike, events.len());
+            clusters.extend(cluster.cloned());
         }
         if batch.events.len() < MOST {
             let report = Box::new(describe());
@@ -123,7 +128,12 @@ impl EventQueue {
         batch.went_well.clear();
         batch.alike.clear();
         batch.proven.clear();
-        std::mem::take(&mut batch.events)
+        let clusters = std::mem::take(&mut batch.clusters);
+        let events = std::mem::take(&mut batch.events);
+        drop(batch);
+        // Outside the lock: the last of a cluster lets go of its endpoints.
+        drop(clusters);
+        events
     }
 
     /// What nobody will fetch any more is closed.
@@ -172,23 +182,23 @@ mod tests {
     }
 
     #[test]
-    fn every_connection_counts_and_a_thousand_a_second_are_described() {
+    fn every_connection_counts_and_five_hundred_a_second_are_described() {
         let queue = EventQueue::new(Box::new(|| {}));
-        let alike = Alike { ended: true, listener: 1, cluster: 2, endpoint: Some(7), reason: "" };
+        let alike = Alike { ended: true, listener: 1, cluster: 2, peer: 0, endpoint: Some(7), reason: "" };
         let sums = Sums { received: 10, sent: 20, duration_ms: 3, attempts: 1 };
         for _ in 0..5_000 {
-            queue.report(500, alike, sums, report);
+            queue.report(500, alike, None, sums, report);
         }
-        queue.report(500, Alike { reason: "upstream-reset", ..alike }, sums, report);
+        queue.report(500, Alike { reason: "upstream-reset", ..alike }, None, sums, report);
         let events = queue.take();
-        assert_eq!(events.len(), 1_002);
+        assert_eq!(events.len(), 502);
         let total: (u32, u64) = events.iter().fold((0, 0), |(count, bytes), event| match event {
             Event::Ended(report) => (count + report.count, bytes + report.bytes_sent),
             _ => (count, bytes),
         });
         assert_eq!(total, (5_001, 5_001 * 20));
-        queue.report(1_500, alike, sums, report);
-        queue.report(1_500, alike, sums, report);
+        queue.report(1_500, alike, None, sums, report);
+        queue.report(1_500, alike, None, sums, report);
         assert_eq!(queue.take().len(), 2, "the next second describes again");
     }
 

@@ -7,6 +7,9 @@ use super::thread::Thread;
 use crate::net;
 use crate::tables::Counted;
 
+/// Old enough to be probed when it is silent.
+const KEEP_ALIVE_AFTER_MS: u64 = 5_000;
+
 /// To this cluster, and in it to one endpoint after another.
 pub fn lead(connection: &mut Connection, thread: &mut Thread, name: &str) -> Next {
     let Some(cluster) = thread.tables().clusters.get(name).cloned() else {
@@ -40,7 +43,6 @@ pub fn try_next(connection: &mut Connection, thread: &mut Thread) -> Next {
             return Next::Reset;
         };
         led.upstream = Some(upstream);
-        let keep_alive = led.cluster.keep_alive.unwrap_or(thread.shared.keep_alive);
         let address = match &endpoint.address {
             Ok(address) => *address,
             Err(why) => {
@@ -48,10 +50,12 @@ pub fn try_next(connection: &mut Connection, thread: &mut Thread) -> Next {
                 continue;
             }
         };
-        match net::connect(address, keep_alive) {
+        match net::connect(address) {
             Ok((fd, at_once)) => {
                 let mut side = Side::new(fd);
-                side.writable = at_once;
+                // An edge will say when there is something.
+                (side.readable, side.writable) = (false, at_once);
+                connection.keep_alive_at = thread.now + KEEP_ALIVE_AFTER_MS;
                 if let Err(error) = thread.epoll.add_stream(side.fd_raw(), connection.token.raw() | 1) {
                     failed(connection, thread, "connect", error.to_string());
                     continue;

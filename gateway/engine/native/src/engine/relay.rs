@@ -50,7 +50,7 @@ pub fn move_on(ways: Ways<'_>, buffers: &mut Buffers, pipes: &mut PipePool) -> M
         }
         if from.ended {
             give_back(way, pipes);
-            return pass_end(way, to, to_which);
+            return pass_end(way, from.shut, to, to_which);
         }
         if !from.readable {
             calm(way, pipes);
@@ -132,7 +132,7 @@ pub fn give_back(way: &mut Way, pipes: &mut PipePool) {
 }
 
 /// Only after the last byte is out: of TLS close_notify, then FIN.
-fn pass_end(way: &mut Way, to: &mut Side, to_which: Which) -> Moved {
+fn pass_end(way: &mut Way, last: bool, to: &mut Side, to_which: Which) -> Moved {
     if to.shut {
         return Moved::Ended;
     }
@@ -149,6 +149,10 @@ fn pass_end(way: &mut Way, to: &mut Side, to_which: Which) -> Moved {
         }
     }
     to.shut = true;
+    // Both are closed at once, which says it as well.
+    if last {
+        return Moved::Ended;
+    }
     match net::shutdown_write(to.fd_raw()) {
         Ok(()) => Moved::Ended,
         Err(error) => Moved::Broken(to_which, Gone::System(error)),

@@ -178,6 +178,10 @@ impl Loop {
                     return Next::Keep;
                 }
                 connection.timer = NEVER;
+                if connection.keep_alive_at <= thread.now {
+                    connection.keep_alive_at = NEVER;
+                    keep_alive(connection, thread);
+                }
                 if connection.due <= thread.now {
                     connection.fail(connection.due_reason, "ran out of time", &[]);
                     return Next::Reset;
@@ -320,6 +324,11 @@ impl Drop for Loop {
     fn drop(&mut self) {
         self.thread.shared.events.tell();
     }
+}
+
+fn keep_alive(connection: &Connection, thread: &Thread) {
+    let (Some(up), Some(led)) = (&connection.up, &connection.led) else { return };
+    net::set_keep_alive(up.fd_raw(), led.cluster.keep_alive.unwrap_or(thread.shared.keep_alive));
 }
 
 /// What epoll said of one side.

@@ -96,6 +96,7 @@ impl Thread {
             listener: Arc::as_ptr(&connection.listener).addr(),
             cluster: led.map_or(0, |led| Arc::as_ptr(&led.cluster).addr()),
             endpoint: led.and_then(|led| led.endpoint.as_ref()).map(|endpoint| endpoint.id),
+            peer: connection.peer.as_ref().map_or(0, |peer| Arc::as_ptr(peer).addr()),
             reason: connection.fault.as_ref().map_or("", |fault| fault.reason),
         };
         let sums = Sums {
@@ -104,7 +105,7 @@ impl Thread {
             duration_ms: self.now.saturating_sub(connection.started),
             attempts: led.map_or(0, |led| led.attempts.count),
         };
-        self.shared.events.report(self.now, alike, sums, || self.describe(connection, sums));
+        self.shared.events.report(self.now, alike, led.map(|led| &led.cluster), sums, || self.describe(connection, sums));
     }
 
     /// For the operator; not more often than once a second.

@@ -9,5 +9,6 @@ pub use address::{SocketAddress, parse_address};
 pub use epoll::{Epoll, Event, Events, Wake};
 pub use pipe::{Pipe, PipePool};
 pub use socket::{
-    Errno, KeepAlive, Listening, accept, connect, listen, local_address, pending_error, read, reset, shutdown_write, stop_listening, write,
+    Errno, KeepAlive, Listening, accept, connect, listen, local_address, pending_error, read, reset, set_keep_alive, shutdown_write,
+    stop_listening, write,
 };

@@ -76,6 +76,11 @@ fn set(fd: RawFd, level: i32, name: i32, value: i32) {
 
 fn set_stream(fd: RawFd, keep_alive: KeepAlive) {
     set(fd, libc::IPPROTO_TCP, libc::TCP_NODELAY, 1);
+    set_keep_alive(fd, keep_alive);
+}
+
+/// For a connection that lasts: most do not, and each of these is a call.
+pub fn set_keep_alive(fd: RawFd, keep_alive: KeepAlive) {
     set(fd, libc::SOL_SOCKET, libc::SO_KEEPALIVE, 1);
     set(fd, libc::IPPROTO_TCP, libc::TCP_KEEPIDLE, keep_alive.after_s as i32);
     set(fd, libc::IPPROTO_TCP, libc::TCP_KEEPINTVL, PROBE_EVERY_S);
@@ -164,9 +169,9 @@ pub fn accept(listener: RawFd) -> Result<(OwnedFd, SocketAddr), Errno> {
 }
 
 /// `true`: connected at once; else that shows when it is writable.
-pub fn connect(to: SocketAddr, keep_alive: KeepAlive) -> Result<(OwnedFd, bool), Errno> {
+pub fn connect(to: SocketAddr) -> Result<(OwnedFd, bool), Errno> {
     let socket = stream_socket(to)?;
-    set_stream(socket.as_raw_fd(), keep_alive);
+    set(socket.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_NODELAY, 1);
     let address = SocketAddress::from(to);
     // SAFETY: an address of its family, with its length.
     if unsafe { libc::connect(socket.as_raw_fd(), address.as_ptr(), address.length()) } == 0 {
