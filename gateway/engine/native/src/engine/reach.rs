@@ -132,7 +132,8 @@ pub fn connected(connection: &mut Connection, thread: &mut Thread) -> Next {
         return if caller_gone(connection) { Next::Reset } else { Next::Keep };
     }
     let endpoint = connection.led.as_ref().and_then(|led| led.endpoint.clone());
-    if connection.connect_by != NEVER
+    // Who was refused is gone at once.
+    if up.gone
         && let Some(error) = net::pending_error(up.fd_raw())
     {
         let address = endpoint.and_then(|endpoint| endpoint.address.clone().ok()).map(|address| address.to_string()).unwrap_or_default();
