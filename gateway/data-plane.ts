@@ -109,6 +109,10 @@ export class DataPlane {
     );
     this.#engine = opened.engine;
     this.#instead = opened.instead;
+    const { engine } = opened;
+    if (engine.places !== undefined && engine.giveUp !== undefined) {
+      this.#health.follow({ places: () => engine.places?.() ?? [], giveUp: (endpoint, own) => engine.giveUp?.(endpoint, own) });
+    }
     const pooled = {
       clock,
       dial: (request: DialRequest) => this.#engine.dial(request),

@@ -43,6 +43,10 @@ export interface Engine {
    */
   dial(request: DialRequest): Promise<DialResult>;
   counters(): EngineCounters;
+  /** Of the places that connections lead to which `onDial` is not told of. Absent: it is told of all. */
+  places?(): readonly PlaceNews[];
+  /** The machine of this endpoint has vanished: such connections to its address end. With `own`, those alone that were made from another address than these, which this machine has no more. */
+  giveUp?(endpoint: EndpointState, own?: ReadonlySet<string>): void;
   /** Closes listeners, lets connections finish, and destroys what is left after `deadlineMs`. */
   drain(deadlineMs: number): Promise<void>;
   /** Destroys everything at once. Idempotent. */
@@ -140,6 +144,15 @@ export interface DialRequest {
 export type DialResult =
   | { readonly ok: true; readonly socket: Duplex; readonly peer?: PeerIdentity; readonly alpn: string }
   | { readonly ok: false; readonly failure: AttemptFailure; readonly reason: string };
+
+/** One address and port, whatever clusters lead there. */
+export interface PlaceNews {
+  readonly endpoint: EndpointState;
+  /** Bytes that have come from there, since whenever. */
+  readonly heard: number;
+  /** Something was sent there, and nothing has come since; or it is being connected. */
+  readonly waiting: boolean;
+}
 
 export interface EngineCounters {
   readonly open: number;

@@ -23,6 +23,7 @@ export type {
   ExposedRule,
   MeshEnd,
   PeerIdentity,
+  PlaceNews,
   PlainRule,
   ResponseFlag,
   SniRule,

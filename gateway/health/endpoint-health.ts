@@ -6,7 +6,7 @@ import { ActiveChecks, type PerformCheck } from './active/active-checks.ts';
 import { Outliers } from './outliers.ts';
 import { PolicyOutliers } from './policy-outliers.ts';
 import { probeTcp } from './probe-tcp.ts';
-import { SilenceWatch } from './silence-watch.ts';
+import { type Carrier, SilenceWatch } from './silence-watch.ts';
 
 export interface EndpointHealthOptions {
   readonly clock: Clock;
@@ -69,6 +69,11 @@ export class EndpointHealth {
   /** A TCP connection to the endpoint is being opened; it is destroyed when the endpoint has vanished. */
   opened(endpoint: EndpointState, socket: Socket): void {
     this.#silence.opened(endpoint, socket);
+  }
+
+  /** An engine that carries connections which `opened` is not told of. Once at most. */
+  follow(carrier: Carrier): void {
+    this.#silence.follow(carrier);
   }
 
   /** An answer is waited for, until the returned function is called: when it begins, or is not wanted any more. Idempotent. */

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import type { Clock } from '../../core/clock.ts';
 import { Deadlines, type Timed } from '../deadlines.ts';
-import { type ClusterTable, ejectionKey } from '../engine/contract.ts';
+import { type ClusterTable, ejectionKey, type PlaceNews } from '../engine/contract.ts';
 import type { EndpointState } from '../state/types.ts';
 import type { TcpProbe } from './probe-tcp.ts';
 import { defaultSilenceLimits, initialSilence, type SilenceEvent, type SilenceState, stepSilence } from './silence.ts';
@@ -17,6 +17,12 @@ export interface SilenceWatchOptions {
   readonly onChange: () => void;
   /** Default: what the kernel says. */
   readonly ownAddresses?: () => ReadonlySet<string>;
+}
+
+/** Who carries connections of which it tells by the place that they lead to; see Engine. */
+export interface Carrier {
+  places(): readonly PlaceNews[];
+  giveUp(endpoint: EndpointState, own?: ReadonlySet<string>): void;
 }
 
 const lookMs = 100;
@@ -41,6 +47,7 @@ export class SilenceWatch {
   readonly #machines = new Map<string, Machine>();
   readonly #of = new WeakMap<EndpointState, Machine>();
   readonly #look: Timed = { deadline: 0, expire: () => this.#lookAtAll() };
+  #carrier: Carrier | undefined;
   #lookedAt = 0;
   #ejected: ReadonlySet<string> = new Set();
 
@@ -68,6 +75,13 @@ export class SilenceWatch {
     if (machine.state.phase === 'lost') machine.late.set(progress, began + lostConnectMs);
   }
 
+  /** What this one carries is looked at, too, from now on. Once at most. */
+  follow(carrier: Carrier): void {
+    this.#carrier = carrier;
+    this.#lookedAt = this.#options.clock.monotonic();
+    this.#deadlines.watch(this.#look);
+  }
+
   /** An answer of this endpoint is waited for from now on; to be called once it begins, or never will. Idempotent. */
   asked(endpoint: EndpointState): () => void {
     const machine = this.#machineOf(endpoint);
@@ -90,7 +104,9 @@ export class SilenceWatch {
 
   /** Ends the timer. Idempotent. */
   dispose(): void {
+    this.#carrier = undefined;
     for (const machine of this.#machines.values()) this.#drop(machine);
+    this.#deadlines.forget(this.#look);
   }
 
   #machineOf(endpoint: EndpointState): Machine {
@@ -101,7 +117,7 @@ export class SilenceWatch {
     if (machine === undefined) {
       machine = new Machine(key, endpoint);
       this.#machines.set(key, machine);
-      if (this.#machines.size === 1) this.#lookedAt = this.#options.clock.monotonic();
+      if (this.#machines.size === 1 && this.#carrier === undefined) this.#lookedAt = this.#options.clock.monotonic();
       this.#deadlines.watch(this.#look);
     }
     this.#of.set(endpoint, machine);
@@ -112,10 +128,31 @@ export class SilenceWatch {
     const now = this.#options.clock.monotonic();
     const stalledMs = Math.max(0, now - this.#lookedAt - 2 * lookMs);
     this.#lookedAt = now;
+    this.#lookAtCarried();
     for (const machine of this.#machines.values()) {
       const heard = machine.look(now);
       this.#step(machine, { kind: 'looked', now, heard, waiting: machine.waiting, stalledMs });
     }
+  }
+
+  #lookAtCarried(): void {
+    if (this.#carrier === undefined) return;
+    const now = new Set<Machine>();
+    for (const news of this.#carrier.places()) {
+      const machine = this.#machineOf(news.endpoint);
+      machine.carried = { ...news, heardBefore: machine.carried?.heard ?? news.heard };
+      now.add(machine);
+    }
+    for (const machine of this.#machines.values()) {
+      if (machine.carried === undefined || now.has(machine)) continue;
+      machine.carried = undefined;
+      this.#dropIfUnused(machine);
+    }
+  }
+
+  #giveUp(machine: Machine, own?: ReadonlySet<string>): void {
+    machine.giveUp(own);
+    if (machine.carried !== undefined) this.#carrier?.giveUp(machine.carried.endpoint, own);
   }
 
   #step(machine: Machine, event: SilenceEvent): void {
@@ -126,7 +163,7 @@ export class SilenceWatch {
     if (effect !== 'lost' && effect !== 'returned') return;
     this.#ejected = this.#keysOfLost();
     this.#options.onChange();
-    if (effect === 'lost') machine.giveUp();
+    if (effect === 'lost') this.#giveUp(machine);
     this.#dropIfUnused(machine);
   }
 
@@ -138,7 +175,7 @@ export class SilenceWatch {
     const second = wasLost ? first : clock.sleep(secondProbeMs).then(() => probe(endpoint, timeoutMs));
     const answers = await Promise.all([first, second]);
     const result = answers.find((each) => each !== 'nothing') ?? 'nothing';
-    if (result !== 'nothing' && !wasLost) machine.giveUp((this.#options.ownAddresses ?? ownAddresses)());
+    if (result !== 'nothing' && !wasLost) this.#giveUp(machine, (this.#options.ownAddresses ?? ownAddresses)());
     if (this.#machines.get(machine.key) === machine) this.#step(machine, { kind: 'probed', now: clock.monotonic(), result });
   }
 
@@ -163,13 +200,14 @@ export class SilenceWatch {
   }
 
   #dropIfUnused(machine: Machine): void {
-    if (machine.sockets.size === 0 && machine.asked === 0 && machine.state.phase === 'sound') this.#drop(machine);
+    if (machine.sockets.size === 0 && machine.asked === 0 && machine.carried === undefined && machine.state.phase === 'sound')
+      this.#drop(machine);
   }
 
   #drop(machine: Machine): void {
     if (this.#machines.get(machine.key) !== machine) return;
     this.#machines.delete(machine.key);
-    if (this.#machines.size === 0) this.#deadlines.forget(this.#look);
+    if (this.#machines.size === 0 && this.#carrier === undefined) this.#deadlines.forget(this.#look);
   }
 }
 
@@ -182,6 +220,8 @@ class Machine {
   readonly late = new Map<SocketProgress, number>();
   state: SilenceState = initialSilence(defaultSilenceLimits);
   asked = 0;
+  /** Connections that a carrier tells of: what is known of them by the last two looks. */
+  carried: (PlaceNews & { readonly heardBefore: number }) | undefined;
   /** Some cluster has an endpoint there. */
   listed = true;
   #connectMs = 0;
@@ -192,7 +232,7 @@ class Machine {
   }
 
   get waiting(): boolean {
-    if (this.asked > 0) return true;
+    if (this.asked > 0 || this.carried?.waiting === true) return true;
     for (const each of this.sockets) if (each.waiting) return true;
     return false;
   }
@@ -208,7 +248,7 @@ class Machine {
 
   /** Whether bytes have come. Those looked at go to the end of the line. */
   look(now: number): boolean {
-    let heard = false;
+    let heard = this.carried !== undefined && this.carried.heard !== this.carried.heardBefore;
     let left = looksAtOnce;
     const crowded = this.sockets.size > looksAtOnce;
     for (const each of crowded ? [...this.sockets].slice(0, looksAtOnce) : this.sockets) {

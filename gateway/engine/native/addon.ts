@@ -16,6 +16,10 @@ export interface NativeAddon {
   events(engine: number): string;
   /** A connection that was handed over has ended. */
   release(engine: number, connection: number): void;
+  /** JSON of NativePlace[]: those that connections lead to now. */
+  places(engine: number): string;
+  /** JSON of `{address, port, own}`. */
+  giveUp(engine: number, place: string): void;
   /** JSON of NativeCounters. */
   counters(engine: number): string;
   breakOff(engine: number): void;

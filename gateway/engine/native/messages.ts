@@ -116,6 +116,12 @@ export interface NativeReport {
   readonly detail: string;
 }
 
+export interface NativePlace {
+  readonly endpoint: number;
+  readonly heard: number;
+  readonly waiting: boolean;
+}
+
 export interface NativeCounters {
   readonly open: number;
   /** Of those, handed over and not released. */

@@ -1,7 +1,8 @@
-import { Socket } from 'node:net';
+import { isIP, Socket } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { MeshError, toMeshError } from '../../../core/errors.ts';
 import { Deadlines, type Timed } from '../../deadlines.ts';
+import type { EndpointState } from '../../state/types.ts';
 import type {
   AttemptFailure,
   DialRequest,
@@ -12,12 +13,13 @@ import type {
   EngineListenerSpec,
   EngineOptions,
   EngineTables,
+  PlaceNews,
 } from '../contract.ts';
 import { keepAliveAfterMs } from '../node/dialer.ts';
 import { NodeEngine } from '../node/node-engine.ts';
 import type { NativeAddon } from './addon.ts';
 import { TablesEncoder } from './encode-tables.ts';
-import type { NativeBatch, NativeCounters, NativeEvent } from './messages.ts';
+import type { NativeBatch, NativeCounters, NativeEvent, NativePlace } from './messages.ts';
 import { readReport } from './read-report.ts';
 
 /** Shares of those that warm up or return are told so often. */
@@ -107,6 +109,20 @@ export class NativeEngine implements Engine {
       accepted: native.accepted + node.accepted - this.#handed,
       ended,
     };
+  }
+
+  places(): readonly PlaceNews[] {
+    if (this.#disposed) return [];
+    const places = JSON.parse(this.#addon.places(this.#engine)) as readonly NativePlace[];
+    return places.flatMap(({ endpoint: handle, heard, waiting }) => {
+      const endpoint = this.#encoder.endpoint(handle);
+      return endpoint === undefined ? [] : [{ endpoint, heard, waiting }];
+    });
+  }
+
+  giveUp({ address, port }: EndpointState, own?: ReadonlySet<string>): void {
+    const place = { address, port, own: own === undefined ? null : [...own].filter((each) => isIP(each) !== 0 && !each.includes('%')) };
+    if (!this.#disposed) this.#addon.giveUp(this.#engine, JSON.stringify(place));
   }
 
   async drain(deadlineMs: number): Promise<void> {

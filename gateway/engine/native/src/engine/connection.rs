@@ -10,7 +10,7 @@ use crate::identity::Peer;
 use crate::net::Pipe;
 use crate::parse::client_hello::HelloScan;
 use crate::pick::Attempts;
-use crate::tables::{Cluster, Counted, Endpoint, Terminate};
+use crate::tables::{Cluster, Counted, Endpoint, Terminate, Watched};
 use crate::tls::TlsEnd;
 
 /// Never due.
@@ -72,12 +72,14 @@ pub struct Led {
     _open: Counted,
     pub upstream: Option<Counted>,
     pub last: Option<Failure>,
+    /// Of the endpoint that is tried or has it.
+    pub watched: Option<Watched>,
 }
 
 impl Led {
     pub fn to(cluster: Arc<Cluster>) -> Self {
         let _open = Counted::new(&cluster.open);
-        Self { cluster, attempts: Attempts::default(), endpoint: None, _open, upstream: None, last: None }
+        Self { cluster, attempts: Attempts::default(), endpoint: None, _open, upstream: None, last: None, watched: None }
     }
 }
 
@@ -206,6 +208,15 @@ impl Connection {
     pub fn due_in(&mut self, now: u64, ms: u64, reason: &'static str) {
         self.due = now.saturating_add(ms);
         self.due_reason = reason;
+    }
+
+    /// What its upstream has said and been told, for whoever watches for silence.
+    pub fn look(&mut self) {
+        let connecting = matches!(self.phase, Phase::Connecting | Phase::UpstreamHandshake);
+        let (heard, sent) = (self.way_down.bytes, self.way_up.progress);
+        if let Some(watched) = self.led.as_mut().and_then(|led| led.watched.as_mut()) {
+            watched.look(connecting, heard, sent);
+        }
     }
 
     /// What is due first, monotonic ms.

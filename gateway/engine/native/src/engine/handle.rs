@@ -1,4 +1,5 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Sender, channel};
@@ -14,7 +15,7 @@ use super::run::{Command, Loop};
 use super::shared::Shared;
 use super::thread::{Thread, ThreadListener};
 use crate::net::{self, Errno, Wake, parse_address};
-use crate::tables::TablesMessage;
+use crate::tables::{PlaceNews, TablesMessage};
 
 /// One engine: its threads, and what they are told.
 pub struct Engine {
@@ -128,6 +129,18 @@ impl Engine {
     pub fn take_events(&self) -> (Vec<Event>, Vec<u32>) {
         let released = self.shared.released.take();
         (self.shared.events.take(), released)
+    }
+
+    /// What is heard of each place that connections lead to.
+    pub fn places(&self) -> Vec<PlaceNews> {
+        self.shared.standing.places.news()
+    }
+
+    /// Its machine has vanished: connections to it end. With `own`, those alone that were made from another address than these, which this machine
+    /// has no more.
+    pub fn give_up(&self, address: SocketAddr, own: Option<HashSet<IpAddr>>) {
+        let own = own.map(Arc::new);
+        self.tell_all(|| Command::GiveUp(address, own.clone()));
     }
 
     pub fn release(&self, number: u64) {

@@ -5,7 +5,7 @@ use super::serve::{Next, relay};
 use super::stream::{flush, pass_on, receive, send_kept};
 use super::thread::Thread;
 use crate::net;
-use crate::tables::Counted;
+use crate::tables::{Counted, Watched};
 
 /// Old enough to be probed when it is silent.
 const KEEP_ALIVE_AFTER_MS: u64 = 5_000;
@@ -33,6 +33,7 @@ pub fn try_next(connection: &mut Connection, thread: &mut Thread) -> Next {
         connection.up = None;
         (connection.way_up.owed, connection.way_up.owed_from) = (Vec::new(), 0);
         led.upstream = None;
+        led.watched = None;
         let most = thread.shared.options.limits.max_attempts;
         let Some(endpoint) = led.attempts.next(&led.cluster, most, &mut thread.random) else {
             return give_up(connection);
@@ -56,6 +57,8 @@ pub fn try_next(connection: &mut Connection, thread: &mut Thread) -> Next {
                 // An edge will say when there is something.
                 (side.readable, side.writable) = (false, at_once);
                 connection.keep_alive_at = thread.now + KEEP_ALIVE_AFTER_MS;
+                let (heard, sent) = (connection.way_down.bytes, connection.way_up.progress);
+                led.watched = endpoint.place.clone().map(|place| Watched::new(place, heard, sent));
                 if let Err(error) = thread.epoll.add_stream(side.fd_raw(), connection.token.raw() | 1) {
                     failed(connection, thread, "connect", error.to_string());
                     continue;
@@ -125,6 +128,23 @@ pub fn connect_expired(connection: &mut Connection, thread: &mut Thread) -> Next
     try_next(connection, thread)
 }
 
+/// The machine that the connection leads to, or was to lead to, has vanished.
+pub fn give_up_place(connection: &mut Connection, thread: &mut Thread) -> Next {
+    match connection.phase {
+        Phase::Connecting | Phase::UpstreamHandshake => {
+            failed(connection, thread, "connect", GONE.into());
+            try_next(connection, thread)
+        }
+        Phase::FirstByte => {
+            failed(connection, thread, "early-close", GONE.into());
+            try_next(connection, thread)
+        }
+        _ => broken_up(connection, GONE.into()),
+    }
+}
+
+const GONE: &str = "its machine has gone silent";
+
 /// TCP to the endpoint may stand.
 pub fn connected(connection: &mut Connection, thread: &mut Thread) -> Next {
     let Some(up) = connection.up.as_mut() else { return Next::Reset };
@@ -141,6 +161,9 @@ pub fn connected(connection: &mut Connection, thread: &mut Thread) -> Next {
         return try_next(connection, thread);
     }
     connection.connect_by = NEVER;
+    if let Some(watched) = connection.led.as_mut().and_then(|led| led.watched.as_mut()) {
+        watched.connected();
+    }
     match endpoint.as_ref().and_then(|endpoint| endpoint.tls.as_ref()) {
         Some(target) => mtls::originate(connection, thread, target),
         None => ready(connection, thread),

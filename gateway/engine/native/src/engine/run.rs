@@ -1,10 +1,14 @@
+use std::collections::HashSet;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsRawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
 
 use super::connection::{Connection, NEVER};
 use super::mtls;
+use super::reach::give_up_place;
 use super::serve::{self, Next};
 use super::slab::{Slab, Token};
 use super::thread::{Thread, ThreadListener, spare_descriptor};
@@ -21,6 +25,8 @@ pub enum Command {
         detail: &'static str,
         flags: &'static [&'static str],
     },
+    /// Connections to this address are given up; with `own`, those alone that were made from another address than these.
+    GiveUp(SocketAddr, Option<Arc<HashSet<IpAddr>>>),
     /// Look at the tables, so that those before can go.
     Look,
     Stop,
@@ -131,6 +137,7 @@ impl Loop {
             self.thread.trouble("internal", Errno(libc::EFAULT));
             Next::Reset
         });
+        connection.look();
         self.settle(token, connection, next);
     }
 
@@ -288,6 +295,7 @@ impl Loop {
                 }
                 Command::Close(number) => self.listeners.retain(|(each, _)| *each != number),
                 Command::Break { reason, detail, flags } => self.break_all(reason, detail, flags),
+                Command::GiveUp(address, own) => self.give_up(address, own.as_deref()),
                 Command::Look => {
                     let judgement = self.thread.tables().judgement;
                     if judgement != self.judgement {
@@ -301,6 +309,18 @@ impl Loop {
                     self.stopped = true;
                 }
             }
+        }
+    }
+
+    fn give_up(&mut self, address: SocketAddr, own: Option<&HashSet<IpAddr>>) {
+        for token in self.connections.tokens() {
+            self.serve(token, |connection, thread| {
+                let endpoint = connection.led.as_ref().and_then(|led| led.endpoint.as_ref());
+                let there = endpoint.is_some_and(|endpoint| endpoint.address == Ok(address));
+                let from = connection.up.as_ref().and_then(|up| net::local_address(up.fd_raw()));
+                let stranded = own.is_none_or(|own| from.is_some_and(|from| !from.ip().is_loopback() && !own.contains(&from.ip())));
+                if there && stranded && connection.up.is_some() { give_up_place(connection, thread) } else { Next::Keep }
+            });
         }
     }
 

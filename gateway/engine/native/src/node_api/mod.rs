@@ -5,13 +5,15 @@ mod bell;
 mod sys;
 mod values;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, LazyLock, Mutex};
 
 use serde::Serialize;
 
 use crate::engine::{Engine, Event};
+use crate::net::parse_address;
 use bell::Bell;
 use sys::{CallbackInfo, Env, Value};
 use values::{Answer, Call, export};
@@ -95,6 +97,25 @@ fn release(call: &Call) -> Result<Answer, String> {
     Ok(Answer::Nothing)
 }
 
+/// places(handle): JSON of PlaceNews[]
+fn places(call: &Call) -> Result<Answer, String> {
+    text(&engine(call)?.places())
+}
+
+#[derive(serde::Deserialize)]
+struct GiveUp {
+    address: String,
+    port: u16,
+    own: Option<HashSet<IpAddr>>,
+}
+
+/// giveUp(handle, JSON of {address, port, own})
+fn give_up(call: &Call) -> Result<Answer, String> {
+    let GiveUp { address, port, own } = json(&call.text(1)?)?;
+    engine(call)?.give_up(parse_address(&address, port)?, own);
+    Ok(Answer::Nothing)
+}
+
 /// counters(handle): JSON
 fn counters(call: &Call) -> Result<Answer, String> {
     text(&engine(call)?.counters())
@@ -157,7 +178,7 @@ macro_rules! door {
 extern "C" fn napi_register_module_v1(env: Env, exports: Value) -> Value {
     door!(env, exports,
         c"protocol" => protocol, c"create" => create, c"apply" => apply, c"listen" => listen, c"close" => close, c"events" => events,
-        c"release" => release, c"counters" => counters, c"breakOff" => break_off, c"stop" => stop, c"dispose" => dispose,
+        c"release" => release, c"counters" => counters, c"places" => places, c"giveUp" => give_up, c"breakOff" => break_off, c"stop" => stop, c"dispose" => dispose,
     );
     exports
 }

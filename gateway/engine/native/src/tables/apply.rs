@@ -89,7 +89,7 @@ impl Cluster {
             before.map(|b| b.keys.iter().enumerate().map(|(at, key)| (&**key, at)).collect()).unwrap_or_default();
         let mut endpoints = Vec::with_capacity(message.endpoints.len());
         let mut keys: Vec<Box<str>> = Vec::with_capacity(message.endpoints.len());
-        let counts = standing.of(name);
+        let (counts, places) = (standing.of(name), &standing.places);
         let mut standing = Vec::with_capacity(message.endpoints.len());
         let old = before.map(|b| b.picker.lock().unwrap_or_else(PoisonError::into_inner).standing.clone()).unwrap_or_default();
         for each in message.endpoints {
@@ -106,8 +106,9 @@ impl Cluster {
                 trust_domain: tls.trust_domain,
                 endpoint: format!("{}:{}", each.address, each.port),
             });
+            let place = address.as_ref().ok().map(|address| places.of(*address, each.id));
             let (id, via_gateway, released) = (each.id, each.via_gateway, released.clone());
-            endpoints.push(Arc::new(Endpoint { id, address, via_gateway, tls, active, released }));
+            endpoints.push(Arc::new(Endpoint { id, address, via_gateway, tls, active, place, released }));
             keys.push(each.key.into());
         }
         let plan = Plan::new(message.plan, endpoints.len()).map_err(|why| format!("cluster {name}: {why}"))?;

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::message::Policy;
+use super::places::{Place, Places};
 use crate::net::KeepAlive;
 use crate::pick::{Picker, Plan};
 use crate::tls::Target;
@@ -34,6 +35,8 @@ pub struct Endpoint {
     pub tls: Option<Target>,
     /// Connections that run there; the same counter from one table to the next.
     pub active: Arc<AtomicU32>,
+    /// None where nobody can be reached.
+    pub place: Option<Arc<Place>>,
     pub released: Released,
 }
 
@@ -67,7 +70,10 @@ pub struct Cluster {
 
 /// How many connections each cluster has, by name: a cluster that leaves the tables and comes back while they run counts on.
 #[derive(Clone, Default)]
-pub struct Standing(Arc<Mutex<HashMap<Box<str>, Counts>>>);
+pub struct Standing {
+    clusters: Arc<Mutex<HashMap<Box<str>, Counts>>>,
+    pub places: Places,
+}
 
 #[derive(Clone, Default)]
 pub struct Counts {
@@ -77,18 +83,18 @@ pub struct Counts {
 
 impl Standing {
     pub(super) fn of(&self, name: &str) -> Counts {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(name.into()).or_default().clone()
+        self.clusters.lock().unwrap_or_else(PoisonError::into_inner).entry(name.into()).or_default().clone()
     }
 
     /// Forgets those that nothing refers to any more.
     pub(super) fn prune(&self) {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = self.clusters.lock().unwrap_or_else(PoisonError::into_inner);
         counts.retain(|_, each| Arc::strong_count(&each.open) > 1 || Arc::strong_count(&each.upstreams) > 1);
     }
 
     /// xDS clusters that open connections have been led to.
     pub fn in_use(&self) -> Vec<String> {
-        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let counts = self.clusters.lock().unwrap_or_else(PoisonError::into_inner);
         counts.iter().filter(|(_, each)| each.open.load(Ordering::Relaxed) > 0).map(|(name, _)| name.to_string()).collect()
     }
 }

@@ -4,10 +4,12 @@
 mod apply;
 mod cluster;
 mod message;
+mod places;
 mod sharded;
 
 pub use cluster::{Cluster, Counted, Endpoint, Released, Standing};
 pub use message::{ClusterMessage, MeshEnd, PlanMessage, Policy, TablesMessage};
+pub use places::{Place, PlaceNews, Places, Watched};
 pub use sharded::Sharded;
 
 use std::sync::Arc;
