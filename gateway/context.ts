@@ -20,6 +20,8 @@ export interface DataPlaneContext {
   readonly engine?: EngineChoice;
   /** Of the engine; see EngineOptions. */
   readonly engineThreads?: number;
+  /** See EngineOptions. */
+  readonly resumeTls?: boolean;
   /** The engine has run short of something; for the log. Default nobody is told. */
   readonly onTrouble?: EngineOptions['onTrouble'];
   /** Istio's metrics are registered here, once per registry. */

@@ -91,6 +91,7 @@ export class DataPlane {
         clock,
         random,
         ...(context.engineThreads === undefined ? {} : { threads: context.engineThreads }),
+        ...(context.resumeTls === undefined ? {} : { resumeTls: context.resumeTls }),
         caller,
         deliver: (connection) => this.#deliver(connection),
         openTunnel: ({ tunnel }) => (tunnel === undefined ? undefined : this.#context.tunnels?.open(tunnelKey(tunnel))),

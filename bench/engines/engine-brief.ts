@@ -17,8 +17,8 @@ export type OurEngine = 'native' | 'node';
 /** What it is to do. Ports are on 127.0.0.1. */
 export type EnginePart =
   | { readonly kind: 'passthrough'; readonly routes: number; readonly originPort: number; readonly changeEveryMs: number | undefined }
-  | { readonly kind: 'terminate'; readonly originPort: number }
-  | { readonly kind: 'originate'; readonly farPort: number; readonly uriSan: string };
+  | { readonly kind: 'terminate'; readonly originPort: number; readonly resume: boolean }
+  | { readonly kind: 'originate'; readonly farPort: number; readonly uriSan: string; readonly resume: boolean };
 
 /** Its first message, when it serves. */
 export interface EngineServes {

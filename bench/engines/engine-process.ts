@@ -34,6 +34,7 @@ export async function serveEngine(): Promise<void> {
       accessLog: () => {},
       engine: brief.engine === 'native' ? 'auto' : 'node',
       engineThreads: 1,
+      ...(brief.part.kind === 'passthrough' ? {} : { resumeTls: brief.part.resume }),
       node: { cluster: brief.cluster, instance: 'bench' },
     },
     () => rulesOf(brief, turn),

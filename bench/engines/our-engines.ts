@@ -16,16 +16,16 @@ export function startOurs(engine: OurEngine): StartProxy {
       const { routes, changeEveryMs } = plan;
       return startOne(briefOf(engine, identity, identity.server, { kind: 'passthrough', routes, originPort, changeEveryMs }));
     }
-    return startPair(engine, brief);
+    return startPair(engine, brief, plan.resume);
   };
 }
 
-async function startPair(engine: OurEngine, { originPort, identity }: ProxyBrief): Promise<RunningProxy | undefined> {
+async function startPair(engine: OurEngine, { originPort, identity }: ProxyBrief, resume: boolean): Promise<RunningProxy | undefined> {
   const { client, server } = identity;
-  const far = await startOne(briefOf(engine, identity, server, { kind: 'terminate', originPort }));
+  const far = await startOne(briefOf(engine, identity, server, { kind: 'terminate', originPort, resume }));
   if (far === undefined) return undefined;
   try {
-    const part = { kind: 'originate', farPort: far.port, uriSan: formatSpiffeId(server.spiffeId) } as const;
+    const part = { kind: 'originate', farPort: far.port, uriSan: formatSpiffeId(server.spiffeId), resume } as const;
     const near = await startOne(briefOf(engine, identity, client, part));
     if (near !== undefined) return pairOf(near, far);
   } catch (error) {

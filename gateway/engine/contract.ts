@@ -58,6 +58,8 @@ export interface EngineOptions {
   readonly clock: Clock;
   /** That move bytes, 1 to 64; an engine of one thread does not look. Default: as many as there are CPUs. */
   readonly threads?: number;
+  /** Whether TLS sessions are resumed, by engines that do at all. Default true. */
+  readonly resumeTls?: boolean;
   /** Uniform in [0, 1). */
   readonly random: () => number;
   /** Who callers of plain listeners are, for rules that ask. Default nobody. */

@@ -59,7 +59,7 @@ export class NativeEngine implements Engine {
     const { quietMs: _, ...limits } = options.limits;
     const { threads = Math.min(64, availableParallelism()) } = options;
     const seed = Math.floor(options.random() * Number.MAX_SAFE_INTEGER);
-    const native = { limits, threads, seed, keepAliveS: keepAliveAfterMs / 1_000, maxPipes: mostPipes };
+    const native = { limits, threads, seed, keepAliveS: keepAliveAfterMs / 1_000, maxPipes: mostPipes, resume: options.resumeTls ?? true };
     this.#engine = addon.create(JSON.stringify(native), () => {
       if (!this.#disposed) this.#takeEvents();
     });

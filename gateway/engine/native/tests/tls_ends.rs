@@ -55,8 +55,8 @@ fn an_identity_of_a_federated_domain_is_that_and_none_of_ours() {
     let partner = Mesh::of("partner.example");
     let (ours, theirs) = (scene.east.svid("orders"), partner.cluster("east").svid("orders"));
     let trust = scene.mesh.bundle_with(&partner);
-    let server = ServerContext::new(&ours.own(), trust.clone(), &[], &scene.tickets, now).unwrap();
-    let client = ClientContext::new(&theirs.own(), partner.bundle_with(&scene.mesh), now).unwrap();
+    let server = ServerContext::new(&ours.own(), trust.clone(), &[], &scene.tickets, now, true).unwrap();
+    let client = ClientContext::new(&theirs.own(), partner.bundle_with(&scene.mesh), now, true).unwrap();
     let ours_there = Target { trust_domain: "mesh.test".into(), cluster_san: String::new(), ..target("orders") };
     for resumed in [false, true] {
         let [caller, callee] = connect(&client, &ours_there, &server).unwrap();

@@ -15,7 +15,7 @@ use super::run::{Command, Loop};
 use super::shared::Shared;
 use super::thread::{Thread, ThreadListener};
 use crate::net::{self, Errno, Wake, parse_address};
-use crate::tables::{PlaceNews, TablesMessage};
+use crate::tables::{PlaceNews, TablesMessage, Tickets};
 
 /// One engine: its threads, and what they are told.
 pub struct Engine {
@@ -77,7 +77,8 @@ impl Engine {
     /// Err: what is wrong with the change; the tables stay as they were.
     pub fn apply(&self, message: TablesMessage) -> Result<(), String> {
         let _one_at_a_time = self.applying.lock().unwrap_or_else(PoisonError::into_inner);
-        let tables = self.shared.tables().with(message, &self.shared.released, &self.shared.standing, &self.shared.tickets)?;
+        let tickets = Tickets { keys: &self.shared.tickets, resume: self.shared.options.resume };
+        let tables = self.shared.tables().with(message, &self.shared.released, &self.shared.standing, tickets)?;
         self.shared.set_tables(Arc::new(tables));
         self.tell_all(|| Command::Look);
         Ok(())

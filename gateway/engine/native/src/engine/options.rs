@@ -12,6 +12,8 @@ pub struct Options {
     pub keep_alive_s: u32,
     /// Pipes that splicing may use at once, of each thread.
     pub max_pipes: usize,
+    /// Whether TLS sessions are resumed.
+    pub resume: bool,
 }
 
 #[derive(Deserialize, Clone)]

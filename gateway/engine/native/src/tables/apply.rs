@@ -9,12 +9,19 @@ use crate::pick::{Picker, Plan};
 use crate::policy::authz::CompiledRules;
 use crate::tls::{ClientContext, OwnIdentity, ServerContext, Target, TicketKeys};
 
+/// By which callers resume their sessions here, and whether that and our own are resumed at all.
+#[derive(Clone, Copy)]
+pub struct Tickets<'a> {
+    pub keys: &'a TicketKeys,
+    pub resume: bool,
+}
+
 impl Tables {
     /// These tables with the change in. Err: what is wrong with it, and nothing changes; it holds nothing of a key.
-    pub fn with(&self, message: TablesMessage, released: &Released, standing: &Standing, tickets: &TicketKeys) -> Result<Self, String> {
+    pub fn with(&self, message: TablesMessage, released: &Released, standing: &Standing, tickets: Tickets<'_>) -> Result<Self, String> {
         let mut made = self.clone();
         if let Some(identity) = message.identity {
-            made.identity = Some(Arc::new(Identity::new(identity, tickets)?));
+            made.identity = Some(Arc::new(Identity::new(identity, tickets.keys, tickets.resume)?));
             made.judgement += 1;
         }
         if message.sni.values().any(|rule| !matches!(rule, Some(SniRuleMessage::Passthrough { .. } | SniRuleMessage::Node { .. }))) {
@@ -67,12 +74,12 @@ impl Tables {
 }
 
 impl Identity {
-    fn new(message: IdentityMessage, tickets: &TicketKeys) -> Result<Self, String> {
+    fn new(message: IdentityMessage, tickets: &TicketKeys, resume: bool) -> Result<Self, String> {
         let own = OwnIdentity::new(message.chain, message.key)?;
         let trust = Arc::new(CompiledBundle::new(&message.trust));
         // Byte streams agree on no protocol.
-        let server = ServerContext::new(&own, trust.clone(), &[], tickets, unix_ms)?;
-        let client = ClientContext::new(&own, trust.clone(), unix_ms)?;
+        let server = ServerContext::new(&own, trust.clone(), &[], tickets, unix_ms, resume)?;
+        let client = ClientContext::new(&own, trust.clone(), unix_ms, resume)?;
         Ok(Self { trust, server, client })
     }
 }

@@ -7,6 +7,7 @@ mod message;
 mod places;
 mod sharded;
 
+pub use apply::Tickets;
 pub use cluster::{Cluster, Counted, Endpoint, Released, Standing};
 pub use message::{ClusterMessage, MeshEnd, PlanMessage, Policy, TablesMessage};
 pub use places::{Place, PlaceNews, Places, Watched};

@@ -17,6 +17,7 @@ pub struct ClientContext {
     base: ClientConfig,
     trust: Arc<CompiledBundle>,
     now: Clock,
+    resume: bool,
     targets: Mutex<Targets>,
 }
 
@@ -30,7 +31,8 @@ struct Targets {
 const MAX_HALF: usize = 1_024;
 
 impl ClientContext {
-    pub fn new(identity: &OwnIdentity, trust: Arc<CompiledBundle>, now: Clock) -> Result<Arc<Self>, String> {
+    /// `resume`: whether sessions are kept and taken up again.
+    pub fn new(identity: &OwnIdentity, trust: Arc<CompiledBundle>, now: Clock, resume: bool) -> Result<Arc<Self>, String> {
         let nobody = ServerVerifier {
             trust: trust.clone(),
             expectation: Target::default().expectation(),
@@ -43,7 +45,7 @@ impl ClientContext {
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(nobody))
             .with_client_cert_resolver(identity.shown.clone());
-        Ok(Arc::new(Self { base, trust, now, targets: Mutex::default() }))
+        Ok(Arc::new(Self { base, trust, now, resume, targets: Mutex::default() }))
     }
 
     /// The same for the same target while it is among the last thousands that were asked for. Fails for an SNI that is no DNS name.
@@ -71,7 +73,7 @@ impl ClientContext {
         let mut config = self.base.clone();
         config.alpn_protocols = target.alpn.clone();
         config.enable_sni = !target.sni.is_empty();
-        config.resumption = Resumption::store(sessions.clone());
+        config.resumption = if self.resume { Resumption::store(sessions.clone()) } else { Resumption::disabled() };
         config.dangerous().set_certificate_verifier(Arc::new(verifier));
         Ok(TargetContext { config: Arc::new(config), name, expectation, sessions, trust, now })
     }

@@ -20,13 +20,15 @@ pub struct ServerContext {
 }
 
 impl ServerContext {
-    /// `alpn`: protocols that are spoken here, the best first; may be empty. `tickets`: by which sessions are resumed, see TicketKeys.
+    /// `alpn`: protocols that are spoken here, the best first; may be empty. `tickets`: by which sessions are resumed, see TicketKeys; without `resume`
+    /// none are given.
     pub fn new(
         identity: &OwnIdentity,
         trust: Arc<CompiledBundle>,
         alpn: &[&[u8]],
         tickets: &TicketKeys,
         now: Clock,
+        resume: bool,
     ) -> Result<Arc<Self>, String> {
         let verifier = Arc::new(ClientVerifier { trust: trust.clone(), now });
         let mut plain = ServerConfig::builder_with_details(provider(), Arc::new(InjectedTime(now)))
@@ -35,10 +37,12 @@ impl ServerContext {
             .with_client_cert_verifier(verifier)
             .with_cert_resolver(identity.shown.clone());
         plain.ignore_client_order = true;
-        plain.ticketer = Arc::new(BoundTickets::new(tickets.clone(), &identity.spiffe_id));
+        if resume {
+            plain.ticketer = Arc::new(BoundTickets::new(tickets.clone(), &identity.spiffe_id));
+        }
         plain.session_storage = Arc::new(NoServerSessionStorage {});
         // Each connection leaves one for the next; of two a client that has no more connections than before never uses the other.
-        plain.send_tls13_tickets = 1;
+        plain.send_tls13_tickets = usize::from(resume);
         plain.max_tls13_tickets = 2;
         plain.max_early_data_size = 0;
         let negotiating = (!alpn.is_empty()).then(|| {

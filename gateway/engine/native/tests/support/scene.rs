@@ -25,11 +25,11 @@ impl Scene {
     }
 
     pub fn server_denying(&self, svid: &Svid, alpn: &[&[u8]], denied: &[&str]) -> Arc<ServerContext> {
-        ServerContext::new(&svid.own(), self.mesh.bundle(denied), alpn, &self.tickets, now).unwrap()
+        ServerContext::new(&svid.own(), self.mesh.bundle(denied), alpn, &self.tickets, now, true).unwrap()
     }
 
     pub fn client(&self, svid: &Svid) -> Arc<ClientContext> {
-        ClientContext::new(&svid.own(), self.mesh.bundle(&[]), now).unwrap()
+        ClientContext::new(&svid.own(), self.mesh.bundle(&[]), now, true).unwrap()
     }
 
     /// Both ends after their handshake.
