@@ -33,7 +33,7 @@ export function plotOf(panels: readonly ChartPanel[], caption: string): string {
     y += headHeight + Math.max(...row.map(({ bars }) => bars.length)) * barHeight + footHeight;
   }
   const width = columns * panelWidth + 20;
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${y}" viewBox="0 0 ${width} ${y}" font-family="sans-serif">
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${y}" viewBox="0 0 ${width} ${y}" font-family="sans-serif"><title>What the proxies cost</title>
 <rect width="100%" height="100%" fill="#ffffff"/>
 <text x="14" y="26" font-size="13" fill="#333333">${escaped(caption)}</text>
 ${drawn.join('\n')}
