@@ -12,7 +12,7 @@ import { openFlows } from './telemetry/flows/index.ts';
 import { holdTunnels } from './tunnel/hold-tunnels.ts';
 import type { TunnelHub } from './tunnel/hub.ts';
 
-const troubleHint = 'the engine runs short: new connections are refused until some end; raise the limit (LimitNOFILE), or add gateways';
+const shortageHint = 'the engine runs short: new connections are refused until some end; raise the limit (LimitNOFILE), or add gateways';
 
 export interface OwnProxyContext {
   readonly options: GatewayOptions;
@@ -51,7 +51,8 @@ export class OwnProxy {
       context.run(this.tunnels.run(context.signal));
     }
     const threads = options.engineThreads === undefined ? {} : { engineThreads: options.engineThreads };
-    const onTrouble = (what: string, detail: string) => log.error({ what, detail }, troubleHint);
+    const onTrouble = (what: string, detail: string) =>
+      log.error({ what, detail }, what.endsWith('exhausted') ? shortageHint : 'the engine reports trouble');
     const node = { cluster: identity.current().cluster, instance: options.instance, labels: options.labels };
     // Of ingress the mesh sees a caller like any other, with an identity of its own.
     const role = options.kind === 'ingress' ? 'agent' : 'gateway';

@@ -26,3 +26,24 @@ test('engine native: handles of endpoints that are no more come back, whether an
     await harness.close();
   }
 });
+
+test('engine native: tables that it did not take are told whole with the next change', async () => {
+  const loaded = loadAddon();
+  assert.ok(loaded.ok);
+  const told: { readonly whole?: boolean }[] = [];
+  const apply = (engine: number, change: string) => {
+    told.push(JSON.parse(change));
+    if (told.length === 2) throw new Error('refused');
+    loaded.addon.apply(engine, change);
+  };
+  const harness = new EngineHarness((options, tables) => new NativeEngine({ ...loaded.addon, apply }, options, tables));
+  try {
+    for (const port of [1_001, 1_002, 1_003]) harness.endpoints(endpoint(port));
+    assert.deepEqual(
+      told.map(({ whole = false }) => whole),
+      [false, false, true, false],
+    );
+  } finally {
+    await harness.close();
+  }
+});
