@@ -15,3 +15,9 @@ export function proxyOption(): Option {
 export function envoyPathOption(): Option {
   return new Option('--envoy-path <file>', 'the Envoy to run with --proxy envoy, 1.40 or newer (default: envoy of PATH)');
 }
+
+export function engineOption(): Option {
+  return new Option('--engine <name>', 'what moves the bytes of our own proxy: native (Rust, where it is built), node, or auto')
+    .choices(['auto', 'native', 'node'])
+    .default('auto');
+}

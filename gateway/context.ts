@@ -4,6 +4,7 @@ import type { SvidSource } from '../core/identity/index.ts';
 import type { ListenerKeeper } from '../core/listeners/index.ts';
 import type { EngineLimits, EngineOptions } from './engine/contract.ts';
 import type { EngineChoice } from './engine/open-engine.ts';
+import type { MemoryGuard } from './memory-guard.ts';
 import type { DataPlaneState } from './state/types.ts';
 
 /** What every part of a data plane is given; made once by whoever composes it (a gateway's main, a VM agent's main). */
@@ -24,6 +25,8 @@ export interface DataPlaneContext {
   readonly resumeTls?: boolean;
   /** The engine has run short of something; for the log. Default nobody is told. */
   readonly onTrouble?: EngineOptions['onTrouble'];
+  /** Tells the engine when memory is short. Default: nobody does. */
+  readonly memory?: Pick<MemoryGuard, 'guard'>;
   /** Istio's metrics are registered here, once per registry. */
   readonly metrics: Registry;
   /** Who opens its listening sockets. Default: this process alone. */

@@ -40,7 +40,7 @@ import { judgeRequest } from './judge-request.ts';
 import { keepRequestsYoung } from './keep-requests-young.ts';
 import { Router } from './routing/index.ts';
 import { type Rules, trustOf } from './tables.ts';
-import { connectionEntry, registerCertificateExpiry, requestEntry, TrafficMetrics } from './telemetry/index.ts';
+import { connectionEntry, registerCertificateExpiry, registerLatencies, requestEntry, TrafficMetrics } from './telemetry/index.ts';
 import { tunnelKey } from './tunnel/contract.ts';
 
 const undecided: Judged = {};
@@ -145,7 +145,12 @@ export class DataPlane {
       onCopyDropped: (clusterName) => this.#metrics.overflow(clusterName, 'copies'),
       onRequest: (report) => this.#onRequest(report),
     });
-    this.#unsubscribe = [state.subscribe(() => this.refresh()), identity.subscribe(() => this.refresh())];
+    this.#unsubscribe = [
+      state.subscribe(() => this.refresh()),
+      identity.subscribe(() => this.refresh()),
+      registerLatencies(metrics, () => this.#engine.latencies()),
+      context.memory?.guard(this.#engine) ?? (() => {}),
+    ];
   }
 
   get tables(): EngineTables {

@@ -9,16 +9,17 @@ import { openTunnels, type Tunnels } from './tunnel/open-tunnels.ts';
 import { tunnelReport } from './tunnel/report.ts';
 import { loadTunnelSecret } from './tunnel/secret.ts';
 
-/** What a gateway registers of tunnels: that it takes them, and that it cannot be dialled and begins them itself. */
-export async function gatewayOffer({
-  proxy,
-  behindNat,
-  stateDir,
-}: GatewayOptions): Promise<Pick<agent.Gateway, 'holdsTunnels' | 'tunnel'>> {
+/** What a gateway registers as: where it is dialled, what moves its bytes, that it takes tunnels, and that it cannot be dialled and begins them itself. */
+export async function gatewayRole(
+  { proxy, behindNat, stateDir, advertisePort }: GatewayOptions,
+  boundPort: number,
+  engine: string,
+): Promise<agent.Gateway> {
   const holds = proxy === 'isthmus' ? { holdsTunnels: true } : {};
-  if (!behindNat) return holds;
+  const role = { port: advertisePort ?? boundPort, engine, ...holds };
+  if (!behindNat) return role;
   const { sha256 } = await loadTunnelSecret(stateDir);
-  return { ...holds, tunnel: { secretSha256: sha256 } };
+  return { ...role, tunnel: { secretSha256: sha256 } };
 }
 
 /** Of a gateway that peers cannot dial: to gateways of each peer. Streams are led to its own east-west port. */

@@ -1,18 +1,9 @@
-import { join } from 'node:path';
 import { Registry } from 'prom-client';
-import { toMeshError } from '../core/errors.ts';
-import {
-  controlChannel,
-  followTrust,
-  type InstanceRegistration,
-  type ObtainedIdentity,
-  obtainIdentity,
-  onRenewal,
-  registerInstance,
-} from '../core/identity/index.ts';
+import { MeshError, toMeshError } from '../core/errors.ts';
+import { followTrust, type InstanceRegistration, type ObtainedIdentity, onRenewal } from '../core/identity/index.ts';
+import { childController } from '../core/lifecycle.ts';
 import { systemClock } from '../core/system-clock.ts';
-import { version } from '../core/version.ts';
-import { type agent, buildNode, nativeOrder, nativeTypeUrls } from '../core/xds/index.ts';
+import type { agent } from '../core/xds/index.ts';
 import {
   type GatewayStatus,
   healthPages,
@@ -26,11 +17,13 @@ import type { GatewayDeps, RunningGateway } from './contract.ts';
 import { describeGateway } from './describe-gateway.ts';
 import type { EnvoyProxy } from './envoy/envoy-proxy.ts';
 import { openGatewayEnvoy } from './envoy/open-gateway.ts';
-import { gatewayOffer, gatewayReport, openGatewayTunnels } from './gateway-tunnels.ts';
-import { defaultLimits } from './limits.ts';
+import { gatewayReport, openGatewayTunnels } from './gateway-tunnels.ts';
+import type { HandOver } from './hand-over/index.ts';
+import { defaultLimits, limitsOf } from './limits.ts';
 import type { GatewayOptions } from './options.ts';
 import { OwnProxy } from './own-proxy.ts';
-import { adsTrust, emptyState, StateFeed } from './state/index.ts';
+import { beginHandOver, openFeed, openIdentity, register, sayStarting } from './start-parts.ts';
+import { adsTrust, emptyState, type StateFeed } from './state/index.ts';
 import { createAccessLog, createGatewayLog, logGate } from './telemetry/index.ts';
 import type { Tunnels } from './tunnel/open-tunnels.ts';
 
@@ -44,6 +37,8 @@ export class Gateway implements RunningGateway {
   readonly #deps: Required<GatewayDeps>;
   /** Ends every loop. */
   readonly #stop = new AbortController();
+  /** Ends what there can be one of: whatever speaks to a control plane for this instance, or writes into its folder. */
+  readonly #control = childController(this.#stop.signal);
   readonly #tasks: Promise<void>[] = [];
   #settle: { resolve: () => void; reject: (error: Error) => void } = { resolve: () => {}, reject: () => {} };
   #health: PlainServer | undefined;
@@ -54,9 +49,12 @@ export class Gateway implements RunningGateway {
   #proxy: EnvoyProxy | undefined;
   #eastWest: ListenAddress | undefined;
   #registration: InstanceRegistration | undefined;
+  #handOver: HandOver | undefined;
   /** That it keeps itself, as peers cannot dial it. */
   #tunnels: Tunnels | undefined;
   #finishing: Promise<void> | undefined;
+  /** Another process serves as this instance. */
+  #succeeded = false;
   #failure: Error | undefined;
 
   constructor(options: GatewayOptions, deps: GatewayDeps) {
@@ -67,7 +65,7 @@ export class Gateway implements RunningGateway {
       log: deps.log ?? createGatewayLog(options.instance),
       accessLog: logGate(() => this.#feed?.store.current, deps.accessLog ?? createAccessLog(options.instance)),
       metrics: deps.metrics ?? new Registry(),
-      limits: deps.limits ?? defaultLimits,
+      limits: limitsOf(options, deps.limits ?? defaultLimits),
     };
     this.ended = new Promise((resolve, reject) => {
       this.#settle = { resolve, reject };
@@ -82,6 +80,7 @@ export class Gateway implements RunningGateway {
     try {
       await this.#open();
     } catch (error) {
+      if (this.#handOver?.tookOver === true) await this.#giveBack(error);
       await this.#dispose();
       throw error;
     }
@@ -113,7 +112,8 @@ export class Gateway implements RunningGateway {
       own: this.#own,
       kept: this.#tunnels,
       proxy: this.#proxy,
-      draining: this.#finishing !== undefined,
+      // Where another process serves as this instance, it is not drained.
+      draining: this.#finishing !== undefined && !this.#succeeded,
     });
   }
 
@@ -123,80 +123,63 @@ export class Gateway implements RunningGateway {
   }
 
   async #open(): Promise<void> {
-    const { health, metrics } = this.#options;
-    const { log, metrics: registry } = this.#deps;
-    registerGatewayMetrics(registry, () => this.status());
-    // First, so that whoever asks sees what is waited for.
-    this.#health = await servePages(
-      'health',
-      health,
-      healthPages(
-        () => this.status(),
-        () => this.#feed?.store.current ?? emptyState,
-      ),
-    );
-    this.#metrics = await servePages(
-      'metrics',
-      metrics,
-      metricsPages(registry, async () => (await this.#proxy?.metrics()) ?? ''),
-    );
-    const identity = await this.#openIdentity();
-    const feed = await this.#openFeed(identity);
+    const { log, metrics } = this.#deps;
+    sayStarting(this.#options, log);
+    registerGatewayMetrics(metrics, () => this.status());
+    const handOver = await beginHandOver(this.#options, this.#deps, this.#stop.signal);
+    this.#handOver = handOver;
+    // First, so that whoever asks sees what is waited for; of two processes, the one that serves is asked.
+    if (handOver?.tookOver !== true) await this.#openPages();
+    const { signal } = this.#control.controller;
+    const identity = await openIdentity(this.#options, this.#deps, signal);
+    this.#identity = identity;
+    const feed = await openFeed(this.#options, identity, this.#deps, signal);
+    this.#feed = feed;
     this.#eastWest = this.#options.proxy === 'isthmus' ? await this.#openOwn(identity, feed) : await this.#openEnvoy(identity, feed);
+    if (handOver?.tookOver === true) await this.#openPages();
+    await handOver?.serving();
     onRenewal(identity, () => feed.reconnect('the SVID was renewed'));
     followTrust(identity, adsTrust(feed.store, identity.token.trustDomain));
     // Nobody in the mesh dials an ingress gateway, so there is nothing of it to register.
-    if (this.#options.kind === 'gateway') {
-      this.#tunnels = await openGatewayTunnels(this.#options, () => this.eastWest, identity, feed, this.#deps);
-      this.#registration = await this.#register(identity, this.eastWest.port);
-      this.#run(this.#registration.ended);
-      const report = () => this.#registration?.report(this.#report(this.#finishing !== undefined));
-      this.#tunnels?.subscribe(report);
-      this.#own?.tunnels?.subscribe(report);
-      if (this.#tunnels !== undefined) this.#run(this.#tunnels.run(this.#stop.signal));
+    if (this.#options.kind === 'gateway') await this.#join(identity, feed, this.eastWest.port);
+    const fed = feed.run();
+    this.#run(fed);
+    if (handOver !== undefined) {
+      this.#run(handOver.forgetUnclaimed());
+      await handOver.offer(
+        () => this.#prepare(feed),
+        () => this.#letGo([fed, this.#registration?.ended]),
+      );
     }
-    this.#run(feed.run());
     const at = this.#eastWest === undefined ? {} : { address: this.#eastWest.address, port: this.#eastWest.port };
     const engine = this.#own === undefined ? {} : { engine: this.#own.plane.engine };
     log.info({ kind: this.#options.kind, ...at, from: feed.from(), ...engine }, 'serving');
   }
 
-  async #openIdentity(): Promise<ObtainedIdentity> {
-    const { stateDir, token, instance, attest: proof } = this.#options;
-    const { clock, random, log } = this.#deps;
-    const given = token === undefined ? {} : { token };
-    const identity = await obtainIdentity({
-      dir: join(stateDir, 'identity'),
-      ...given,
-      proof,
-      instance,
-      clock,
-      random,
-      log,
-      signal: this.#stop.signal,
-    });
-    this.#identity = identity;
-    return identity;
+  async #openPages(): Promise<void> {
+    const { health, metrics } = this.#options;
+    const listeners = this.#handOver?.listeners;
+    const state = () => this.#feed?.store.current ?? emptyState;
+    this.#health = await servePages(
+      'health',
+      health,
+      healthPages(() => this.status(), state),
+      listeners,
+    );
+    const more = async () => (await this.#proxy?.metrics()) ?? '';
+    this.#metrics = await servePages('metrics', metrics, metricsPages(this.#deps.metrics, more), listeners);
   }
 
-  async #openFeed(identity: ObtainedIdentity): Promise<StateFeed> {
-    const { kind, stateDir, instance, network, locality, labels, proxy } = this.#options;
-    const { clock, random, log } = this.#deps;
-    const { spiffeId, cluster } = identity.current();
-    // Envoy is told all else by the control plane itself.
-    const wanted = proxy === 'isthmus' ? nativeOrder : [nativeTypeUrls.bundle];
-    this.#feed = await StateFeed.open({
-      file: join(stateDir, 'state'),
-      addresses: identity.token.addresses,
-      security: () => controlChannel(identity, { cluster, now: () => clock.now() }),
-      interest: () => new Map(wanted.map((typeUrl) => [typeUrl, '*'])),
-      node: buildNode({ kind, identity: spiffeId, instance, network, locality, labels, version }),
-      clock,
-      random,
-      log,
-      signal: this.#stop.signal,
-    });
-    return this.#feed;
+  async #join(identity: ObtainedIdentity, feed: StateFeed, port: number): Promise<void> {
+    const { signal } = this.#control.controller;
+    this.#tunnels = await openGatewayTunnels(this.#options, () => this.eastWest, identity, feed, this.#deps);
+    const engine = this.#own?.plane.engine.name ?? 'envoy';
+    this.#registration = await register(this.#options, { port, engine }, identity, this.#report(false), this.#deps, signal);
+    this.#run(this.#registration.ended);
+    const report = () => this.#registration?.report(this.#report(this.#finishing !== undefined));
+    this.#tunnels?.subscribe(report);
+    this.#own?.tunnels?.subscribe(report);
+    if (this.#tunnels !== undefined) this.#run(this.#tunnels.run(this.#stop.signal));
   }
 
   /** Our own proxy. */
@@ -206,6 +189,7 @@ export class Gateway implements RunningGateway {
       deps: this.#deps,
       identity,
       feed,
+      listeners: this.#handOver?.listeners,
       signal: this.#stop.signal,
       draining: () => this.#finishing !== undefined,
       run: (task) => this.#run(task),
@@ -225,30 +209,6 @@ export class Gateway implements RunningGateway {
     return gatewayReport(draining, this.#tunnels, this.#own?.tunnels);
   }
 
-  async #register(identity: ObtainedIdentity, boundPort: number): Promise<InstanceRegistration> {
-    const { stateDir, instance, network, locality, labels, advertise, advertisePort } = this.#options;
-    const { clock, random, log } = this.#deps;
-    return registerInstance({
-      source: identity,
-      dir: join(stateDir, 'identity'),
-      addresses: () => identity.token.addresses,
-      hello: {
-        instance,
-        network,
-        addresses: [...advertise],
-        role: { $case: 'gateway', value: { port: advertisePort ?? boundPort, ...(await gatewayOffer(this.#options)) } },
-        labels,
-        locality,
-        version,
-      },
-      report: this.#report(false),
-      clock,
-      random,
-      log,
-      signal: this.#stop.signal,
-    });
-  }
-
   /** A task that fails ends the gateway, with its error. */
   #run(task: Promise<void>): void {
     const running = task
@@ -259,6 +219,36 @@ export class Gateway implements RunningGateway {
       })
       .finally(() => this.#tasks.splice(this.#tasks.indexOf(running), 1));
     this.#tasks.push(running);
+  }
+
+  /** The process before goes on; who was let in here meanwhile is served to the end. */
+  async #giveBack(error: unknown): Promise<void> {
+    this.#deps.log.error({ reason: toMeshError(error).message }, 'the start failed');
+    await this.#handOver?.close();
+    await this.#own?.plane.drain(this.#options.drainMs);
+  }
+
+  async #prepare(feed: StateFeed): Promise<void> {
+    if (this.#finishing !== undefined) throw new MeshError('CONFLICT', 'it is draining already');
+    await feed.save();
+  }
+
+  /** Another process serves. Resolves when it may speak for this instance; what runs here is finished as in any drain. */
+  async #letGo(ends: readonly (Promise<void> | undefined)[]): Promise<void> {
+    const { log } = this.#deps;
+    const { drainMs } = this.#options;
+    log.info({ drainMs, connections: this.status().connections }, 'another process takes over');
+    this.#succeeded = true;
+    this.#health?.stop();
+    this.#metrics?.stop();
+    const drained = Promise.all([this.#own?.plane.drain(drainMs)]).catch((error: unknown) =>
+      log.error({ error: String(error) }, 'the drain was cut short'),
+    );
+    this.#finishing ??= drained.then(() => this.#dispose());
+    this.#tunnels?.drain();
+    this.#own?.tunnels?.drain();
+    this.#control.controller.abort();
+    await Promise.all(ends.map((each) => each?.catch(() => undefined)));
   }
 
   async #finish(): Promise<void> {
@@ -286,6 +276,7 @@ export class Gateway implements RunningGateway {
     this.#stop.abort();
     await Promise.all(this.#tasks);
     this.#own?.tunnels?.dispose();
+    await this.#handOver?.close();
     await Promise.all([this.#own?.plane.dispose(), this.#proxy?.dispose(), this.#health?.close(), this.#metrics?.close()]);
     if (this.#failure === undefined) this.#settle.resolve();
     else this.#settle.reject(this.#failure);

@@ -1,4 +1,5 @@
 import type { DataPlaneLimits } from './context.ts';
+import type { GatewayOptions } from './options.ts';
 
 /** The defaults that contract.ts and context.ts name. */
 export const defaultLimits: DataPlaneLimits = {
@@ -27,3 +28,13 @@ export const defaultLimits: DataPlaneLimits = {
     gatewayConnectionMs: 60_000,
   },
 };
+
+/** With those that one gateway is told. */
+export function limitsOf({ maxConnections, maxConnectionsPerSource }: GatewayOptions, limits: DataPlaneLimits): DataPlaneLimits {
+  const engine = {
+    ...limits.engine,
+    ...(maxConnections === undefined ? {} : { maxConnections }),
+    ...(maxConnectionsPerSource === undefined ? {} : { maxConnectionsPerSource }),
+  };
+  return { ...limits, engine };
+}

@@ -1,9 +1,11 @@
 import { z } from 'zod';
+import { isCidr } from '../core/cidr.ts';
 import { proofOptions } from '../core/identity/index.ts';
 import { isDnsLabel, parseLocality } from '../core/model/index.ts';
 import { accept, type Checked, reject } from '../core/validate.ts';
 
 const ms = z.number().int().positive();
+const connections = z.number().int().min(1).max(999_999);
 const bindPort = z.number().int().min(0).max(65_535);
 const bind = z.strictObject({ address: z.union([z.ipv4(), z.ipv6()]), port: bindPort });
 const host = z.union([
@@ -46,6 +48,11 @@ const fields = z.strictObject({
   originateAddress: z.union([z.ipv4(), z.ipv6()]).default('0.0.0.0'),
   /** Where an ingress gateway binds the ports of Gateways that name no address. Default 0.0.0.0. */
   ingressAddress: z.union([z.ipv4(), z.ipv6()]).default('0.0.0.0'),
+  /**
+   * CIDRs of load balancers in front that say by the PROXY protocol who called. With any, the port between networks, or of an ingress gateway all of
+   * its ports, take connections from there alone, and none without that header. Default none: connections come by themselves.
+   */
+  acceptProxyFrom: z.array(z.string().refine(isCidr, 'must be a CIDR, as 10.0.0.0/8')).max(256).default([]),
   /** Liveness, readiness, status; plaintext. Default 0.0.0.0:15021. */
   health: bind.default({ address: '0.0.0.0', port: 15_021 }),
   /** Prometheus; plaintext. Default 0.0.0.0:15020. */
@@ -54,10 +61,16 @@ const fields = z.strictObject({
   proxy: z.enum(['isthmus', 'envoy', 'none']).default('isthmus'),
   /** Default: `envoy` of the search path. */
   envoyPath: z.string().min(1).optional(),
-  /** What moves the bytes of our own proxy: `native` (Rust), `node` (TypeScript), or `auto`, the native one where it is built. Default `node`. */
-  engine: z.enum(['auto', 'native', 'node']).default('node'),
+  /** What moves the bytes of our own proxy: `native` (Rust), `node` (TypeScript), or `auto`, the native one where it is built. Default `auto`. */
+  engine: z.enum(['auto', 'native', 'node']).default('auto'),
   /** Threads of the native engine, 1-64. Default: as many as there are CPUs. */
   engineThreads: z.number().int().min(1).max(64).optional(),
+  /** Open connections of our own proxy, 1 to 999,999; the next is refused. Each takes two descriptors. Default 10,000. */
+  maxConnections: connections.optional(),
+  /** Of one source address. Default 1,000. */
+  maxConnectionsPerSource: connections.optional(),
+  /** A Unix socket, in a folder that is this user's alone: the process that serves there hands its listening sockets over to this one, and this one to the next. Default: none. */
+  handOver: z.string().min(1).optional(),
   /** From SIGTERM to the end of the last connection. Default 30 s. */
   drainMs: ms.default(30_000),
 });
@@ -80,10 +93,25 @@ const schema = fields
   });
 
 const checked = schema
+  .refine((o) => (o.acceptProxyFrom ?? []).length === 0 || (o.proxy ?? 'isthmus') === 'isthmus', {
+    path: ['acceptProxyFrom'],
+    when: () => true,
+    message: 'needs proxy isthmus: what an Envoy accepts is said in its own bootstrap',
+  })
   .refine((o) => o.behindNat !== true || (o.proxy ?? 'isthmus') === 'isthmus', {
     path: ['behindNat'],
     when: () => true,
     message: 'needs proxy isthmus: an Envoy that runs as a gateway can neither begin nor hold tunnels',
+  })
+  .refine((o) => (o.maxConnections ?? o.maxConnectionsPerSource) === undefined || (o.proxy ?? 'isthmus') === 'isthmus', {
+    path: ['maxConnections'],
+    when: () => true,
+    message: 'needs proxy isthmus: an Envoy has limits of its own, in its bootstrap',
+  })
+  .refine((o) => o.handOver === undefined || (o.proxy ?? 'isthmus') === 'isthmus', {
+    path: ['handOver'],
+    when: () => true,
+    message: 'needs proxy isthmus: an Envoy holds its own ports',
   })
   .refine((o) => o.behindNat !== true || o.kind !== 'ingress', {
     path: ['behindNat'],

@@ -1,24 +1,28 @@
 import type { ObtainedIdentity } from '../core/identity/index.ts';
+import type { ListenerKeeper } from '../core/listeners/index.ts';
 import type { ListenAddress } from './admin/index.ts';
 import type { GatewayDeps } from './contract.ts';
 import { DataPlane } from './data-plane.ts';
+import type { EngineListenerSpec } from './engine/index.ts';
 import { KeptListeners } from './inbound/kept-listeners.ts';
 import { originateListeners } from './inbound/originate-listeners.ts';
 import { Ingress } from './ingress/ingress.ts';
+import { guardMemory } from './memory-guard.ts';
 import type { GatewayOptions } from './options.ts';
 import type { StateFeed } from './state/index.ts';
 import { gatewayRules } from './tables.ts';
 import { openFlows } from './telemetry/flows/index.ts';
+import { troubleTeller } from './telemetry/tell-trouble.ts';
 import { holdTunnels } from './tunnel/hold-tunnels.ts';
 import type { TunnelHub } from './tunnel/hub.ts';
-
-const shortageHint = 'the engine runs short: new connections are refused until some end; raise the limit (LimitNOFILE), or add gateways';
 
 export interface OwnProxyContext {
   readonly options: GatewayOptions;
   readonly deps: Required<GatewayDeps>;
   readonly identity: ObtainedIdentity;
   readonly feed: StateFeed;
+  /** Who keeps its listening sockets, if anybody does. */
+  readonly listeners: ListenerKeeper | undefined;
   /** Ends every loop. */
   readonly signal: AbortSignal;
   /** Nothing new is to open. */
@@ -44,23 +48,37 @@ export class OwnProxy {
     const { clock, log } = deps;
     const listen: DataPlane['listen'] = (spec) => this.plane.listen(spec);
     if (options.kind === 'ingress') {
-      this.ingress = new Ingress({ address: options.ingressAddress, clock, log, listen, refresh: () => this.plane.refresh() });
+      const refresh = () => this.plane.refresh();
+      this.ingress = new Ingress({ address: options.ingressAddress, ...this.#acceptProxy(), clock, log, listen, refresh });
     } else {
       this.originate = new KeptListeners({ listen, log });
       this.tunnels = holdTunnels(feed.store, clock, log, context.signal);
       context.run(this.tunnels.run(context.signal));
     }
     const threads = options.engineThreads === undefined ? {} : { engineThreads: options.engineThreads };
-    const onTrouble = (what: string, detail: string) =>
-      log.error({ what, detail }, what.endsWith('exhausted') ? shortageHint : 'the engine reports trouble');
+    const onTrouble = troubleTeller(log, deps.metrics);
+    const memory = guardMemory(clock, log, onTrouble);
     const node = { cluster: identity.current().cluster, instance: options.instance, labels: options.labels };
     // Of ingress the mesh sees a caller like any other, with an identity of its own.
     const role = options.kind === 'ingress' ? 'agent' : 'gateway';
     const flows = openFlows({ role, identity, instance: options.instance, clock, random: deps.random, log });
     context.run(flows.run(context.signal));
+    const kept = context.listeners === undefined ? {} : { listeners: context.listeners };
     const tunnels = this.tunnels === undefined ? {} : { tunnels: this.tunnels };
     this.plane = new DataPlane(
-      { ...deps, engine: options.engine, ...threads, onTrouble, state: feed.store, identity, node, flows: flows.sink, ...tunnels },
+      {
+        ...deps,
+        engine: options.engine,
+        ...threads,
+        onTrouble,
+        memory,
+        state: feed.store,
+        identity,
+        node,
+        flows: flows.sink,
+        ...kept,
+        ...tunnels,
+      },
       () => {
         const state = feed.store.current;
         return this.ingress?.rules(state) ?? gatewayRules(state, (key) => this.tunnels?.has(key) === true);
@@ -73,7 +91,9 @@ export class OwnProxy {
   async open(): Promise<ListenAddress | undefined> {
     const { options, deps, feed, signal, draining, run } = this.#context;
     const eastWest =
-      this.ingress === undefined ? await this.plane.listen({ name: 'east-west', ...options.listen, kind: 'sni' }) : undefined;
+      this.ingress === undefined
+        ? await this.plane.listen({ name: 'east-west', ...options.listen, kind: 'sni', ...this.#acceptProxy() })
+        : undefined;
     await this.#apply();
     feed.store.subscribe(() => {
       if (!signal.aborted && !draining()) run(this.#apply());
@@ -82,6 +102,11 @@ export class OwnProxy {
     const specs = () => (draining() ? undefined : originateListeners(feed.store.current, options.originateAddress));
     if (this.originate !== undefined) run(this.originate.run(specs, deps.clock, signal));
     return eastWest;
+  }
+
+  #acceptProxy(): Pick<EngineListenerSpec, 'acceptProxy'> {
+    const { acceptProxyFrom } = this.#context.options;
+    return acceptProxyFrom.length === 0 ? {} : { acceptProxy: { trusted: acceptProxyFrom } };
   }
 
   async #apply(): Promise<void> {

@@ -1,6 +1,6 @@
 // `npm run package`: packages that bring their own Node, as .tar.gz and .deb, for machines that have nothing but Linux with glibc.
 // Usage: npm run package -- [--arch x64|arm64] [--out dist] [--fast]     (--fast: hardly compressed, the .deb not at all, for tests)
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import {
   chmodSync,
   cpSync,
@@ -74,6 +74,7 @@ function stage(tree) {
       filter: (path) => !/\.(map|d\.ts|tsbuildinfo)$/.test(path),
     });
   }
+  addEngine(tree);
   for (const each of ['package.json', 'package-lock.json', '.npmrc', 'README.md']) cpSync(join(root, each), join(tree, each));
   for (const each of ['deploy/systemd', 'deploy/package', 'docs']) cpSync(join(root, each), join(tree, each), { recursive: true });
   say('installing what it depends on');
@@ -82,6 +83,18 @@ function stage(tree) {
   leaveOutForeign(join(tree, 'node_modules'));
   rmSync(join(tree, '.npmrc'));
   run(process.execPath, [join(root, 'scripts/bundle-agent.mjs'), '--out', join(tree, 'build/cli')]);
+}
+
+/** The native engine, where `npm run build:native` has made it for that processor. Without it the product runs the engine in TypeScript, and says so. */
+function addEngine(tree) {
+  const file = `isthmus-engine.linux-${arch}.node`;
+  const built = join(root, 'build/native', file);
+  if (!existsSync(built)) return say(`without the native engine: none is built for ${arch} (npm run build:native on such a machine)`);
+  mkdirSync(join(tree, 'build/native'));
+  const target = join(tree, 'build/native', file);
+  // Lines for debuggers are two thirds of it.
+  if (spawnSync('strip', ['--strip-debug', '-o', target, built]).status !== 0) cpSync(built, target);
+  chmodSync(target, 0o644);
 }
 
 /** Some packages bring their native code for all platforms at once; Node loads what fits, and the rest is weight. */

@@ -21,7 +21,7 @@ import { tunnelsSaid } from './parts/tunnels.ts';
 import { openWorkloads, type Workloads } from './parts/workload-api.ts';
 import { takenByOthers } from './proxy/index.ts';
 import { ProcHolders, SocketWatcher } from './sockets/index.ts';
-import { openFeed, openGrpc, openIdentity, openTraffic, ownPids, type Traffic } from './start-parts.ts';
+import { openFeed, openGrpc, openIdentity, openTraffic, ownPids, sayStarting, type Traffic } from './start-parts.ts';
 import type { StateLock } from './state-lock.ts';
 import { suspectOf } from './suspicion.ts';
 import { envoyPatienceMs, farewellMs, leaveMs } from './waits.ts';
@@ -124,6 +124,7 @@ export class Agent implements RunningAgent {
       taken: [...(this.#mesh?.keeper.taken ?? []), ...(this.#exposed?.taken ?? []), ...takenByOthers(this.#traffic?.envoy?.traffic)],
       capture: this.#mesh?.capture?.status(),
       proxy: this.#traffic?.envoy?.proxy.status() ?? proxyBefore(this.#options.proxy),
+      engine: this.#traffic?.inbound.engine,
       inboundFault: this.#traffic?.envoy?.traffic.inboundFault(),
       tunnels: this.#traffic?.tunnels?.status(),
       settled: this.#settled,
@@ -156,10 +157,10 @@ export class Agent implements RunningAgent {
   }
 
   async #open(): Promise<void> {
-    const options = this.#options;
-    const { signal } = this.#stop;
+    const [options, { signal }] = [this.#options, this.#stop];
     const deps = { ...this.#deps, accessLog: (entry: Readonly<Record<string, unknown>>) => this.#onAccess(entry) };
     const { metrics, clock, log, listeners } = deps;
+    sayStarting(options, log);
     registerAgentMetrics(metrics, () => this.status());
     const more = async () => (await this.#traffic?.envoy?.proxy.metrics()) ?? '';
     // First, so that whoever asks sees what is waited for.

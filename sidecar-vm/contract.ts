@@ -93,6 +93,8 @@ export interface AgentStatus {
   }[];
   /** What carries the traffic. */
   readonly proxy: ProxyStatus;
+  /** What moves the bytes of our own proxy, and why it is not the native engine where that was asked for. Absent: an Envoy does, or it is not open yet. */
+  readonly engine?: { readonly name: 'native' | 'node'; readonly instead?: string };
   readonly data: {
     readonly from: 'control-plane' | 'disk' | 'nothing';
     /** Since a control plane last said that this is all there is, over restarts too. */

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { inCidrs } from '../core/cidr.ts';
+import { cpuCount } from '../core/cpu-count.ts';
 import { proofOptions } from '../core/identity/index.ts';
 import { isDnsLabel } from '../core/model/index.ts';
 import { accept, type Checked, reject } from '../core/validate.ts';
@@ -116,6 +117,15 @@ const shape = z.strictObject({
   proxy: z.enum(['isthmus', 'envoy', 'none']).default('isthmus'),
   /** Default: `envoy` of the search path. */
   envoyPath: z.string().min(1).optional(),
+  /** What moves the bytes of our own proxy: `native` (Rust), `node` (TypeScript), or `auto`, the native one where it is built. Default `auto`. */
+  engine: z.enum(['auto', 'native', 'node']).default('auto'),
+  /** Threads of the native engine, 1-64; a machine's two directions have so many each. Default: as many as there are CPUs, 4 at most. */
+  engineThreads: z
+    .number()
+    .int()
+    .min(1)
+    .max(64)
+    .default(() => Math.min(4, cpuCount())),
   /**
    * Which services of the mesh it knows: `all`, or `on-demand` those that its configuration names or somebody here looks up. Default: see
    * `discoveryOf`.

@@ -1,5 +1,6 @@
 import { MeshError } from '../core/errors.ts';
 import { controlChannel, type ObtainedIdentity, obtainIdentity } from '../core/identity/index.ts';
+import type { Log } from '../core/log.ts';
 import { version } from '../core/version.ts';
 import { buildNode } from '../core/xds/index.ts';
 import {
@@ -8,13 +9,16 @@ import {
   createOutbound,
   defaultLimits,
   type EnvoyProxy,
+  engineFor,
   type Flows,
+  guardMemory,
   type Inbound,
   type Outbound,
   openFlows,
   StateFeed,
   type StateView,
   type Tunnels,
+  troubleTeller,
 } from '../gateway/index.ts';
 import { type GrpcSupport, openGrpcSupport } from './certificates/index.ts';
 import type { AgentDeps, ListenAddress } from './contract.ts';
@@ -59,6 +63,16 @@ export async function openIdentity(options: AgentOptions, deps: Required<AgentDe
   }
 }
 
+/** The first line of its log: what runs, and what will move the bytes. */
+export function sayStarting({ proxy, engine }: AgentOptions, log: Log): void {
+  log.info({ version, ...(proxy === 'isthmus' ? { engine: engineFor(engine) } : { proxy }) }, 'starting');
+}
+
+/** For whoever sees the agent from elsewhere; nothing where no engine of ours carries its traffic. */
+function engineOf({ proxy, engine }: AgentOptions): { readonly engine?: string } {
+  return proxy === 'isthmus' ? { engine: engineFor(engine).name } : {};
+}
+
 export function openFeed(
   options: AgentOptions,
   identity: ObtainedIdentity,
@@ -74,7 +88,7 @@ export function openFeed(
     file: agentFiles(options.stateDir).state,
     addresses: identity.token.addresses,
     security: () => controlChannel(identity, { cluster, now: () => clock.now() }),
-    node: buildNode({ kind: 'agent', identity: spiffeId, instance, network, locality, labels, version }),
+    node: buildNode({ kind: 'agent', identity: spiffeId, instance, network, locality, labels, version, ...engineOf(options) }),
     interest: (kept) => agentInterest(kept, services, names, clock.monotonic(), options.tunnel !== 'off'),
     clock,
     random,
@@ -127,12 +141,17 @@ async function openProxy(
   }
   const { clock, random, metrics, accessLog, log, listeners } = deps;
   const flows = openFlows({ role: 'agent', identity, instance: options.instance, clock, random, log });
+  const onTrouble = troubleTeller(log, metrics);
   const context: CountedContext = {
     state: feed.store,
     identity,
     clock,
     random,
     limits: defaultLimits,
+    engine: options.engine,
+    engineThreads: options.engineThreads,
+    onTrouble,
+    memory: guardMemory(clock, log, onTrouble),
     metrics,
     listeners,
     accessLog,
@@ -145,6 +164,7 @@ async function openProxy(
   try {
     inbound.serve(inboundServices(options.services, feed.store.current));
     const { address, port } = await inbound.listen(options.inbound);
+    log.info({ engine: inbound.engine }, 'carrying traffic');
     return { inbound, outbound, port: { address, port }, flows };
   } catch (error) {
     await Promise.all([inbound.dispose(), outbound.dispose()]);

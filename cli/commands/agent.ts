@@ -5,13 +5,14 @@ import { CliError } from '../cli-error.ts';
 import { type ExitCode, exitCode } from '../exit-codes.ts';
 import type { Io } from '../io.ts';
 import { type LeafOptions, leaf } from '../leaf.ts';
-import { envoyPathOption, proxyOption } from '../proxy-flags.ts';
+import { engineOption, envoyPathOption, proxyOption } from '../proxy-flags.ts';
 import { usualStateDir } from './vm-join-flags.ts';
 
 interface Flags extends LeafOptions {
   readonly stateDir: string;
   readonly proxy?: AgentOptions['proxy'];
   readonly envoyPath?: string;
+  readonly engine?: AgentOptions['engine'];
   readonly grpc?: boolean;
   readonly supervise?: boolean;
 }
@@ -27,13 +28,15 @@ export function addAgent(program: Command, io: Io): void {
     .option('--state-dir <dir>', 'what isthmus vm join wrote', usualStateDir)
     .addOption(proxyOption().default(undefined, 'what isthmus vm join was told'))
     .addOption(envoyPathOption())
+    .addOption(engineOption().default(undefined, 'what isthmus vm join was told'))
     .option('--grpc', 'keep certificates and xDS for proxyless gRPC programs of this machine, also where vm join did not say so')
     .option('--supervise', 'keep its ports open in a process of its own: after SIGHUP the version that is installed then takes over')
-    .action(async ({ stateDir, proxy, envoyPath, grpc, supervise }: Flags) => {
+    .action(async ({ stateDir, proxy, envoyPath, engine, grpc, supervise }: Flags) => {
       if (supervise === true) return superviseWorkers(io);
       const overrides = {
         ...(proxy === undefined ? {} : { proxy }),
         ...(envoyPath === undefined ? {} : { envoyPath }),
+        ...(engine === undefined ? {} : { engine }),
         ...(grpc === undefined ? {} : { grpc }),
       };
       return serveAgent({ ...(await savedOptions(stateDir)), ...overrides }, io);

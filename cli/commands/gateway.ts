@@ -12,7 +12,7 @@ import { gatewayKindOption } from '../gateway-kind.ts';
 import { emitReady, type Io } from '../io.ts';
 import { type LeafOptions, leaf } from '../leaf.ts';
 import { addProofFlags, type ProofFlags, proofOf } from '../proof-flags.ts';
-import { envoyPathOption, proxyOption } from '../proxy-flags.ts';
+import { engineOption, envoyPathOption, proxyOption } from '../proxy-flags.ts';
 import { addGatewayToken } from './gateway-token.ts';
 import { countFlag } from './tunnel-flags.ts';
 import { labelFlag } from './vm-join-flags.ts';
@@ -28,6 +28,7 @@ interface GatewayFlags extends LeafOptions, ProofFlags {
   readonly listen: { readonly address: string; readonly port: number };
   readonly originateAddress: string;
   readonly ingressAddress: string;
+  readonly acceptProxyFrom?: string[];
   readonly health: { readonly address: string; readonly port: number };
   readonly metrics: { readonly address: string; readonly port: number };
   readonly network?: string;
@@ -38,6 +39,9 @@ interface GatewayFlags extends LeafOptions, ProofFlags {
   readonly envoyPath?: string;
   readonly engine: 'auto' | 'native' | 'node';
   readonly engineThreads?: number;
+  readonly maxConnections?: number;
+  readonly maxConnectionsPerSource?: number;
+  readonly handOver?: string;
   readonly drain: number;
 }
 
@@ -61,6 +65,11 @@ export function addGateway(program: Command, io: Io): void {
     .option('--listen <address:port>', 'mTLS between networks', bindFlag, { address: '0.0.0.0', port: 15_443 })
     .option('--originate-address <ip>', 'where callers without a sidecar connect', '0.0.0.0')
     .option('--ingress-address <ip>', 'where the ports of Gateways are bound, of --kind ingress', '0.0.0.0')
+    .option(
+      '--accept-proxy-from <cidr>',
+      'load balancers that say by the PROXY protocol who called, which is then asked of everybody; may be repeated (default: none)',
+      collect,
+    )
     .option('--health <address:port>', 'liveness, readiness and status, plaintext', bindFlag, { address: '127.0.0.1', port: 15_021 })
     .option('--metrics <address:port>', 'Prometheus, plaintext', bindFlag, { address: '127.0.0.1', port: 15_020 })
     .option('--network <name>', "network that it leads to (default: the token's)")
@@ -69,12 +78,14 @@ export function addGateway(program: Command, io: Io): void {
     .addOption(new Option('--label <key=value>', 'what Gateways select it by; may be repeated').argParser(labelFlag).default({}, 'none'))
     .addOption(proxyOption())
     .addOption(envoyPathOption())
-    .addOption(
-      new Option('--engine <name>', 'what moves the bytes of our own proxy: native (Rust, where it is built), node, or auto')
-        .choices(['auto', 'native', 'node'])
-        .default('node'),
-    )
+    .addOption(engineOption())
     .option('--engine-threads <number>', 'of the native engine, 1-64 (default: as many as there are CPUs)', countFlag)
+    .option('--max-connections <number>', 'open at once, of our own proxy; the next is refused (default: 10,000)', countFlag)
+    .option('--max-connections-per-source <number>', 'of these, of one address (default: 1,000)', countFlag)
+    .option(
+      '--hand-over <socket>',
+      'Unix socket over which the next start of this gateway takes its listening sockets, so that an upgrade drops nobody',
+    )
     .addOption(
       new Option('--drain <duration>', 'from SIGTERM to the end of the last connection').argParser(durationFlag).default(30_000, '30s'),
     )

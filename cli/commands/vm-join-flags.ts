@@ -23,6 +23,7 @@ export interface JoinFlags extends JoinCaptureFlags, ServiceFlags {
   readonly admin: Listen;
   readonly proxy: AgentOptionsInput['proxy'];
   readonly envoyPath?: string;
+  readonly engine?: 'auto' | 'native' | 'node';
   readonly discovery?: 'all' | 'on-demand';
   readonly forgetAfter: number;
   readonly drain: number;
@@ -65,6 +66,7 @@ export function agentOptionsOf(
     admin,
     proxy,
     ...(envoyPath === undefined ? {} : { envoyPath }),
+    ...(flags.engine === undefined ? {} : { engine: flags.engine }),
     ...(flags.discovery === undefined ? {} : { discovery: flags.discovery }),
     forgetAfterMs: flags.forgetAfter,
     drainMs: flags.drain,

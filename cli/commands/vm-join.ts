@@ -7,7 +7,7 @@ import { exitCode } from '../exit-codes.ts';
 import { emit, type Io } from '../io.ts';
 import { type LeafOptions, leaf } from '../leaf.ts';
 import { addProofFlags, type ProofFlags, proofOf } from '../proof-flags.ts';
-import { envoyPathOption, proxyOption } from '../proxy-flags.ts';
+import { engineOption, envoyPathOption, proxyOption } from '../proxy-flags.ts';
 import { serveAgent } from './agent.ts';
 import { addTunnelFlags, type TunnelFlags, tunnelOf } from './tunnel-flags.ts';
 import { joinCaptureFlags } from './vm-join-capture.ts';
@@ -101,6 +101,7 @@ function listeners(command: Command): Command {
     .addOption(listenOption('--admin', 'health, metrics and status', { address: '127.0.0.1', port: 15_021 }))
     .addOption(proxyOption())
     .addOption(envoyPathOption())
+    .addOption(engineOption().default(undefined, 'that of the version that runs'))
     .addOption(flag('--drain <duration>', 'from SIGTERM to the end of the last connection', durationFlag, 30_000, '30s'));
 }
 

@@ -32,7 +32,7 @@ function statusText(status: AgentStatus): string {
     `${status.instance} (${status.version}), network ${status.network}: ${status.ready ? 'ready' : 'not ready'}`,
     identity === undefined ? 'no identity yet' : `${identity.spiffeId} of cluster ${identity.cluster}, until ${identity.notAfter}`,
     `inbound ${at(status.inbound)}, DNS ${at(status.dns)}, control plane ${data.controlPlane || 'none yet'}`,
-    proxyText(status.proxy),
+    proxyText(status),
     ...(status.capture === undefined ? [] : [`capture ${status.capture.rules}: ${status.capture.reason}`]),
     dataText(data),
     '',
@@ -73,8 +73,11 @@ function statusText(status: AgentStatus): string {
   ].join('\n');
 }
 
-function proxyText(proxy: AgentStatus['proxy']): string {
-  if (proxy.kind === 'isthmus') return 'proxy isthmus';
+function proxyText({ proxy, engine }: AgentStatus): string {
+  if (proxy.kind === 'isthmus') {
+    const instead = engine?.instead === undefined ? '' : ` (${engine.instead})`;
+    return engine === undefined ? 'proxy isthmus' : `proxy isthmus, engine ${engine.name}${instead}`;
+  }
   if (proxy.kind === 'none') return 'proxy none: Envoys of your own, see isthmus envoy bootstrap';
   const { version, pid, state, connected, updateRejected, lastUpdateAgeMs, problem } = proxy;
   const fed = connected ? 'fed by the control plane' : 'no stream to the control plane';

@@ -74,16 +74,30 @@ function gateways({ gateways: all }: Status): string {
     g.instance,
     g.addresses.map((a) => `${a.includes(':') ? `[${a}]` : a}:${g.port}`).join(' '),
     g.draining ? 'draining' : g.healthy ? 'healthy' : 'unhealthy',
+    g.engine ?? '-',
   ]);
-  return section('GATEWAYS', ['CLUSTER', 'NETWORK', 'INSTANCE', 'ADDRESSES', 'STATE'], rows);
+  return section('GATEWAYS', ['CLUSTER', 'NETWORK', 'INSTANCE', 'ADDRESSES', 'STATE', 'ENGINE'], rows);
 }
 
 function clients({ clients: all }: Status): string {
-  const header = ['INSTANCE', 'ROLE', 'DIALECT', 'NETWORK', 'STATE', 'SILENT FOR', 'DATA AGE', 'TELEMETRY', 'RESOURCES', 'IDENTITY'];
+  const header = [
+    'INSTANCE',
+    'ROLE',
+    'DIALECT',
+    'ENGINE',
+    'NETWORK',
+    'STATE',
+    'SILENT FOR',
+    'DATA AGE',
+    'TELEMETRY',
+    'RESOURCES',
+    'IDENTITY',
+  ];
   const rows = all.map((c) => [
     c.instance,
     c.role,
     c.dialect,
+    c.engine ?? '-',
     c.network,
     c.connected ? 'connected' : 'lost',
     age(c.ageMs),

@@ -146,6 +146,7 @@ function clientStatus(client: XdsClientStatus, now: number): Status['clients'][n
     instance: client.instance,
     role: client.kind,
     dialect: client.dialect,
+    ...(client.engine === undefined ? {} : { engine: client.engine }),
     identity: client.identity,
     network: client.network,
     connected: true,

@@ -128,6 +128,8 @@ export interface GatewayRecord {
   readonly draining: boolean;
   /** It takes tunnels. Default false. */
   readonly holdsTunnels?: boolean;
+  /** What moves its bytes, by its own word; for people. */
+  readonly engine?: string;
   /** Nobody can dial it: it keeps tunnels to gateways of peers. */
   readonly tunnel?: GatewayTunnel;
 }

@@ -58,11 +58,12 @@ export function endpointName(namespace: string, service: string, source: string,
 }
 
 export function encodeGateway(gateway: GatewayRecord): EncodedResource {
-  const { network, instance, addresses, port, healthy, draining, holdsTunnels, tunnel } = gateway;
+  const { network, instance, addresses, port, healthy, draining, holdsTunnels, engine, tunnel } = gateway;
   const message = peering.PeerGateway.create({
     // What its own cluster dials is nothing to peers.
     ...{ network, instance, addresses: tunnel === undefined ? [...addresses] : [], port, healthy, draining },
     ...(holdsTunnels === true ? { holdsTunnels } : {}),
+    ...(engine === undefined ? {} : { engine }),
     ...(tunnel === undefined
       ? {}
       : { tunnel: { ...tunnel, gateways: [...tunnel.gateways], secretSha256: Buffer.from(tunnel.secretSha256, 'hex') } }),

@@ -76,9 +76,12 @@ export function checkHello(hello: Hello, context: HelloContext): Checked<Registe
   if (hello.role?.$case === 'gateway') {
     const port = hello.role.value.port === 0 ? 15_443 : hello.role.value.port;
     must(isPort(port), 'gateway.port', 'must be 1-65535');
+    const { engine } = hello.role.value;
+    must(engine === undefined || isDnsLabel(engine), 'gateway.engine', 'must be a DNS label');
+    const said = engine === undefined ? {} : { engine };
     return found.length > 0
       ? reject(found)
-      : accept({ ...common, role: 'gateway', port, resolved: {}, ...holdsTunnels(hello.role.value), ...reached });
+      : accept({ ...common, role: 'gateway', port, resolved: {}, ...said, ...holdsTunnels(hello.role.value), ...reached });
   }
   const workload = hello.role?.value ?? { services: [], inboundPort: 0 };
   const inboundPort = workload.inboundPort === 0 ? 15_006 : workload.inboundPort;

@@ -23,6 +23,8 @@ export interface RegisteredGateway {
   readonly serviceAccount: string;
   /** It takes tunnels. Default false. */
   readonly holdsTunnels?: boolean;
+  /** What moves its bytes, by its own word. */
+  readonly engine?: string;
   /** Nobody can dial it. `secretSha256` in hex; `gateways`: CLUSTER/INSTANCE that it has tunnels to. */
   readonly tunnel?: { readonly identity: string; readonly secretSha256: string; readonly gateways: readonly string[] };
 }
@@ -109,6 +111,7 @@ export class GatewayList {
       identityNamespace: record.namespace,
       serviceAccount: record.serviceAccount,
       ...(record.holdsTunnels === true ? { holdsTunnels: true } : {}),
+      ...(record.engine === undefined ? {} : { engine: record.engine }),
       ...(record.tunnel === undefined ? {} : { tunnel: this.#tunnel(record, record.tunnel) }),
     };
   }

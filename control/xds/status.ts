@@ -20,6 +20,8 @@ export interface XdsClientStatus extends StreamStatus {
   /** It says itself what it serves: told what agents are, whatever its kind. */
   readonly claimsOwn: boolean;
   readonly version: string;
+  /** What moves the bytes of our own proxy, by its own word. */
+  readonly engine?: string;
   /** Mesh clusters that a proxyless gRPC client can take endpoints of; empty for others. */
   readonly anchors: readonly string[];
 }
@@ -37,7 +39,7 @@ export function clientStatuses(streams: readonly ClientStream[]): XdsClientStatu
 }
 
 function statusOf({ client, ...stream }: ClientStream): XdsClientStatus {
-  const { identity, claims, id, dialect, kind, instance, cluster, network, locality, labels, version } = client;
+  const { identity, claims, id, dialect, kind, instance, cluster, network, locality, labels, version, engine } = client;
   return {
     ...stream,
     id,
@@ -51,6 +53,7 @@ function statusOf({ client, ...stream }: ClientStream): XdsClientStatus {
     labels,
     claimsOwn: claims.http.length > 0,
     version,
+    ...(engine === undefined ? {} : { engine }),
     anchors: claims.anchors,
   };
 }

@@ -68,6 +68,8 @@ const ClientStatus = Type.Object({
   role: Type.String(),
   /** native, envoy or grpc. */
   dialect: Type.String(),
+  /** What moves the bytes of our own proxy: native or node; absent: it carries none. */
+  engine: Type.Optional(Type.String()),
   identity: Type.String(),
   network: Type.String(),
   connected: Type.Boolean(),
@@ -103,6 +105,8 @@ const GatewayStatus = Type.Object({
   port: Type.Integer(),
   healthy: Type.Boolean(),
   draining: Type.Boolean(),
+  /** What moves its bytes: `native`, `node` or `envoy`. Absent: its version does not say. */
+  engine: Type.Optional(Type.String()),
 });
 export type GatewayStatus = Static<typeof GatewayStatus>;
 

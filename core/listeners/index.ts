@@ -1,2 +1,3 @@
-export type { ListenerKeeper, ListenPlace } from './contract.ts';
+export type { KeptSockets, ListenerKeeper, ListenPlace } from './contract.ts';
 export { listening, ownListeners } from './own-listeners.ts';
+export { placeKey } from './place-key.ts';

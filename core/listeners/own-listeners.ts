@@ -6,6 +6,9 @@ import type { ListenerKeeper } from './contract.ts';
 export const ownListeners: ListenerKeeper = {
   listen: (server, { address, port }) => listening(server, () => server.listen(port, address)),
   bind: (socket, { address, port }) => listening(socket, () => socket.bind(port, address)),
+  take: () => undefined,
+  keep: () => () => true,
+  socketsPerPlace: 'any',
 };
 
 /** Begins, and waits until it listens. Rejects with the error that it could not be had with. */

@@ -7,6 +7,7 @@ export { createCsr, parseCsr } from './csr.ts';
 export type { Issuer } from './issue.ts';
 export { anchorOf, issueBootstrap, issueIntermediate, issueLeaf, issueLeafWithNames, issueRoot } from './issue.ts';
 export {
+  detached,
   generateKey,
   isP256,
   keyFromPem,

@@ -20,6 +20,8 @@ export interface NodeFacts {
   /** region/zone/subzone; may be empty. */
   readonly locality: string;
   readonly version: string;
+  /** What moves the bytes of our own proxy; absent: it carries none, or does not say. */
+  readonly engine?: string;
   /** Of the workload, as it says itself; at most 64, of Kubernetes' form. */
   readonly labels: Labels;
   readonly claims: NodeClaims;
@@ -32,7 +34,12 @@ export function buildNode(facts: Omit<NodeFacts, 'dialect' | 'claims'>): Node {
   const { region, zone, subzone } = parseLocality(facts.locality);
   return Node.create({
     id: `${formatSpiffeId(facts.identity)}#${facts.instance}`,
-    metadata: { kind: facts.kind, network: facts.network, ...labelsOf(facts.labels) },
+    metadata: {
+      kind: facts.kind,
+      network: facts.network,
+      ...(facts.engine === undefined ? {} : { engine: facts.engine }),
+      ...labelsOf(facts.labels),
+    },
     locality: { region, zone, subZone: subzone },
     userAgentName: 'isthmus',
     userAgentVersionType: { $case: 'userAgentVersion', value: facts.version },
@@ -63,6 +70,9 @@ export function parseNode(node: Node): Checked<NodeFacts> {
   const network: unknown = node.metadata?.['network'];
   if (typeof network !== 'string' || !isDnsLabel(network))
     violations.push({ path: 'node.metadata.network', message: 'must be a DNS label' });
+  const engine: unknown = node.metadata?.['engine'];
+  if (engine !== undefined && (typeof engine !== 'string' || !isDnsLabel(engine)))
+    violations.push({ path: 'node.metadata.engine', message: 'must be a DNS label' });
   const claims = dialect === 'native' ? accept(noClaims) : parseClaims(node.metadata);
   if (!claims.ok) violations.push(...claims.violations);
   const labels = labelsSchema.safeParse(node.metadata?.['labels']);
@@ -79,6 +89,7 @@ export function parseNode(node: Node): Checked<NodeFacts> {
     network: network as string,
     locality: [region, zone, subZone].join('/').replace(/\/+$/, ''),
     version: version.slice(0, 64),
+    ...(engine === undefined ? {} : { engine: engine as string }),
     labels: labels.data,
     claims: claims.value,
   });

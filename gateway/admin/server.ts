@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { MeshError } from '../../core/errors.ts';
+import { type ListenerKeeper, ownListeners } from '../../core/listeners/index.ts';
 import type { ListenAddress } from './contract.ts';
 
 /** What a page answers; undefined: not for this caller. */
@@ -13,6 +14,8 @@ export interface PageAnswer {
 }
 
 export interface PlainServer extends ListenAddress {
+  /** Takes nobody new; who is being answered is. Idempotent. */
+  stop(): void;
   /** Idempotent; ends connections. */
   close(): Promise<void>;
 }
@@ -20,17 +23,22 @@ export interface PlainServer extends ListenAddress {
 const maxConnections = 64;
 
 /** A few read-only pages in plaintext, for probes and scrapers. Rejects with MeshError PORT_TAKEN; `what` names it there. */
-export async function servePages(what: string, at: ListenAddress, pages: ReadonlyMap<string, Page>): Promise<PlainServer> {
+export async function servePages(
+  what: string,
+  at: ListenAddress,
+  pages: ReadonlyMap<string, Page>,
+  listeners: ListenerKeeper = ownListeners,
+): Promise<PlainServer> {
   const server = createServer({ maxHeaderSize: 8_192, requestTimeout: 5_000, headersTimeout: 5_000, keepAliveTimeout: 5_000 });
   server.maxConnections = maxConnections;
   server.on('request', (request, response) => {
     answer(request, response, pages).catch(() => response.destroy());
   });
-  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(at.port, at.address, resolve)).catch((cause: Error) => {
+  await listeners.listen(server, { name: what, address: at.address, port: at.port }).catch((cause: Error) => {
     throw new MeshError('PORT_TAKEN', `${what} cannot listen on ${at.address}:${at.port}: ${cause.message}`, { cause });
   });
   const { address, port } = server.address() as AddressInfo;
-  return { address, port, close: () => close(server) };
+  return { address, port, stop: () => void server.close(), close: () => close(server) };
 }
 
 async function answer(request: IncomingMessage, response: ServerResponse, pages: ReadonlyMap<string, Page>): Promise<void> {

@@ -54,7 +54,7 @@ export class Attempts {
 
   failed(endpoint: EndpointState, failure: AttemptFailure): void {
     const brokeOff = failure === 'early-close' && this.#context.revisit === 'broken-off';
-    if (failure === 'connect' || !(endpoint.viaGateway || brokeOff)) this.#refused.add(endpoint);
+    if (failure === 'connect' || failure === 'shortage' || !(endpoint.viaGateway || brokeOff)) this.#refused.add(endpoint);
   }
 
   /** The connection or request is over, however; until then it counts as one that runs at its endpoint. Idempotent. */

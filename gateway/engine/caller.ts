@@ -11,6 +11,8 @@ export interface CalledBy {
   readonly peer?: PeerIdentity | undefined;
   readonly sni: string;
   readonly alpn?: string;
+  /** As in DeliveredConnection. */
+  readonly tlsVersion?: string;
   /** What the caller's bytes are read from. */
   readonly socket: unknown;
 }
@@ -19,7 +21,7 @@ export interface CalledBy {
 export function calledBy(endpoint: EndpointState, { proxyProtocol }: Pick<ClusterTable, 'proxyProtocol'>, by: CalledBy): CalledEndpoint {
   if (proxyProtocol === undefined) return endpoint;
   const { id, source, destination, peer, sni, alpn = '', socket } = by;
-  const version = socket instanceof TLSSocket ? socket.getProtocol() : null;
+  const version = by.tlsVersion ?? (socket instanceof TLSSocket ? socket.getProtocol() : null);
   const tls = peer === undefined || version === null ? {} : { tls: { version, name: peer.spiffeId } };
   return { ...endpoint, caller: { id, uniqueId: id, source, destination, authority: sni, alpn, ...tls } };
 }

@@ -28,8 +28,9 @@ export interface PeerIdentity {
  * `connect`: TCP was refused, unreachable or timed out. `tls`: the handshake broke, or the server did not prove what it must.
  * `early-close`: it ended before a byte came back. `local-origin`: the mesh
  * end there answered that its application is down. `overflow`: the cluster has as many connections as it may; nobody was asked.
+ * `shortage`: this machine has no descriptor, memory or local port left to ask it with; it says nothing of the endpoint.
  */
-export type AttemptFailure = 'connect' | 'tls' | 'early-close' | 'local-origin' | 'aborted' | 'overflow';
+export type AttemptFailure = 'connect' | 'tls' | 'early-close' | 'local-origin' | 'aborted' | 'overflow' | 'shortage';
 
 export interface EndpointAttempt {
   readonly clusterName: string;
@@ -40,6 +41,12 @@ export interface EndpointAttempt {
 export interface ConnectionSource {
   readonly address: string;
   readonly port: number;
+}
+
+/** Who connected, and to what. */
+export interface ConnectionEnds {
+  readonly source: ConnectionSource;
+  readonly destination: ConnectionSource;
 }
 
 export interface DeliveredConnection {
@@ -55,6 +62,8 @@ export interface DeliveredConnection {
   readonly alpn: string;
   /** Absent on plain and ingress listeners. */
   readonly peer?: PeerIdentity;
+  /** `TLSv1.3` or `TLSv1.2`, where the socket does not say itself. */
+  readonly tlsVersion?: string;
   /** By a rule of that mode: no request is in it. */
   readonly tunnel?: true;
   /** It comes from outside the mesh, by this scheme: what it says of itself that only proxies may say is not believed. */
@@ -96,7 +105,8 @@ export const lookedAt = 'looked-at';
 
 /**
  * What became of a connection; or, where they come faster than it is worth describing each, of `count` that were alike (listener, endpoint,
- * reason): bytes, attempts and times are sums then, the rest is of the first of them.
+ * reason): bytes, attempts and times are sums then, the rest is of the first of them. Those who are let in in the clear at an `exposed` listener are
+ * told of one by one, and those who are refused there without an identity by address.
  */
 export interface ConnectionReport {
   /** Absent: one. */

@@ -6,23 +6,26 @@ import type { EndpointState } from '../state/types.ts';
 import type { CalledEndpoint } from './called-endpoint.ts';
 import type {
   AttemptFailure,
+  ConnectionEnds,
   ConnectionReport,
   ConnectionSource,
   DeliveredConnection,
   EndpointAttempt,
   PeerIdentity,
 } from './connection-contract.ts';
+import type { Latency } from './latency-contract.ts';
 import type { EngineTables } from './tables-contract.ts';
 
 export type * from './connection-contract.ts';
 export { lookedAt } from './connection-contract.ts';
+export type * from './latency-contract.ts';
 export type * from './tables-contract.ts';
 export { ejectionKey } from './tables-contract.ts';
 
 /**
  * What moves bytes. TypeScript decides (routes, balancing policy, authorisation, identity) and writes its decisions as plain
  * immutable tables; an engine looks them up for each new connection and calls nobody per byte. Two engines keep to this
- * file and pass one suite, test/contract/engine: `node` (always there) and, later, `native`.
+ * file and pass one suite, test/contract/engine: `node`, which is always there, and `native`, where it is built.
  *
  * Nothing here throws for what a remote does: a connection that fails ends with a `ConnectionReport` that says why.
  */
@@ -35,18 +38,33 @@ export interface Engine {
   apply(tables: EngineTables): void;
   /** Binds and serves. Rejects with MeshError PORT_TAKEN (cause: the bind error) when the address cannot be had. */
   listen(listener: EngineListenerSpec): Promise<EngineListener>;
-  /** A connection that another engine accepted, on its listener of this spec, paused: it is this one's from here, as if it had been accepted here. */
-  adopt(listener: EngineListenerSpec, socket: Socket): void;
+  /**
+   * A connection that another engine accepted, on its listener of this spec, paused: it is this one's from here, as if it had been accepted here.
+   * `told`: its PROXY header has been read, and these are its ends.
+   */
+  adopt(listener: EngineListenerSpec, socket: Socket, told?: ConnectionEnds): void;
   /**
    * Connects to one endpoint, and proves it when it has `tls`. Resolves with `ok: false` for every way that fails. The
    * returned stream belongs to the caller, who must end or destroy it. Ends early when `signal` aborts (`aborted`).
    */
   dial(request: DialRequest): Promise<DialResult>;
   counters(): EngineCounters;
+  /** How long the steps of connections took; of clusters that left the tables it may say nothing. */
+  latencies(): readonly Latency[];
   /** Of the places that connections lead to which `onDial` is not told of. Absent: it is told of all. */
   places?(): readonly PlaceNews[];
   /** The machine of this endpoint has vanished: such connections to its address end. With `own`, those alone that were made from another address than these, which this machine has no more. */
   giveUp?(endpoint: EndpointState, own?: ReadonlySet<string>): void;
+  /**
+   * Memory is short, as `detail` says: new callers are refused (`memory-short`, flag OM), and the native engine reads less at once. Undefined: it is not any more. Whoever is
+   * served stays. Idempotent.
+   */
+  overload(detail: string | undefined): void;
+  /**
+   * Memory is about to end, and the process with it: byte streams that keep 8 KB and more for a reader who has taken nothing for half a second are broken off (`memory-short`,
+   * flag OM), those first that the most is kept for, until about so many bytes are free; fewer where there are none. What HTTP keeps, and what is not carried on yet, is not looked at.
+   */
+  relieve(bytes: number): void;
   /** Closes listeners, lets connections finish, and destroys what is left after `deadlineMs`. */
   drain(deadlineMs: number): Promise<void>;
   /** Destroys everything at once. Idempotent. */
@@ -56,7 +74,7 @@ export interface Engine {
 export interface EngineOptions {
   readonly limits: EngineLimits;
   readonly clock: Clock;
-  /** That move bytes, 1 to 64; an engine of one thread does not look. Default: as many as there are CPUs. */
+  /** That move bytes, 1 to 64; an engine of one thread does not look. Default: as many as there are CPUs, or as the container's quota lets run at once. */
   readonly threads?: number;
   /** Whether TLS sessions are resumed, by engines that do at all. Default true. */
   readonly resumeTls?: boolean;
@@ -78,7 +96,12 @@ export interface EngineOptions {
   readonly onDial?: (endpoint: EndpointState, socket: Socket) => void;
   /** A stream to an endpoint that has `tunnel`; undefined: no tunnel of it is held. Absent: none ever is. */
   readonly openTunnel?: (endpoint: EndpointState) => Duplex | undefined;
-  /** The engine has run short of what it needs of its machine (`descriptors-exhausted`, ...); at most once a second. Default nobody asks. */
+  /**
+   * The engine has run short of something: `descriptors-exhausted` (memory for sockets, too), `ports-exhausted`, `too-many-connections`, `too-many-from-source`,
+   * `memory-short`; or has a
+   * defect: `internal`. Of each at most once a second for each of its threads. Callers that no descriptor was left for the node engine refuses
+   * without a word, and looks once a second whether one is left. Default nobody asks.
+   */
   readonly onTrouble?: (what: string, detail: string) => void;
   /** Asked before each connection to an endpoint; the returned function is called when it has closed. Undefined: no more, `overflow`. */
   readonly admit?: (clusterName: string, always: boolean) => (() => void) | undefined;
@@ -89,7 +112,7 @@ export interface EngineOptions {
   readonly carrier?: (socket: Socket, destination: ConnectionSource) => Promise<Carrier>;
   /** Default: this process alone. */
   readonly listeners?: ListenerKeeper;
-  /** Where a connection was to go that a packet filter led here; undefined: it came by itself. Default: all have. */
+  /** Where a connection was to go that a packet filter led here; undefined: it came by itself. Default: all have. The native engine asks the kernel itself, of what it accepts, where this is given. */
   readonly originalDestination?: ((socket: Socket) => ConnectionSource | undefined) | undefined;
 }
 
@@ -124,6 +147,12 @@ export interface EngineListenerSpec {
   /** 0: any free port. */
   readonly port: number;
   readonly kind: 'sni' | 'plain' | 'ingress' | 'captured' | 'exposed';
+  /**
+   * Connections come through a proxy, which says first who called, by version 1 or 2 of the PROXY protocol: that is whose they are, in rules, limits,
+   * logs and to endpoints. `trusted`: CIDRs of such proxies; from elsewhere, and without a header, nobody is taken. A header may have 4,096
+   * bytes and `helloTimeoutMs`. Absent: connections come by themselves.
+   */
+  readonly acceptProxy?: { readonly trusted: readonly string[] };
 }
 
 export interface EngineListener {

@@ -21,6 +21,7 @@ export type {
   EngineOptions,
   EngineTables,
   ExposedRule,
+  Latency,
   MeshEnd,
   PeerIdentity,
   PlaceNews,
@@ -32,8 +33,10 @@ export { ejectionKey, lookedAt } from './contract.ts';
 export { connectionFacts, factsOf } from './evaluate-authz.ts';
 export { findSniRule } from './find-sni-rule.ts';
 export type { IngressEnd, IngressRule, IngressTls } from './ingress-contract.ts';
+export { giveBack, heldFree } from './native/addon.ts';
 export { abortStream } from './node/abort-stream.ts';
+export { memoryShort } from './node/admission.ts';
 export { NodeEngine } from './node/node-engine.ts';
 export { pump } from './node/pump.ts';
-export { type EngineChoice, openEngine } from './open-engine.ts';
+export { type EngineChoice, engineFor, openEngine } from './open-engine.ts';
 export { sourceAllowed } from './source-allowed.ts';

@@ -13,6 +13,17 @@ export interface OpenedEngine {
   readonly instead?: string;
 }
 
+/** Which one it will be, and why not the native one where anybody would have that: for what is said before one is opened. */
+export function engineFor(choice: EngineChoice): { readonly name: Engine['name']; readonly instead?: string } {
+  if (choice !== 'auto') return { name: choice };
+  const loaded = loadAddon();
+  return loaded.ok ? { name: 'native' } : { name: 'node', instead: insteadOf(loaded.reason) };
+}
+
+function insteadOf(reason: string): string {
+  return `the native engine is not used: ${reason}`;
+}
+
 /** MeshError CONFIG_INVALID where the native one is asked for by name and cannot be had. */
 export function openEngine(choice: EngineChoice, options: EngineOptions, tables: EngineTables): OpenedEngine {
   if (choice === 'node') return { engine: new NodeEngine(options, tables) };
@@ -23,6 +34,6 @@ export function openEngine(choice: EngineChoice, options: EngineOptions, tables:
   } catch (error) {
     reason = toMeshError(error).message;
   }
-  if (choice === 'auto') return { engine: new NodeEngine(options, tables), instead: `the native engine is not used: ${reason}` };
+  if (choice === 'auto') return { engine: new NodeEngine(options, tables), instead: insteadOf(reason) };
   throw new MeshError('CONFIG_INVALID', `the native engine cannot be used: ${reason}; --engine node, or auto, goes without it`);
 }

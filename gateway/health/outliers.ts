@@ -37,7 +37,7 @@ export class Outliers {
   }
 
   record({ clusterName, endpoint, result }: EndpointAttempt): void {
-    if (result === 'aborted' || result === 'overflow') return;
+    if (result === 'aborted' || result === 'overflow' || result === 'shortage') return;
     const key = ejectionKey(clusterName, endpoint);
     if (result === 'ok') {
       const known = this.#suspects.get(key);

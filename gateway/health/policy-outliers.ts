@@ -21,7 +21,7 @@ export class PolicyOutliers {
   record({ clusterName, endpoint, result }: EndpointAttempt): boolean {
     const known = this.#clusters.get(clusterName);
     if (known === undefined) return false;
-    if (result === 'aborted' || result === 'overflow') return true;
+    if (result === 'aborted' || result === 'overflow' || result === 'shortage') return true;
     if (endpoint.viaGateway && result !== 'connect' && result !== 'ok') return true;
     known.detector.record(ejectionKey(clusterName, endpoint), { kind: result === 'ok' ? 'connected' : 'failure' });
     return true;

@@ -4,6 +4,7 @@ import type { Protocol } from '../../core/model/index.ts';
 import type { TcpEnd } from '../../core/os/index.ts';
 import type { ProxyProtocol } from '../../core/proxy-protocol.ts';
 import type { CountedContext } from '../counted-context.ts';
+import type { DataPlane } from '../data-plane.ts';
 import type { PlaintextCounter } from './plaintext-counter.ts';
 
 /** One service of this VM, as its mTLS end serves it. */
@@ -44,6 +45,8 @@ export interface Inbound {
   expose(place: PlainPlace): Promise<OpenPort>;
   /** Who called the exposed ports, and whether in the clear. */
   readonly plaintext: Pick<PlaintextCounter, 'changes' | 'report'>;
+  /** What moves its bytes, and why it is not the native engine where that was asked for. Absent: an Envoy does. */
+  readonly engine?: DataPlane['engine'];
   /** Stops accepting, finishes what runs, and after `deadlineMs` forces the rest. */
   drain(deadlineMs: number): Promise<void>;
   /** Idempotent. */

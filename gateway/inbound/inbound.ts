@@ -25,6 +25,7 @@ export function createInbound(context: CountedContext): Inbound {
     listen: ({ address, port }) => plane.listen({ name: 'inbound', address, port, kind: 'sni' }),
     expose: ({ address, port }) => plane.listen({ name: exposedName({ address, port }), address, port, kind: 'exposed' }),
     plaintext,
+    engine: plane.engine,
     drain: (deadlineMs) => plane.drain(deadlineMs),
     dispose: () => {
       forget();

@@ -23,15 +23,14 @@ export function createOutbound(context: CountedContext, callers?: OutboundCaller
   const carrier = callers === undefined ? undefined : (socket: Socket, to: TcpEnd) => carrierOf(callers, others, socket, to);
   const own = new DataPlane(context, rulesNow, carrier);
   const all = [own, ...others.values()];
-  let due = false;
-  /** Once for all that open together, as an agent opens a thousand; and before any of them can accept, which takes a turn of the event loop. */
+  let due: Promise<void> | undefined;
+  /** Once for all that open together, as an agent opens a thousand. */
   const refresh = () => {
-    if (due) return;
-    due = true;
-    queueMicrotask(() => {
-      due = false;
+    due ??= Promise.resolve().then(() => {
+      due = undefined;
       for (const plane of all) plane.refresh();
     });
+    return due;
   };
   let opened = 0;
   return {
@@ -41,11 +40,12 @@ export function createOutbound(context: CountedContext, callers?: OutboundCaller
       const name = `outbound ${clusterName} ${opened}`;
       rules.set(name, { clusterName, protocol, allow: 'any' });
       const undo = listener.captured === true ? lead(captured, listener, name) : () => {};
-      refresh();
+      // Before it can accept, as an engine may do on a thread of its own.
+      await refresh();
       const forget = () => {
         rules.delete(name);
         undo();
-        refresh();
+        void refresh();
       };
       if (listener.captured === true) return { address: listener.address, port: listener.port, close: async () => forget() };
       try {
@@ -62,10 +62,10 @@ export function createOutbound(context: CountedContext, callers?: OutboundCaller
         throw error;
       }
     },
-    capture: ({ address, port, closed }: CaptureListener) => {
+    capture: async ({ address, port, closed }: CaptureListener) => {
       const name = `capture ${address} ${port}`;
       captures.set(name, closed);
-      refresh();
+      await refresh();
       return own.listen({ name, address, port, kind: 'captured' });
     },
     inUse: () => new Set(all.flatMap((plane) => [...plane.inUse])),

@@ -32,8 +32,8 @@ export class PlaintextCallers {
     this.#touch(address, now).letIn += 1;
   }
 
-  refused(address: string, now: number): void {
-    this.#touch(address, now).refused += 1;
+  refused(address: string, now: number, count = 1): void {
+    this.#touch(address, now).refused += count;
   }
 
   saw(address: string, now: number): void {

@@ -40,6 +40,9 @@ interface Counted {
   mtlsRequests: number;
 }
 
+/** Of the ends of many connections an engine tells in sums, so that those of some are never heard of. */
+const mostAsked = 65_536;
+
 /** Refusals that a caller in the clear has met; whoever spoke TLS that is nobody's of the mesh is one. */
 const refusals: ReadonlySet<string> = new Set(['plaintext-refused', 'foreign-tls']);
 
@@ -49,8 +52,10 @@ export class PlaintextCounter {
   readonly #ports = new Map<string, Counted>();
   /** Ports by the name of their xDS cluster: it may change, and the count goes on. */
   #named: ReadonlyMap<string, Counted> = new Map();
-  /** Open connections that have been counted, with the address of those in the clear that count as calling for as long as they stand. */
-  readonly #open = new Map<string, string | undefined>();
+  /** Addresses of byte streams in the clear, which count as calling for as long as they stand. */
+  readonly #standing = new Map<string, string>();
+  /** Connections for requests that have been counted, the oldest first. */
+  readonly #asked = new Set<string>();
   #changes = 0;
 
   constructor(clock: Clock) {
@@ -71,20 +76,20 @@ export class PlaintextCounter {
     for (const counted of named.values()) this.#ports.set(keyOf(counted.of), counted);
   }
 
-  /** A byte stream begins. */
-  opened(report: Pick<ConnectionReport, 'id' | 'clusterName' | 'peer' | 'end' | 'source'>): void {
+  /** A byte stream begins; by mTLS, several may be told of at once. */
+  opened(report: Pick<ConnectionReport, 'id' | 'clusterName' | 'peer' | 'end' | 'source' | 'count'>): void {
     const port = this.#portOf(report);
     if (port === undefined) return;
-    this.#came(port, report);
+    this.#came(port, report, report.count);
     if (report.peer !== undefined) return;
-    this.#open.set(report.id, report.source.address);
+    this.#standing.set(report.id, report.source.address);
     port.callers.stays(report.source.address);
   }
 
   request({ connection }: Pick<RequestReport, 'connection'>): void {
     const port = this.#portOf(connection);
     if (port === undefined) return;
-    if (!this.#open.has(connection.id)) this.#came(port, connection);
+    if (!this.#asked.has(connection.id)) this.#firstAsked(port, connection);
     this.#changes += 1;
     if (connection.peer !== undefined) {
       port.mtlsRequests += 1;
@@ -96,9 +101,9 @@ export class PlaintextCounter {
 
   /** One has ended, or was refused. */
   connection(report: ConnectionReport): void {
-    const known = this.#open.has(report.id);
-    const staying = this.#open.get(report.id);
-    this.#open.delete(report.id);
+    const staying = this.#standing.get(report.id);
+    this.#standing.delete(report.id);
+    const asked = this.#asked.delete(report.id);
     const port = this.#portOf(report);
     if (port === undefined) return;
     const now = this.#clock.monotonic();
@@ -106,14 +111,15 @@ export class PlaintextCounter {
       this.#changes += 1;
       port.callers.goes(staying, now);
     }
-    if (known) return;
-    if (report.outcome !== 'refused') {
+    // It was counted when it began.
+    if (asked || report.outcome === 'forward') return;
+    if (report.outcome === 'deliver') {
       this.#came(port, report);
-      this.#open.delete(report.id);
     } else if (report.peer === undefined && refusals.has(report.reason)) {
+      const { count = 1 } = report;
       this.#changes += 1;
-      port.refused += 1;
-      port.callers.refused(report.source.address, now);
+      port.refused += count;
+      port.callers.refused(report.source.address, now, count);
     }
   }
 
@@ -153,11 +159,18 @@ export class PlaintextCounter {
     }));
   }
 
-  #came(port: Counted, { id, peer, source }: Pick<ConnectionReport, 'id' | 'peer' | 'source'>): void {
+  #firstAsked(port: Counted, connection: Pick<ConnectionReport, 'id' | 'peer' | 'source'>): void {
+    this.#came(port, connection);
+    this.#asked.add(connection.id);
+    if (this.#asked.size <= mostAsked) return;
+    const [oldest] = this.#asked;
+    if (oldest !== undefined) this.#asked.delete(oldest);
+  }
+
+  #came(port: Counted, { peer, source }: Pick<ConnectionReport, 'peer' | 'source'>, count = 1): void {
     this.#changes += 1;
-    this.#open.set(id, undefined);
     if (peer !== undefined) {
-      port.mtls += 1;
+      port.mtls += count;
       return;
     }
     port.letIn += 1;

@@ -14,6 +14,8 @@ export interface IngressOptions {
   readonly log: Log;
   /** `rules` are other ones now. */
   readonly refresh: () => void;
+  /** Of all its ports. */
+  readonly acceptProxy?: NonNullable<EngineListenerSpec['acceptProxy']>;
   readonly listen: (spec: EngineListenerSpec) => Promise<EngineListener>;
 }
 
@@ -80,6 +82,7 @@ export class Ingress {
       address: address === '' ? this.#options.address : address,
       port,
       kind: 'ingress',
+      ...(this.#options.acceptProxy === undefined ? {} : { acceptProxy: this.#options.acceptProxy }),
     }));
   }
 }

@@ -2,7 +2,7 @@ export { ByDomain } from './by-domain.ts';
 export { type CompiledRouting, Router, type RuleMatch } from './compile.ts';
 export type { CorsVerdict } from './cors.ts';
 export { changeHeaders } from './header-changes.ts';
-export type { ProxyNode } from './http-match.ts';
+export { isFrom, type ProxyNode } from './http-match.ts';
 export type { L4Choice } from './l4.ts';
 export { locationOf } from './redirect.ts';
 export { portAt, RequestView, withoutQuery } from './request-view.ts';

@@ -27,6 +27,9 @@ export interface StateFeedOptions {
   readonly signal: AbortSignal;
 }
 
+/** For whoever waits for a write, ms. */
+const saveMs = 2_000;
+
 /** What a data plane knows of the mesh: from disk at once, then from the control plane, and back to disk. */
 export class StateFeed {
   readonly store = new StateStore();
@@ -86,6 +89,11 @@ export class StateFeed {
   async run(): Promise<void> {
     await this.#client.start();
     await this.#file.finish();
+  }
+
+  /** What has come is on disk when it resolves, or was said to be lost, or takes long. */
+  save(): Promise<void> {
+    return this.#file.settle(saveMs);
   }
 
   /** All names that are wanted of a type from now on; others that were are forgotten. Not for a type of which everything is. */

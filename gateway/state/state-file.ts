@@ -61,6 +61,13 @@ export class StateFile {
     this.#start(() => this.#attempt(() => saveAge(ageFile(this.#options.file), this.#age())));
   }
 
+  /** Before the signal: what has come is on disk when it resolves, or was said to be lost, or takes longer than `ms`. */
+  async settle(ms: number): Promise<void> {
+    const over = new AbortController();
+    await Promise.race([this.#saving, this.#options.clock.sleep(ms, over.signal).catch(() => undefined)]);
+    over.abort();
+  }
+
   /** After the signal: what came last is on disk when it resolves, or was said to be lost. */
   async finish(): Promise<void> {
     await this.#saving;

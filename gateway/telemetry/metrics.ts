@@ -3,6 +3,7 @@ import type { ClusterTable, ConnectionReport, PeerIdentity, ResponseFlag } from 
 import type { RequestReport } from '../forward/index.ts';
 import type { EndpointState } from '../state/index.ts';
 import { RequestSeries } from './request-series.ts';
+import { StreamSeries } from './stream-series.ts';
 
 /** Istio's standard labels (Istio Standard Metrics) that a data plane without workload metadata can fill truthfully; the others are `unknown`, as Istio's own proxies say. */
 const labels = [
@@ -28,6 +29,7 @@ const httpLabels = [...labels, 'grpc_response_status', 'response_code'] as const
 type Label = (typeof labels)[number];
 
 const seriesOf = new WeakMap<Registry, RequestSeries>();
+const streamsOf = new WeakMap<Registry, StreamSeries>();
 
 export interface TrafficFacts {
   readonly peer: PeerIdentity | undefined;
@@ -43,10 +45,7 @@ export interface TrafficFacts {
 export class TrafficMetrics {
   readonly #node: { readonly cluster: string; readonly spiffeId: () => string };
   readonly #requests: RequestSeries;
-  readonly #opened: Counter;
-  readonly #closed: Counter;
-  readonly #sent: Counter;
-  readonly #received: Counter;
+  readonly #streams: StreamSeries;
   readonly #refused: Counter;
   readonly #overflows: Counter;
   readonly #checks: Counter;
@@ -58,10 +57,8 @@ export class TrafficMetrics {
       new Counter({ name, help, labelNames: [...labelNames], registers: [registry] });
     this.#requests = seriesOf.get(registry) ?? new RequestSeries(registry, httpLabels);
     seriesOf.set(registry, this.#requests);
-    this.#opened = counter('istio_tcp_connections_opened_total', 'TCP connections opened', labels);
-    this.#closed = counter('istio_tcp_connections_closed_total', 'TCP connections closed', labels);
-    this.#sent = counter('istio_tcp_sent_bytes_total', 'Bytes sent in answer', labels);
-    this.#received = counter('istio_tcp_received_bytes_total', 'Bytes received', labels);
+    this.#streams = streamsOf.get(registry) ?? new StreamSeries(registry, labels);
+    streamsOf.set(registry, this.#streams);
     this.#refused = counter('isthmus_connections_refused_total', 'Connections that ended before they led anywhere, by reason', [
       'listener',
       'reason',
@@ -95,14 +92,9 @@ export class TrafficMetrics {
   }
 
   connection(report: ConnectionReport, facts: TrafficFacts): void {
-    const { count = 1 } = report;
-    if (report.outcome === 'refused') this.#refused.inc({ listener: report.listener, reason: report.reason }, count);
+    if (report.outcome === 'refused') this.#refused.inc({ listener: report.listener, reason: report.reason }, report.count ?? 1);
     if (report.outcome !== 'forward') return;
-    const set = this.#labels(facts);
-    this.#opened.inc(set, count);
-    this.#closed.inc(set, count);
-    this.#sent.inc(set, report.bytesSent);
-    this.#received.inc(set, report.bytesReceived);
+    this.#streams.record(this.#keyOf(facts), report, () => this.#labels(facts));
   }
 
   /** Another one for each set of labels. Nothing that it is made of has a line break. */

@@ -1,4 +1,5 @@
-import { Counter, Histogram, type MetricType, type Registry } from 'prom-client';
+import type { Registry } from 'prom-client';
+import { bucketValues, CountedElsewhere, MeasuredElsewhere } from './counted-elsewhere.ts';
 
 const times = [0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000];
 const sizes = [128, 1_024, 8_192, 65_536, 524_288, 4_194_304];
@@ -80,48 +81,6 @@ class Distribution {
   }
 
   values(name: string, labels: Labels) {
-    let below = 0;
-    const buckets = this.#counts.map((count, at) => {
-      below += count;
-      return { metricName: `${name}_bucket`, labels: { le: this.#bounds[at] ?? '+Inf', ...labels }, value: below };
-    });
-    return [...buckets, { metricName: `${name}_sum`, labels, value: this.#sum }, { metricName: `${name}_count`, labels, value: below }];
-  }
-}
-
-type CounterValues = Awaited<ReturnType<Counter['get']>>;
-type HistogramValues = Awaited<ReturnType<Histogram['get']>>;
-
-class CountedElsewhere extends Counter {
-  readonly #values: () => CounterValues['values'];
-
-  constructor(config: ConstructorParameters<typeof Counter>[0], values: () => CounterValues['values']) {
-    super(config);
-    this.#values = values;
-  }
-
-  override async get(): Promise<CounterValues> {
-    return { ...(await super.get()), values: this.#values() };
-  }
-}
-
-class MeasuredElsewhere extends Histogram {
-  readonly #read: () => HistogramValues;
-
-  constructor(config: ConstructorParameters<typeof Histogram>[0], values: () => HistogramValues['values']) {
-    super(config);
-    const { name, help } = config;
-    // Its types have numbers where it has words.
-    const type = 'histogram' as unknown as MetricType.Histogram;
-    this.#read = () => ({ name, help, type, aggregator: 'sum', collect: () => undefined, values: values() });
-  }
-
-  override get(): Promise<HistogramValues> {
-    return Promise.resolve(this.#read());
-  }
-
-  /** What the text page asks in place of `get`, where a metric has it. */
-  getForPromString(): Promise<HistogramValues> {
-    return this.get();
+    return bucketValues(name, labels, this.#bounds, this.#counts, this.#sum);
   }
 }

@@ -81,6 +81,8 @@ export interface RegisteredGatewayRecord extends Common {
   readonly resolved: Readonly<Record<string, readonly string[]>>;
   /** It takes tunnels. Default false. */
   readonly holdsTunnels?: boolean;
+  /** What moves its bytes, by its own word. Absent: its version says nothing of it. */
+  readonly engine?: string;
   /** Nobody can dial it. */
   readonly tunnel?: RegisteredTunnel;
 }

@@ -29,6 +29,7 @@ export interface AgentFacts {
   /** Absent where others dial this machine. */
   readonly tunnels: AgentStatus['tunnels'] | undefined;
   readonly proxy: ProxyStatus;
+  readonly engine: AgentStatus['engine'] | undefined;
   /** Why nobody reaches this machine, although its proxy runs. */
   readonly inboundFault: string | undefined;
   /** It was registered once since the start, or had something to serve without: an outage later takes nothing of that away. */
@@ -55,6 +56,7 @@ export function describeAgent(facts: AgentFacts): AgentStatus {
     ...(identity === undefined ? {} : { identity: identityOf(identity) }),
     identities: facts.others.map(describeIdentity),
     proxy: facts.proxy,
+    ...(facts.engine === undefined ? {} : { engine: facts.engine }),
     data: dataOf(feed),
     discovery: discoveryOf(options),
     interest: facts.interest ?? [],

@@ -1,21 +1,25 @@
 import type { SendHandle } from 'node:child_process';
 import type { Socket } from 'node:dgram';
-import type { Server } from 'node:net';
-import { type ListenerKeeper, type ListenPlace, listening, ownListeners } from '../../core/listeners/index.ts';
-import { keyOf, type ToSupervisor } from './protocol.ts';
+import { Socket as NetSocket, type Server } from 'node:net';
+import { type KeptSockets, type ListenerKeeper, type ListenPlace, listening, ownListeners, placeKey } from '../../core/listeners/index.ts';
+import type { ToSupervisor } from './protocol.ts';
 
 /** A listening socket between two processes: what Node hands over between them. */
 export type Handle = NonNullable<SendHandle>;
 
-export type Say = (message: ToSupervisor, handle?: Handle) => void;
+/** `sent`: called when the handle has been passed on, or cannot be. */
+export type Say = (message: ToSupervisor, handle?: Handle, sent?: () => void) => void;
 
 /**
  * Listening sockets that a supervisor keeps, so that there is no moment without one while a worker takes over from another: who connects
  * between the two waits in the kernel's queue.
  */
 export class KeptListeners implements ListenerKeeper {
+  readonly socketsPerPlace = 'one';
   readonly #say: Say;
   readonly #waiting = new Map<string, Handle>();
+  /** By `take`, and not closed since: the supervisor has these. */
+  readonly #taken = new Set<string>();
   #handedOver = false;
 
   constructor(say: Say) {
@@ -23,12 +27,12 @@ export class KeptListeners implements ListenerKeeper {
   }
 
   /** One that was kept. */
-  take(key: string, handle: Handle): void {
+  give(key: string, handle: Handle): void {
     this.#waiting.set(key, handle);
   }
 
   listen(server: Server, place: ListenPlace): Promise<void> {
-    const key = keyOf('tcp', place);
+    const key = placeKey('tcp', place);
     return this.#open(
       server,
       key,
@@ -38,10 +42,33 @@ export class KeptListeners implements ListenerKeeper {
   }
 
   bind(socket: Socket, place: ListenPlace): Promise<void> {
-    const key = keyOf('udp', place);
+    const key = placeKey('udp', place);
     // Its types know ports alone; a handle is taken as net.Server takes one.
     const adopt = (kept: Handle) => listening(socket, () => (socket as unknown as { bind(from: Handle): void }).bind(kept));
     return this.#open(socket, key, adopt, () => ownListeners.bind(socket, place));
+  }
+
+  take(place: ListenPlace): KeptSockets | undefined {
+    const key = placeKey('tcp', place);
+    const handle = this.#waiting.get(key) as (Handle & { readonly fd?: number; close?: () => void }) | undefined;
+    if (handle?.fd === undefined || handle.fd < 0) return undefined;
+    this.#waiting.delete(key);
+    this.#taken.add(key);
+    return { descriptors: [handle.fd], done: () => handle.close?.() };
+  }
+
+  keep(place: ListenPlace, duplicates: () => readonly number[]): () => boolean {
+    const key = placeKey('tcp', place);
+    for (const fd of this.#taken.has(key) ? [] : duplicates()) {
+      // The one way to libuv's handle of a descriptor that does not begin to accept.
+      const handle = handleOf(new NetSocket({ fd, readable: false, writable: false, manualStart: true } as object));
+      if (handle !== undefined) this.#say({ say: 'keep', key }, handle, () => (handle as { close?: () => void }).close?.());
+    }
+    return () => {
+      this.#taken.delete(key);
+      if (!this.#handedOver) this.#say({ say: 'drop', key });
+      return !this.#handedOver;
+    };
   }
 
   /** Closing gives nothing up from now on: somebody else serves there. */
@@ -78,7 +105,7 @@ export class KeptListeners implements ListenerKeeper {
 }
 
 /** libuv's handle, which Node passes between processes but has no public name for: `_handle` of a server, in a datagram socket's state. */
-function handleOf(socket: Server | Socket): Handle | undefined {
+function handleOf(socket: Server | Socket | NetSocket): Handle | undefined {
   const { _handle: own } = socket as { _handle?: Handle };
   if (own !== undefined && own !== null) return own;
   for (const symbol of Object.getOwnPropertySymbols(socket)) {

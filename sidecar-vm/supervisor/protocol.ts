@@ -1,5 +1,3 @@
-import type { ListenPlace } from '../../core/listeners/index.ts';
-
 /**
  * What a supervisor and its workers say to each other, over the channel that fork(2) made. It outlives versions: a supervisor of an older
  * one starts workers of a newer one, so that words are only ever added, and what is not known is passed over.
@@ -28,7 +26,3 @@ export type ToWorker =
 
 /** Set in a worker's environment. */
 export const supervisedVariable = 'ISTHMUS_SUPERVISED';
-
-export function keyOf(kind: 'tcp' | 'udp', { name, address, port }: ListenPlace): string {
-  return port === 0 ? `${kind} ${address} 0 ${name}` : `${kind} ${address} ${port}`;
-}

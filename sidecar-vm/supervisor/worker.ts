@@ -16,9 +16,10 @@ export interface Supervised {
 /** Undefined for a process that nobody supervises. To be called once. */
 export function supervised(): Supervised | undefined {
   if (process.env[supervisedVariable] !== '1' || process.send === undefined) return undefined;
-  const say = (message: ToSupervisor, handle?: Handle) => {
+  const say = (message: ToSupervisor, handle?: Handle, sent = () => {}) => {
     // A channel that breaks here is told of by `disconnect`.
-    if (process.connected) process.send?.(message, handle, {}, () => {});
+    if (process.connected) process.send?.(message, handle, {}, sent);
+    else sent();
   };
   const listeners = new KeptListeners(say);
   let begun = () => {};
@@ -27,7 +28,7 @@ export function supervised(): Supervised | undefined {
     begun = resolve;
   });
   process.on('message', (message: ToWorker, handle: unknown) => {
-    if (message.say === 'kept') listeners.take(message.key, handle as Handle);
+    if (message.say === 'kept') listeners.give(message.key, handle as Handle);
     else if (message.say === 'begin') begun();
     else if (message.say === 'hand-over') onHandOver();
   });

@@ -205,6 +205,10 @@ export function sampleStatus(): Status {
       },
     ],
     gateways: [
+      {
+        ...{ cluster: 'east', network: 'vms', instance: 'gw-2', addresses: ['192.0.2.8'], port: 15443, healthy: true, draining: false },
+        engine: 'native',
+      },
       { cluster: 'west', network: 'pods', instance: 'gw-1', addresses: ['192.0.2.7'], port: 15443, healthy: true, draining: false },
     ],
     clients: [
@@ -216,6 +220,7 @@ export function sampleStatus(): Status {
         connected: true,
         dataAgeMs: 12_000,
         dialect: 'native',
+        engine: 'native',
         ageMs: 1500,
         resources: 12,
         refused: [{ type: 'Listener', name: 'orders.billing.mesh.internal', version: '7', reason: 'port 80 is taken' }],

@@ -8,6 +8,7 @@ import { claimPort } from './claim-port.ts';
 export class TestSockets {
   readonly #open = new Set<Socket>();
   readonly #servers = new Set<Server>();
+  readonly #beneath = new WeakMap<TLSSocket, Socket>();
   /** TCP sockets that servers of this test have open. */
   readonly accepted = new Set<Socket>();
 
@@ -16,9 +17,15 @@ export class TestSockets {
     return this.#listen(createServer({ allowHalfOpen: true }, onSocket));
   }
 
-  /** An mTLS server as a sidecar would be. */
-  async serveMtls(svid: Svid, bundle: TrustBundle, onSocket: (socket: TLSSocket) => void) {
-    const server = createTlsServer({ ...mtlsServerOptions(svid, bundle), allowHalfOpen: true }, onSocket);
+  /** An mTLS server as a sidecar would be; `ecdhCurve`: the groups that it knows, as OpenSSL names them. */
+  async serveMtls(
+    svid: Svid,
+    bundle: TrustBundle,
+    onSocket: (socket: TLSSocket) => void,
+    alpn: readonly string[] = [],
+    ecdhCurve = 'auto',
+  ) {
+    const server = createTlsServer({ ...mtlsServerOptions(svid, bundle, alpn), allowHalfOpen: true, ecdhCurve }, onSocket);
     server.on('tlsClientError', () => {});
     return this.#listen(server);
   }
@@ -42,18 +49,30 @@ export class TestSockets {
     return socket;
   }
 
-  /** Rejects when the handshake fails. */
+  /** Rejects when the handshake fails. `ecdhCurve`: the groups that it knows; its hello has a key of the first. */
   async connectMtls(
     port: number,
     svid: Svid,
     bundle: TrustBundle,
     target: { sni: string; uriSans: readonly string[]; clusterSan: string; alpn?: readonly string[] },
+    ecdhCurve = 'auto',
   ): Promise<TLSSocket> {
     const transport = await this.connect(port);
-    const socket = connectTls({ ...mtlsClientOptions(svid, bundle, target, Date.now), socket: transport });
+    const socket = connectTls({ ...mtlsClientOptions(svid, bundle, target, Date.now), socket: transport, ecdhCurve });
     this.track(socket);
+    this.#beneath.set(socket, transport);
     await once(socket, 'secureConnect');
     return socket;
+  }
+
+  /** Breaks off one of `connectMtls`, beneath TLS. */
+  reset(socket: TLSSocket): void {
+    this.#beneath.get(socket)?.resetAndDestroy();
+  }
+
+  /** Breaks off all that servers of this test have accepted. */
+  resetAccepted(): void {
+    for (const socket of this.accepted) socket.resetAndDestroy();
   }
 
   track<T extends Socket>(socket: T): T {

@@ -3,7 +3,7 @@ import { ClusterSeats } from '../../balance/cluster-seats.ts';
 import type { Host, Plan } from '../../balance/plan.ts';
 import { warmupFactor } from '../../balance/warmup.ts';
 import type { EndpointState } from '../../state/types.ts';
-import type { ClusterTable } from '../contract.ts';
+import { type ClusterTable, ejectionKey } from '../contract.ts';
 import type { NativeCluster, NativePlan } from './messages.ts';
 
 /** Gives an endpoint a handle by which the engine names it in what it reports. */
@@ -27,16 +27,21 @@ export class EncodedCluster {
     return this.#growing;
   }
 
+  /** What was told of this table holds, as long as none of its endpoints is ejected or taken back. */
+  stands(table: ClusterTable): boolean {
+    return this.#table === table && !this.#growing;
+  }
+
   /** Undefined: as it was told. */
   changed(table: ClusterTable, ejected: ReadonlySet<string>, handle: Handle): NativeCluster | undefined {
     const plan = this.#seats.planOf(table, ejected);
     if (this.#table === table && this.#plan === plan && !this.#growing) return undefined;
     this.#table = table;
     this.#plan = plan;
-    return this.#encode(table, plan, handle);
+    return this.#encode(table, plan, ejected, handle);
   }
 
-  #encode(table: ClusterTable, plan: Plan, handle: Handle): NativeCluster {
+  #encode(table: ClusterTable, plan: Plan, ejected: ReadonlySet<string>, handle: Handle): NativeCluster {
     const { idleTimeoutMs, maxConnectionDurationMs, maxConnections, tcpKeepalive } = table.traffic?.connections ?? {};
     const places = new Map(table.endpoints.map((endpoint, at) => [endpoint, at]));
     const policy = table.traffic?.loadBalancer?.type ?? 'round-robin';
@@ -46,6 +51,8 @@ export class EncodedCluster {
       ...(maxConnectionDurationMs === undefined ? {} : { maxDurationMs: whole(maxConnectionDurationMs) }),
       ...(maxConnections === undefined ? {} : { maxConnections: whole(maxConnections) }),
       ...(tcpKeepalive?.timeMs === undefined ? {} : { keepAliveMs: whole(tcpKeepalive.timeMs) }),
+      ...(table.proxyProtocol === undefined ? {} : { proxyProtocol: table.proxyProtocol }),
+      allSuspect: table.endpoints.every((each) => ejected.has(ejectionKey(table.name, each))),
       // What a byte stream could be hashed by is nothing that the node engine looks at either: any endpoint, at random.
       policy: policy === 'hash' ? 'random' : policy,
       endpoints: table.endpoints.map((endpoint) => ({

@@ -1,10 +1,17 @@
 import type { Clock } from '../../../core/clock.ts';
+import type { ProxyNode } from '../../routing/index.ts';
 import type { EndpointState } from '../../state/types.ts';
-import { type ClusterTable, type EngineTables, ejectionKey, type PlainRule, type SniRule } from '../contract.ts';
-import { isHttp } from '../is-http.ts';
+import type { CaptureRule } from '../capture-contract.ts';
+import type { EngineTables } from '../contract.ts';
+import { ejectionChanges } from './ejection-changes.ts';
+import { encodeCapture, sameCapture } from './encode-capture.ts';
 import { EncodedCluster } from './encode-cluster.ts';
-import { encodeIdentity } from './encode-identity.ts';
-import type { NativeCluster, NativePlainRule, NativeSniRule, TablesChange } from './messages.ts';
+import { encodeIdentity, SvidNames } from './encode-identity.ts';
+import { encodeExposedRule, encodePlainRule, encodeSniRule, isCarried, sameExposed, samePlain, sameSni } from './encode-rules.ts';
+import type { NativeCaptureRule, NativeCluster, NativeExposedRule, NativePlainRule, NativeSniRule, TablesChange } from './messages.ts';
+
+const noCapture: ReadonlyMap<string, CaptureRule> = new Map();
+const noExposed: NonNullable<EngineTables['exposed']> = new Map();
 
 /**
  * Says of each change of the tables what the native engine has not been told: a change costs it what has changed, however large the tables
@@ -13,46 +20,82 @@ import type { NativeCluster, NativePlainRule, NativeSniRule, TablesChange } from
 export class TablesEncoder {
   readonly #random: () => number;
   readonly #clock: Clock;
+  readonly #caller: ProxyNode;
+  readonly #svids = new SvidNames();
   readonly #sni = new Map<string, NativeSniRule>();
   readonly #plain = new Map<string, NativePlainRule>();
+  readonly #captured = new Map<string, NativeCaptureRule>();
+  readonly #exposed = new Map<string, NativeExposedRule>();
   readonly #clusters = new Map<string, EncodedCluster>();
   readonly #endpoints = new Map<number, EndpointState>();
-  #told: Pick<EngineTables, 'svid' | 'trust'> | undefined;
+  #told: Partial<EngineTables> = {};
+  /** Clusters that are not carried. */
+  #strange: ReadonlySet<string> = new Set();
   #whole = false;
   #nextHandle = 1;
 
-  constructor(random: () => number, clock: Clock) {
+  /** `caller`: who callers of plain listeners are. */
+  constructor(random: () => number, clock: Clock, caller: ProxyNode) {
     this.#random = random;
     this.#clock = clock;
+    this.#caller = caller;
   }
 
-  /** Undefined: nothing has changed for it. */
+  /** Undefined: nothing has changed for it. Maps of rules that are the same object as the last time are not looked at again, where they mean the same. */
   change(tables: EngineTables): TablesChange | undefined {
+    const told = this.#told;
+    const strange = this.#strange;
     const clusters = this.#changedClusters(tables);
-    const sni = difference(this.#sni, tables.sni, (rule) => sniRule(rule, tables), sameSni);
-    const plain = difference(this.#plain, tables.plain, (rule) => plainRule(rule, tables), samePlain);
+    const moved = !sameNames(strange, this.#strange);
+    const sni = moved || told.sni !== tables.sni ? this.#changedSni(tables) : {};
+    const plain = moved || this.#concernsPlain(told, tables) ? this.#changedPlain(tables) : {};
+    const captured = told.captured === tables.captured ? {} : this.#changedCaptured(tables);
+    const exposed = moved || told.exposed !== tables.exposed ? this.#changedExposed(tables) : {};
     const { svid, trust } = tables;
-    const known = this.#told?.svid === svid && this.#told.trust === trust;
-    this.#told = { svid, trust };
-    const identity = known ? {} : { identity: encodeIdentity(tables) };
+    const identity = told.svid === svid && told.trust === trust ? {} : { identity: encodeIdentity(tables) };
+    this.#told = tables;
     const whole = this.#whole ? { whole: true } : {};
     this.#whole = false;
-    const changed = {
-      ...whole,
-      ...clusters,
-      ...identity,
-      ...(sni === undefined ? {} : { sni }),
-      ...(plain === undefined ? {} : { plain }),
-    };
+    const changed = { ...whole, ...clusters, ...identity, ...sni, ...plain, ...captured, ...exposed };
     return Object.keys(changed).length === 0 ? undefined : changed;
+  }
+
+  #changedSni(tables: EngineTables): Pick<TablesChange, 'sni' | 'svids'> {
+    const sni = difference(this.#sni, tables.sni, (rule) => encodeSniRule(rule, tables, (svid) => this.#svids.nameOf(svid)), sameSni);
+    const svids = this.#svids.changes();
+    return { ...(svids === undefined ? {} : { svids }), ...(sni === undefined ? {} : { sni }) };
+  }
+
+  #changedPlain(tables: EngineTables): Pick<TablesChange, 'plain'> {
+    const plain = difference(this.#plain, tables.plain, (rule) => encodePlainRule(rule, tables, this.#caller), samePlain);
+    return plain === undefined ? {} : { plain };
+  }
+
+  #changedCaptured(tables: EngineTables): Pick<TablesChange, 'captured'> {
+    const captured = difference(this.#captured, tables.captured ?? noCapture, encodeCapture, sameCapture);
+    return captured === undefined ? {} : { captured };
+  }
+
+  #changedExposed(tables: EngineTables): Pick<TablesChange, 'exposed'> {
+    const exposed = difference(this.#exposed, tables.exposed ?? noExposed, (rule) => encodeExposedRule(rule, tables), sameExposed);
+    return exposed === undefined ? {} : { exposed };
+  }
+
+  /** Rules that split ask how their clusters are spread. */
+  #concernsPlain(told: Partial<EngineTables>, { plain, routings, clusters }: EngineTables): boolean {
+    if (told.plain !== plain || told.routings !== routings) return true;
+    return told.clusters !== clusters && [...this.#plain.values()].some(({ mode }) => mode === 'split');
   }
 
   /** What was told was not taken: the next change says everything. */
   forgetTold(): void {
     this.#sni.clear();
     this.#plain.clear();
+    this.#captured.clear();
+    this.#exposed.clear();
     this.#clusters.clear();
-    this.#told = undefined;
+    this.#svids.forgetTold();
+    this.#told = {};
     this.#whole = true;
   }
 
@@ -71,9 +114,16 @@ export class TablesEncoder {
 
   #changedClusters({ clusters, ejected }: EngineTables): { clusters?: Record<string, NativeCluster | null> } {
     const changes: Record<string, NativeCluster | null> = {};
+    const ejections = ejectionChanges(this.#told.ejected ?? ejected, ejected);
+    const strange = new Set<string>();
     let any = false;
     for (const [name, table] of clusters) {
       let known = this.#clusters.get(name);
+      if (known?.stands(table) === true && !ejections.concern(table)) continue;
+      if (!isCarried(table)) {
+        strange.add(name);
+        continue;
+      }
       if (known === undefined) {
         known = new EncodedCluster(this.#random, this.#clock);
         this.#clusters.set(name, known);
@@ -83,9 +133,10 @@ export class TablesEncoder {
       changes[name] = encoded;
       any = true;
     }
-    if (this.#clusters.size === clusters.size) return any ? { clusters: changes } : {};
+    this.#strange = strange;
+    if (this.#clusters.size === clusters.size - strange.size) return any ? { clusters: changes } : {};
     for (const name of this.#clusters.keys()) {
-      if (clusters.has(name)) continue;
+      if (clusters.has(name) && !strange.has(name)) continue;
       this.#clusters.delete(name);
       changes[name] = null;
     }
@@ -98,6 +149,10 @@ export class TablesEncoder {
     this.#endpoints.set(handle, endpoint);
     return handle;
   }
+}
+
+function sameNames(one: ReadonlySet<string>, other: ReadonlySet<string>): boolean {
+  return one.size === other.size && [...one].every((name) => other.has(name));
 }
 
 /** What `now` has that was not told, as told from then on; null for what went. Undefined: nothing. */
@@ -124,56 +179,4 @@ function difference<Rule, Told>(
     changes[name] = null;
   }
   return changes;
-}
-
-function sniRule(rule: SniRule, { clusters, ejected }: EngineTables): NativeSniRule {
-  const cluster = rule.mode === 'tunnel' ? undefined : clusters.get(rule.clusterName);
-  if (rule.mode === 'passthrough' && carriage(cluster) === 'bare') return { mode: 'passthrough', cluster: rule.clusterName };
-  const anySubset = rule.mode === 'terminate' && rule.anySubset === true;
-  if (rule.mode !== 'terminate' || isHttp(rule.protocol)) return { mode: 'node', anySubset };
-  const { rules, unknown = false } = rule.authz;
-  const handOver = rule.svid !== undefined || carriage(cluster) === 'none' || allSuspect(cluster, ejected);
-  return { mode: 'terminate', cluster: rule.clusterName, anySubset, handOver, unknown, rules, end: rule.end };
-}
-
-/** While everything behind is under suspicion the node engine tries one before the handshake: see serve-sni.ts. */
-function allSuspect(cluster: ClusterTable | undefined, ejected: ReadonlySet<string>): boolean {
-  if (cluster === undefined || ejected.size === 0) return false;
-  return cluster.endpoints.every((each) => ejected.has(ejectionKey(cluster.name, each)));
-}
-
-function sameSni(a: NativeSniRule, b: NativeSniRule): boolean {
-  if (a.mode === 'passthrough') return b.mode === 'passthrough' && a.cluster === b.cluster;
-  if (a.mode === 'node') return b.mode === 'node' && a.anySubset === b.anySubset;
-  if (b.mode !== 'terminate' || a.cluster !== b.cluster || a.anySubset !== b.anySubset || a.unknown !== b.unknown) return false;
-  if (a.handOver !== b.handOver) return false;
-  return a.rules === b.rules && a.end.namespace === b.end.namespace && a.end.service === b.end.service;
-}
-
-function plainRule(rule: PlainRule, { clusters }: EngineTables): NativePlainRule {
-  const { clusterName: cluster, protocol, routingName, allow } = rule;
-  if (isHttp(protocol) || routingName !== undefined || carriage(clusters.get(cluster)) === 'none') return { mode: 'node' };
-  return { mode: 'forward', cluster, allow };
-}
-
-function samePlain(a: NativePlainRule, b: NativePlainRule): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
-}
-
-const carriages = new WeakMap<ClusterTable, Carriage>();
-
-/** `bare`: its endpoints get the bytes as they come, by TCP; `mtls`: some have to prove themselves first; `none`: not by the native engine. */
-type Carriage = 'bare' | 'mtls' | 'none';
-
-/** What leads to a cluster that is not known is carried by nobody, and so by either engine. */
-function carriage(cluster: ClusterTable | undefined): Carriage {
-  if (cluster === undefined) return 'bare';
-  let known = carriages.get(cluster);
-  if (known === undefined) {
-    const { endpoints, proxyProtocol, traffic } = cluster;
-    const special = proxyProtocol !== undefined || traffic?.tls !== undefined || endpoints.some(({ tunnel }) => tunnel !== undefined);
-    known = special ? 'none' : endpoints.some(({ tls }) => tls !== undefined) ? 'mtls' : 'bare';
-    carriages.set(cluster, known);
-  }
-  return known;
 }

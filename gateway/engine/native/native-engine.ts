@@ -1,10 +1,11 @@
 import { isIP, Socket } from 'node:net';
-import { availableParallelism } from 'node:os';
+import { cpuCount } from '../../../core/cpu-count.ts';
 import { MeshError, toMeshError } from '../../../core/errors.ts';
 import { Deadlines, type Timed } from '../../deadlines.ts';
 import type { EndpointState } from '../../state/types.ts';
 import type {
   AttemptFailure,
+  ConnectionEnds,
   DialRequest,
   DialResult,
   Engine,
@@ -13,14 +14,20 @@ import type {
   EngineListenerSpec,
   EngineOptions,
   EngineTables,
+  Latency,
   PlaceNews,
 } from '../contract.ts';
 import { keepAliveAfterMs } from '../node/dialer.ts';
 import { NodeEngine } from '../node/node-engine.ts';
+import { usualQuietMs } from '../node/serve-exposed.ts';
 import type { NativeAddon } from './addon.ts';
 import { TablesEncoder } from './encode-tables.ts';
-import type { NativeBatch, NativeCounters, NativeEvent, NativePlace } from './messages.ts';
-import { readReport } from './read-report.ts';
+import type { NativeBatch, NativeCounters, NativeDelivered, NativeEvent, NativeHanded, NativeLatencies, NativePlace } from './messages.ts';
+import { NativeDials } from './native-dials.ts';
+import { NativeListeners } from './native-listeners.ts';
+import { PairedEnds } from './paired-ends.ts';
+import { readDelivered } from './read-delivered.ts';
+import { addressOf, readReport } from './read-report.ts';
 
 /** Shares of those that warm up or return are told so often. */
 const growMs = 250;
@@ -37,8 +44,9 @@ export class NativeEngine implements Engine {
   readonly #engine: number;
   readonly #encoder: TablesEncoder;
   readonly #node: NodeEngine;
-  /** What the crate listens for, by name. */
-  readonly #specs = new Map<string, EngineListenerSpec>();
+  readonly #listeners: NativeListeners;
+  readonly #ends: PairedEnds;
+  readonly #dials: NativeDials;
   readonly #deadlines: Deadlines;
   readonly #growth: Timed & { deadline: number } = { deadline: 0, expire: () => this.#tellTables() };
   #tables: EngineTables;
@@ -54,15 +62,18 @@ export class NativeEngine implements Engine {
     this.#options = options;
     this.#tables = tables;
     this.#node = new NodeEngine(options, tables);
-    this.#encoder = new TablesEncoder(options.random, options.clock);
+    this.#encoder = new TablesEncoder(options.random, options.clock, options.caller ?? { namespace: '', labels: {} });
     this.#deadlines = new Deadlines(options.clock, growMs);
-    const { quietMs: _, ...limits } = options.limits;
-    const { threads = Math.min(64, availableParallelism()) } = options;
+    const limits = { quietMs: usualQuietMs, ...options.limits };
+    const { threads = Math.min(64, cpuCount()) } = options;
     const seed = Math.floor(options.random() * Number.MAX_SAFE_INTEGER);
     const native = { limits, threads, seed, keepAliveS: keepAliveAfterMs / 1_000, maxPipes: mostPipes, resume: options.resumeTls ?? true };
     this.#engine = addon.create(JSON.stringify(native), () => {
       if (!this.#disposed) this.#takeEvents();
     });
+    this.#listeners = new NativeListeners(addon, this.#engine, options.listeners);
+    this.#ends = new PairedEnds(addon, this.#engine);
+    this.#dials = new NativeDials(addon, this.#engine, options.admit, this.#ends);
     this.#tellTables();
   }
 
@@ -76,26 +87,19 @@ export class NativeEngine implements Engine {
   async listen(spec: EngineListenerSpec): Promise<EngineListener> {
     if (!this.#carries(spec)) return this.#node.listen(spec);
     if (this.#disposed) throw new MeshError('ABORTED', 'the engine was disposed while a listener was being opened');
-    const { name, address, port, kind } = spec;
-    try {
-      const bound = JSON.parse(this.#addon.listen(this.#engine, JSON.stringify({ name, address, port, kind })));
-      // Kept after it has closed: connections that it accepted may come yet.
-      this.#specs.set(name, spec);
-      return { address: bound.address, port: bound.port, close: async () => this.#close(bound.number) };
-    } catch (error) {
-      const { message } = toMeshError(error);
-      const cause = Object.assign(new Error(message, { cause: error }), { code: message });
-      const hint = message === 'EACCES' ? ': ports below 1024 need the right to bind them (CAP_NET_BIND_SERVICE)' : '';
-      throw new MeshError('PORT_TAKEN', `cannot listen on ${address}:${port} for ${name}: ${message}${hint}`, { cause });
-    }
+    return this.#listeners.open(spec);
   }
 
-  adopt(spec: EngineListenerSpec, socket: Socket): void {
-    this.#node.adopt(spec, socket);
+  adopt(spec: EngineListenerSpec, socket: Socket, told?: ConnectionEnds): void {
+    this.#node.adopt(spec, socket, told);
   }
 
   dial(request: DialRequest): Promise<DialResult> {
-    return this.#node.dial(request);
+    const { endpoint, clusterName } = request;
+    const { proxyProtocol, traffic } = this.#tables.clusters.get(clusterName) ?? {};
+    const { tls, tunnel, address } = endpoint;
+    if (tls === undefined || tunnel !== undefined || proxyProtocol !== undefined || isIP(address) === 0) return this.#node.dial(request);
+    return this.#dials.dial(request, tls, traffic?.connections?.tcpKeepalive?.timeMs);
   }
 
   counters(): EngineCounters {
@@ -111,11 +115,17 @@ export class NativeEngine implements Engine {
     };
   }
 
+  latencies(): readonly Latency[] {
+    if (this.#disposed) return [];
+    const { boundsMs, seen } = JSON.parse(this.#addon.latencies(this.#engine)) as NativeLatencies;
+    return [...seen.map((each) => ({ ...each, boundsMs })), ...this.#node.latencies()];
+  }
+
   places(): readonly PlaceNews[] {
     if (this.#disposed) return [];
     const places = JSON.parse(this.#addon.places(this.#engine)) as readonly NativePlace[];
-    return places.flatMap(({ endpoint: handle, heard, waiting }) => {
-      const endpoint = this.#encoder.endpoint(handle);
+    return places.flatMap(({ endpoint: handle, address, heard, waiting }) => {
+      const endpoint = this.#encoder.endpoint(handle) ?? this.#dials.endpointAt(address);
       return endpoint === undefined ? [] : [{ endpoint, heard, waiting }];
     });
   }
@@ -125,9 +135,21 @@ export class NativeEngine implements Engine {
     if (!this.#disposed) this.#addon.giveUp(this.#engine, JSON.stringify(place));
   }
 
+  overload(detail: string | undefined): void {
+    if (this.#disposed) return;
+    this.#node.overload(detail);
+    this.#addon.overload(this.#engine, detail ?? '');
+  }
+
+  relieve(bytes: number): void {
+    if (this.#disposed) return;
+    this.#node.relieve(bytes);
+    this.#addon.relieve(this.#engine, bytes);
+  }
+
   async drain(deadlineMs: number): Promise<void> {
     if (this.#disposed) return;
-    this.#addon.close(this.#engine, 0);
+    this.#listeners.closeAll();
     const { clock } = this.#options;
     const until = clock.monotonic() + deadlineMs;
     await Promise.all([this.#node.drain(deadlineMs), this.#drainNative(deadlineMs)]);
@@ -139,24 +161,24 @@ export class NativeEngine implements Engine {
 
   async dispose(): Promise<void> {
     if (this.#disposed) return;
+    this.#listeners.closeAll();
     this.#disposed = true;
     this.#deadlines.forget(this.#growth);
     this.#onIdle?.();
     this.#addon.stop(this.#engine);
     this.#takeEvents();
+    this.#dials.dispose();
+    this.#ends.dispose();
     await this.#node.dispose();
     this.#last = this.#nativeCounters();
     this.#addon.dispose(this.#engine);
   }
 
-  /** Where somebody else keeps the sockets, or it is a matter of the caller's who carries it, TypeScript accepts. */
+  /** Where it is a matter of the caller's who carries it, TypeScript accepts. */
   #carries({ kind }: EngineListenerSpec): boolean {
-    const { listeners, carrier } = this.#options;
-    return listeners === undefined && (kind === 'sni' || (kind === 'plain' && carrier === undefined));
-  }
-
-  #close(listener: number): void {
-    if (!this.#disposed) this.#addon.close(this.#engine, listener);
+    if (kind === 'sni' || kind === 'exposed') return true;
+    const { carrier, originalDestination } = this.#options;
+    return carrier === undefined && (kind === 'plain' || (kind === 'captured' && originalDestination !== undefined));
   }
 
   /** What is refused is said whole at the next change, and until then the tables before hold: connections never go by half a change. */
@@ -237,25 +259,46 @@ export class NativeEngine implements Engine {
       case 'handed':
         this.#adoptHanded(event);
         return;
+      case 'delivered':
+        this.#deliver(event);
+        return;
+      case 'dialled':
+        this.#dials.dialled(event);
+        return;
+      case 'broken':
+        this.#ends.broken(event.number);
+        return;
       case 'trouble':
         onTrouble?.(event.what, event.detail);
     }
   }
 
-  #adoptHanded({ number, listener, fd, preface }: Extract<NativeEvent, { kind: 'handed' }>): void {
+  /** Its connection stays the crate's: it tells of its end. */
+  #deliver(event: NativeDelivered): void {
+    const socket = this.#ends.adopt(event.number, event.fd);
+    if (this.#disposed) socket.destroy();
+    else this.#options.deliver(readDelivered(event, socket));
+  }
+
+  #adoptHanded({ number, listener, fd, preface, told }: NativeHanded): void {
     const socket = new Socket({ fd, allowHalfOpen: true });
     socket.pause();
     socket.on('error', () => {});
     socket.once('close', () => {
       if (!this.#disposed) this.#addon.release(this.#engine, number);
     });
-    const spec = this.#specs.get(listener);
+    const spec = this.#listeners.spec(listener);
     if (spec === undefined || this.#disposed) {
       socket.destroy();
       return;
     }
     this.#handed += 1;
     if (preface !== '') socket.unshift(Buffer.from(preface, 'hex'));
-    this.#node.adopt(spec, socket);
+    // Its PROXY header was read before it was handed over.
+    const { acceptProxy: _, ...own } = spec;
+    const [source, destination] = told ?? [];
+    const ends =
+      source === undefined || destination === undefined ? undefined : { source: addressOf(source), destination: addressOf(destination) };
+    this.#node.adopt(own, socket, ends);
   }
 }

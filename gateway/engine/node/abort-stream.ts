@@ -17,13 +17,33 @@ export function rememberTransport(secure: TLSSocket, transport: Socket): void {
   beneath.set(secure, transport);
 }
 
+/** The TCP socket that carries a stream; undefined: none does, or it is not known. */
+export function transportOf(stream: Duplex): Socket | undefined {
+  const transport = stream instanceof TLSSocket ? beneath.get(stream) : stream;
+  return transport instanceof Socket && !(transport instanceof TLSSocket) ? transport : undefined;
+}
+
+/** Stream that is no socket of TCP → what makes a break of its end, to be called before that. */
+const breakers = new WeakMap<Duplex, () => void>();
+
+/** How `abortStream` is to break off a stream whose other side is carried elsewhere in this process. */
+export function breakBy(stream: Duplex, breaker: () => void): void {
+  breakers.set(stream, breaker);
+}
+
 /**
  * Ends a stream so that the other side sees a break, not an end: TCP RST. Over TLS as well, because Node's TLS readers take a
  * FIN without close_notify for an ordinary end. Idempotent.
  */
 export function abortStream(stream: Duplex): void {
-  const transport = stream instanceof TLSSocket ? beneath.get(stream) : stream;
-  if (!(transport instanceof Socket) || transport instanceof TLSSocket) {
+  const breaker = breakers.get(stream);
+  if (breaker !== undefined) {
+    if (!stream.destroyed) breaker();
+    stream.destroy();
+    return;
+  }
+  const transport = transportOf(stream);
+  if (transport === undefined) {
     stream.destroy();
     return;
   }
@@ -42,6 +62,7 @@ export function abortStream(stream: Duplex): void {
 function reset(stream: Duplex, transport: Socket): void {
   // libuv refuses to reset while a shutdown is under way, and Node would then leak the descriptor.
   const shuttingDown = stream.writableEnded && !stream.writableFinished;
-  if (shuttingDown) transport.destroy();
+  // One that is connecting would be reset once it stands, and until then the kernel goes on trying: there is nobody to see a break yet.
+  if (shuttingDown || transport.connecting) transport.destroy();
   else if (!transport.destroyed) transport.resetAndDestroy();
 }

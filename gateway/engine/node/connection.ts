@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Timed } from '../../deadlines.ts';
 import type { AuthzState, EndpointState } from '../../state/types.ts';
-import type { ConnectionReport, ConnectionSource, MeshEnd, PeerIdentity, ResponseFlag } from '../contract.ts';
+import type { ConnectionEnds, ConnectionReport, ConnectionSource, MeshEnd, PeerIdentity, ResponseFlag } from '../contract.ts';
 import { abortStream } from './abort-stream.ts';
 
 /** For `breakOff`: the peer's certificate was taken back. */
@@ -14,7 +14,7 @@ export class Connection implements Timed {
   /** Whose rule it goes by. */
   listener: string;
   readonly socket: Socket;
-  readonly source: ConnectionSource;
+  source: ConnectionSource;
   /** Where it was to go. */
   destination: ConnectionSource;
   readonly startedAt: number;
@@ -32,6 +32,8 @@ export class Connection implements Timed {
   /** By which a byte stream was let in; absent: its requests are judged one by one, or nobody judges it. */
   authz: AuthzState | undefined;
   upstream: EndpointState | undefined;
+  /** When anything moved last, monotonic ms. */
+  movedAt: number;
   bytesReceived = 0;
   bytesSent = 0;
   attempts = 0;
@@ -46,9 +48,16 @@ export class Connection implements Timed {
     this.listener = listener;
     this.socket = socket;
     this.startedAt = startedAt;
+    this.movedAt = startedAt;
     this.source = { address: plainAddress(socket.remoteAddress), port: socket.remotePort ?? 0 };
     this.destination = { address: plainAddress(socket.localAddress), port: socket.localPort ?? 0 };
     this.owns(socket);
+  }
+
+  /** A proxy says whose it is. */
+  isOf({ source, destination }: ConnectionEnds): void {
+    this.source = source;
+    this.destination = destination;
   }
 
   /** Streams that break when the connection is broken off. */
@@ -58,6 +67,13 @@ export class Connection implements Timed {
 
   disowns(stream: Duplex): void {
     this.#streams.delete(stream);
+  }
+
+  /** Bytes that wait in it for somebody to take them. */
+  get kept(): number {
+    let kept = 0;
+    for (const { readableLength, writableLength } of this.#streams) kept += readableLength + writableLength;
+    return kept;
   }
 
   /** `reason`: the word under which it counts when the time is up. */

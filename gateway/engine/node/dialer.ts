@@ -10,6 +10,7 @@ import type { OutsideContexts } from './outside-contexts.ts';
 import { originateOutside } from './outside-tls.ts';
 import type { TlsContexts } from './tls-contexts.ts';
 import { originateTls } from './tls-ends.ts';
+import { shortageOf } from './troubles.ts';
 
 /** Idle connections to machines that have vanished end some 10 s after this. */
 export const keepAliveAfterMs = 15_000;
@@ -23,6 +24,7 @@ export interface DialerOptions {
   readonly onDial: ((endpoint: EndpointState, socket: Socket) => void) | undefined;
   readonly onPeer: EngineOptions['onPeer'];
   readonly openTunnel: EngineOptions['openTunnel'];
+  readonly onTrouble: EngineOptions['onTrouble'];
 }
 
 /** TCP to one endpoint, then mTLS where it has `tls`, or the TLS that its cluster asks for outside the mesh. Every failure is a result. The stream comes back paused. */
@@ -46,7 +48,7 @@ export async function dialEndpoint(request: DialRequest, tables: EngineTables, o
   try {
     const refused = await connected(socket);
     if (isAborted(signal)) return { ok: false, failure: 'aborted', reason: 'aborted' };
-    if (refused !== undefined) return { ok: false, failure: 'connect', reason: limit.expired ? 'connect timeout' : refused };
+    if (refused !== undefined) return notConnected(refused, limit.expired, options);
     if (proxyProtocol !== undefined) socket.write(proxyHeader(proxyProtocol, endpoint.caller));
     const outside = endpoint.tls === undefined ? traffic?.tls : undefined;
     if (endpoint.tls === undefined && outside === undefined) return { ok: true, socket, alpn: '' };
@@ -109,12 +111,20 @@ function isAborted(signal: AbortSignal | undefined): boolean {
   return signal?.aborted === true;
 }
 
+/** A shortage here says nothing of the endpoint. */
+function notConnected(refused: NodeJS.ErrnoException, expired: boolean, { onTrouble }: DialerOptions): DialResult {
+  const shortage = shortageOf(refused);
+  if (shortage === undefined) return { ok: false, failure: 'connect', reason: expired ? 'connect timeout' : refused.message };
+  onTrouble?.(shortage, refused.message);
+  return { ok: false, failure: 'shortage', reason: refused.message };
+}
+
 /** Undefined when connected, and then paused; else why not. */
-export function connected(socket: Socket): Promise<string | undefined> {
+export function connected(socket: Socket): Promise<NodeJS.ErrnoException | undefined> {
   return new Promise((resolve) => {
-    let reason = 'closed while connecting';
+    let reason: NodeJS.ErrnoException = new Error('closed while connecting');
     socket.on('error', (error) => {
-      reason = error.message;
+      reason = error;
     });
     const onClose = () => resolve(reason);
     socket.once('close', onClose);

@@ -7,6 +7,7 @@ import { Deadlines } from '../../deadlines.ts';
 import { Router } from '../../routing/index.ts';
 import { destinationKey } from '../capture-contract.ts';
 import type {
+  ConnectionEnds,
   ConnectionSource,
   DialRequest,
   DialResult,
@@ -16,24 +17,33 @@ import type {
   EngineListenerSpec,
   EngineOptions,
   EngineTables,
+  Latency,
 } from '../contract.ts';
 import { abortStream } from './abort-stream.ts';
-import { Admission } from './admission.ts';
+import { Admission, memoryShort, type Place, tooMany } from './admission.ts';
 import { Connection, peerDenied } from './connection.ts';
 import { type DialerOptions, dialEndpoint, keepAliveAfterMs } from './dialer.ts';
 import type { EngineParts } from './engine-parts.ts';
 import { IngressTerminator } from './ingress-terminator.ts';
 import { judgeAgain } from './judge-again.ts';
+import { Latencies } from './latencies.ts';
 import { OutsideContexts } from './outside-contexts.ts';
 import { serveCaptured } from './serve-captured.ts';
 import { serveExposed } from './serve-exposed.ts';
 import { serveIngress } from './serve-ingress.ts';
 import { servePlain } from './serve-plain.ts';
+import { takeProxied } from './serve-proxied.ts';
 import { serveSni } from './serve-sni.ts';
 import { TlsContexts } from './tls-contexts.ts';
 import { TlsTerminator } from './tls-terminator.ts';
+import { DescriptorWatch, seldom } from './troubles.ts';
 
 const serveBy = { sni: serveSni, plain: servePlain, ingress: serveIngress, captured: serveCaptured, exposed: serveExposed };
+
+/** Whoever has taken nothing for so long stands still. */
+const stillMs = 500;
+/** Kept for a connection, bytes: with less, its end would help nobody. */
+const worthBytes = 8_192;
 
 /** The engine in TypeScript. `tables` serve until the first `apply`. */
 export class NodeEngine implements Engine {
@@ -46,9 +56,14 @@ export class NodeEngine implements Engine {
   readonly #ended = new Map<string, number>();
   /** mTLS connections to endpoints, by the serial of who answers. */
   readonly #upstreams = new Map<Duplex, string>();
+  readonly #latencies = new Latencies();
+  readonly #descriptors: DescriptorWatch;
+  readonly #onTrouble: NonNullable<EngineOptions['onTrouble']>;
   #tables: EngineTables;
   #accepted = 0;
   #disposed = false;
+  /** Why nobody is taken; empty: everybody is. */
+  #overloaded = '';
   #onIdle: (() => void) | undefined;
 
   constructor(options: EngineOptions, tables: EngineTables) {
@@ -60,7 +75,9 @@ export class NodeEngine implements Engine {
     const { clock, limits, onDial, onPeer, openTunnel } = options;
     const outside = new OutsideContexts(clock);
     const { handshakeTimeoutMs } = limits;
-    const dialer = { clock, deadlines, contexts, outside, handshakeTimeoutMs, onDial, onPeer, openTunnel };
+    this.#onTrouble = seldom(options.onTrouble, clock);
+    this.#descriptors = new DescriptorWatch(this.#onTrouble, clock);
+    const dialer = { clock, deadlines, contexts, outside, handshakeTimeoutMs, onDial, onPeer, openTunnel, onTrouble: this.#onTrouble };
     this.#parts = {
       options,
       balancer: new Balancer(options.random, options.clock),
@@ -68,6 +85,7 @@ export class NodeEngine implements Engine {
       terminator: new TlsTerminator(() => options.clock.now(), options.onPeer),
       ingressTerminator: new IngressTerminator(),
       deadlines,
+      latencies: this.#latencies,
       tables: () => this.#tables,
       dial: (request) => this.#dial(request, dialer),
     };
@@ -82,23 +100,38 @@ export class NodeEngine implements Engine {
   }
 
   async listen(spec: EngineListenerSpec): Promise<EngineListener> {
-    const server = createServer(
-      { allowHalfOpen: true, pauseOnConnect: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: keepAliveAfterMs },
-      (socket) => this.#accept(spec, socket),
-    );
-    await (this.#options.listeners ?? ownListeners).listen(server, spec).catch((cause: NodeJS.ErrnoException) => {
+    const servers: Server[] = [];
+    const another = () => {
+      const options = {
+        allowHalfOpen: true,
+        pauseOnConnect: true,
+        noDelay: true,
+        keepAlive: true,
+        keepAliveInitialDelay: keepAliveAfterMs,
+      };
+      const made = createServer(options, (socket) => this.#accept(spec, socket));
+      servers.push(made);
+      return made;
+    };
+    const server = another();
+    await (this.#options.listeners ?? ownListeners).listen(server, spec, another).catch((cause: NodeJS.ErrnoException) => {
+      for (const each of servers) each.close();
       const hint = cause.code === 'EACCES' ? ': ports below 1024 need the right to bind them (CAP_NET_BIND_SERVICE)' : '';
       const message = `cannot listen on ${spec.address}:${spec.port} for ${spec.name}: ${cause.message}${hint}`;
       throw new MeshError('PORT_TAKEN', message, { cause });
     });
     const bound = server.address();
     if (this.#disposed || bound === null || typeof bound === 'string') {
-      server.close();
+      for (const each of servers) each.close();
       throw new MeshError('ABORTED', 'the engine was disposed while a listener was being opened');
     }
-    server.on('error', () => {});
-    this.#listeners.add(server);
-    return { address: bound.address, port: bound.port, close: () => this.#close(server) };
+    for (const each of servers) {
+      each.on('error', () => {});
+      this.#listeners.add(each);
+    }
+    this.#descriptors.run(true);
+    const close = async () => void (await Promise.all(servers.map((each) => this.#close(each))));
+    return { address: bound.address, port: bound.port, close };
   }
 
   dial(request: DialRequest): Promise<DialResult> {
@@ -109,6 +142,27 @@ export class NodeEngine implements Engine {
     const inUse = new Set([...this.#connections].map((connection) => connection.clusterName));
     inUse.delete('');
     return { open: this.#connections.size, inUse, accepted: this.#accepted, ended: new Map(this.#ended) };
+  }
+
+  latencies(): readonly Latency[] {
+    return this.#latencies.seen(this.#tables.clusters);
+  }
+
+  overload(detail: string | undefined): void {
+    this.#overloaded = detail ?? '';
+    this.#admission.short = detail !== undefined;
+  }
+
+  relieve(bytes: number): void {
+    const then = this.#options.clock.monotonic() - stillMs;
+    const still = [...this.#connections].filter(({ outcome, movedAt }) => outcome === 'forward' && movedAt <= then);
+    const most = still.map((connection) => ({ connection, kept: connection.kept }));
+    let freed = 0;
+    for (const { connection, kept } of most.filter((each) => each.kept >= worthBytes).sort((a, b) => b.kept - a.kept)) {
+      if (freed >= bytes) return;
+      freed += kept;
+      connection.breakOff(memoryShort, `${kept} bytes were kept for a reader that stands still, and memory is short`, 'OM');
+    }
   }
 
   async drain(deadlineMs: number): Promise<void> {
@@ -134,7 +188,10 @@ export class NodeEngine implements Engine {
     const { admit } = this.#options;
     const release = admit === undefined ? () => {} : admit(request.clusterName, request.always === true);
     if (release === undefined) return { ok: false, failure: 'overflow', reason: 'the cluster has as many connections as it may' };
+    const { clock } = this.#options;
+    const begun = clock.monotonic();
     const result = await dialEndpoint(request, this.#tables, dialer);
+    if (result.ok) this.#latencies.add('connect', request.clusterName, clock.monotonic() - begun);
     if (result.ok && !result.socket.closed) {
       const { socket, peer } = result;
       if (peer?.serial !== undefined) this.#upstreams.set(socket, peer.serial);
@@ -156,11 +213,12 @@ export class NodeEngine implements Engine {
   /** Resolves at once: a server's own close waits for its connections, which are none of a listener's business here. */
   async #close(server: Server): Promise<void> {
     if (!this.#listeners.delete(server)) return;
+    this.#descriptors.run(this.#listeners.size > 0);
     server.close();
   }
 
-  adopt(spec: EngineListenerSpec, socket: Socket): void {
-    this.#begin(spec, socket, undefined);
+  adopt(spec: EngineListenerSpec, socket: Socket, told?: ConnectionEnds): void {
+    this.#begin(spec, socket, undefined, told);
   }
 
   #accept(spec: EngineListenerSpec, socket: Socket): void {
@@ -190,18 +248,26 @@ export class NodeEngine implements Engine {
     return leads === true ? to : undefined;
   }
 
-  #begin(spec: EngineListenerSpec, socket: Socket, refused: string | undefined): void {
-    const { clock } = this.#options;
+  #begin(spec: EngineListenerSpec, socket: Socket, refused: string | undefined, told?: ConnectionEnds): void {
+    const { clock, limits } = this.#options;
     // Gone while it was asked whose it is: there is no close to come.
     if (socket.closed) return;
     this.#accepted += 1;
     const connection = new Connection(`c${this.#accepted.toString(36)}`, spec.name, socket, clock.monotonic());
+    if (told !== undefined) connection.isOf(told);
     socket.on('error', () => {});
-    const release = this.#admission.admit(connection.source.address);
+    const place = this.#admission.admitUnnamed();
+    const accepts = told === undefined ? spec.acceptProxy : undefined;
+    // Its own header says whose it is; and callers of this machine have one address together.
+    const named = accepts === undefined && spec.kind !== 'captured';
+    const full = typeof place !== 'string' && named ? this.#name(place, connection.source.address) : undefined;
     this.#connections.add(connection);
-    socket.once('close', () => this.#finish(connection, release));
-    if (typeof release === 'string' || this.#disposed || socket.destroyed) {
-      connection.breakOff(typeof release === 'string' ? release : 'disposed', 'refused at accept', 'UO');
+    socket.once('close', () => this.#finish(connection, place));
+    if (typeof place === 'string' || full !== undefined || this.#disposed || socket.destroyed) {
+      if (place === tooMany) this.#onTrouble(tooMany, `${limits.maxConnections} connections are open, as many as there may be`);
+      if (place === memoryShort) this.#onTrouble(memoryShort, this.#overloaded);
+      const flag = place === memoryShort ? 'OM' : 'UO';
+      connection.breakOff(typeof place === 'string' ? place : (full ?? 'disposed'), 'refused at accept', flag);
       return;
     }
     if (refused !== undefined) {
@@ -209,18 +275,32 @@ export class NodeEngine implements Engine {
       return;
     }
     this.#parts.deadlines.watch(connection);
-    serveBy[spec.kind](connection, this.#parts).catch((error: unknown) => {
+    const serve = async () => {
+      if (accepts !== undefined && !(await takeProxied(connection, accepts, (address) => this.#name(place, address), this.#parts))) return;
+      await serveBy[spec.kind](connection, this.#parts);
+    };
+    serve().catch((error: unknown) => {
       connection.breakOff('internal', error instanceof Error ? error.message : String(error));
     });
   }
 
-  #finish(connection: Connection, release: (() => void) | string): void {
-    if (typeof release !== 'string') release();
+  /** Why there is no place for more of that source. */
+  #name(place: Place, address: string): string | undefined {
+    const full = place.name(address);
+    const most = this.#options.limits.maxConnectionsPerSource;
+    if (full !== undefined) this.#onTrouble(full, `${address} has ${most} connections open, as many as one source may`);
+    return full;
+  }
+
+  #finish(connection: Connection, place: Place | string): void {
+    if (typeof place !== 'string') place.release();
     this.#parts.deadlines.forget(connection);
     this.#connections.delete(connection);
     connection.abort.abort();
     this.#ended.set(connection.reason, (this.#ended.get(connection.reason) ?? 0) + 1);
-    this.#options.onConnection(connection.report(this.#options.clock.monotonic()));
+    const report = connection.report(this.#options.clock.monotonic());
+    if (report.outcome === 'forward') this.#latencies.add('connection', report.clusterName, report.durationMs);
+    this.#options.onConnection(report);
     if (this.#connections.size === 0) this.#onIdle?.();
   }
 }

@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import { endedByReset } from './ended-by-reset.ts';
 
 export interface PumpOptions {
   /** Read from each side before the pump began, and owed to the other. */
@@ -47,8 +48,9 @@ export function pump(downstream: Duplex, upstream: Duplex, abort: (stream: Duple
     watchBreak(upstream, 'upstream');
     const up = new OneWay(downstream, upstream, (length) => options.onBytes('up', length), onWayEnded);
     const down = new OneWay(upstream, downstream, (length) => options.onBytes('down', length), onWayEnded);
-    down.start(options.fromUpstream, false);
+    // This way first: writing to a caller that is gone takes from the kernel the word that it has reset.
     up.start(options.fromDownstream, options.downstreamEnded);
+    if (!downstream.destroyed) down.start(options.fromUpstream, false);
     if (downstream.destroyed) settle({ broken: 'downstream', detail: 'closed before its end' });
     else if (upstream.destroyed) settle({ broken: 'upstream', detail: 'closed before its end' });
   });
@@ -94,6 +96,10 @@ class OneWay {
   };
 
   #end(): void {
+    if (endedByReset(this.#from)) {
+      this.#from.destroy(new Error('reset right behind its last bytes'));
+      return;
+    }
     this.#ended = true;
     if (this.#unsent === 0) this.#passEnd();
   }

@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream';
 import { Attempts, type Balancer } from '../../balance/index.ts';
 import { calledBy } from '../caller.ts';
 import type { AttemptFailure, ClusterTable, DialRequest, DialResult, EndpointAttempt } from '../contract.ts';
+import { abortStream } from './abort-stream.ts';
 import type { Connection } from './connection.ts';
 import { firstByte } from './first-byte.ts';
 
@@ -91,7 +92,8 @@ async function probe(connection: Connection, downstream: Duplex, socket: Duplex,
       return { ok: false, failure: 'early-close', reason: 'closed before it sent a byte' };
     case 'downstream-gone':
       connection.fault('downstream-reset', 'the caller went away before the endpoint answered', 'DC');
-      socket.destroy();
+      // It has the preface, which it must not take for a whole stream.
+      abortStream(socket);
       return { ok: false, failure: 'aborted', reason: 'caller gone' };
   }
 }

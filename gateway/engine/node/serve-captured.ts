@@ -42,7 +42,7 @@ async function passOn(connection: Connection, { address, port }: ConnectionSourc
   connection.owns(upstream);
   const refused = await connected(upstream);
   if (refused !== undefined) {
-    connection.fault('upstream-connect', refused, 'UF');
+    connection.fault('upstream-connect', refused.message, 'UF');
     return abortStream(connection.socket);
   }
   connection.outcome = 'forward';

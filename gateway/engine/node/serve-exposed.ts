@@ -9,7 +9,8 @@ import { type HelloRead, readHello } from './hello-reader.ts';
 import { serveForward } from './serve-forward.ts';
 import { endMtls } from './serve-sni.ts';
 
-const usualQuietMs = 1_000;
+/** See EngineLimits.quietMs. */
+export const usualQuietMs = 1_000;
 
 /** The word for a caller that would have been taken, but for STRICT. */
 export const plaintextRefused = 'plaintext-refused';
@@ -20,18 +21,16 @@ export const plaintextRefused = 'plaintext-refused';
  */
 export async function serveExposed(connection: Connection, parts: EngineParts): Promise<void> {
   const { clock, limits } = parts.options;
-  const exposed = parts.tables().exposed?.get(connection.listener);
-  if (exposed === undefined) {
-    connection.fault('no-route', `listener ${connection.listener} leads nowhere yet`, 'NR');
-    return abortStream(connection.socket);
-  }
-  const { end, mode } = exposed;
-  connection.end = end.end;
-  connection.clusterName = end.clusterName;
-  if (mode === 'disable') return takeInTheClear(connection, exposed, parts);
+  const before = ruleOf(connection, parts);
+  if (before === undefined) return;
+  if (before.mode === 'disable') return takeInTheClear(connection, before, parts);
   connection.due(clock.monotonic() + limits.helloTimeoutMs, 'hello-timeout');
-  const read = await firstFlight(connection, exposed, parts);
+  const read = await firstFlight(connection, before, parts);
   if (connection.socket.destroyed) return;
+  // By what holds now: rules may have changed while it was waited for the first bytes.
+  const exposed = ruleOf(connection, parts);
+  if (exposed === undefined) return;
+  const { end, mode } = exposed;
   // A probe that looks whether somebody listens.
   if (!read.ok && read.fault === 'hello-incomplete' && read.bytes.length === 0) {
     connection.fault('hello-incomplete', 'ended before a byte', 'DC');
@@ -56,6 +55,19 @@ export async function serveExposed(connection: Connection, parts: EngineParts): 
   }
   if (read.bytes.length > 0) connection.socket.unshift(read.bytes);
   return takeInTheClear(connection, exposed, parts);
+}
+
+/** Of the moment. Undefined: there is none, and the connection is over. */
+function ruleOf(connection: Connection, parts: EngineParts): ExposedRule | undefined {
+  const exposed = parts.tables().exposed?.get(connection.listener);
+  if (exposed === undefined) {
+    connection.fault('no-route', `listener ${connection.listener} leads nowhere yet`, 'NR');
+    abortStream(connection.socket);
+    return undefined;
+  }
+  connection.end = exposed.end.end;
+  connection.clusterName = exposed.end.clusterName;
+  return exposed;
 }
 
 /** Of a byte stream whose server may speak first nobody waits long for a byte. */

@@ -21,7 +21,8 @@ export async function serveForward(
   let idleMs = idleTimeoutMs;
   const endsAt = maxConnectionDurationMs > 0 ? clock.monotonic() + maxConnectionDurationMs : Number.POSITIVE_INFINITY;
   const touch = () => {
-    const idleAt = idleMs > 0 ? clock.monotonic() + idleMs : Number.POSITIVE_INFINITY;
+    connection.movedAt = clock.monotonic();
+    const idleAt = idleMs > 0 ? connection.movedAt + idleMs : Number.POSITIVE_INFINITY;
     connection.due(Math.min(idleAt, endsAt), endsAt < idleAt ? 'max-duration' : 'idle-timeout');
   };
   // With a preface the handshake's deadline goes on until something answers it; without, each attempt has its own limits.

@@ -110,12 +110,15 @@ async function handshake(
   // Before the engine reports it.
   const onClose = () => connection.fault('handshake-failed', 'closed during the handshake', 'DPE');
   connection.socket.prependOnceListener('close', onClose);
+  const { clock } = parts.options;
+  const begun = clock.monotonic();
   const end = await parts.terminator.terminate(connection.socket, bytes, alpn, shown ?? svid, trust);
   connection.socket.off('close', onClose);
   if (!end.ok) {
     connection.fault(end.fault === 'identity' ? 'peer-refused' : 'handshake-failed', end.reason, 'DPE');
     return undefined;
   }
+  parts.latencies.add('handshake', connection.listener, clock.monotonic() - begun);
   connection.disowns(connection.socket);
   connection.owns(end.socket);
   connection.peer = end.peer;
@@ -128,16 +131,24 @@ async function handshake(
 
 async function terminate(
   connection: Connection,
-  rule: TerminateRule,
+  before: TerminateRule,
   hello: ClientHello,
   bytes: Buffer,
   parts: EngineParts,
 ): Promise<void> {
   const { deliver } = parts.options;
-  const alpn = alpnOf(rule.protocol).filter((each) => hello.alpn.includes(each));
-  const end = await handshake(connection, alpn, bytes, parts, rule.svid);
+  const alpn = alpnOf(before.protocol).filter((each) => hello.alpn.includes(each));
+  const end = await handshake(connection, alpn, bytes, parts, before.svid);
   if (end === undefined) return;
-  const http = isHttp(rule.protocol);
+  // By what holds now: whoever lost the right while hands were shaken is not let in.
+  const rule = findSniRule(parts.tables().sni, connection.sni);
+  const http = isHttp(before.protocol);
+  if (rule?.mode !== 'terminate' || isHttp(rule.protocol) !== http) {
+    connection.fault('rule-changed', `${connection.sni} was taken back, or is served otherwise, since the handshake began`, 'NR');
+    return abortStream(end.socket);
+  }
+  connection.clusterName = rule.clusterName;
+  connection.end = rule.end;
   const facts = factsOf(end.peer, connectionFacts(connection), http ? undefined : 'none');
   const denied = http ? connectionDenial(rule.authz, facts) : denialOf(rule.authz, facts);
   if (!http) {

@@ -15,17 +15,9 @@ import { ForeignDomain } from '../../support/foreign-domain.ts';
 import { MeshPki } from '../../support/mesh-pki.ts';
 import { deadPort, readAll } from '../../support/mesh-sockets.ts';
 import { until } from '../../support/until.ts';
-import { allowAll, clusterName, EngineHarness, endpoint, type MakeEngine, sni } from './harness.ts';
+import { allowAll, clusterName, EngineHarness, endpoint, type MakeEngine, authzRule as rule, sni } from './harness.ts';
 
 const end = { namespace: 'shop', service: 'orders' };
-const rule = (more: Partial<AuthzRule>): AuthzRule => ({
-  action: 'allow',
-  name: 'r',
-  principals: [],
-  namespaces: [],
-  clusters: [],
-  ...more,
-});
 const any = { principals: [], namespaces: [], clusters: [], notPrincipals: [], notNamespaces: [] };
 const terminating = (rules = allowAll.rules): Pick<EngineTables, 'sni'> => ({
   sni: new Map([[sni, { mode: 'terminate', clusterName, protocol: 'tcp', authz: { name: 'shop/orders', rules }, end }]]),
@@ -392,6 +384,7 @@ export function borderSuite(name: string, make: MakeEngine): void {
       const third = harness.sockets.connect(port).then(readAll);
       await assert.rejects(third);
       assert.deepEqual([(await lastReport()).reason, harness.reports[0]?.flags], ['too-many-from-source', ['UO']]);
+      await until('the operator to be told', () => harness.troubles.some(({ what }) => what === 'too-many-from-source'));
       one.end();
       await readAll(one);
       await until('a place', () => harness.engine.counters().open === 1);

@@ -3,6 +3,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { afterEach, describe, test } from 'node:test';
+import { endedByReset } from '../../../gateway/engine/node/ended-by-reset.ts';
 import { deadPort, readAll } from '../../support/mesh-sockets.ts';
 import { until } from '../../support/until.ts';
 import { allowAll, clusterName, EngineHarness, endpoint, type MakeEngine, sni } from './harness.ts';
@@ -92,6 +93,29 @@ export function forwardSuite(name: string, make: MakeEngine): void {
         assert.deepEqual(report.flags, ['UC']);
       });
     }
+
+    test('callers that reset right behind their last bytes have ended for nobody', async () => {
+      harness = new EngineHarness(make);
+      const [ended, broken]: [string[], string[]] = [[], []];
+      const { port } = await harness.sockets.serve((socket) => {
+        socket.write('hello');
+        socket.on('data', () => {});
+        socket.on('error', () => broken.push('error'));
+        // Node's own readers take most of these for ends: the kernel is asked.
+        socket.on('end', () => (endedByReset(socket) ? broken : ended).push('end'));
+      });
+      harness.endpoints(endpoint(port));
+      harness.apply({ plain: plainRule });
+      const listening = await harness.listenPlain();
+      const callers = 60;
+      for (let i = 0; i < callers; i++) {
+        const client = await harness.sockets.connect(listening);
+        await once(client, 'data');
+        client.write(randomBytes(1 + i * 40), () => client.resetAndDestroy());
+      }
+      await until('all to be gone', () => ended.length + broken.length >= callers);
+      assert.equal(ended.length, 0, `${ended.length} of ${callers} resets came as ends`);
+    });
 
     test('a slow reader holds the writer back', async () => {
       harness = new EngineHarness(make);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { afterEach, describe, test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
 import { mtlsClientOptions } from '../../../core/identity/index.ts';
@@ -24,6 +24,74 @@ export function lifecycleSuite(name: string, make: MakeEngine): void {
       assert.doesNotThrow(() => harness.endpoints(endpoint(port, { address: 'fe80::1%lo' })));
     });
 
+    test('while memory is short new callers are refused, those that are served stay, and all are taken again when it is over', async () => {
+      harness = new EngineHarness(make);
+      const { port } = await harness.sockets.serve((socket) => socket.pipe(socket));
+      harness.endpoints(endpoint(port));
+      harness.apply({ plain: plainRule });
+      const listening = await harness.listenPlain();
+      const call = () => harness.sockets.track(connect({ port: listening, host: '127.0.0.1' }).on('error', () => {}));
+      const echo = async (socket: Socket) => {
+        socket.write('?');
+        return (await once(socket, 'data'))[0].toString();
+      };
+      const served = call();
+      assert.equal(await echo(served), '?');
+      harness.engine.overload('1 MB are left');
+      harness.engine.overload('0 MB are left');
+      await new Promise((closed) => call().once('close', closed));
+      const report = await until('the one that was refused', () => harness.reports[0]);
+      assert.deepEqual([report.reason, report.flags, report.outcome], ['memory-short', ['OM'], 'refused']);
+      assert.deepEqual(harness.troubles, [{ what: 'memory-short', detail: '0 MB are left' }]);
+      assert.equal(await echo(served), '?');
+      harness.engine.overload(undefined);
+      assert.equal(await echo(call()), '?');
+      assert.equal(harness.engine.counters().ended.get('memory-short'), 1);
+    });
+
+    test('where memory is about to end, streams whose readers stand still are broken off, and no others', async (t) => {
+      harness = new EngineHarness(make);
+      const block = Buffer.alloc(65_536);
+      const { port } = await harness.sockets.serve((socket) => {
+        socket
+          .on('error', () => {})
+          .once('data', ([first]) => {
+            const fill = () => {
+              while (first === 0x21 && socket.writable && socket.write(block));
+            };
+            socket.on('drain', fill).write('.');
+            fill();
+          });
+      });
+      harness.endpoints(endpoint(port));
+      harness.apply({ plain: plainRule });
+      const listening = await harness.listenPlain();
+      const call = async (first: string) => {
+        const socket = harness.sockets.track(connect({ port: listening, host: '127.0.0.1' }).on('error', () => {}));
+        socket.write(first);
+        await once(socket, 'readable');
+        return socket;
+      };
+      const [idle, slow, ...readers] = [await call('?'), await call('!'), await call('!'), await call('!')];
+      // Its stream could go faster, so something is always kept for it.
+      const reading = setInterval(() => slow.read(), 5);
+      t.after(() => clearInterval(reading));
+      harness.engine.relieve(0);
+      await until('one of them to be cut', () => {
+        if (harness.reports.length === 0) harness.engine.relieve(1);
+        return harness.reports.length > 0;
+      });
+      const [report] = harness.reports;
+      assert.deepEqual([report?.reason, report?.flags, report?.outcome], ['memory-short', ['OM'], 'forward']);
+      assert.match(report?.detail ?? '', /^\d+ bytes were kept for a reader that stands still/);
+      await until('both to be cut', () => {
+        harness.engine.relieve(2 ** 30);
+        return harness.reports.length === 2;
+      });
+      for (const reader of readers) await new Promise((closed) => reader.resume().once('close', closed));
+      assert.deepEqual([idle.closed, slow.closed, harness.engine.counters().open], [false, false, 2]);
+    });
+
     test('a change that was refused is told again', async () => {
       harness = new EngineHarness(make);
       const { port } = await harness.sockets.serve((socket) => socket.end('hello'));
@@ -42,6 +110,30 @@ export function lifecycleSuite(name: string, make: MakeEngine): void {
       client.resume().end();
       const report = await until('report', () => harness.reports[0]);
       assert.equal(report.reason, '');
+    });
+
+    test('how long handshakes, connects and connections took is counted, of those that came so far', async () => {
+      harness = new EngineHarness(make);
+      const { port } = await harness.sockets.serve((socket) => socket.end('hello'));
+      harness.endpoints(endpoint(port));
+      harness.apply({ sni: new Map([[sni, terminate]]) });
+      const listening = await harness.listenSni();
+      assert.deepEqual(harness.engine.latencies(), []);
+      for (let i = 0; i < 3; i++) {
+        const client = await harness.sockets.connectMtls(listening, harness.caller, harness.bundle, harness.target);
+        client.resume().end();
+      }
+      // Who says nothing of TLS has shaken no hands, and reached nobody.
+      harness.sockets.track(connect(listening, '127.0.0.1')).end('GET / HTTP/1.1\r\n\r\n');
+      await until('the ends of all', () => harness.reports.length === 4);
+      const seen = harness.engine.latencies().map(({ step, of, boundsMs, counts, sumMs }) => {
+        assert.equal(counts.length, boundsMs.length + 1);
+        const count = counts.reduce((a, b) => a + b, 0);
+        assert.ok(sumMs >= 0 && sumMs < 60_000 && counts.at(-1) === 0, `${step}: ${sumMs} ms`);
+        return `${step} ${of} ${count}`;
+      });
+      const expected = ['connect', 'connection'].map((step) => `${step} ${clusterName} 3`);
+      assert.deepEqual(seen.sort(), [...expected, 'handshake east-west 3']);
     });
 
     test('closing a listener twice does not close the one that took its name', async () => {

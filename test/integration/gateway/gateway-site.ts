@@ -45,9 +45,10 @@ export class GatewaySite {
     return this.plane.plane.token({ role: 'gateway', namespace: 'isthmus-system', serviceAccount: 'gateway' });
   }
 
-  async gateway(input: Partial<GatewayOptionsInput> = {}) {
+  /** Of a gateway here; what `gateway` begins with. */
+  async options() {
     const any = { address: '127.0.0.1', port: 0 };
-    const parsed = parseGatewayOptions({
+    return {
       stateDir: await temporaryDir(this.#t),
       instance: 'gw-1',
       network: 'net-a',
@@ -57,8 +58,11 @@ export class GatewaySite {
       metrics: any,
       originateAddress: '127.0.0.1',
       drainMs: 2_000,
-      ...input,
-    });
+    };
+  }
+
+  async gateway(input: Partial<GatewayOptionsInput> = {}) {
+    const parsed = parseGatewayOptions({ ...(await this.options()), ...input });
     if (!parsed.ok) throw new Error(parsed.violations.map((v) => `${v.path} ${v.message}`).join('; '));
     const access: Readonly<Record<string, unknown>>[] = [];
     const lines: string[] = [];

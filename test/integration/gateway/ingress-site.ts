@@ -37,7 +37,7 @@ export class IngressSite {
   }
 
   /** One at a time: all have the same state. */
-  async gateway(): Promise<RunningGateway> {
+  async gateway(more: { readonly acceptProxyFrom?: readonly string[] } = {}): Promise<RunningGateway> {
     this.#token ??= (await this.mesh.cli('gateway', 'token', '--kind', 'ingress')).trim();
     const any = { address: '127.0.0.1', port: 0 };
     const options = parseGatewayOptions({
@@ -51,6 +51,7 @@ export class IngressSite {
       health: any,
       metrics: any,
       drainMs: 1_000,
+      ...more,
     });
     if (!options.ok) throw new Error(JSON.stringify(options.violations));
     const deps = {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { test } from 'node:test';
 import type { EchoReply } from '../../../cli/demo/echo-app.ts';
+import { proxyHeader } from '../../../core/proxy-protocol.ts';
 import { deadPort } from '../../support/mesh-sockets.ts';
 import { onEnd } from '../../support/on-end.ts';
 import { until } from '../../support/until.ts';
@@ -50,3 +51,35 @@ test('people outside the mesh reach a service by Host, and whatever they say of 
   assert.ok(site.access.some((e) => e['response_code'] === 200 && e['upstream_mesh_cluster'] === 'east'));
   assert.ok(site.access.some((e) => e['response_code'] === 404 && e['response_flags'] === 'NR'));
 });
+
+test('behind a load balancer that says who called, a caller is known by its own address, and whoever says nothing is refused', {
+  timeout: 120_000,
+}, async (t) => {
+  const site = await IngressSite.start(t);
+  await site.mesh.vm('web', 8080);
+  await site.gateway({ acceptProxyFrom: ['127.0.0.0/8'] });
+  const port = await deadPort();
+  const http = { number: port, name: 'shop', protocol: 'HTTP' };
+  await site.configure('ingress.yaml', gatewayObject('front', [{ port: http, hosts: ['shop.example.com'] }]), leading);
+  const source = { address: '203.0.113.7', port: 40_000 };
+  const header = proxyHeader('v2', { source, destination: { address: '198.51.100.1', port: 80 } });
+  await until('an answer', async () => (await through(port, header)).startsWith('HTTP/1.1 200'));
+  assert.equal(await through(port, Buffer.alloc(0)), 'refused');
+  const entry = await until('its line', () => site.access.find((e) => e['response_code'] === 200));
+  assert.equal(entry['downstream_remote_address'], '203.0.113.7:40000');
+  assert.ok(site.access.some((e) => String(e['connection_termination_details']).startsWith('proxy-header-absent')));
+});
+
+/** What comes of a request behind this header. */
+function through(port: number, header: Buffer): Promise<string> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    let answer = '';
+    socket.on('data', (chunk) => {
+      answer += chunk.toString();
+    });
+    socket.on('error', () => {});
+    socket.on('close', () => resolve(answer === '' ? 'refused' : answer));
+    socket.write(Buffer.concat([header, Buffer.from('GET /a HTTP/1.1\r\nhost: shop.example.com\r\nconnection: close\r\n\r\n')]));
+  });
+}

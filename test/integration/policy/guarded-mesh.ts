@@ -148,9 +148,9 @@ export class GuardedMesh {
     port: number,
     labels: Record<string, string> = {},
     group?: string,
-    more: Pick<AgentOptionsInput, 'proxy' | 'envoyPath'> & { readonly expose?: number } = {},
+    more: Pick<AgentOptionsInput, 'proxy' | 'envoyPath' | 'engine'> & { readonly expose?: number; readonly protocol?: 'tcp' } = {},
   ): Promise<TestVm> {
-    const { expose, ...others } = more;
+    const { expose, protocol = 'http', ...others } = more;
     const exposed = expose === undefined ? {} : { expose: { address: '127.0.0.1', port: expose } };
     const app = await startEchoApp(name);
     onEnd(this.#t, () => app.close());
@@ -165,7 +165,7 @@ export class GuardedMesh {
       ...others,
       network: 'east',
       labels,
-      services: [{ namespace: 'shop', name, port, appPort: app.port, health, ...exposed }],
+      services: [{ namespace: 'shop', name, port, appPort: app.port, protocol, health, ...exposed }],
       outbound: {
         loopbackAddresses: false,
         explicit: {

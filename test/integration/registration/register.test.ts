@@ -404,7 +404,7 @@ test('gateways are listed with IPs: names are resolved, again and again, and kee
   const plane = await startControlPlane({ dir, resolve: () => answer() });
   const claims: Partial<Claims> = { role: 'gateway', namespace: 'isthmus-system', serviceAccount: 'gateway' };
   const vm = await machine(t, plane, await plane.token(claims), 'gw-1');
-  const role = { $case: 'gateway' as const, value: { port: 0 } };
+  const role = { $case: 'gateway' as const, value: { port: 0, engine: 'native' } };
   const registration = await vm.start(
     { addresses: ['gw.example.com', '198.51.100.9'], role },
     { draining: false, services: [], sockets: [] },
@@ -420,6 +420,7 @@ test('gateways are listed with IPs: names are resolved, again and again, and kee
     draining: false,
     identityNamespace: 'isthmus-system',
     serviceAccount: 'gateway',
+    engine: 'native',
   });
   answer = async () => ['192.0.2.2'];
   await until('the new address', () => plane.gateways.current?.[0]?.addresses.includes('192.0.2.2'));

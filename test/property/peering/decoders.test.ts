@@ -5,7 +5,8 @@ import { decodePeerResource } from '../../../control/peering/decode-peering.ts';
 import { encodeEndpoint, encodeGateway, encodeService } from '../../../control/peering/export-records.ts';
 import { formatInviteToken, parseInviteToken } from '../../../control/peering/invite-token.ts';
 import { joinProof, offerProof, replyProof } from '../../../control/peering/join-proof.ts';
-import { networkId, sourceId } from '../../../core/model/index.ts';
+import { gatewayRecordOf } from '../../../control/peering/peer-gateway.ts';
+import { clusterId, networkId, sourceId } from '../../../core/model/index.ts';
 import { peering, peeringTypeUrls as urls } from '../../../core/xds/index.ts';
 import { MeshPki } from '../../support/mesh-pki.ts';
 import { exportInputs } from '../../support/peer-site.ts';
@@ -22,6 +23,7 @@ const gateway = {
   port: 15443,
   healthy: true,
   draining: false,
+  engine: 'native',
 };
 const whole = [
   [urls.service, encodeService(service)],
@@ -30,13 +32,16 @@ const whole = [
 ] as const;
 
 test('what one side encodes the other decodes to the same', () => {
-  const [s, e] = whole.map(([typeUrl, r]) => decodePeerResource(typeUrl, r.name, r.value));
+  const [s, e, g] = whole.map(([typeUrl, r]) => decodePeerResource(typeUrl, r.name, r.value));
   assert.deepEqual(s, {
     ok: true,
     value: { kind: 'service', value: { namespace: 'shop', name: 'orders', ports: service.ports, labels: {}, createdAt: 1 } },
   });
   const { key: _k, cluster: _c, source, state: _s, provenance: _p, ...record } = endpoint;
   assert.deepEqual(e, { ok: true, value: { kind: 'endpoint', service: 'shop/orders', source, value: record } });
+  assert.ok(g?.ok === true && g.value.kind === 'gateway');
+  assert.deepEqual(gatewayRecordOf(g.value.value, clusterId('east')), gateway);
+  assert.equal(gatewayRecordOf({ ...g.value.value, engine: 'a\nb' }, clusterId('east')).engine, undefined);
 });
 
 test('of an endpoint that several sources speak of, all are told, as a side of a shift may be of any', () => {

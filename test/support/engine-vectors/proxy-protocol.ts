@@ -50,6 +50,7 @@ const headers: Readonly<Record<string, readonly [hex: string, expected: Expected
   'version 1, port 0': [line('TCP4 192.168.0.1 192.168.0.11 0 443'), ['192.168.0.1:0', '192.168.0.11:443']],
   'version 1, unknown': [line('UNKNOWN'), 'local'],
   'version 1, unknown with what is to be ignored': [line(`UNKNOWN ${'f'.repeat(80)}`), 'local'],
+  'version 1, unknown with what is no text': [text('PROXY UNKNOWN \xff\r\n'), 'local'],
   'version 1, 107 bytes': [line(`UNKNOWN ${'f'.repeat(91)}`), 'local'],
   'version 1, 108 bytes': [line(`UNKNOWN ${'f'.repeat(92)}`), 'oversized'],
   'version 1, no end': [text(`PROXY ${'T'.repeat(101)}`), 'oversized'],

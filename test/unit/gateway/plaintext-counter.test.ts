@@ -62,6 +62,17 @@ test('refusals are counted by what was refused: nobody who proved an identity, n
   assert.deepEqual([only().refused, only().letIn, only().mtls], [2, 0, 0]);
 });
 
+test('what an engine tells of in sums counts as often as it says, once', () => {
+  const { counted, only } = counter();
+  const secure = report({ count: 3, ...(peer === undefined ? {} : { peer }) });
+  counted.opened(secure);
+  // Its ends, told of apart from how their beginnings were.
+  for (const count of [1, 2]) counted.connection(report({ count, ...(peer === undefined ? {} : { peer }) }));
+  counted.connection(report({ count: 4, outcome: 'refused', reason: 'plaintext-refused' }));
+  const { mtls, letIn, refused, callers } = only();
+  assert.deepEqual([mtls, letIn, refused, callers.map((each) => each.refused)], [3, 0, 4, [4]]);
+});
+
 test('what is not at an exposed port, or leads elsewhere, is not counted', () => {
   const { counted, only } = counter();
   const { end: _, ...outbound } = report({});

@@ -12,13 +12,13 @@ import {
   signJwtSvid,
   verifyJwtSvid,
 } from '../../../core/jwt/index.ts';
-import { generateKey, type JwtKey, spkiOf } from '../../../core/pki/index.ts';
+import { detached, generateKey, type JwtKey, spkiOf } from '../../../core/pki/index.ts';
 
 const now = Date.UTC(2026, 0, 2, 3, 4, 5);
 const seconds = Math.floor(now / 1_000);
 const [east, west, foreign, stranger] = [generateKey(), generateKey(), generateKey(), generateKey()];
-const rsa = generateKeyPairSync('rsa', { modulusLength: 2_048 }).privateKey;
-const p384 = generateKeyPairSync('ec', { namedCurve: 'P-384' }).privateKey;
+const rsa = detached(generateKeyPairSync('rsa', { modulusLength: 2_048 }).privateKey);
+const p384 = detached(generateKeyPairSync('ec', { namedCurve: 'P-384' }).privateKey);
 const kid = (key: KeyObject) => keyIdOf(spkiOf(key)) ?? '';
 
 const own = (cluster: string, key: KeyObject, more: Partial<JwtKey> = {}): JwtKey => ({

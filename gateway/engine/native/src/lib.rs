@@ -6,6 +6,8 @@
 
 pub mod engine;
 pub mod identity;
+#[cfg(feature = "node")]
+mod memory;
 pub mod net;
 #[cfg(feature = "node")]
 mod node_api;

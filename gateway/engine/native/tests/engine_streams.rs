@@ -8,7 +8,7 @@ use std::thread;
 use isthmus_engine::engine::Engine;
 
 fn engine_to(port: u16) -> (Engine, u16) {
-    let options = r#"{"limits":{"maxConnections":100,"maxConnectionsPerSource":100,"maxHelloBytes":16384,"helloTimeoutMs":5000,"handshakeTimeoutMs":10000,
+    let options = r#"{"limits":{"maxConnections":100,"maxConnectionsPerSource":100,"maxHelloBytes":16384,"helloTimeoutMs":5000,"quietMs":1000,"handshakeTimeoutMs":10000,
         "idleTimeoutMs":0,"halfCloseTimeoutMs":0,"maxAttempts":3},"threads":1,"seed":1,"keepAliveS":15,"maxPipes":16,"resume":true}"#;
     let engine = Engine::start(serde_json::from_str(options).unwrap(), Box::new(|| {})).unwrap();
     let change = format!(

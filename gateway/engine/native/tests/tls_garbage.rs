@@ -118,3 +118,20 @@ fn what_never_becomes_whole_is_given_up() {
     }
     assert_eq!(fault.unwrap().word(), "handshake-failed");
 }
+
+#[test]
+fn who_has_proven_nothing_is_kept_no_more_than_a_handshake_takes() {
+    let scene = Scene::new();
+    let mut server = TlsEnd::server(&scene.server(&scene.east.svid("orders"), &[]), |_| false).unwrap();
+    // A ClientHello of 60,000 bytes, in records of 1,000 (RFC 8446 §5.1): it never becomes whole.
+    let mut message = vec![1, 0, 0xea, 0x60];
+    message.resize(30_000, 0);
+    let mut given = 0;
+    let fault = message.chunks(1_000).find_map(|part| {
+        given += part.len();
+        let record = [&[22, 3, 1, 3, 232][..], part].concat();
+        give(&mut server, &record).err()
+    });
+    assert!(fault.unwrap().to_string().contains("without an end of the message"));
+    assert!((24 * 1024 - 1_000..26 * 1024).contains(&given), "{given}");
+}

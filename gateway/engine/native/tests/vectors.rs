@@ -11,9 +11,11 @@ use isthmus_engine::parse::proxy_protocol::{
     ProvenCaller, ProxiedConnection, ProxyEnds, ProxyOutcome, ProxyVersion, parse_proxy_header, write_proxy_header,
 };
 use isthmus_engine::parse::sni_name::parse_sni_name;
+use isthmus_engine::pick::{Dialled, Routing};
 use isthmus_engine::policy::authz::{CompiledRules, L4Facts, audited_by, connection_denial, denial};
 use isthmus_engine::policy::cidr::SourceRanges;
 use isthmus_engine::policy::rules::AuthzRule;
+use isthmus_engine::tables::RoutingMessage;
 use serde::Deserialize;
 use support::{HelloVector, Hex, table};
 
@@ -190,6 +192,42 @@ fn cidr() {
             for address in addresses {
                 assert_eq!(ranges.allow(address), expected, "{address} by {ranges:?}");
             }
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Routes {
+    routing: RoutingMessage,
+    connections: Vec<Route>,
+}
+
+#[derive(Deserialize)]
+struct Route {
+    source: IpAddr,
+    destination: IpAddr,
+    sni: String,
+    draw: f64,
+    chosen: Chosen,
+}
+
+#[derive(Debug, Deserialize, PartialEq, Eq)]
+#[serde(untagged)]
+enum Chosen {
+    Cluster(String),
+    Nowhere { reason: String, detail: String },
+}
+
+#[test]
+fn l4_routes() {
+    for Routes { routing, connections } in table::<Vec<Routes>>("l4-routes") {
+        let routing = Routing::new(routing);
+        for Route { source, destination, sni, draw, chosen } in connections {
+            let found = match routing.choose(Dialled { source, destination, sni: &sni }, || draw) {
+                Ok(cluster) => Chosen::Cluster(cluster.to_string()),
+                Err(nowhere) => Chosen::Nowhere { reason: nowhere.reason().into(), detail: nowhere.to_string() },
+            };
+            assert_eq!(found, chosen, "{}: from {source} to {destination}, {sni:?}, {draw}", routing.name);
         }
     }
 }

@@ -1,17 +1,19 @@
 use std::net::SocketAddr;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::admission::Place;
+use super::deliver::NodeEnd;
 use super::events::Outcome;
 use super::options::ListenerSpec;
+use super::side::Side;
 use super::slab::Token;
 use crate::identity::Peer;
-use crate::net::Pipe;
+use crate::net::{Epoll, Errno, Pipe};
 use crate::parse::client_hello::HelloScan;
 use crate::pick::Attempts;
 use crate::tables::{Cluster, Counted, Endpoint, Terminate, Watched};
-use crate::tls::TlsEnd;
 
 /// Never due.
 pub const NEVER: u64 = u64::MAX;
@@ -22,6 +24,12 @@ pub struct Connection {
     pub number: u64,
     pub listener: Arc<ListenerSpec>,
     pub source: SocketAddr,
+    /// Where it was to go, where a proxy or the packet filter that led it here has said so.
+    pub told: Option<SocketAddr>,
+    /// The plain rule of that place, where a packet filter led it here. None: its listener's own.
+    pub rule_name: Option<Arc<str>>,
+    /// Nothing limits how long it may be silent: it goes on to where nobody here knows anybody.
+    pub untimed: bool,
     /// None once it has been handed over.
     pub down: Option<Side>,
     pub up: Option<Side>,
@@ -35,19 +43,25 @@ pub struct Connection {
     pub early: Vec<u8>,
     /// Who the caller has proven to be.
     pub peer: Option<Arc<Peer>>,
-    /// By which it was let in.
+    /// By which it was let in, or is to be.
     pub rule: Option<Arc<Terminate>>,
+    /// The service port to which it came in the clear, where it has come to a service's end.
+    pub in_the_clear: Option<u16>,
     pub led: Option<Led>,
     pub way_up: Way,
     pub way_down: Way,
     /// Monotonic ms.
     pub started: u64,
+    /// When the step began whose time is taken: the caller's handshake, or the way to an endpoint.
+    pub step: Option<Instant>,
     pub due: u64,
     pub due_reason: &'static str,
     /// Of its entry among the timers.
     pub timer: u64,
     /// By when the endpoint that is tried must have answered TCP's handshake; `NEVER` while nobody is tried.
     pub connect_by: u64,
+    /// By when a caller who has said nothing is taken for one that waits for the server's word; `NEVER` once it has.
+    pub quiet_at: u64,
     /// When its upstream is to be probed while it is silent, from then on; `NEVER` once it is.
     pub keep_alive_at: u64,
     /// ms without a byte, from now on; 0: for ever.
@@ -57,10 +71,16 @@ pub struct Connection {
     pub outcome: Outcome,
     pub fault: Option<Fault>,
     pub place: Option<Place>,
+    /// When anything moved last, monotonic ms.
+    moved_at: u64,
+    /// Bytes that it keeps for its readers, as last counted.
+    pub counted: usize,
     /// It waits for its turn.
     pub queued: bool,
     /// The cluster that it was to be led to, where that is not known.
     pub asked: Option<Box<str>>,
+    /// What TypeScript has of it, where that serves one side.
+    pub node: Option<Box<NodeEnd>>,
 }
 
 /// Where it was led.
@@ -74,12 +94,14 @@ pub struct Led {
     pub last: Option<Failure>,
     /// Of the endpoint that is tried or has it.
     pub watched: Option<Watched>,
+    /// It is only looked whether anybody answers; the endpoint that is tried next, in the order of the table.
+    pub looking: Option<usize>,
 }
 
 impl Led {
     pub fn to(cluster: Arc<Cluster>) -> Self {
         let _open = Counted::new(&cluster.open);
-        Self { cluster, attempts: Attempts::default(), endpoint: None, _open, upstream: None, last: None, watched: None }
+        Self { cluster, attempts: Attempts::default(), endpoint: None, _open, upstream: None, last: None, watched: None, looking: None }
     }
 }
 
@@ -101,12 +123,16 @@ pub struct Fault {
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Phase {
+    /// Reads what a proxy says of who called.
+    ProxyHeader,
     /// Reads the ClientHello.
     Hello,
     /// Shakes hands with the caller.
     Handshake,
     /// TCP to an endpoint is under way.
     Connecting,
+    /// TCP to where it was to go is.
+    PassingOn,
     /// TCP stands; the endpoint has to prove itself.
     UpstreamHandshake,
     /// The endpoint has what was read; nothing has come back, so another one can still take its place.
@@ -118,35 +144,6 @@ pub enum Phase {
 pub enum Which {
     Down,
     Up,
-}
-
-/// One socket and what its readiness was when it was last asked.
-pub struct Side {
-    pub fd: OwnedFd,
-    pub readable: bool,
-    pub writable: bool,
-    /// The other side has said that its direction ends, or is gone: whatever a short read suggests, reading goes on to the end.
-    pub ending: bool,
-    /// It has sent urgent data: a short read says nothing, and nothing is spliced, as pipes do not pass the mark.
-    pub urgent: bool,
-    /// Both directions are over, by reset or otherwise.
-    pub gone: bool,
-    /// That end has been read.
-    pub ended: bool,
-    /// Ours has been sent.
-    pub shut: bool,
-    /// Its end of mTLS, where there is one.
-    pub tls: Option<Box<TlsEnd>>,
-}
-
-impl Side {
-    pub fn new(fd: OwnedFd) -> Self {
-        Self { fd, readable: true, writable: true, ending: false, gone: false, urgent: false, ended: false, shut: false, tls: None }
-    }
-
-    pub fn fd_raw(&self) -> RawFd {
-        self.fd.as_raw_fd()
-    }
 }
 
 /// One direction.
@@ -171,7 +168,10 @@ impl Connection {
             number,
             listener,
             source,
-            down: Some(Side::new(fd)),
+            told: None,
+            rule_name: None,
+            untimed: false,
+            down: Some(Side::accepted(fd)),
             up: None,
             phase: Phase::Hello,
             preface: Vec::new(),
@@ -180,23 +180,34 @@ impl Connection {
             early: Vec::new(),
             peer: None,
             rule: None,
+            in_the_clear: None,
             led: None,
             way_up: Way::default(),
             way_down: Way::default(),
             started: now,
+            step: None,
             due: NEVER,
             due_reason: "",
             timer: NEVER,
             connect_by: NEVER,
+            quiet_at: NEVER,
             keep_alive_at: NEVER,
             idle_ms: 0,
             ends_at: NEVER,
             outcome: Outcome::Refused,
             fault: None,
             place: None,
+            counted: 0,
+            moved_at: now,
             queued: false,
             asked: None,
+            node: None,
         })
+    }
+
+    /// Whose rule it goes by.
+    pub fn rule_name(&self) -> &str {
+        self.rule_name.as_deref().unwrap_or(&self.listener.name)
     }
 
     pub fn fail(&mut self, reason: &'static str, detail: impl Into<String>, flags: &'static [&'static str]) {
@@ -210,6 +221,13 @@ impl Connection {
         self.due_reason = reason;
     }
 
+    /// Whoever waits for something is told of it.
+    pub fn watched(&mut self, epoll: &Epoll) -> Result<(), Errno> {
+        let token = self.token.raw();
+        self.down.as_mut().map_or(Ok(()), |down| down.watched(epoll, token))?;
+        self.up.as_mut().map_or(Ok(()), |up| up.watched(epoll, token | 1))
+    }
+
     /// What its upstream has said and been told, for whoever watches for silence.
     pub fn look(&mut self) {
         let connecting = matches!(self.phase, Phase::Connecting | Phase::UpstreamHandshake);
@@ -219,13 +237,28 @@ impl Connection {
         }
     }
 
+    /// Bytes of memory that wait for somebody to take them.
+    pub fn owed(&self) -> usize {
+        self.preface.capacity() + self.early.capacity() + self.way_up.owed.capacity() + self.way_down.owed.capacity()
+    }
+
+    /// The same, and what waits in pipes, of a stream whose readers have taken nothing since then; 0 of all others, and of what TypeScript has a side of.
+    pub fn kept_since(&self, then: u64) -> usize {
+        if self.phase != Phase::Relay || self.node.is_some() || self.moved_at > then {
+            return 0;
+        }
+        let piped = |way: &Way| way.pipe.as_ref().map_or(0, |pipe| pipe.held());
+        self.owed() + piped(&self.way_up) + piped(&self.way_down)
+    }
+
     /// What is due first, monotonic ms.
     pub fn next_due(&self) -> u64 {
-        self.due.min(self.connect_by).min(self.keep_alive_at)
+        self.due.min(self.connect_by).min(self.quiet_at).min(self.keep_alive_at)
     }
 
     /// Something has moved.
     pub fn touch(&mut self, now: u64) {
+        self.moved_at = now;
         let idle_at = if self.idle_ms == 0 { NEVER } else { now.saturating_add(self.idle_ms) };
         self.due = idle_at.min(self.ends_at);
         self.due_reason = if self.ends_at < idle_at { "max-duration" } else { "idle-timeout" };

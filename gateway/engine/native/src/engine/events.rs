@@ -12,6 +12,7 @@ use crate::tables::MeshEnd;
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     Forward,
+    Deliver,
     Refused,
 }
 
@@ -38,7 +39,20 @@ pub enum Event {
         number: u64,
         listener: Box<str>,
         fd: i32,
+        /// Source and destination, where a PROXY header has named them.
+        told: Option<[SocketAddr; 2]>,
         preface: Hex,
+    },
+    /// Requests of somebody whose TLS ends here: one end of a socket pair. Its connection goes on, and ends by `ended`.
+    Delivered(Box<Delivered>),
+    /// What became of a dial.
+    Dialled(Box<Dialled>),
+    /// The other side of what TypeScript has one end of is gone, and not by an end: a break is to be seen there. `kept` is closed after that has
+    /// been taken, so that nobody takes it for an end before.
+    Broken {
+        number: u64,
+        #[serde(skip)]
+        kept: Option<OwnedFd>,
     },
     /// A state of the engine that its operator has to know of.
     #[serde(rename_all = "camelCase")]
@@ -46,6 +60,43 @@ pub enum Event {
         what: &'static str,
         detail: String,
     },
+}
+
+/// gateway/engine/connection-contract.ts DeliveredConnection.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Delivered {
+    pub number: u64,
+    pub listener: Box<str>,
+    pub fd: i32,
+    pub cluster: Box<str>,
+    pub protocol: Box<str>,
+    pub nameless: bool,
+    pub sni: Box<str>,
+    pub alpn: String,
+    pub tls_version: &'static str,
+    #[serde(serialize_with = "peer")]
+    pub peer: Option<Arc<Peer>>,
+    pub end: MeshEnd,
+    /// No request of it may be allowed, and why.
+    pub denied: Option<String>,
+    pub source: SocketAddr,
+    pub destination: Option<SocketAddr>,
+}
+
+/// gateway/engine/contract.ts DialResult.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Dialled {
+    pub number: u64,
+    /// None: it failed.
+    pub fd: Option<i32>,
+    #[serde(serialize_with = "peer")]
+    pub peer: Option<Arc<Peer>>,
+    pub alpn: String,
+    /// AttemptFailure.
+    pub failure: &'static str,
+    pub reason: String,
 }
 
 /// gateway/engine/connection-contract.ts ConnectionReport: of one connection, or of `count` that were alike; bytes and times are sums then, and the
@@ -100,7 +151,13 @@ impl Serialize for Hex {
 
 impl Event {
     pub fn close_handed(self) {
-        if let Event::Handed { fd, .. } = self {
+        let fd = match self {
+            Event::Handed { fd, .. } => Some(fd),
+            Event::Delivered(delivered) => Some(delivered.fd),
+            Event::Dialled(dialled) => dialled.fd,
+            _ => None,
+        };
+        if let Some(fd) = fd {
             // SAFETY: the event owns the descriptor until TypeScript adopts it, which it does of events that it took alone.
             drop(unsafe { <OwnedFd as std::os::fd::FromRawFd>::from_raw_fd(fd) });
         }

@@ -1,21 +1,28 @@
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::OwnedFd;
-use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use serde::Serialize;
 
+use super::dial::Dial;
 use super::events::Event;
+use super::listeners::{Listeners, OpenListener, Part};
+use super::obey::Command;
 use super::options::{ListenerSpec, Options};
 use super::queue::EventQueue;
-use super::run::{Command, Loop};
+use super::run::Loop;
 use super::shared::Shared;
 use super::thread::{Thread, ThreadListener};
 use crate::net::{self, Errno, Wake, parse_address};
-use crate::tables::{PlaceNews, TablesMessage, Tickets};
+use crate::tables::{BOUNDS_MS, Cluster, DialMessage, Latency, PlaceNews, TablesMessage, Tickets};
+
+/// A thread that has not let go of a listener by then has ended, or is stuck.
+const LET_GO_WITHIN: Duration = Duration::from_secs(1);
 
 /// One engine: its threads, and what they are told.
 pub struct Engine {
@@ -24,19 +31,14 @@ pub struct Engine {
     listeners: Mutex<Listeners>,
     /// One change of the tables after the other.
     applying: Mutex<()>,
+    /// Turns from thread to thread.
+    dialled: AtomicUsize,
 }
 
 struct ThreadHandle {
     commands: Sender<Command>,
     wake: Wake,
     joined: Mutex<Option<JoinHandle<()>>>,
-}
-
-/// By number. Each thread has a socket of it; these are the same ones, so that they can be closed from here.
-#[derive(Default)]
-struct Listeners {
-    next: u64,
-    open: HashMap<u64, Vec<OwnedFd>>,
 }
 
 /// Where a listener listens.
@@ -46,6 +48,14 @@ pub struct Bound {
     pub number: u64,
     pub address: String,
     pub port: u16,
+}
+
+/// A dial that has begun.
+#[derive(Serialize, Clone, Debug)]
+pub struct Dialling {
+    pub number: u64,
+    /// As `PlaceNews` calls it.
+    pub address: SocketAddr,
 }
 
 #[derive(Serialize)]
@@ -60,6 +70,13 @@ pub struct Counters {
     pub in_use: Vec<String>,
 }
 
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Latencies {
+    bounds_ms: &'static [f64],
+    seen: Vec<Latency>,
+}
+
 impl Engine {
     /// `tell`: called on a thread of the engine when there are events; it must return at once.
     pub fn start(options: Options, tell: Box<dyn Fn() + Send + Sync>) -> Result<Self, String> {
@@ -71,7 +88,7 @@ impl Engine {
         for number in 0..shared.options.threads {
             threads.push(ThreadHandle::start(&shared, number).map_err(|error| format!("a thread of the engine could not start: {error}"))?);
         }
-        Ok(Self { shared, threads, listeners: Mutex::default(), applying: Mutex::new(()) })
+        Ok(Self { shared, threads, listeners: Mutex::default(), applying: Mutex::new(()), dialled: AtomicUsize::new(0) })
     }
 
     /// Err: what is wrong with the change; the tables stay as they were.
@@ -86,44 +103,86 @@ impl Engine {
 
     /// Err: what bind(2) or listen(2) said.
     pub fn listen(&self, spec: ListenerSpec) -> Result<Bound, String> {
-        let address = parse_address(&spec.address, spec.port)?;
-        let listening = net::listen(address, self.threads.len(), self.shared.keep_alive).map_err(|error: Errno| error.to_string())?;
+        let keep_alive = self.shared.keep_alive;
+        let listening = if spec.sockets.is_empty() {
+            let count = if spec.one_socket { 1 } else { self.threads.len() };
+            net::listen(parse_address(&spec.address, spec.port)?, count, keep_alive)
+        } else {
+            net::adopt(&spec.sockets, keep_alive)
+        };
+        let listening = listening.map_err(|error: Errno| error.to_string())?;
         if let Some(dead) = self.threads.iter().position(ThreadHandle::is_dead) {
             return Err(format!("thread {dead} of the engine has ended"));
         }
         let address = listening.address;
-        let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
-        listeners.next += 1;
-        let number = listeners.next;
+        let opened = self.listeners().open(listening.sockets, self.threads.len());
         let spec = Arc::new(spec);
-        let mut kept = Vec::new();
-        for (thread, fd) in self.threads.iter().zip(listening.sockets) {
-            kept.push(fd.try_clone().map_err(|error| error.to_string())?);
-            thread.tell(Command::Open(number, ThreadListener { fd, spec: spec.clone() }));
+        for Part { thread, number, fd, shared } in opened.parts {
+            self.threads[thread].tell(Command::Open(number, ThreadListener { fd, spec: spec.clone(), shared }));
         }
-        listeners.open.insert(number, kept);
-        Ok(Bound { number, address: address.ip().to_string(), port: address.port() })
+        Ok(Bound { number: opened.number, address: address.ip().to_string(), port: address.port() })
     }
 
-    /// Stops accepting; what runs goes on, and the address is free when it returns. Idempotent.
+    /// Stops accepting; what runs goes on, and the address is free when it returns: callers that wait there are reset. Idempotent.
     pub fn close(&self, number: u64) {
-        let sockets = self.listeners.lock().unwrap_or_else(PoisonError::into_inner).open.remove(&number);
-        for socket in sockets.into_iter().flatten() {
-            net::stop_listening(&socket);
+        let Some(open) = self.listeners().remove(number) else { return };
+        for socket in &open.sockets {
+            net::stop_listening(socket);
         }
-        self.tell_all(|| Command::Close(number));
+        let _ = self.tell_closed(&open);
     }
 
     pub fn close_all(&self) {
-        let numbers: Vec<u64> = self.listeners.lock().unwrap_or_else(PoisonError::into_inner).open.keys().copied().collect();
+        let numbers = self.listeners().numbers();
         for number in numbers {
             self.close(number);
         }
     }
 
+    /// Takes nobody from it any more, when it returns, and leaves those who wait to whoever else holds its sockets. Idempotent.
+    pub fn let_go(&self, number: u64) {
+        let Some(open) = self.listeners().remove(number) else { return };
+        let closed = self.tell_closed(&open);
+        for _ in 0..open.parts.len() {
+            if closed.recv_timeout(LET_GO_WITHIN).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Duplicates of a listener's sockets, for somebody else. Empty: it is closed.
+    pub fn sockets(&self, number: u64) -> Result<Vec<OwnedFd>, String> {
+        let duplicates: Result<Vec<_>, Errno> = self.listeners().sockets(number).iter().map(|fd| net::duplicate(fd.as_raw_fd())).collect();
+        duplicates.map_err(|error| error.to_string())
+    }
+
+    fn tell_closed(&self, open: &OpenListener) -> Receiver<()> {
+        let (told, closed) = channel();
+        for (thread, number) in &open.parts {
+            self.threads[*thread].tell(Command::Close(*number, told.clone()));
+        }
+        closed
+    }
+
+    fn listeners(&self) -> MutexGuard<'_, Listeners> {
+        self.listeners.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Whatever still runs when a drain's deadline has come.
     pub fn break_off(&self) {
         self.tell_all(|| Command::Break { reason: "drain-forced", detail: "still open when the drain deadline came", flags: &["OM"] });
+    }
+
+    /// Memory is short, as it says, or is not any more (empty): nobody is taken, and less is read at once. To be repeated while that is
+    /// so.
+    pub fn overload(&self, detail: &str) {
+        self.shared.overload(detail);
+    }
+
+    /// Breaks off streams whose readers stand still, those first that the most is kept for, until about so many bytes are free.
+    pub fn relieve(&self, bytes: usize) {
+        let share = bytes.div_ceil(self.threads.len().max(1));
+        self.tell_all(|| Command::Relieve(share));
     }
 
     /// In the order in which they happened to each connection; then the handles of endpoints that no later event names.
@@ -144,6 +203,27 @@ impl Engine {
         self.tell_all(|| Command::GiveUp(address, own.clone()));
     }
 
+    /// Begins to connect; what becomes of it is an event, by this number. Err: no address, or there are no descriptors.
+    pub fn dial(&self, message: DialMessage) -> Result<Dialling, String> {
+        let address = parse_address(&message.address, message.port)?;
+        let cluster = Cluster::of_one(message, &self.shared.standing.places)?;
+        let number = self.shared.number();
+        let dial = Dial::new(number, cluster).map_err(|error| format!("connect {error} {address}"))?;
+        let at = self.dialled.fetch_add(1, Ordering::Relaxed) % self.threads.len();
+        self.threads[at].tell(Command::Dial(Box::new(dial)));
+        Ok(Dialling { number, address })
+    }
+
+    /// Nothing where it is over.
+    pub fn cancel_dial(&self, number: u64) {
+        self.tell_all(|| Command::CancelDial(number));
+    }
+
+    /// TypeScript closes its side of this connection next, and the other one is to see a break.
+    pub fn cut(&self, number: u64) {
+        self.shared.cut(number);
+    }
+
     pub fn release(&self, number: u64) {
         self.shared.release(number);
     }
@@ -157,6 +237,11 @@ impl Engine {
             ended: self.shared.ended(),
             in_use: self.shared.standing.in_use(),
         }
+    }
+
+    /// How long the steps of connections took, of all so far.
+    pub fn latencies(&self) -> Latencies {
+        Latencies { bounds_ms: &BOUNDS_MS, seen: self.shared.latencies() }
     }
 
     /// Ends all threads, and with them what runs. Idempotent.

@@ -1,18 +1,31 @@
 //! The loop that joins the parts: threads that accept, read hellos, reach endpoints and move bytes.
 
+mod accept;
 mod admission;
+mod captured;
 mod connection;
+mod deliver;
+mod dial;
 mod events;
+mod exposed;
+mod give_up;
 mod handle;
 mod hello;
+mod listeners;
+mod look;
 mod mtls;
+mod obey;
 mod options;
+mod proxied;
 mod queue;
 mod reach;
 mod relay;
 mod run;
+mod say;
+mod say_who;
 mod serve;
 mod shared;
+mod side;
 mod slab;
 mod stream;
 mod thread;

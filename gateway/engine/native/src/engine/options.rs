@@ -1,5 +1,7 @@
 use serde::Deserialize;
 
+use crate::policy::cidr::SourceRanges;
+
 /// gateway/engine/contract.ts EngineLimits, and what is this engine's own.
 #[derive(Deserialize, Clone)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -23,6 +25,8 @@ pub struct Limits {
     pub max_connections_per_source: usize,
     pub max_hello_bytes: usize,
     pub hello_timeout_ms: u64,
+    /// Until a byte stream's caller at an exposed listener that says nothing is taken for one in the clear.
+    pub quiet_ms: u64,
     pub handshake_timeout_ms: u64,
     /// 0: never.
     pub idle_timeout_ms: u64,
@@ -37,6 +41,9 @@ pub struct Limits {
 pub enum ListenerKind {
     Sni,
     Plain,
+    /// A packet filter leads connections there that were to go elsewhere.
+    Captured,
+    Exposed,
 }
 
 #[derive(Deserialize, Clone)]
@@ -48,4 +55,19 @@ pub struct ListenerSpec {
     /// 0: any free one.
     pub port: u16,
     pub kind: ListenerKind,
+    /// Descriptors of sockets that listen there already. Empty: it opens its own.
+    #[serde(default)]
+    pub sockets: Vec<i32>,
+    /// One socket for all threads, because somebody keeps it who knows one for each place.
+    #[serde(default)]
+    pub one_socket: bool,
+    /// Its connections come through proxies that say first who called.
+    pub accept_proxy: Option<AcceptProxy>,
+}
+
+/// See EngineListenerSpec in gateway/engine/contract.ts.
+#[derive(Deserialize, Clone)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AcceptProxy {
+    pub trusted: SourceRanges,
 }

@@ -1,14 +1,25 @@
-use super::connection::{Connection, Failure, Led, NEVER, Phase, Side};
+use std::time::Instant;
+
+use super::connection::{Connection, Failure, Led, NEVER, Phase};
+use super::dial;
 use super::events::Outcome;
+use super::give_up::give_up;
+use super::look;
 use super::mtls;
+use super::say::{say_at_once, stands, took};
+use super::say_who;
 use super::serve::{Next, relay};
-use super::stream::{flush, pass_on, receive, send_kept};
+use super::side::Side;
+use super::stream::{flush, pass_on, receive, send_kept, send_preface};
 use super::thread::Thread;
-use crate::net;
+use crate::net::{self, Errno};
 use crate::tables::{Counted, Watched};
 
 /// Old enough to be probed when it is silent.
-const KEEP_ALIVE_AFTER_MS: u64 = 5_000;
+pub const KEEP_ALIVE_AFTER_MS: u64 = 5_000;
+
+/// Nobody was asked: this machine has nothing left to call the endpoint with.
+pub const SHORTAGE: &str = "shortage";
 
 /// To this cluster, and in it to one endpoint after another.
 pub fn lead(connection: &mut Connection, thread: &mut Thread, name: &str) -> Next {
@@ -34,9 +45,14 @@ pub fn try_next(connection: &mut Connection, thread: &mut Thread) -> Next {
         (connection.way_up.owed, connection.way_up.owed_from) = (Vec::new(), 0);
         led.upstream = None;
         led.watched = None;
-        let most = thread.shared.options.limits.max_attempts;
-        let Some(endpoint) = led.attempts.next(&led.cluster, most, &mut thread.random) else {
-            return give_up(connection);
+        // Who dials tries another one by itself.
+        let most = if connection.node.is_some() { 1 } else { thread.shared.options.limits.max_attempts };
+        let next = match led.looking.as_mut() {
+            Some(at) => look::next(&led.cluster, at),
+            None => led.attempts.next(&led.cluster, most, &mut thread.random),
+        };
+        let Some(endpoint) = next else {
+            return if led.looking.is_some() { look::nobody(connection) } else { give_up(connection) };
         };
         led.endpoint = Some(endpoint.clone());
         let Some(upstream) = Counted::within(&led.cluster.upstreams, led.cluster.max_connections) else {
@@ -51,38 +67,54 @@ pub fn try_next(connection: &mut Connection, thread: &mut Thread) -> Next {
                 continue;
             }
         };
-        match net::connect(address) {
+        connection.step = Some(Instant::now());
+        let speaks = !connection.preface.is_empty() || endpoint.tls.is_some();
+        let turn = thread.shared.descriptors.read();
+        let made = net::connect(address, speaks);
+        drop(turn);
+        match made {
             Ok((fd, at_once)) => {
-                let mut side = Side::new(fd);
-                // An edge will say when there is something.
-                (side.readable, side.writable) = (false, at_once);
                 connection.keep_alive_at = thread.now + KEEP_ALIVE_AFTER_MS;
                 let (heard, sent) = (connection.way_down.bytes, connection.way_up.progress);
                 led.watched = endpoint.place.clone().map(|place| Watched::new(place, heard, sent));
-                if let Err(error) = thread.epoll.add_stream(side.fd_raw(), connection.token.raw() | 1) {
-                    failed(connection, thread, "connect", error.to_string());
-                    continue;
-                }
-                connection.up = Some(side);
+                connection.up = Some(Side::connecting(fd, at_once));
                 connection.phase = Phase::Connecting;
                 let led = connection.led.as_mut().expect("it was there above");
                 let limit = thread.now.saturating_add(led.cluster.connect_timeout_ms);
-                if !at_once {
-                    connection.connect_by = limit;
+                if at_once {
+                    return connected(connection, thread);
+                }
+                connection.connect_by = limit;
+                // There TCP's handshake is over when connect(2) returns, though it does not say so.
+                let first = led.looking.is_none() && led.cluster.proxy_protocol.is_none() && endpoint.tls.is_none();
+                if !first || !address.ip().is_loopback() || connection.preface.is_empty() {
                     return Next::Keep;
                 }
-                return connected(connection, thread);
+                match say_at_once(connection) {
+                    Ok(true) => return await_first(connection, thread),
+                    Ok(false) => return Next::Keep,
+                    Err(gone) => failed(connection, thread, "connect", format!("connect {gone} {address}")),
+                }
             }
             Err(error) => {
-                // A shortage here says nothing of the endpoint.
-                if error.exhausted() || error.0 == libc::EADDRNOTAVAIL {
-                    thread.trouble("upstream-sockets-exhausted", error);
-                    connection.fail("upstream-sockets-exhausted", format!("connect {error} {address}"), &["UF"]);
-                    return Next::Reset;
+                let detail = format!("connect {error} {address}");
+                let shortage = shortage_of(error);
+                if let Some(shortage) = shortage {
+                    thread.trouble(shortage, &detail);
                 }
-                failed(connection, thread, "connect", format!("connect {error} {address}"));
+                failed(connection, thread, if shortage.is_some() { SHORTAGE } else { "connect" }, detail);
             }
         }
+    }
+}
+
+/// Of which an operator should know. An endpoint's address and port has as many local ports as the range holds, so that another one may have some
+/// left where this one has none.
+pub fn shortage_of(error: Errno) -> Option<&'static str> {
+    match error.0 {
+        libc::EADDRNOTAVAIL => Some("ports-exhausted"),
+        _ if error.exhausted() => Some("descriptors-exhausted"),
+        _ => None,
     }
 }
 
@@ -90,60 +122,12 @@ pub fn try_next(connection: &mut Connection, thread: &mut Thread) -> Next {
 pub fn failed(connection: &mut Connection, thread: &mut Thread, word: &'static str, detail: String) {
     connection.connect_by = NEVER;
     let Some(led) = connection.led.as_mut() else { return };
-    led.attempts.failed(word == "connect");
-    if let Some(endpoint) = &led.endpoint {
+    led.attempts.failed(word == "connect" || word == SHORTAGE);
+    if let Some(endpoint) = led.endpoint.as_ref().filter(|_| connection.node.is_none()) {
         thread.attempted(&led.cluster, endpoint.id, word);
     }
     led.last = Some(Failure { word, detail });
 }
-
-fn give_up(connection: &mut Connection) -> Next {
-    let Some(led) = connection.led.as_ref() else { return Next::Reset };
-    let count = led.attempts.count;
-    let (reason, detail, flags): (_, _, &'static [&'static str]) = match &led.last {
-        None => ("no-endpoint", format!("no endpoint of {} takes connections", led.cluster.name), &["UH"]),
-        Some(last) => {
-            let reason = match last.word {
-                "connect" => "upstream-connect",
-                "tls" => "upstream-tls",
-                _ => "upstream-early-close",
-            };
-            if count > 1 {
-                (reason, format!("{count} attempts, the last: {}", last.detail), &["UF", "URX"])
-            } else {
-                (reason, last.detail.clone(), &["UF"])
-            }
-        }
-    };
-    connection.fail(reason, detail, flags);
-    Next::Reset
-}
-
-/// The way to the endpoint has run out of time.
-pub fn connect_expired(connection: &mut Connection, thread: &mut Thread) -> Next {
-    match connection.phase {
-        Phase::UpstreamHandshake => failed(connection, thread, "tls", "handshake timeout".into()),
-        _ => failed(connection, thread, "connect", "connect timeout".into()),
-    }
-    try_next(connection, thread)
-}
-
-/// The machine that the connection leads to, or was to lead to, has vanished.
-pub fn give_up_place(connection: &mut Connection, thread: &mut Thread) -> Next {
-    match connection.phase {
-        Phase::Connecting | Phase::UpstreamHandshake => {
-            failed(connection, thread, "connect", GONE.into());
-            try_next(connection, thread)
-        }
-        Phase::FirstByte => {
-            failed(connection, thread, "early-close", GONE.into());
-            try_next(connection, thread)
-        }
-        _ => broken_up(connection, GONE.into()),
-    }
-}
-
-const GONE: &str = "its machine has gone silent";
 
 /// TCP to the endpoint may stand.
 pub fn connected(connection: &mut Connection, thread: &mut Thread) -> Next {
@@ -160,10 +144,8 @@ pub fn connected(connection: &mut Connection, thread: &mut Thread) -> Next {
         failed(connection, thread, "connect", format!("connect {error} {address}"));
         return try_next(connection, thread);
     }
-    connection.connect_by = NEVER;
-    if let Some(watched) = connection.led.as_mut().and_then(|led| led.watched.as_mut()) {
-        watched.connected();
-    }
+    stands(connection);
+    say_who::called(connection);
     match endpoint.as_ref().and_then(|endpoint| endpoint.tls.as_ref()) {
         Some(target) => mtls::originate(connection, thread, target),
         None => ready(connection, thread),
@@ -172,11 +154,20 @@ pub fn connected(connection: &mut Connection, thread: &mut Thread) -> Next {
 
 /// The endpoint can be told what the caller has said, or be heard.
 pub fn ready(connection: &mut Connection, thread: &mut Thread) -> Next {
+    if connection.node.is_some() {
+        return dial::stands(connection, thread);
+    }
+    if connection.led.as_ref().is_some_and(|led| led.looking.is_some()) {
+        return look::answered(connection, thread);
+    }
+    took(connection);
     connection.phase = Phase::FirstByte;
-    // What does not fit at once is owed; it is copied, as the next endpoint may have to get it anew.
-    if !connection.preface.is_empty() {
-        connection.way_up.owed = connection.preface.clone();
-        connection.way_up.owed_from = 0;
+    // What does not fit at once is owed; the preface stays, as the next endpoint may have to get it anew.
+    if let (false, Some(up)) = (connection.preface.is_empty(), connection.up.as_mut())
+        && let Err(gone) = send_preface(&mut connection.way_up, up, &connection.preface, &mut thread.buffers)
+    {
+        failed(connection, thread, "early-close", gone.to_string());
+        return try_next(connection, thread);
     }
     // What came with the caller's handshake is its first word.
     if !connection.early.is_empty() {
@@ -192,7 +183,7 @@ pub fn ready(connection: &mut Connection, thread: &mut Thread) -> Next {
     await_first(connection, thread)
 }
 
-fn broken_up(connection: &mut Connection, detail: String) -> Next {
+pub fn broken_up(connection: &mut Connection, detail: String) -> Next {
     connection.fail("upstream-reset", detail, &["UC"]);
     Next::Reset
 }
@@ -264,6 +255,11 @@ pub fn broken_down(connection: &mut Connection, detail: String) -> Next {
 
 /// The endpoint has the connection.
 pub fn reached(connection: &mut Connection, thread: &mut Thread) -> Next {
+    if connection.node.is_some() {
+        return dial::stands(connection, thread);
+    }
+    // Where it spoke with the end of its handshake.
+    took(connection);
     connection.phase = Phase::Relay;
     connection.outcome = Outcome::Forward;
     connection.way_up.bytes += connection.preface.len() as u64;

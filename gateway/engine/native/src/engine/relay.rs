@@ -1,4 +1,5 @@
-use super::connection::{Side, Way, Which};
+use super::connection::{Way, Which};
+use super::side::Side;
 use super::stream::{Buffers, Gone, flush, pass_on, receive};
 use crate::net::{self, PipePool};
 
@@ -45,6 +46,15 @@ pub fn move_on(ways: Ways<'_>, buffers: &mut Buffers, pipes: &mut PipePool) -> M
         }
         match flush(way, to) {
             Ok(true) => {}
+            // A caller that broke off meanwhile has no reader to wait for. What an endpoint has sent before it did so is still delivered.
+            Ok(false) if which == Which::Down && from.broken && !from.ended && from.cut.is_none() => {
+                from.broken = false;
+                return match net::pending_error(from.fd_raw()) {
+                    Some(error) => Moved::Broken(which, Gone::System(error)),
+                    // It was said of the socket before this one.
+                    None => Moved::Waiting,
+                };
+            }
             Ok(false) => return Moved::Waiting,
             Err(gone) => return Moved::Broken(to_which, gone),
         }

@@ -1,14 +1,17 @@
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::collections::HashMap;
+use std::fmt::Display;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::connection::Connection;
-use super::events::{Event, Report};
-use super::options::{Limits, ListenerSpec};
+use super::events::{Event, Outcome, Report};
+use super::options::{Limits, ListenerKind, ListenerSpec};
 use super::queue::{Alike, Sums};
 use super::shared::Shared;
 use super::stream::Buffers;
 use super::timers::Timers;
-use crate::net::{Epoll, Errno, PipePool, Wake, local_address};
+use crate::net::{Epoll, Errno, PipePool, Wake};
 use crate::pick::Random;
 use crate::tables::{Cluster, Tables};
 
@@ -28,15 +31,18 @@ pub struct Thread {
     pub now: u64,
     tables: Arc<Tables>,
     version: u64,
-    trouble_at: u64,
+    /// What was told of, and when.
+    troubles: HashMap<&'static str, u64>,
     /// Given up to take and refuse a connection when there is no other descriptor left.
     pub reserve: Option<OwnedFd>,
 }
 
-/// One socket of a listener, of this thread.
+/// One socket of a listener, served by this thread.
 pub struct ThreadListener {
-    pub fd: OwnedFd,
+    pub fd: Arc<OwnedFd>,
     pub spec: Arc<ListenerSpec>,
+    /// Other threads serve it, too.
+    pub shared: bool,
 }
 
 impl Thread {
@@ -49,13 +55,13 @@ impl Thread {
             epoll,
             wake,
             timers: Timers::default(),
-            buffers: Buffers::new(),
+            buffers: Buffers::new(shared.options.threads),
             pipes,
             random: Random::new(seed),
             now: shared.now(),
             tables,
             version,
-            trouble_at: 0,
+            troubles: HashMap::new(),
             reserve: spare_descriptor(),
             shared,
         })
@@ -86,14 +92,22 @@ impl Thread {
 
     pub fn ended(&self, connection: &Connection) {
         self.shared.count_end(connection.fault.as_ref().map_or("", |fault| fault.reason));
+        if connection.outcome == Outcome::Forward
+            && let Some(led) = &connection.led
+        {
+            led.cluster.spreads.ended(Duration::from_millis(self.now.saturating_sub(connection.started)));
+        }
         self.tell_of(connection, true);
     }
 
     fn tell_of(&self, connection: &Connection, ended: bool) {
         let led = connection.led.as_ref();
+        let in_the_clear = connection.listener.kind == ListenerKind::Exposed && connection.peer.is_none();
+        let stands = connection.in_the_clear.map_or(0, |_| connection.number);
         let alike = Alike {
             ended,
-            listener: Arc::as_ptr(&connection.listener).addr(),
+            in_the_clear: in_the_clear.then(|| (connection.source.ip(), stands)),
+            listener: connection.rule_name.as_ref().map_or(Arc::as_ptr(&connection.listener).addr(), |name| name.as_ptr().addr()),
             cluster: led.map_or(0, |led| Arc::as_ptr(&led.cluster).addr()),
             endpoint: led.and_then(|led| led.endpoint.as_ref()).map(|endpoint| endpoint.id),
             peer: connection.peer.as_ref().map_or(0, |peer| Arc::as_ptr(peer).addr()),
@@ -105,16 +119,17 @@ impl Thread {
             duration_ms: self.now.saturating_sub(connection.started),
             attempts: led.map_or(0, |led| led.attempts.count),
         };
-        self.shared.events.report(self.now, alike, led.map(|led| &led.cluster), sums, || self.describe(connection, sums));
+        let (cluster, name) = (led.map(|led| &led.cluster), connection.rule_name.as_ref());
+        self.shared.events.report(self.now, alike, (cluster, name), sums, || self.describe(connection, sums));
     }
 
-    /// For the operator; not more often than once a second.
-    pub fn trouble(&mut self, what: &'static str, error: Errno) {
-        if self.trouble_at != 0 && self.now < self.trouble_at + TROUBLE_EVERY_MS {
+    /// For the operator; of each kind not more often than once a second.
+    pub fn trouble(&mut self, what: &'static str, detail: impl Display) {
+        if self.troubles.get(what).is_some_and(|at| self.now < at + TROUBLE_EVERY_MS) {
             return;
         }
-        self.trouble_at = self.now.max(1);
-        let _ = self.shared.events.push(Event::Trouble { what, detail: error.to_string() });
+        self.troubles.insert(what, self.now);
+        let _ = self.shared.events.push(Event::Trouble { what, detail: detail.to_string() });
     }
 
     fn describe(&self, connection: &Connection, sums: Sums) -> Report {
@@ -123,12 +138,12 @@ impl Thread {
         Report {
             count: 1,
             number: connection.number,
-            listener: connection.listener.name.as_str().into(),
+            listener: connection.rule_name().into(),
             source: connection.source,
-            destination: connection.down.as_ref().and_then(|down| local_address(down.fd.as_raw_fd())),
+            destination: connection.destination(),
             outcome: connection.outcome,
             sni: connection.sni.as_deref().unwrap_or("").into(),
-            cluster: led.map(|led| (&*led.cluster.name).into()).or_else(|| connection.asked.clone()).unwrap_or_default(),
+            cluster: cluster_of(connection).into(),
             endpoint: led.and_then(|led| led.endpoint.as_ref()).map(|endpoint| endpoint.id),
             peer: connection.peer.clone(),
             end: connection.rule.as_ref().map(|rule| rule.end.clone()),
@@ -141,6 +156,13 @@ impl Thread {
             detail: fault.map(|fault| fault.detail.as_str().into()).unwrap_or_default(),
         }
     }
+}
+
+/// Where it was led, or was to be.
+fn cluster_of(connection: &Connection) -> &str {
+    let led = connection.led.as_ref().map(|led| &*led.cluster.name);
+    let asked = || connection.asked.as_deref().or_else(|| connection.rule.as_ref().map(|rule| &*rule.cluster));
+    led.or_else(asked).unwrap_or("")
 }
 
 pub fn spare_descriptor() -> Option<OwnedFd> {

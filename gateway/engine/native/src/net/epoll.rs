@@ -34,6 +34,11 @@ impl Event {
         self.ready & libc::EPOLLPRI as u32 != 0
     }
 
+    /// It has broken off: there is an error to be read, behind what came before it.
+    pub fn broken(self) -> bool {
+        self.ready & libc::EPOLLERR as u32 != 0
+    }
+
     /// Not just one direction: the connection is over.
     pub fn gone(self) -> bool {
         self.ready & (libc::EPOLLHUP | libc::EPOLLERR) as u32 != 0
@@ -77,20 +82,32 @@ impl Epoll {
         Ok(Self { fd })
     }
 
-    /// Both directions of a connection, edge by edge.
-    pub fn add_stream(&self, fd: RawFd, token: u64) -> Result<(), Errno> {
-        self.add(fd, token, (libc::EPOLLIN | libc::EPOLLOUT | libc::EPOLLRDHUP | libc::EPOLLPRI | libc::EPOLLET) as u32)
+    /// A connection, edge by edge; what is ready already counts as an edge. With `room`, that it can be written to is said, too: a socket that has
+    /// never been full would say so for nothing.
+    pub fn add_stream(&self, fd: RawFd, token: u64, room: bool) -> Result<(), Errno> {
+        self.control(libc::EPOLL_CTL_ADD, fd, token, stream_events(room))
+    }
+
+    /// The same of one that was added: from now on with `room`.
+    pub fn add_room(&self, fd: RawFd, token: u64) -> Result<(), Errno> {
+        self.control(libc::EPOLL_CTL_MOD, fd, token, stream_events(true))
     }
 
     /// For as long as something is there.
     pub fn add_level(&self, fd: RawFd, token: u64) -> Result<(), Errno> {
-        self.add(fd, token, libc::EPOLLIN as u32)
+        self.control(libc::EPOLL_CTL_ADD, fd, token, libc::EPOLLIN as u32)
     }
 
-    fn add(&self, fd: RawFd, token: u64, events: u32) -> Result<(), Errno> {
+    /// A socket that listens. `shared`: other threads wait for it as well, of whom not all need wake for one caller.
+    pub fn add_listener(&self, fd: RawFd, token: u64, shared: bool) -> Result<(), Errno> {
+        let exclusive = if shared { libc::EPOLLEXCLUSIVE } else { 0 };
+        self.control(libc::EPOLL_CTL_ADD, fd, token, (libc::EPOLLIN | exclusive) as u32)
+    }
+
+    fn control(&self, operation: i32, fd: RawFd, token: u64, events: u32) -> Result<(), Errno> {
         let mut event = libc::epoll_event { events, u64: token };
         // SAFETY: `event` lives through the call.
-        let result = unsafe { libc::epoll_ctl(self.fd.as_raw_fd(), libc::EPOLL_CTL_ADD, fd, &mut event) };
+        let result = unsafe { libc::epoll_ctl(self.fd.as_raw_fd(), operation, fd, &mut event) };
         if result < 0 { Err(last_error()) } else { Ok(()) }
     }
 
@@ -106,6 +123,11 @@ impl Epoll {
         let count = unsafe { libc::epoll_wait(self.fd.as_raw_fd(), events.raw.as_mut_ptr(), capacity, timeout_ms) };
         events.len = usize::try_from(count).unwrap_or(0);
     }
+}
+
+fn stream_events(room: bool) -> u32 {
+    let always = libc::EPOLLIN | libc::EPOLLRDHUP | libc::EPOLLPRI | libc::EPOLLET;
+    (if room { always | libc::EPOLLOUT } else { always }) as u32
 }
 
 /// Ends a wait from another thread. Clones wake the same one.

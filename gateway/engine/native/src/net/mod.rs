@@ -2,13 +2,16 @@
 
 mod address;
 mod epoll;
+mod listening;
+mod options;
+mod original_destination;
 mod pipe;
 mod socket;
 
 pub use address::{SocketAddress, parse_address};
 pub use epoll::{Epoll, Event, Events, Wake};
+pub use listening::{Listening, adopt, duplicate, listen, stop_listening};
+pub use options::{KeepAlive, set_keep_alive, set_no_delay};
+pub use original_destination::original_destination;
 pub use pipe::{Pipe, PipePool};
-pub use socket::{
-    Errno, KeepAlive, Listening, accept, connect, listen, local_address, pending_error, read, reset, set_keep_alive, shutdown_write,
-    stop_listening, write,
-};
+pub use socket::{Errno, accept, connect, local_address, pair, pending_error, read, reset, shutdown_write, write};

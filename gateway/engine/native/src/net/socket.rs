@@ -2,6 +2,7 @@ use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
 use super::address::SocketAddress;
+use super::options::{answer_slowly, set_unpaced};
 
 /// What a system call failed with.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -34,6 +35,8 @@ impl Errno {
             libc::EADDRINUSE => "EADDRINUSE",
             libc::EADDRNOTAVAIL => "EADDRNOTAVAIL",
             libc::EACCES => "EACCES",
+            libc::EINVAL => "EINVAL",
+            libc::EBADF => "EBADF",
             libc::EMFILE => "EMFILE",
             libc::ENFILE => "ENFILE",
             libc::ENOBUFS => "ENOBUFS",
@@ -56,38 +59,10 @@ pub(super) fn last_error() -> Errno {
     Errno(std::io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO))
 }
 
-/// When a silent connection is probed, and how it is given up.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct KeepAlive {
-    /// From the last byte to the first probe, s.
-    pub after_s: u32,
-}
-
-/// Between probes, s, and how many: as libuv has it, so that both engines notice after the same time.
-const PROBE_EVERY_S: i32 = 1;
-const PROBES: i32 = 10;
 /// The kernel's own limit (net.core.somaxconn) applies.
-const BACKLOG: i32 = 4_096;
+pub(super) const BACKLOG: i32 = 4_096;
 
-fn set(fd: RawFd, level: i32, name: i32, value: i32) {
-    // SAFETY: a value that lives through the call, and its size. What the kernel refuses here is a nicety that goes missing.
-    unsafe { libc::setsockopt(fd, level, name, (&raw const value).cast(), size_of::<i32>() as libc::socklen_t) };
-}
-
-fn set_stream(fd: RawFd, keep_alive: KeepAlive) {
-    set(fd, libc::IPPROTO_TCP, libc::TCP_NODELAY, 1);
-    set_keep_alive(fd, keep_alive);
-}
-
-/// For a connection that lasts: most do not, and each of these is a call.
-pub fn set_keep_alive(fd: RawFd, keep_alive: KeepAlive) {
-    set(fd, libc::SOL_SOCKET, libc::SO_KEEPALIVE, 1);
-    set(fd, libc::IPPROTO_TCP, libc::TCP_KEEPIDLE, keep_alive.after_s as i32);
-    set(fd, libc::IPPROTO_TCP, libc::TCP_KEEPINTVL, PROBE_EVERY_S);
-    set(fd, libc::IPPROTO_TCP, libc::TCP_KEEPCNT, PROBES);
-}
-
-fn stream_socket(address: SocketAddr) -> Result<OwnedFd, Errno> {
+pub(super) fn stream_socket(address: SocketAddr) -> Result<OwnedFd, Errno> {
     let family = if address.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
     // SAFETY: no pointers; the result is checked before it is owned.
     let fd = unsafe { libc::socket(family, libc::SOCK_STREAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC, 0) };
@@ -98,40 +73,7 @@ fn stream_socket(address: SocketAddr) -> Result<OwnedFd, Errno> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// One address, listened on by several sockets: each thread has its own queue, and the kernel spreads connections over them.
-pub struct Listening {
-    pub sockets: Vec<OwnedFd>,
-    pub address: SocketAddr,
-}
-
-/// `count` sockets on one address; port 0: any free one, the same for all. A place that anybody else listens on is refused (EADDRINUSE),
-/// although SO_REUSEPORT alone would let another process of this user share it. What they accept inherits TCP_NODELAY and keep-alive.
-pub fn listen(address: SocketAddr, count: usize, keep_alive: KeepAlive) -> Result<Listening, Errno> {
-    if address.port() != 0 {
-        let probe = stream_socket(address)?;
-        set(probe.as_raw_fd(), libc::SOL_SOCKET, libc::SO_REUSEADDR, 1);
-        bind(&probe, address)?;
-    }
-    let mut bound = address;
-    let mut sockets = Vec::with_capacity(count);
-    for _ in 0..count.max(1) {
-        let socket = stream_socket(bound)?;
-        let fd = socket.as_raw_fd();
-        set(fd, libc::SOL_SOCKET, libc::SO_REUSEADDR, 1);
-        set(fd, libc::SOL_SOCKET, libc::SO_REUSEPORT, 1);
-        set_stream(fd, keep_alive);
-        bind(&socket, bound)?;
-        // SAFETY: no pointers.
-        if unsafe { libc::listen(fd, BACKLOG) } < 0 {
-            return Err(last_error());
-        }
-        bound = local_address(fd).ok_or(Errno(libc::EIO))?;
-        sockets.push(socket);
-    }
-    Ok(Listening { sockets, address: bound })
-}
-
-fn bind(socket: &OwnedFd, address: SocketAddr) -> Result<(), Errno> {
+pub(super) fn bind(socket: &OwnedFd, address: SocketAddr) -> Result<(), Errno> {
     let address = SocketAddress::from(address);
     // SAFETY: an address of its family, with its length.
     if unsafe { libc::bind(socket.as_raw_fd(), address.as_ptr(), address.length()) } < 0 { Err(last_error()) } else { Ok(()) }
@@ -148,12 +90,6 @@ pub fn local_address(fd: RawFd) -> Option<SocketAddr> {
     address.to_std()
 }
 
-/// From here on nobody is let in, and the address is free, whoever else holds this socket. Callers that wait are reset.
-pub fn stop_listening(listener: &OwnedFd) {
-    // SAFETY: no pointers.
-    unsafe { libc::shutdown(listener.as_raw_fd(), libc::SHUT_RDWR) };
-}
-
 /// EAGAIN: nobody waits.
 pub fn accept(listener: RawFd) -> Result<(OwnedFd, SocketAddr), Errno> {
     let mut address = SocketAddress::unspecified();
@@ -168,10 +104,16 @@ pub fn accept(listener: RawFd) -> Result<(OwnedFd, SocketAddr), Errno> {
     Ok((socket, address.to_std().ok_or(Errno(libc::EAFNOSUPPORT))?))
 }
 
-/// `true`: connected at once; else that shows when it is writable.
-pub fn connect(to: SocketAddr) -> Result<(OwnedFd, bool), Errno> {
+/// `true`: connected at once; else that shows when it is writable, or when a write goes well. `speaks`: something will be sent as soon as it is.
+/// Nagle's algorithm is on: see `set_no_delay`.
+pub fn connect(to: SocketAddr, speaks: bool) -> Result<(OwnedFd, bool), Errno> {
     let socket = stream_socket(to)?;
-    set(socket.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_NODELAY, 1);
+    if speaks {
+        answer_slowly(socket.as_raw_fd());
+    }
+    if to.ip().is_loopback() {
+        set_unpaced(socket.as_raw_fd());
+    }
     let address = SocketAddress::from(to);
     // SAFETY: an address of its family, with its length.
     if unsafe { libc::connect(socket.as_raw_fd(), address.as_ptr(), address.length()) } == 0 {
@@ -180,6 +122,19 @@ pub fn connect(to: SocketAddr) -> Result<(OwnedFd, bool), Errno> {
     match last_error() {
         Errno(libc::EINPROGRESS) => Ok((socket, false)),
         error => Err(error),
+    }
+}
+
+/// Both ends of a connection within this machine, of bytes.
+pub fn pair() -> Result<(OwnedFd, OwnedFd), Errno> {
+    let mut fds = [0; 2];
+    let kind = libc::SOCK_STREAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
+    // SAFETY: room for two descriptors, which nobody else owns once they are there.
+    unsafe {
+        if libc::socketpair(libc::AF_UNIX, kind, 0, fds.as_mut_ptr()) < 0 {
+            return Err(last_error());
+        }
+        Ok((OwnedFd::from_raw_fd(fds[0]), OwnedFd::from_raw_fd(fds[1])))
     }
 }
 

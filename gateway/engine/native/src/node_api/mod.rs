@@ -7,19 +7,21 @@ mod values;
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
+use std::os::fd::IntoRawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, LazyLock, Mutex};
 
 use serde::Serialize;
 
 use crate::engine::{Engine, Event};
+use crate::memory;
 use crate::net::parse_address;
 use bell::Bell;
 use sys::{CallbackInfo, Env, Value};
 use values::{Answer, Call, export};
 
 /// Of what TypeScript and this crate say to each other; both sides refuse another one.
-const PROTOCOL: f64 = 1.0;
+const PROTOCOL: f64 = 4.0;
 
 #[derive(Default)]
 struct Engines {
@@ -79,6 +81,18 @@ fn close(call: &Call) -> Result<Answer, String> {
     Ok(Answer::Nothing)
 }
 
+/// letGo(handle, listener): takes nobody from it any more, and leaves those who wait to whoever else holds its sockets
+fn let_go(call: &Call) -> Result<Answer, String> {
+    engine(call)?.let_go(call.number(1)? as u64);
+    Ok(Answer::Nothing)
+}
+
+/// sockets(handle, listener): JSON of descriptors, duplicates that the caller closes
+fn sockets(call: &Call) -> Result<Answer, String> {
+    let duplicates = engine(call)?.sockets(call.number(1)? as u64)?;
+    text(&duplicates.into_iter().map(IntoRawFd::into_raw_fd).collect::<Vec<_>>())
+}
+
 #[derive(Serialize)]
 struct Batch {
     events: Vec<Event>,
@@ -94,6 +108,23 @@ fn events(call: &Call) -> Result<Answer, String> {
 /// release(handle, number): a connection that was handed over has ended
 fn release(call: &Call) -> Result<Answer, String> {
     engine(call)?.release(call.number(1)? as u64);
+    Ok(Answer::Nothing)
+}
+
+/// dial(handle, JSON of DialMessage): JSON of {number, address}
+fn dial(call: &Call) -> Result<Answer, String> {
+    text(&engine(call)?.dial(json(&call.text(1)?)?)?)
+}
+
+/// cancelDial(handle, number)
+fn cancel_dial(call: &Call) -> Result<Answer, String> {
+    engine(call)?.cancel_dial(call.number(1)? as u64);
+    Ok(Answer::Nothing)
+}
+
+/// cut(handle, number): before the side of a connection that TypeScript has is closed, where that is no end but a break
+fn cut(call: &Call) -> Result<Answer, String> {
+    engine(call)?.cut(call.number(1)? as u64);
     Ok(Answer::Nothing)
 }
 
@@ -121,6 +152,23 @@ fn counters(call: &Call) -> Result<Answer, String> {
     text(&engine(call)?.counters())
 }
 
+/// latencies(handle): JSON of {boundsMs, seen}
+fn latencies(call: &Call) -> Result<Answer, String> {
+    text(&engine(call)?.latencies())
+}
+
+/// overload(handle, detail): memory is short; empty: it is not any more
+fn overload(call: &Call) -> Result<Answer, String> {
+    engine(call)?.overload(&call.text(1)?);
+    Ok(Answer::Nothing)
+}
+
+/// relieve(handle, bytes): breaks off those that the most is kept for
+fn relieve(call: &Call) -> Result<Answer, String> {
+    engine(call)?.relieve(call.number(1)? as usize);
+    Ok(Answer::Nothing)
+}
+
 /// breakOff(handle): everything that runs
 fn break_off(call: &Call) -> Result<Answer, String> {
     engine(call)?.break_off();
@@ -145,6 +193,17 @@ fn dispose(call: &Call) -> Result<Answer, String> {
         bell.silence();
     }
     Ok(Answer::Nothing)
+}
+
+/// giveBack()
+fn give_back(_: &Call) -> Result<Answer, String> {
+    memory::give_back();
+    Ok(Answer::Nothing)
+}
+
+/// heldFree(): bytes
+fn held_free(_: &Call) -> Result<Answer, String> {
+    Ok(Answer::Number(memory::held_free() as f64))
 }
 
 fn protocol(_: &Call) -> Result<Answer, String> {
@@ -177,8 +236,9 @@ macro_rules! door {
 #[unsafe(no_mangle)]
 extern "C" fn napi_register_module_v1(env: Env, exports: Value) -> Value {
     door!(env, exports,
-        c"protocol" => protocol, c"create" => create, c"apply" => apply, c"listen" => listen, c"close" => close, c"events" => events,
-        c"release" => release, c"counters" => counters, c"places" => places, c"giveUp" => give_up, c"breakOff" => break_off, c"stop" => stop, c"dispose" => dispose,
+        c"protocol" => protocol, c"heldFree" => held_free, c"giveBack" => give_back, c"create" => create, c"apply" => apply, c"listen" => listen, c"close" => close, c"letGo" => let_go, c"sockets" => sockets, c"events" => events,
+        c"release" => release, c"counters" => counters, c"latencies" => latencies, c"places" => places, c"giveUp" => give_up, c"breakOff" => break_off, c"overload" => overload, c"relieve" => relieve,
+        c"dial" => dial, c"cancelDial" => cancel_dial, c"cut" => cut, c"stop" => stop, c"dispose" => dispose,
     );
     exports
 }

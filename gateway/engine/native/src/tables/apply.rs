@@ -1,44 +1,47 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::message::{ClusterMessage, IdentityMessage, PlainRuleMessage, SniRuleMessage, TablesMessage};
-use super::{Cluster, Endpoint, Identity, PlainRule, Released, SniRule, Standing, Tables, Terminate};
-use crate::identity::CompiledBundle;
+use super::identity::with_svids;
+use super::message::{ClusterMessage, ExposedRuleMessage, PlainRuleMessage, SniRuleMessage, TablesMessage};
+use super::{CaptureRule, Cluster, Endpoint, Exposed, Identity, PlainRule, Released, SniRule, Standing, Tables, Terminate, Tickets};
 use crate::net::{KeepAlive, parse_address};
-use crate::pick::{Picker, Plan};
+use crate::pick::{Picker, Plan, Routing};
 use crate::policy::authz::CompiledRules;
-use crate::tls::{ClientContext, OwnIdentity, ServerContext, Target, TicketKeys};
-
-/// By which callers resume their sessions here, and whether that and our own are resumed at all.
-#[derive(Clone, Copy)]
-pub struct Tickets<'a> {
-    pub keys: &'a TicketKeys,
-    pub resume: bool,
-}
+use crate::tls::Target;
 
 impl Tables {
     /// These tables with the change in. Err: what is wrong with it, and nothing changes; it holds nothing of a key.
     pub fn with(&self, message: TablesMessage, released: &Released, standing: &Standing, tickets: Tickets<'_>) -> Result<Self, String> {
         let mut made = self.clone();
+        let renewed = message.identity.is_some();
         if let Some(identity) = message.identity {
-            made.identity = Some(Arc::new(Identity::new(identity, tickets.keys, tickets.resume)?));
+            made.identity = Some(Arc::new(Identity::new(identity, tickets)?));
             made.judgement += 1;
         }
+        if renewed || message.whole || !message.svids.is_empty() {
+            let before = if message.whole { HashMap::new() } else { (*made.svids).clone() };
+            made.svids = Arc::new(with_svids(before, message.svids, made.identity.as_deref(), renewed, tickets));
+        }
         if message.sni.values().any(|rule| !matches!(rule, Some(SniRuleMessage::Passthrough { .. } | SniRuleMessage::Node { .. }))) {
+            made.judgement += 1;
+        }
+        if message.exposed.values().any(Option::is_some) {
             made.judgement += 1;
         }
         if message.whole {
             made.sni.clear();
             made.plain.clear();
+            made.exposed.clear();
         }
         for (name, rule) in message.sni {
             match rule {
                 None => made.sni.remove(&name),
                 Some(SniRuleMessage::Passthrough { cluster }) => made.sni.insert(&name, SniRule::Passthrough { cluster: cluster.into() }),
-                Some(SniRuleMessage::Terminate { cluster, any_subset, hand_over, unknown, rules, end }) => {
+                Some(SniRuleMessage::Terminate { cluster, any_subset, hand_over, unknown, rules, end, svid, deliver }) => {
                     // Rules that this version cannot enforce let nobody in, and touch no other service.
                     let rules = CompiledRules::compile(&rules).unwrap_or_default();
-                    let rule = Terminate { cluster: cluster.into(), any_subset, hand_over, unknown, rules, end };
+                    let svid = svid.map(String::into_boxed_str);
+                    let rule = Terminate { cluster: cluster.into(), any_subset, hand_over, unknown, rules, end, svid, deliver };
                     made.sni.insert(&name, SniRule::Terminate(Arc::new(rule)));
                 }
                 Some(SniRuleMessage::Node { any_subset }) => made.sni.insert(&name, SniRule::Node { any_subset }),
@@ -51,6 +54,25 @@ impl Tables {
                 Some(PlainRuleMessage::Forward { cluster, allow }) => {
                     made.plain.insert(&name, PlainRule::Forward { cluster: cluster.into(), allow });
                 }
+                Some(PlainRuleMessage::Split { allow, routing }) => {
+                    made.plain.insert(&name, PlainRule::Split { allow, routing: Routing::new(routing) });
+                }
+            }
+        }
+        if message.whole || !message.captured.is_empty() {
+            let mut captured = if message.whole { HashMap::new() } else { (*made.captured).clone() };
+            for (name, rule) in message.captured {
+                match rule {
+                    None => captured.remove(name.as_str()),
+                    Some(rule) => captured.insert(name.into(), Arc::new(CaptureRule::new(rule))),
+                };
+            }
+            made.captured = Arc::new(captured);
+        }
+        for (name, rule) in message.exposed {
+            match rule {
+                None => made.exposed.remove(&name),
+                Some(rule) => made.exposed.insert(&name, Exposed::new(rule)),
             }
         }
         let before = self.clusters.clone();
@@ -73,20 +95,15 @@ impl Tables {
     }
 }
 
-impl Identity {
-    fn new(message: IdentityMessage, tickets: &TicketKeys, resume: bool) -> Result<Self, String> {
-        let own = OwnIdentity::new(message.chain, message.key)?;
-        let trust = Arc::new(CompiledBundle::new(&message.trust));
-        // Byte streams agree on no protocol.
-        let server = ServerContext::new(&own, trust.clone(), &[], tickets, unix_ms, resume)?;
-        let client = ClientContext::new(&own, trust.clone(), unix_ms, resume)?;
-        Ok(Self { trust, server, client })
+impl Exposed {
+    fn new(message: ExposedRuleMessage) -> Self {
+        let ExposedRuleMessage { mode, port, http, cluster, hand_over, unknown, rules, end } = message;
+        // As above.
+        let rules = CompiledRules::compile(&rules).unwrap_or_default();
+        let (any_subset, svid, deliver) = (false, None, None);
+        let end = Terminate { cluster: cluster.into(), any_subset, hand_over, unknown, rules, end, svid, deliver };
+        Self { mode, port, http, end: Arc::new(end) }
     }
-}
-
-fn unix_ms() -> i64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 impl Cluster {
@@ -126,7 +143,9 @@ impl Cluster {
             idle_timeout_ms: message.idle_timeout_ms,
             max_duration_ms: message.max_duration_ms,
             max_connections: message.max_connections,
-            keep_alive: message.keep_alive_ms.map(|ms| KeepAlive { after_s: u32::try_from(ms.div_ceil(1_000)).unwrap_or(u32::MAX).max(1) }),
+            keep_alive: message.keep_alive_ms.map(KeepAlive::after_ms),
+            proxy_protocol: message.proxy_protocol,
+            all_suspect: message.all_suspect,
             endpoints,
             keys,
             policy: message.policy,
@@ -134,6 +153,7 @@ impl Cluster {
             picker,
             open: counts.open,
             upstreams: counts.upstreams,
+            spreads: counts.spreads,
         })
     }
 }

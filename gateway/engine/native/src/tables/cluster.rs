@@ -3,9 +3,11 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::latency::{ClusterSpreads, Latency};
 use super::message::Policy;
 use super::places::{Place, Places};
 use crate::net::KeepAlive;
+use crate::parse::proxy_protocol::ProxyVersion;
 use crate::pick::{Picker, Plan};
 use crate::tls::Target;
 
@@ -57,6 +59,10 @@ pub struct Cluster {
     pub max_duration_ms: u64,
     pub max_connections: Option<u32>,
     pub keep_alive: Option<KeepAlive>,
+    /// Each connection begins with who called.
+    pub proxy_protocol: Option<ProxyVersion>,
+    /// See ClusterMessage.
+    pub all_suspect: bool,
     pub endpoints: Vec<Arc<Endpoint>>,
     pub keys: Vec<Box<str>>,
     pub policy: Policy,
@@ -66,6 +72,7 @@ pub struct Cluster {
     pub open: Arc<AtomicU32>,
     /// Of those, to its endpoints.
     pub upstreams: Arc<AtomicU32>,
+    pub spreads: Arc<ClusterSpreads>,
 }
 
 /// How many connections each cluster has, by name: a cluster that leaves the tables and comes back while they run counts on.
@@ -79,6 +86,7 @@ pub struct Standing {
 pub struct Counts {
     pub open: Arc<AtomicU32>,
     pub upstreams: Arc<AtomicU32>,
+    pub spreads: Arc<ClusterSpreads>,
 }
 
 impl Standing {
@@ -90,6 +98,12 @@ impl Standing {
     pub(super) fn prune(&self) {
         let mut counts = self.clusters.lock().unwrap_or_else(PoisonError::into_inner);
         counts.retain(|_, each| Arc::strong_count(&each.open) > 1 || Arc::strong_count(&each.upstreams) > 1);
+    }
+
+    /// How long steps took, by cluster.
+    pub fn latencies(&self) -> Vec<Latency> {
+        let counts = self.clusters.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.iter().flat_map(|(name, each)| each.spreads.seen(name)).collect()
     }
 
     /// xDS clusters that open connections have been led to.

@@ -2,32 +2,41 @@
 //! what did not change; connections keep what they were admitted with.
 
 mod apply;
+mod captured;
 mod cluster;
+mod dial;
+mod identity;
+mod latency;
 mod message;
 mod places;
 mod sharded;
 
-pub use apply::Tickets;
+pub use captured::{CaptureRule, Captured};
 pub use cluster::{Cluster, Counted, Endpoint, Released, Standing};
-pub use message::{ClusterMessage, MeshEnd, PlanMessage, Policy, TablesMessage};
+pub use identity::{Identity, OwnSvid, Tickets};
+pub use latency::{BOUNDS_MS, Latency, Spread};
+pub use message::{
+    ClusterMessage, Delivery, DialMessage, L4MatchMessage, L4RuleMessage, MeshEnd, MtlsMode, PlanMessage, Policy, RoutingMessage,
+    TablesMessage,
+};
 pub use places::{Place, PlaceNews, Places, Watched};
 pub use sharded::Sharded;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::identity::CompiledBundle;
+use crate::pick::Routing;
 use crate::policy::authz::CompiledRules;
 use crate::policy::cidr::SourceRanges;
-use crate::tls::{ClientContext, ServerContext};
 
 /// By SNI.
 #[derive(Clone)]
 pub enum SniRule {
     /// To this cluster, as it is.
     Passthrough { cluster: Arc<str> },
-    /// The end of mTLS of a byte stream: whoever may call is led to this cluster.
+    /// The end of mTLS: whoever may call is led to this cluster, or delivered.
     Terminate(Arc<Terminate>),
-    /// The end of mTLS of requests, or something else that TypeScript serves: the connection is handed over with what was read of it. `any_subset`: see findSniRule.
+    /// Something else, that TypeScript serves: the connection is handed over with what was read of it. `any_subset`: see findSniRule.
     Node { any_subset: bool },
 }
 
@@ -40,6 +49,10 @@ pub struct Terminate {
     pub unknown: bool,
     pub rules: CompiledRules,
     pub end: MeshEnd,
+    /// Names what is shown in place of the identity's.
+    pub svid: Option<Box<str>>,
+    /// Its requests are TypeScript's. None: it carries bytes.
+    pub deliver: Option<Delivery>,
 }
 
 impl SniRule {
@@ -60,21 +73,30 @@ impl SniRule {
     }
 }
 
-/// What this process shows and believes. A renewed SVID or a changed bundle is another one; connections that run keep theirs.
-pub struct Identity {
-    pub trust: Arc<CompiledBundle>,
-    pub server: Arc<ServerContext>,
-    pub client: Arc<ClientContext>,
-}
-
 /// By listener.
 pub enum PlainRule {
     Forward {
         cluster: Arc<str>,
         allow: SourceRanges,
     },
+    /// To one of several clusters.
+    Split {
+        allow: SourceRanges,
+        routing: Routing,
+    },
     /// Requests have to be seen: the connection is handed over.
     Node,
+}
+
+/// By listener: a service's own port.
+pub struct Exposed {
+    pub mode: MtlsMode,
+    /// The service's.
+    pub port: u16,
+    /// Its requests have to be seen.
+    pub http: bool,
+    /// Who may call in the clear, and where that leads.
+    pub end: Arc<Terminate>,
 }
 
 /// All of them at one moment.
@@ -82,8 +104,13 @@ pub enum PlainRule {
 pub struct Tables {
     pub sni: Sharded<SniRule>,
     pub plain: Sharded<PlainRule>,
+    /// By listener; few.
+    pub captured: Arc<HashMap<Box<str>, Arc<CaptureRule>>>,
+    pub exposed: Sharded<Exposed>,
     pub clusters: Sharded<Cluster>,
     pub identity: Option<Arc<Identity>>,
+    /// By the names that rules call them; few.
+    pub svids: Arc<HashMap<Box<str>, OwnSvid>>,
     /// Another number whenever peers of running connections may have to be judged again.
     pub judgement: u64,
 }

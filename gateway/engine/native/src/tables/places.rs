@@ -25,24 +25,32 @@ pub struct Places(Arc<Mutex<HashMap<SocketAddr, Arc<Place>>>>);
 /// One place of which somebody waits or hears.
 #[derive(Serialize)]
 pub struct PlaceNews {
+    /// 0: of none.
     pub endpoint: u32,
+    pub address: SocketAddr,
     pub heard: u64,
     pub waiting: bool,
 }
 
 impl Places {
     pub(super) fn of(&self, address: SocketAddr, endpoint: u32) -> Arc<Place> {
-        let place = self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(address).or_default().clone();
+        let place = self.at(address);
         place.endpoint.store(endpoint, Ordering::Relaxed);
         place
+    }
+
+    /// For somebody who knows the endpoint by its address.
+    pub(super) fn at(&self, address: SocketAddr) -> Arc<Place> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(address).or_default().clone()
     }
 
     /// Those that connections lead to. Forgets what nothing refers to any more.
     pub fn news(&self) -> Vec<PlaceNews> {
         let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         places.retain(|_, place| Arc::strong_count(place) > 1);
-        let open = places.values().filter(|place| place.open.load(Ordering::Relaxed) > 0);
-        open.map(|place| PlaceNews {
+        let open = places.iter().filter(|(_, place)| place.open.load(Ordering::Relaxed) > 0);
+        open.map(|(address, place)| PlaceNews {
+            address: *address,
             endpoint: place.endpoint.load(Ordering::Relaxed),
             heard: place.heard.load(Ordering::Relaxed),
             waiting: place.waiting.load(Ordering::Relaxed) > 0,
@@ -81,6 +89,12 @@ impl Watched {
     pub fn connected(&mut self) {
         self.place.heard.fetch_add(1, Ordering::Relaxed);
         self.wait(false);
+    }
+
+    /// It has proven who it is, and nothing was said yet. `heard` and `sent` as in `look`.
+    pub fn proven(&mut self, heard: u64, sent: u64) {
+        (self.heard, self.sent) = (heard, sent);
+        self.connected();
     }
 
     fn wait(&mut self, waiting: bool) {
@@ -126,6 +140,11 @@ mod tests {
         assert_eq!(waiting(), Some((7, true)));
         drop(other);
         assert_eq!(waiting(), Some((7, false)));
+        one.look(true, 5, 20);
+        assert_eq!(waiting(), Some((7, true)), "its handshake");
+        one.proven(5, 30);
+        one.look(false, 5, 30);
+        assert_eq!(waiting(), Some((7, false)), "it is idle");
         drop((one, place));
         assert!(places.news().is_empty());
     }

@@ -5,7 +5,7 @@ use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::time_provider::TimeProvider;
-use rustls::{CipherSuite, DigitallySignedStruct, Error, SignatureScheme, SupportedProtocolVersion, version};
+use rustls::{CipherSuite, DigitallySignedStruct, Error, NamedGroup, SignatureScheme, SupportedProtocolVersion, version};
 
 /// Unix ms.
 pub type Clock = fn() -> i64;
@@ -21,6 +21,8 @@ pub fn provider() -> Arc<CryptoProvider> {
             let fast = [CipherSuite::TLS13_AES_128_GCM_SHA256, CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256];
             (suite.tls13().is_none(), !fast.contains(&suite.suite()))
         });
+        // A hello brings a key of it, and one of X25519 beside it: whoever prefers it, as Envoy does, needs no second hello.
+        provider.kx_groups.sort_by_key(|group| group.name() != NamedGroup::X25519MLKEM768);
         Arc::new(provider)
     });
     PROVIDER.clone()
@@ -65,5 +67,8 @@ mod tests {
         assert_eq!(provider().fips(), cfg!(feature = "fips"));
         let first = provider().cipher_suites.first().map(|suite| suite.suite());
         assert_eq!(first, Some(CipherSuite::TLS13_AES_128_GCM_SHA256));
+        let groups: Vec<_> = provider().kx_groups.iter().map(|group| group.name()).collect();
+        assert_eq!(groups.first(), Some(&NamedGroup::X25519MLKEM768));
+        assert!(groups.contains(&NamedGroup::X25519), "whose key is in the hello as well");
     }
 }

@@ -45,8 +45,10 @@ pub struct Opened {
     pub closed: bool,
 }
 
-/// A record and a handshake message that are both not whole: certificates are a few KiB.
+/// A record and a handshake message that are both not whole.
 const MAX_PARTIAL: usize = 80 * 1024;
+/// The same of who has not proven yet who it is: chains are a few KiB, and callers who say half of one are many.
+const MAX_UNPROVEN: usize = 24 * 1024;
 
 impl TlsEnd {
     /// The server's end. `offers`: whether the client's hello names an application protocol; without a common one it goes on without.
@@ -90,6 +92,11 @@ impl TlsEnd {
         self.partial = Vec::new();
         let opened = self.open_all(buffer.get_mut(..kept + received).unwrap_or_default(), plaintext);
         self.remember(opened)
+    }
+
+    /// Bytes of input that are no whole message yet: `open_with` begins with them.
+    pub fn kept(&self) -> usize {
+        self.partial.len()
     }
 
     /// Takes ciphertext, which is overwritten, and gives its plaintext. `plaintext` must be as long as `input` and what was kept of earlier
@@ -139,8 +146,9 @@ impl TlsEnd {
             }
         }
         let left = input.get(at..).unwrap_or_default();
-        if left.len() > MAX_PARTIAL {
-            return Err(TlsFault::Handshake(format!("more than {MAX_PARTIAL} bytes without an end of the message")));
+        let most = if self.peer.is_some() { MAX_PARTIAL } else { MAX_UNPROVEN };
+        if left.len() > most {
+            return Err(TlsFault::Handshake(format!("more than {most} bytes without an end of the message")));
         }
         if !self.peer_closed {
             self.partial = left.to_vec();

@@ -55,6 +55,11 @@ impl Mesh {
         Self { domain, root: Issuer::new(params, key), root_der }
     }
 
+    /// DER.
+    pub fn root(&self) -> &[u8] {
+        &self.root_der
+    }
+
     pub fn bundle(&self, denied: &[&str]) -> Arc<CompiledBundle> {
         let denied_serials = denied.iter().map(|serial| serial.to_string()).collect();
         Arc::new(CompiledBundle::new(&TrustBundle { denied_serials, ..self.plain_bundle() }))

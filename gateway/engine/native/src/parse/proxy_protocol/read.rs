@@ -97,8 +97,8 @@ fn read_line(bytes: &[u8]) -> ProxyOutcome<'_> {
             length => ProxyOutcome::More { at_least: length + 1 },
         };
     };
-    let line = within.get(..end).and_then(|line| line.strip_suffix(b"\r")).and_then(|line| str::from_utf8(line).ok());
-    match line.and_then(parse_line) {
+    let line = within.get(..end).and_then(|line| line.strip_suffix(b"\r")).map(String::from_utf8_lossy);
+    match line.and_then(|line| parse_line(&line)) {
         Some(ends) => ProxyOutcome::Done(ProxyHeader { consumed: end + 1, ends, attributes: Tlvs::default() }),
         None => ProxyOutcome::Fault(ProxyFault::Malformed),
     }

@@ -1,0 +1,4 @@
+import { inTheClearSuite } from './in-the-clear-suite.ts';
+import { makeNative } from './make-native.ts';
+
+inTheClearSuite('native', makeNative);

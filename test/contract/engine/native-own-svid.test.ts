@@ -1,0 +1,4 @@
+import { makeNative } from './make-native.ts';
+import { ownSvidSuite } from './own-svid-suite.ts';
+
+ownSvidSuite('native', makeNative);

@@ -1,0 +1,4 @@
+import { makeNative } from './make-native.ts';
+import { proxySendingSuite } from './proxy-sending-suite.ts';
+
+proxySendingSuite('native', makeNative);

@@ -1,0 +1,4 @@
+import { makeNative } from './make-native.ts';
+import { withdrawnSuite } from './withdrawn-suite.ts';
+
+withdrawnSuite('native', makeNative);
