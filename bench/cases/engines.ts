@@ -146,5 +146,23 @@ const changing: readonly BenchCase[] = [
   }),
 ];
 
+/** A million connections an hour. */
+const seeing: readonly BenchCase[] = [
+  engineCase({
+    name: 'engines-seeing',
+    about:
+      'SNI passthrough, 278 new connections a second (a million an hour), each with metrics and a line of access log: what that takes of a CPU',
+    title: 'a million connections an hour',
+    plan: { ...passthrough, accessLog: true },
+    load: { kind: 'connect', atOnce: 14, perSecond: 278 },
+    wanted: [
+      { seen: 'seeing', name: 'metrics and access log', unit: '% of a CPU', scale: 0.01, atMostItself: 2 },
+      { seen: 'rate', name: 'rate', unit: '/s', better: 'more' },
+    ],
+    ours: ['native'],
+    peers: [],
+  }),
+];
+
 /** By CPU of the proxy's own process. */
-export const engines: readonly BenchCase[] = [...pingPong, ...passing, ...mtls, ...manyRoutes, ...changing];
+export const engines: readonly BenchCase[] = [...pingPong, ...passing, ...mtls, ...manyRoutes, ...changing, ...seeing];

@@ -3,6 +3,7 @@ import { agent } from './agent.ts';
 import { caAgents } from './ca-agents.ts';
 import { caRenew } from './ca-renew.ts';
 import { catalog } from './catalog.ts';
+import { engineHttp } from './engine-http.ts';
 import { engineStreams } from './engine-streams.ts';
 import { engines } from './engines.ts';
 import { gatewayHttp, gatewayPassthrough } from './gateway.ts';
@@ -29,6 +30,7 @@ export const benchCases: readonly BenchCase[] = [
   gatewayHttp,
   gatewayPassthrough,
   ...engines,
+  ...engineHttp,
   engineStreams,
   ...routing,
   tunnel,

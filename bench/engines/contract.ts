@@ -1,7 +1,7 @@
 import type { Svid, TrustBundle } from '../../core/identity/index.ts';
 
-/** Ours are `native` and `node`; the others are what users would pick instead. */
-export type ContenderName = 'native' | 'node' | 'HAProxy' | 'nginx' | 'Envoy';
+/** Ours are `native`, `node` and, of HTTP, the prototype of it in the engine; the others are what users would pick instead. */
+export type ContenderName = 'native' | 'node' | 'prototype' | 'HAProxy' | 'nginx' | 'Envoy';
 
 /** What every contender is to do, alike. */
 export type ProxyPlan =
@@ -12,13 +12,24 @@ export type ProxyPlan =
       readonly routes: number;
       /** Ours alone: how often its configuration changes, of the rules that are loaded too. Absent: never. */
       readonly changeEveryMs?: number;
+      /** Ours alone: it writes a line for each connection. Absent: it writes none, as the peers do. */
+      readonly accessLog?: true;
     }
   | {
       /** Two processes: plaintext in and mTLS out, then mTLS in and plaintext out. TLS 1.3, ECDSA P-256. */
       readonly kind: 'mtls';
       /** Whether later connections may resume a session. */
       readonly resume: boolean;
-    };
+    }
+  | HttpPlan;
+
+/** Requests in the clear, routed by the rules of http-rules.ts; the same version on both sides. */
+export interface HttpPlan {
+  readonly kind: 'http';
+  readonly version: 'http1' | 'http2';
+  /** Of every answer's body. */
+  readonly size: number;
+}
 
 /** What a proxy is started with. */
 export interface ProxyBrief {
@@ -51,6 +62,8 @@ export interface RunningProxy {
   readonly port: number;
   /** Its processes; children of theirs count as well. The last one is the side of the origin. */
   readonly pids: readonly number[];
+  /** The last one gives up its garbage. Absent: it has none. */
+  readonly collect?: () => Promise<void>;
   stop(): Promise<void>;
 }
 

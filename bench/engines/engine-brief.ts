@@ -16,7 +16,14 @@ export type OurEngine = 'native' | 'node';
 
 /** What it is to do. Ports are on 127.0.0.1. */
 export type EnginePart =
-  | { readonly kind: 'passthrough'; readonly routes: number; readonly originPort: number; readonly changeEveryMs: number | undefined }
+  | {
+      readonly kind: 'passthrough';
+      readonly routes: number;
+      readonly originPort: number;
+      readonly changeEveryMs: number | undefined;
+      readonly accessLog: boolean;
+    }
+  | { readonly kind: 'http'; readonly version: 'http1' | 'http2'; readonly originPort: number }
   | { readonly kind: 'terminate'; readonly originPort: number; readonly resume: boolean }
   | { readonly kind: 'originate'; readonly farPort: number; readonly uriSan: string; readonly resume: boolean };
 
@@ -29,3 +36,6 @@ export interface EngineServes {
 
 /** The argument with which main serves in place of measuring. */
 export const engineProcessArgument = 'engine-process';
+
+/** What it is told so that it gives up its garbage, and says when it has. */
+export const collectGarbage = 'collect-garbage';

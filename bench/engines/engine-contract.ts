@@ -13,6 +13,8 @@ export interface EngineCase {
   readonly wanted: readonly Wanted[];
   /** Ours with another plan beside: what one property of the plan costs. `atMost` times its CPU is the native engine's goal. */
   readonly beside?: { readonly label: string; readonly plan: ProxyPlan; readonly atMost: number };
+  /** Of ours; the first has the goals. Default: native and node. */
+  readonly ours?: readonly ContenderName[];
   /** Default: all. */
   readonly peers?: readonly ContenderName[];
 }
@@ -21,5 +23,5 @@ export interface EngineCase {
 export type Figured = Readonly<Record<Seen, Figure>>;
 /** By the contender's label. */
 export type Figures = ReadonlyMap<string, Figured>;
-export const ours: readonly ContenderName[] = ['native', 'node'];
+export const bothOurs: readonly ContenderName[] = ['native', 'node'];
 export const allPeers: readonly ContenderName[] = ['HAProxy', 'nginx', 'Envoy'];

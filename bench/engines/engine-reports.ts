@@ -1,7 +1,7 @@
 import { type CaseReport, caseReport } from '../report.ts';
 import type { ContenderName } from './contract.ts';
-import { allPeers, type EngineCase, type Figured, type Figures, ours } from './engine-contract.ts';
-import { scaled, type Wanted } from './wanted.ts';
+import { allPeers, bothOurs, type EngineCase, type Figured, type Figures } from './engine-contract.ts';
+import { hasResult, scaled, type Wanted } from './wanted.ts';
 
 /** How the other plan of an engine of ours is called. */
 export function besideLabel(engine: ContenderName, { label }: NonNullable<EngineCase['beside']>): string {
@@ -11,11 +11,15 @@ export function besideLabel(engine: ContenderName, { label }: NonNullable<Engine
 /** For each engine of ours and each figure a line beside each peer. */
 export function reportsOf(spec: EngineCase, figures: Figures): readonly CaseReport[] {
   const peers = allPeers.flatMap((name) => measuredAs(name, figures));
-  return ours.flatMap((engine) => {
+  return (spec.ours ?? bothOurs).flatMap((engine) => {
     const own = figures.get(engine);
     if (own === undefined) return [];
     const itself = spec.beside === undefined ? [] : measuredAs(besideLabel(engine, spec.beside), figures);
-    return spec.wanted.flatMap((each) => linesOf(spec, engine, own, each, itself, peers));
+    const wanted = spec.wanted.filter(({ seen }) => hasResult(own[seen]));
+    return wanted.flatMap((each) => {
+      const measured = ([, theirs]: Measured) => hasResult(theirs[each.seen]);
+      return linesOf(spec, engine, own, each, itself.filter(measured), peers.filter(measured));
+    });
   });
 }
 
@@ -31,9 +35,14 @@ function linesOf(
   const line = { name, unit: wanted.unit, better: wanted.better ?? 'less', ours: scaled(own[wanted.seen], wanted) };
   const best = bestOf(peers, wanted);
   const against = [...itself, ...peers];
-  if (against.length === 0) return [caseReport(line)];
+  const itselfOnly = wanted.atMostItself;
+  if (against.length === 0) {
+    const goal =
+      itselfOnly === undefined ? undefined : { text: `<= ${itselfOnly} ${wanted.unit}`, met: (own: number) => own <= itselfOnly };
+    return [caseReport({ ...line, ...(goal === undefined ? {} : { goal }) })];
+  }
   return against.map(([peer, theirs]) => {
-    const goal = engine === 'native' ? goalOf(spec, wanted, peer, best) : undefined;
+    const goal = engine === (spec.ours ?? bothOurs)[0] ? goalOf(spec, wanted, peer, best) : undefined;
     return caseReport({
       ...line,
       peer: { name: peer, figure: scaled(theirs[wanted.seen], wanted) },

@@ -4,12 +4,13 @@ import type { EndpointState } from '../../gateway/state/types.ts';
 import type { Rules } from '../../gateway/tables.ts';
 import { mostClusters, pairSni, sniOf } from './contract.ts';
 import type { EngineBrief, EnginePart } from './engine-brief.ts';
+import { httpCluster, httpRouting } from './http-rules.ts';
 
 const listenerName = 'in';
 const protocol = 'tcp';
 
 export function listenerOf({ kind }: EnginePart): EngineListenerSpec {
-  return { name: listenerName, address: '127.0.0.1', port: 0, kind: kind === 'originate' ? 'plain' : 'sni' };
+  return { name: listenerName, address: '127.0.0.1', port: 0, kind: kind === 'originate' || kind === 'http' ? 'plain' : 'sni' };
 }
 
 /** As `gatewayRules` would make them of what a control plane sends. `turn`: which change they are of; weights go up and down with it. */
@@ -18,6 +19,15 @@ export function rulesOf(brief: EngineBrief, turn: number): Rules {
   switch (part.kind) {
     case 'passthrough':
       return { ...nothing, ...passthrough(brief, part.routes, part.originPort, turn) };
+    case 'http': {
+      const rule: PlainRule = { clusterName: httpCluster, protocol: 'http', routingName: listenerName, allow: 'any' };
+      const cluster: ClusterTable = {
+        ...table(httpCluster, endpoint(brief, part.originPort)),
+        protocol: part.version === 'http1' ? 'http' : 'http2',
+      };
+      const plain = new Map([[listenerName, rule]]);
+      return { ...nothing, plain, clusters: tables([cluster]), routings: new Map([[listenerName, httpRouting]]) };
+    }
     case 'terminate': {
       const rule: SniRule = {
         mode: 'terminate',

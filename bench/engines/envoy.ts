@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { findEnvoy, startEnvoy } from '../data-plane/start-envoy.ts';
 import { type BenchIdentity, mostClusters, type PemFiles, pairSni, type RunningProxy, type StartProxy, sniOf } from './contract.ts';
 import { onProxyCore } from './cores.ts';
+import { envoyHttp } from './envoy-http.ts';
 import { pairOf } from './spawn-proxy.ts';
 
 const type = (name: string) => `type.googleapis.com/envoy.extensions.${name}`;
@@ -20,6 +21,7 @@ export const startEnvoyProxy: StartProxy = async ({ plan, originPort, dir, ident
     return { port: envoy.port, pids: [envoy.pid], stop: envoy.stop };
   };
   if (plan.kind === 'passthrough') return start('passthrough', passthrough(plan.routes, originPort));
+  if (plan.kind === 'http') return start('http', envoyHttp(plan.version, originPort));
   const far = await start('terminate', terminate(originPort, plan.resume, identity));
   try {
     return pairOf(await start('originate', originate(far.port, plan.resume, identity)), far);

@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type BenchIdentity, mostClusters, type ProxyBrief, type RunningProxy, type StartProxy, sniOf } from './contract.ts';
 import { findProgram } from './find-program.ts';
+import { haproxyHttp } from './haproxy-http.ts';
 import { freePort, pairOf, spawnProxy } from './spawn-proxy.ts';
 
 /** One thread, no log, and every way of splicing: bytes cross the process without a copy once they come in bulk. */
@@ -37,6 +38,7 @@ export const startHaproxy: StartProxy = async (brief) => {
     await writeFile(map, Array.from({ length: plan.routes }, (_, i) => `${sniOf(i)} b${i % mostClusters}\n`).join(''));
     return start('passthrough', (port) => passthrough(port, originPort, map));
   }
+  if (plan.kind === 'http') return start('http', (port) => haproxyHttp(plan.version, port, originPort));
   const far = await start('terminate', (port) => terminate(port, originPort, plan.resume, identity));
   try {
     return pairOf(await start('originate', (port) => originate(port, far.port, plan.resume, identity)), far);

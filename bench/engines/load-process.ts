@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import { buildLoad } from './build-load.ts';
+import { buildBench } from './build-bench.ts';
+import type { ProxyPlan } from './contract.ts';
 import { onLoadCores } from './cores.ts';
 
 /** A line of the load generator: `phase`, and numbers. */
@@ -31,7 +32,7 @@ export class LoadProcess {
   }
 
   static async start(args: readonly string[]): Promise<LoadProcess> {
-    const [program, all] = onLoadCores(await buildLoad(), args);
+    const [program, all] = onLoadCores(await buildBench('load'), args);
     const child = spawn(program, all, { stdio: ['pipe', 'pipe', 'pipe'] });
     await once(child, 'spawn');
     return new LoadProcess(child);
@@ -69,8 +70,9 @@ export interface Origin {
   stop(): Promise<void>;
 }
 
-export async function startOrigin(): Promise<Origin> {
-  const running = await LoadProcess.start(['origin']);
+export async function startOrigin(plan: ProxyPlan): Promise<Origin> {
+  const http = plan.kind === 'http' ? ['http-origin', '--speaks', plan.version, '--size', String(plan.size)] : undefined;
+  const running = await LoadProcess.start(http ?? ['origin']);
   try {
     const { port } = await running.next('ready');
     return { port: Number(port), stop: () => running.stop() };

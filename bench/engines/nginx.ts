@@ -2,6 +2,7 @@ import { access, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { mostClusters, type StartProxy, sniOf } from './contract.ts';
 import { findProgram } from './find-program.ts';
+import { startNginxHttp } from './nginx-http.ts';
 import { freePort, spawnProxy } from './spawn-proxy.ts';
 
 /** Where Debian's libnginx-mod-stream puts it. */
@@ -10,7 +11,8 @@ const streamModule = '/usr/lib/nginx/modules/ngx_stream_module.so';
 /** One worker, no log. Passthrough alone: what it costs as an end of mTLS is what OpenSSL costs, which HAProxy shows. */
 export const startNginx: StartProxy = async ({ plan, originPort, dir }) => {
   const binary = await findProgram('nginx', 'ISTHMUS_NGINX');
-  if (binary === undefined || plan.kind !== 'passthrough') return undefined;
+  if (binary === undefined || plan.kind === 'mtls') return undefined;
+  if (plan.kind === 'http') return plan.version === 'http1' ? startNginxHttp(binary, originPort, dir) : undefined;
   const hasModule = await access(streamModule).then(
     () => true,
     () => false,

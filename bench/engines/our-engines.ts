@@ -5,7 +5,14 @@ import { formatSpiffeId } from '../../core/model/index.ts';
 import { cluster } from '../bench-pki.ts';
 import type { BenchIdentity, ProxyBrief, RunningProxy, StartProxy } from './contract.ts';
 import { onProxyCore } from './cores.ts';
-import { type EngineBrief, type EnginePart, type EngineServes, engineProcessArgument, type OurEngine } from './engine-brief.ts';
+import {
+  collectGarbage,
+  type EngineBrief,
+  type EnginePart,
+  type EngineServes,
+  engineProcessArgument,
+  type OurEngine,
+} from './engine-brief.ts';
 import { pairOf } from './spawn-proxy.ts';
 
 /** One of ours in a process of its own, or two of them; undefined when another engine than that one runs. */
@@ -13,9 +20,11 @@ export function startOurs(engine: OurEngine): StartProxy {
   return async (brief) => {
     const { plan, originPort, identity } = brief;
     if (plan.kind === 'passthrough') {
-      const { routes, changeEveryMs } = plan;
-      return startOne(briefOf(engine, identity, identity.server, { kind: 'passthrough', routes, originPort, changeEveryMs }));
+      const { routes, changeEveryMs, accessLog = false } = plan;
+      return startOne(briefOf(engine, identity, identity.server, { kind: 'passthrough', routes, originPort, changeEveryMs, accessLog }));
     }
+    if (plan.kind === 'http')
+      return startOne(briefOf(engine, identity, identity.server, { kind: 'http', version: plan.version, originPort }));
     return startPair(engine, brief, plan.resume);
   };
 }
@@ -63,7 +72,11 @@ async function startOne(brief: EngineBrief): Promise<RunningProxy | undefined> {
     if (child.connected) child.disconnect();
     await exited;
   };
-  if (serves.engine === brief.engine) return { port: serves.port, pids: [child.pid ?? 0], stop };
+  const collect = async () => {
+    child.send(collectGarbage);
+    await once(child, 'message');
+  };
+  if (serves.engine === brief.engine) return { port: serves.port, pids: [child.pid ?? 0], collect, stop };
   await stop();
   return undefined;
 }

@@ -18,22 +18,23 @@ export interface SoakCounts {
   readonly failures: readonly string[];
 }
 
+export interface SoakPlan {
+  readonly engine: OurEngine;
+  readonly plan: ProxyPlan;
+  readonly connections: number;
+  readonly atOnce: number;
+  readonly seed: number;
+}
+
 /** Checksummed streams through an engine of ours, to an origin in the process of the load. Undefined: that engine is not built. */
-export function runSoak(engine: OurEngine, plan: ProxyPlan, connections: number, seed: number): Promise<SoakCounts | undefined> {
+export function runSoak({ engine, plan, connections, atOnce, seed }: SoakPlan): Promise<SoakCounts | undefined> {
   return withFolder(async (folder) => {
     const [originPort, dir] = [await freePort(), join(folder, engine)];
     await mkdir(dir);
     const proxy = await startOurs(engine)({ plan, originPort, dir, identity: await issueIdentity(folder) });
     if (proxy === undefined) return undefined;
     const names = plan.kind === 'passthrough' ? ['--sni', sniPattern, '--routes', String(plan.routes)] : [];
-    const amount = [
-      '--connections',
-      String(connections),
-      '--concurrency',
-      String(Math.min(1_000, connections / 10)),
-      '--seed',
-      String(seed),
-    ];
+    const amount = ['--connections', String(connections), '--concurrency', String(atOnce), '--seed', String(seed)];
     const target = ['--target', `127.0.0.1:${proxy.port}`, '--origin-port', String(originPort)];
     const running = await LoadProcess.start(['soak', ...target, ...names, ...amount]);
     try {

@@ -9,9 +9,10 @@ import { startHaproxy } from './haproxy.ts';
 import { type Origin, startOrigin } from './load-process.ts';
 import { startNginx } from './nginx.ts';
 import { startOurs } from './our-engines.ts';
-import { memoryOf } from './usage.ts';
+import { startPrototype } from './prototype.ts';
 
 const starters: Readonly<Record<ContenderName, StartProxy>> = {
+  prototype: startPrototype,
   native: startOurs('native'),
   node: startOurs('node'),
   HAProxy: startHaproxy,
@@ -33,8 +34,6 @@ export interface Contender {
   readonly label: string;
   readonly plan: ProxyPlan;
   readonly proxy: RunningProxy;
-  /** Bytes of memory of the last of its processes, before its first connection. */
-  readonly memoryAtRest: number;
 }
 
 /**
@@ -52,7 +51,7 @@ export function withContenders<T>(
     try {
       const contenders: Contender[] = [];
       for (const [place, { name, plan, label = name }] of entries.entries()) {
-        const origin = await startOrigin();
+        const origin = await startOrigin(plan);
         stops.push(origin.stop);
         const proxy = await startIn(join(dir, `${place}-${name}`), starters[name], plan, origin, identity);
         if (proxy === undefined) {
@@ -60,7 +59,7 @@ export function withContenders<T>(
           continue;
         }
         stops.push(proxy.stop);
-        contenders.push({ name, label, plan, proxy, memoryAtRest: await memoryOf(proxy.pids.slice(-1)) });
+        contenders.push({ name, label, plan, proxy });
       }
       return await work(contenders);
     } finally {
@@ -84,11 +83,13 @@ function missing(name: ContenderName, { kind }: ProxyPlan): string {
   switch (name) {
     case 'native':
       return 'native: not built, so it was not measured: npm run build:native';
+    case 'prototype':
+      return 'prototype: forwards HTTP alone.';
     case 'node':
       return 'node: another engine ran in its place and was not measured.';
     case 'nginx':
-      return kind === 'mtls'
-        ? 'nginx: measured as passthrough alone.'
+      return kind !== 'passthrough'
+        ? 'nginx: measured as passthrough and with HTTP/1.1 alone: it speaks no HTTP/2 to those behind it.'
         : 'nginx: not found with its stream module: bash bench/engines/setup.sh';
     case 'HAProxy':
       return 'HAProxy: not found: bash bench/engines/setup.sh';

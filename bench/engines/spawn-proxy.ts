@@ -62,5 +62,5 @@ export function pairOf(near: RunningProxy, far: RunningProxy): RunningProxy {
     await near.stop();
     await far.stop();
   };
-  return { port: near.port, pids: [...near.pids, ...far.pids], stop };
+  return { port: near.port, pids: [...near.pids, ...far.pids], ...(far.collect === undefined ? {} : { collect: far.collect }), stop };
 }

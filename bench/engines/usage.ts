@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { cpuSecondsOf } from '../data-plane/process-cpu.ts';
 
 /** Linux counts in these, for every program, whatever the kernel's own tick is. */
@@ -16,14 +16,29 @@ export async function usageOf(pids: readonly number[]): Promise<Usage> {
   return { process: each.reduce((sum, seconds) => sum + seconds, 0), system: system ?? 0 };
 }
 
-/** Bytes of memory that the processes alone take, shared pages in their share: proc(5), smaps_rollup. */
-export async function memoryOf(pids: readonly number[]): Promise<number> {
-  let bytes = 0;
+/** Bytes of memory that is no file's, by where it is mapped: proc(5), smaps. */
+export async function memoryOf(pids: readonly number[]): Promise<ReadonlyMap<string, number>> {
+  const bytes = new Map<string, number>();
   for (const pid of await withChildren(pids)) {
-    const rollup = await readFile(`/proc/${pid}/smaps_rollup`, 'latin1');
-    bytes += Number(/^Pss:\s+(\d+) kB/m.exec(rollup)?.[1] ?? Number.NaN) * 1_024;
+    const smaps = await readFile(`/proc/${pid}/smaps`, 'latin1');
+    for (const [, from, mapping = ''] of smaps.matchAll(/^([0-9a-f]+)-([\s\S]*?)^VmFlags/gm)) {
+      bytes.set(`${pid} ${from}`, Number(/^Anonymous:\s+(\d+) kB/m.exec(mapping)?.[1] ?? Number.NaN) * 1_024);
+    }
   }
   return bytes;
+}
+
+/** CPU seconds so far of all threads but the native engine's, which have names: proc(5), schedstat, to the nanosecond. */
+export async function besideEngineSeconds(pids: readonly number[]): Promise<number> {
+  let nanoseconds = 0;
+  for (const pid of pids) {
+    for (const thread of await readdir(`/proc/${pid}/task`)) {
+      const folder = `/proc/${pid}/task/${thread}`;
+      if ((await readFile(`${folder}/comm`, 'latin1')).startsWith('isthmus-')) continue;
+      nanoseconds += Number((await readFile(`${folder}/schedstat`, 'latin1')).split(' ', 1)[0]);
+    }
+  }
+  return nanoseconds / 1e9;
 }
 
 /** One generation: a server's workers. */

@@ -21,6 +21,11 @@ export interface Wanted {
   readonly plotted?: true;
 }
 
+/** Of every round. */
+export function hasResult({ rounds }: Figure): boolean {
+  return rounds.every((value) => !Number.isNaN(value));
+}
+
 /** As the unit wants it. */
 export function scaled(figure: Figure, { scale = 1 }: Wanted): Figure {
   const rounds = figure.rounds.map((value) => value / scale);

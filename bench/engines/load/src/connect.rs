@@ -8,7 +8,7 @@ use crate::histogram::Histogram;
 use crate::phases::{Line, told_to_go};
 use crate::preface::Preface;
 
-pub const KNOWN: &[&str] = &["target", "sni", "routes", "at-once", "size", "ms"];
+pub const KNOWN: &[&str] = &["target", "sni", "routes", "at-once", "per-second", "size", "ms"];
 
 pub fn run(args: &Args) -> Result<(), String> {
     let target = args.target()?;
@@ -25,7 +25,22 @@ pub fn run(args: &Args) -> Result<(), String> {
     }
     let mut took = Histogram::new();
     let begun = Instant::now();
-    open(&target, &opening, at_once, &Until::Time(begun + window), &mut took, drop)?;
+    match args.number("per-second", 0_u64)? {
+        0 => open(&target, &opening, at_once, &Until::Time(begun + window), &mut took, drop)?,
+        rate => {
+            // By turns of so many at once, each when it is due: who is late catches up.
+            let mut opened = 0;
+            while begun.elapsed() < window {
+                let due = (begun.elapsed().as_secs_f64() * rate as f64) as u64;
+                if due >= opened + at_once as u64 {
+                    open(&target, &opening, at_once, &Until::Count(at_once), &mut took, drop)?;
+                    opened += at_once as u64;
+                } else {
+                    std::thread::sleep(Duration::from_millis(2));
+                }
+            }
+        }
+    }
     Line::new("done")
         .number("count", took.count())
         .micros("wallUs", begun.elapsed().as_nanos() as u64)
