@@ -7,20 +7,33 @@ const missed = 3;
 /** A caller that is neither connected nor heard of for so long has ended: it calls nobody. */
 const goneMs = 60_000;
 
+/** Clients of this replica, by SPIFFE-ID#INSTANCE. */
+export interface XdsClients {
+  readonly connected: ReadonlySet<string>;
+  /** They hold what callers of the service are told. */
+  readonly holders: readonly string[];
+  /** Of those, they have not acknowledged all of it. */
+  readonly behind: readonly string[];
+}
+
 /** Who calls the service, of the clients of this replica: who is silent, and who does not hold the weights in force. */
 export function proxiesOf(
   service: ServiceKey,
-  traffic: TrafficHome,
-  xds: { readonly connected: ReadonlySet<string>; readonly behind: readonly string[] },
+  traffic: Pick<TrafficHome, 'meters' | 'pace' | 'status'>,
+  xds: XdsClients,
 ): Sight['proxies'] {
-  const ages = new Map(traffic.status().map(({ id, ageMs }) => [id, ageMs]));
+  const reported = new Map(traffic.status().map(({ id, ageMs }) => [id, ageMs]));
   const lateMs = missed * Math.max(1_000, traffic.pace.everyMs);
-  const age = (id: string) => ages.get(id) ?? Number.POSITIVE_INFINITY;
-  const callers = traffic.meters.callersOf(service).filter((id) => xds.connected.has(id) || age(id) < goneMs);
+  const callers = traffic.meters
+    .callersOf(service)
+    .filter(({ id, ageMs }) => xds.connected.has(id) || (reported.get(id) ?? ageMs) < goneMs);
+  const heard = callers.filter(({ id }) => (reported.get(id) ?? Number.POSITIVE_INFINITY) <= lateMs);
   return {
     callers: callers.length,
-    heard: callers.filter((id) => age(id) <= lateMs),
-    silent: callers.filter((id) => age(id) > lateMs),
+    heard: heard.map(({ id }) => id),
+    calling: heard.filter(({ ageMs }) => ageMs < goneMs).map(({ id }) => id),
+    silent: callers.filter((each) => !heard.includes(each)).map(({ id }) => id),
+    holders: xds.holders,
     behind: xds.behind,
   };
 }

@@ -18,6 +18,7 @@ import { preflight } from '../migrate/preflight/index.ts';
 import { ReplicaSights, SightBoard } from '../migrate/replicas/index.ts';
 import { type Objects, type ObjectView, type ParseDocument, refOfKey } from '../objects/index.ts';
 import type { SocketReports } from '../registration/index.ts';
+import type { XdsServer } from '../xds/index.ts';
 import { MigrationDrain } from './migration-drain.ts';
 import type { MigrationEvents } from './migration-events.ts';
 import { type FactSources, factsFor } from './migration-facts.ts';
@@ -50,8 +51,7 @@ export interface MigrationHomeOptions {
   readonly sources: Sources;
   readonly events: MigrationEvents;
   readonly signal: AbortSignal;
-  /** Clients that have not acknowledged what callers of that host are told. */
-  readonly behind: (host: string) => readonly string[];
+  readonly xds: Pick<XdsServer, 'behind' | 'holders'>;
 }
 
 /** Migrations, joined to what they read and what follows them. */
@@ -92,8 +92,9 @@ export class MigrationHome {
       proxies: (state) => {
         const { name, namespace } = splitServiceKey(keyOf(state));
         const connected = new Set(options.facts.clients().map(({ id }) => id));
-        const behind = options.behind(meshHost({ namespace, name }, mesh.hostSuffix));
-        return proxiesOf(keyOf(state), traffic, { connected, behind });
+        const host = meshHost({ namespace, name }, mesh.hostSuffix);
+        const { xds } = options;
+        return proxiesOf(keyOf(state), traffic, { connected, holders: xds.holders(host), behind: xds.behind(host) });
       },
     });
     this.#migrations = new Migrations({
@@ -110,6 +111,7 @@ export class MigrationHome {
       },
       places: (state) => placesOf(catalog, state),
       proxies: (state) => this.#sights.proxies(state),
+      expect: (state, callers) => traffic.meters.expect(keyOf(state), callers),
       meter: (state) => this.#sights.meter(state),
       external: (gate) => externalGate(gate, clock),
       drain: async (state): Promise<readonly DrainEndpoint[]> => this.#drain.look(state),

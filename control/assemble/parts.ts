@@ -215,7 +215,7 @@ export async function buildParts(around: Surroundings): Promise<ControlParts> {
     publishing,
     sources,
     events: migrationEvents,
-    behind: (host) => services.xds.behind(host),
+    xds: services.xds,
   });
   const gateways = new GatewayList({
     store,

@@ -95,8 +95,10 @@ export interface Observation {
     readonly callers: number;
     /** Callers of which no report came in the last three report times. */
     readonly silent: readonly string[];
-    /** Clients that have not acknowledged the weight in force. */
+    /** Clients that have not acknowledged the weight in force, and callers that nobody could tell it to. */
     readonly behind: readonly string[];
+    /** All callers by name, heard or not, sorted: for whoever leads next. */
+    readonly known: readonly string[];
   };
   /** By gate: what Prometheus or a hook said; absent: not asked yet. */
   readonly external: ReadonlyMap<string, ExternalValue>;

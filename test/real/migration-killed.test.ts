@@ -1,15 +1,18 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { describe, type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import type { MigrationReport, MigrationStatus } from '../../core/admin/index.ts';
 import { until } from '../support/until.ts';
+import { type Killed, timesAway } from './migration/away.ts';
 import { type Bed, startBed } from './migration/bed.ts';
 import { type Loads, startLoads } from './migration/callers.ts';
 import { eventsOf, Run } from './migration/follow.ts';
-import { assertNoneFailed, assertWeights } from './migration/judge.ts';
+import { assertNoneFailed, assertWaitedFor, assertWeights } from './migration/judge.ts';
 import type { ControlHost } from './scenario/isthmus-process.ts';
-import { endInReverse } from './servers/index.ts';
+import { endInReverse, type Host } from './servers/index.ts';
 
 const weights = [5, 25, 50, 100];
 
@@ -29,16 +32,21 @@ describe('the control plane is killed while a service moves', { timeout: 420_000
       ),
       ({ phase }) => phase === 'draining',
     ];
+    const kills: Killed[] = [];
     for (const [i, reached] of boundaries.entries()) {
       const { to, phase } = await run.until(`boundary ${i}`, reached, 90_000);
-      await killAndStart(bed.control);
+      if (to.weight === 50) {
+        kills.push(await killBehindItsBack(run, bed));
+        continue;
+      }
+      kills.push(await killAndStart(bed.control));
       if (to.weight !== 25) continue;
       await run.until('a leader that measures', ({ leader, gates }) => leader !== '' && gates.some(({ samples }) => samples > 0));
       assert.equal(phase, 'stepping');
-      await killAndStart(bed.control);
+      kills.push(await killAndStart(bed.control));
     }
     await run.until('the end', ({ phase }) => phase === 'done', 90_000);
-    await assertWhole(t, run, requests, bed, 6);
+    await assertWhole(t, run, requests, bed, { leaders: 6, kills });
   });
 
   test('the leader of two over etcd: the other goes on', async (t) => {
@@ -51,23 +59,49 @@ describe('the control plane is killed while a service moves', { timeout: 420_000
     const leader = await leaderOf(bed);
     const other = bed.controls.find((each) => each !== leader);
     assert.ok(other !== undefined);
-    await leader.process.kill9();
+    const kills = [await kill(leader)];
     const run = first.by(other);
     await run.weight(50);
     await leader.process.restart();
     await run.weight(100);
-    await other.process.kill9();
+    kills.push(await kill(other));
     const again = run.by(leader);
     await again.until('the end', ({ phase }) => phase === 'done', 120_000);
-    await assertWhole(t, again, requests, bed, 2);
+    await assertWhole(t, again, requests, bed, { leaders: 2, kills });
   });
 });
 
 /** In the middle of whatever it does; it is back when it answers. */
-async function killAndStart({ process }: ControlHost): Promise<void> {
+async function killAndStart(control: ControlHost): Promise<Killed> {
   await delay(500 * Math.random());
-  await process.kill9();
-  await process.restart();
+  const killed = await kill(control);
+  await control.process.restart();
+  return killed;
+}
+
+/** One caller's agent cannot come back for a while: it goes on by the weight before, and nothing passes on what the others measured. */
+async function killBehindItsBack(run: Run, { control, host }: Bed): Promise<Killed> {
+  const caller = host('dc', 'isthmus');
+  const route = ['unreachable', `${control.host.address}/32`];
+  await inNetwork(caller, 'route', 'add', ...route);
+  const killed = await killAndStart(control);
+  const missed = /the step's time is over: gate .* no report came from \S*#isthmus/;
+  const waits = await run.until('it to be missed at the end of the step', ({ events }) =>
+    events.some(({ type, weight, message }) => type === 'gate-waits' && weight === 50 && missed.test(message)),
+  );
+  assert.equal(waits.to.weight, 50);
+  await inNetwork(caller, 'route', 'del', ...route);
+  return killed;
+}
+
+async function inNetwork({ netns }: Host, ...args: readonly string[]): Promise<void> {
+  await promisify(execFile)('ip', ['-n', netns, ...args]);
+}
+
+async function kill(control: ControlHost): Promise<Killed> {
+  const at = Date.now();
+  await control.process.kill9();
+  return { control, at };
 }
 
 async function leaderOf({ controls }: Bed): Promise<ControlHost> {
@@ -82,9 +116,18 @@ async function leaderOf({ controls }: Bed): Promise<ControlHost> {
 }
 
 /** Each step once, in order, with all of its gates passed by enough samples; callers saw nothing but the weights. */
-async function assertWhole(t: TestContext, run: Run, requests: Loads, { pods }: Bed, leaders: number): Promise<void> {
+async function assertWhole(
+  t: TestContext,
+  run: Run,
+  requests: Loads,
+  { pods, controls }: Bed,
+  { leaders, kills }: { readonly leaders: number; readonly kills: readonly Killed[] },
+): Promise<void> {
   const report = await run.report();
   const loads = await requests.finish();
+  const away = await timesAway(controls, kills, loads.keys());
+  for (const [kind, times] of away)
+    for (const { from, until } of times) t.diagnostic(`the proxy of ${kind} was away for ${((until - from) / 1_000).toFixed(1)} s`);
   assert.deepEqual(
     boundariesOf(report),
     weights.flatMap((weight) => [`step-begun ${weight}`, `step-passed ${weight}`]),
@@ -100,7 +143,8 @@ async function assertWhole(t: TestContext, run: Run, requests: Loads, { pods }: 
     seen.toSorted((a, b) => a - b),
     'no weight was moved twice',
   );
-  for (const line of assertWeights(loads, report, pods)) t.diagnostic(line);
+  assertWaitedFor(report, away);
+  for (const line of assertWeights(loads, report, pods, away)) t.diagnostic(line);
   assertNoneFailed(loads);
 }
 

@@ -79,6 +79,16 @@ function poolProxies(all: readonly Sight[]): Observation['proxies'] {
   return {
     callers: all.reduce((total, { proxies }) => total + proxies.callers, 0),
     silent: [...silent],
-    behind: [...new Set(all.flatMap(({ proxies }) => proxies.behind))],
+    behind: [...new Set([...all.flatMap(({ proxies }) => proxies.behind), ...unreached(all)])],
+    known: [...new Set([...heard, ...silent])].sort(),
   };
+}
+
+/** They say that they call, and their xDS stream is at no replica: they act by what they were told before it was lost. */
+function unreached(all: readonly Sight[]): readonly string[] {
+  const told = all.map(({ proxies }) => proxies.holders);
+  // Of a replica with too many to tell, nobody knows.
+  if (told.includes(undefined)) return [];
+  const holders = new Set(told.flatMap((names) => names ?? []));
+  return all.flatMap(({ proxies }) => proxies.calling).filter((name) => !holders.has(name));
 }

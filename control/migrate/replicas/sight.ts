@@ -6,9 +6,13 @@ export interface Sight {
   readonly from: SideCounts;
   readonly to: SideCounts;
   readonly callers: readonly CallerCounts[];
-  readonly proxies: Observation['proxies'] & {
+  readonly proxies: Omit<Observation['proxies'], 'known'> & {
     /** Callers that have reported in time: whom another replica misses may be here. */
     readonly heard: readonly string[];
+    /** Of those, the ones that called in the last minute. */
+    readonly calling: readonly string[];
+    /** Clients that were told how the service's traffic is shared, whether or not they have acknowledged it. Absent: too many to tell. */
+    readonly holders?: readonly string[];
   };
 }
 
@@ -30,7 +34,7 @@ interface Document {
 }
 
 /** Names and callers of each migration that are told to others: what a transaction of the store can bear. */
-const mostNames = 2_000;
+export const mostNames = 2_000;
 
 export function encodeSights(sights: Sights): Uint8Array {
   const written = [...sights].map(([name, { from, to, callers, proxies }]) => [
@@ -42,6 +46,8 @@ export function encodeSights(sights: Sights): Uint8Array {
       proxies: {
         callers: proxies.callers,
         heard: proxies.heard.slice(0, mostNames),
+        calling: proxies.calling.slice(0, mostNames),
+        ...(proxies.holders === undefined || proxies.holders.length > mostNames ? {} : { holders: proxies.holders }),
         silent: proxies.silent.slice(0, mostNames),
         behind: proxies.behind.slice(0, mostNames),
       },

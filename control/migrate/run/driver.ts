@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { MigrationSpec } from '../../../core/config/index.ts';
 import type { MeshErrorCode } from '../../../core/errors.ts';
 import { MeshError } from '../../../core/errors.ts';
@@ -18,10 +19,11 @@ import {
   specDigest,
   statusOf,
 } from '../machine/index.ts';
+import { mostNames } from '../replicas/index.ts';
 import { Alarm } from './alarm.ts';
 import { blockersOf } from './blockers.ts';
-import type { LiveRecord, MigrationsOptions } from './contract.ts';
-import { liveKey, samplesKey, stateKey } from './keys.ts';
+import type { CallersRecord, LiveRecord, MigrationsOptions } from './contract.ts';
+import { callersKey, liveKey, samplesKey, stateKey } from './keys.ts';
 import type { KeptState, MigrationRecords } from './records.ts';
 import { retire } from './retire.ts';
 import { SampleBook } from './sample-book.ts';
@@ -139,6 +141,8 @@ export class Driver {
     const state = kept.value;
     const memory = this.#memory;
     const since = memory === undefined ? 0 : clock.monotonic() - memory.beganAt;
+    // Who called before this leader's time may come back late, and calls by an older weight until then.
+    if (memory === undefined && isRunning(state.phase)) this.#options.expect(state, this.#records.callers(this.#id));
     const seen = await this.#world.look(state, since, this.#term.signal);
     const freeze = this.#records.freeze()?.value;
     const monotonic = clock.monotonic();
@@ -177,18 +181,29 @@ export class Driver {
     const { from, to, remainingMs, drain } = status;
     const { run, phase, step } = state;
     const live: LiveRecord = { at: clock.now(), run, phase, step, shown: { from, to, gates: [...gates], remainingMs, drain } };
-    await this.#write(kept, state, live);
+    await this.#write(kept, state, { live, callers: observation.proxies.known.slice(0, mostNames) });
     if (changed || this.#looks % looksPerSamples === 0) await this.#keepSamples();
   }
 
-  async #write(kept: KeptState, state: MigrationState, live?: LiveRecord): Promise<void> {
+  async #write(
+    kept: KeptState,
+    state: MigrationState,
+    seen?: { readonly live: LiveRecord; readonly callers: readonly string[] },
+  ): Promise<void> {
     const changed = state !== kept.value;
     const writes = [
       ...(changed ? [{ key: stateKey(this.#id), before: kept.modRevision, value: state }] : []),
-      ...(live === undefined ? [] : [{ key: liveKey(this.#id), before: this.#records.liveRevision(this.#id), value: live }]),
+      ...(seen === undefined ? [] : [this.#after(liveKey(this.#id), seen.live)]),
+      ...(seen === undefined || isDeepStrictEqual(seen.callers, this.#records.callers(this.#id))
+        ? []
+        : [this.#after(callersKey(this.#id), { callers: seen.callers } satisfies CallersRecord)]),
     ];
     await this.#put(kept, writes);
     if (changed) for (const event of newEvents(kept.value, state)) this.#options.onEvent(state, event);
+  }
+
+  #after(key: string, value: unknown): { readonly key: string; readonly before: number; readonly value: unknown } {
+    return { key, before: this.#records.revision(key), value };
   }
 
   /** Somebody else wrote this migration, which is looked at again at once, or leads. */
@@ -209,7 +224,8 @@ export class Driver {
     }
     const writes = [
       { key: stateKey(this.#id), before: kept.modRevision, value: undefined },
-      { key: liveKey(this.#id), before: this.#records.liveRevision(this.#id), value: undefined },
+      this.#after(liveKey(this.#id), undefined),
+      this.#after(callersKey(this.#id), undefined),
     ].filter(({ before }) => before > 0);
     await this.#put(kept, writes);
     const { store, log } = this.#options;

@@ -3,8 +3,8 @@ import { MeshError } from '../../../core/errors.ts';
 import type { Log } from '../../../core/log.ts';
 import type { Compare, Store, StoredEntry, StoreOp } from '../../../core/store.ts';
 import type { MigrationState } from '../contract.ts';
-import type { Freeze, LiveRecord } from './contract.ts';
-import { freezeKey, livePrefix, stateKey, statePrefix, watchedPrefix } from './keys.ts';
+import type { CallersRecord, Freeze, LiveRecord } from './contract.ts';
+import { callersKey, freezeKey, liveKey, stateKey, statePrefix, watchedPrefix } from './keys.ts';
 
 /** A value with the revision that a writer compares; 0: it is not there. */
 export interface Kept<T> {
@@ -50,12 +50,16 @@ export class MigrationRecords {
   }
 
   live(id: string): LiveRecord | undefined {
-    return this.#kept.get(`${livePrefix}${id}`)?.value as LiveRecord | undefined;
+    return this.#kept.get(liveKey(id))?.value as LiveRecord | undefined;
   }
 
-  /** What a writer compares; 0: it is not there. */
-  liveRevision(id: string): number {
-    return this.#kept.get(`${livePrefix}${id}`)?.modRevision ?? 0;
+  callers(id: string): readonly string[] {
+    return (this.#kept.get(callersKey(id))?.value as CallersRecord | undefined)?.callers ?? [];
+  }
+
+  /** What a writer of that key compares; 0: it is not there. */
+  revision(key: string): number {
+    return this.#kept.get(key)?.modRevision ?? 0;
   }
 
   freeze(): Kept<Freeze> | undefined {

@@ -124,7 +124,8 @@ test('people steer one that runs: pause, resume, approve, and finish what nobody
   assert.deepEqual([twice.code, /it is paused already, by credential:first-admin/.test(twice.err)], [1, true]);
   assert.equal((await run('approve', name, '--step', '100')).code, 0);
   assert.equal((await run('resume', name)).code, 0);
-  await until('it drains', async () => (await replica.phase(name)) === 'draining');
+  // What is left on the old side is looked at after the transition, at the next look.
+  await until('it drains, and has looked', async () => (await replica.migrations.status('shop', 'reviews')).drain.length > 0);
   assert.match((await run('status', name)).out, /10\.0\.0\.1:80 +10\.0\.0\.1:80 +unknown/);
   assert.equal((await run('finish', name, '--reason', 'it is off')).code, 0);
   assert.equal((await waiting).code, 0);

@@ -26,6 +26,8 @@ class Clients {
   open = 0;
   silent: readonly string[] = [];
   heard: readonly string[] = [];
+  /** Whose xDS stream is here. */
+  holders: readonly string[] = [];
 
   meter(): Meter {
     this.open += 1;
@@ -56,7 +58,10 @@ test('the leader measures what clients of all replicas do, from when it began, a
       log: silentLog,
       states: () => [state()],
       meter: () => clients.meter(),
-      proxies: () => ({ callers: 1, heard: clients.heard, silent: clients.silent, behind: [] }),
+      proxies: () => {
+        const { heard, silent, holders } = clients;
+        return { callers: 1, heard, calling: heard, silent, holders, behind: [] };
+      },
     });
     const done = sights.run(stop.signal);
     const end = async () => {
@@ -78,6 +83,10 @@ test('the leader measures what clients of all replicas do, from when it began, a
   one.clients.silent = ['web'];
   two.clients.heard = ['web'];
   await until('a caller that went over to the other', () => one.sights.proxies(state()).silent.length === 0);
+  await until('nobody to have told it', () => one.sights.proxies(state()).behind.includes('web'));
+  one.clients.holders = ['web'];
+  assert.deepEqual(one.sights.proxies(state()).behind, [], 'reports to one, and is told by the other');
+  assert.deepEqual(one.sights.proxies(state()).known, ['web']);
   await two.end();
   assert.equal(two.clients.open, 0);
   await until('nobody to hear it', () => one.sights.proxies(state()).silent.includes('web'));

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { MigrationState } from '../../../control/migrate/contract.ts';
 import type { Txn } from '../../../core/store.ts';
+import { livePlaces } from '../../support/migration-machine-scene.ts';
 import { MigrationReplica, MigrationWorld, quickSpec } from '../../support/migration-plane.ts';
 import { onEnd } from '../../support/on-end.ts';
 import { until } from '../../support/until.ts';
@@ -120,6 +121,28 @@ test('a leader that was held up while another took over writes nothing any more'
   await until('it is done', () => states.at(-1)?.phase === 'done', 60_000);
   checkWhole(states);
   assert.ok(late?.if.some(({ key }) => key === 'leaders/migrations'));
+});
+
+test('whoever leads next is told whom the one before knew as callers, and once', async (t) => {
+  const { world, a, states } = await started(t);
+  world.callers = ['gw', 'web'];
+  await until('it is reserved', () => states.length > 0);
+  await a.migrations.command('shop', 'reviews', { type: 'start', by });
+  await until('the first step', () => states.at(-1)?.weight === 10);
+  assert.deepEqual(a.expected, [], 'it waited for nobody: it was there from the beginning');
+  world.callers = ['gw', 'shop', 'web'];
+  const written = async () => JSON.parse(Buffer.from((await world.store.get(`migrations/callers/${id}`))?.value ?? []).toString() || '{}');
+  await until('the third is written', async () => (await written()).callers?.length === 3);
+  await a.die();
+  // What a replica that just began knows of callers.
+  world.callers = [];
+  const b = MigrationReplica.start(t, world, 'b');
+  await until('it is done', () => states.at(-1)?.phase === 'done', 60_000);
+  assert.deepEqual(b.expected, [['gw', 'shop', 'web']]);
+  checkWhole(states);
+  world.delete(id);
+  world.from = { ...livePlaces, endpoints: 0, healthy: 0 };
+  await until('nothing is left of it', async () => (await world.store.list('migrations/')).entries.length === 0, 60_000);
 });
 
 test('every write of a leader carries its fence and what it has read', async (t) => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { MigrationReport } from '../../../core/admin/index.ts';
 import type { Load, Sample } from '../site-loss/samples.ts';
+import type { Away } from './away.ts';
 import { backendOf, type CallerKind } from './callers.ts';
 import type { Backend } from './runtimes.ts';
 
@@ -11,24 +12,47 @@ const sigmas = 6;
 
 type Loads = ReadonlyMap<CallerKind, Load>;
 
-/** The shares that callers of every kind saw agree with the weights asked for, at every step. Returns them, for the log. */
-export function assertWeights(loads: Loads, report: MigrationReport, to: readonly Backend[]): readonly string[] {
+type TimesAway = ReadonlyMap<CallerKind, readonly Away[]>;
+
+/**
+ * The shares that callers of every kind saw agree with the weights asked for, at every step, from when their proxy could hear of it. Returns them, for the
+ * log.
+ */
+export function assertWeights(
+  loads: Loads,
+  report: MigrationReport,
+  to: readonly Backend[],
+  away: TimesAway = new Map(),
+): readonly string[] {
   const names = new Set(to.map(({ name }) => name));
   const lines: string[] = [];
   for (const { weight, begunAt, endedAt, outcome } of report.steps) {
-    const from = Date.parse(begunAt) + settleMs;
     const until = endedAt === null ? Number.POSITIVE_INFINITY : Date.parse(endedAt);
     for (const [kind, { samples }] of loads) {
+      const back = (away.get(kind) ?? []).filter((each) => each.from < until).map((each) => each.until);
+      const from = Math.max(Date.parse(begunAt), ...back) + settleMs;
       const sent = samples.filter(({ at }) => at >= from && at < until);
       const moved = sent.filter((sample) => names.has(backendOf(sample) ?? '')).length;
       const p = weight / 100;
       const bound = sigmas * Math.sqrt(sent.length * p * (1 - p)) + 1;
       lines.push(`${kind}: ${weight} % asked (${outcome}), ${moved} of ${sent.length} moved`);
-      assert.ok(sent.length >= 20, `${kind}: only ${sent.length} requests at ${weight} %`);
+      // A step that waited for a proxy alone goes on as soon as that one is back.
+      assert.ok(sent.length >= 20 || back.length > 0, `${kind}: only ${sent.length} requests at ${weight} %`);
       assert.ok(Math.abs(moved - sent.length * p) <= bound, `${lines.at(-1)}: not within ${bound.toFixed(1)}`);
     }
   }
   return lines;
+}
+
+/** No step is passed on what others measured while a proxy that chooses cannot even have heard of its weight. */
+export function assertWaitedFor({ steps }: MigrationReport, away: TimesAway): void {
+  for (const { weight, endedAt } of steps) {
+    const ended = Date.parse(endedAt ?? '');
+    for (const [kind, times] of away) {
+      const missed = times.find(({ from, until }) => from < ended && ended < until);
+      assert.equal(missed, undefined, `${weight} % was passed while the proxy of ${kind} was away`);
+    }
+  }
 }
 
 /** What the control plane says that it measured agrees as well. A step that ended before anything was measured says nothing. */

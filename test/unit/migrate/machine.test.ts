@@ -81,10 +81,10 @@ test('a breach goes back within the interval, and says which value broke which l
   assert.match(back?.reason ?? '', /gate errors: 2\.9\d % of 375 .* failed, more than 1 %/);
   assert.equal(steps.at(-1)?.outcome, 'breach');
   assert.equal(steps.at(-1)?.to.requests, 375);
-  scene.proxies = { callers: 3, silent: [], behind: ['vm-1'] };
+  scene.proxies = { callers: 3, silent: [], behind: ['vm-1'], known: [] };
   scene.tick();
   assert.equal(scene.state.phase, 'rolling-back');
-  scene.proxies = { callers: 3, silent: ['vm-2'], behind: [] };
+  scene.proxies = { callers: 3, silent: ['vm-2'], behind: [], known: [] };
   scene.tick();
   assert.equal(scene.state.phase, 'rolled-back');
   assert.match(scene.state.events.at(-1)?.message ?? '', /but for those that nothing was heard of: vm-2$/);
@@ -152,7 +152,7 @@ test('without data a step never ends: it is held once its time is over, and goes
 
 test('without data it goes back after the time that the object gives, and not before', () => {
   const scene = atStep(1, migrationSpec({ gates: fewer, onNoData: { action: 'rollback', afterMs: 120_000 } }));
-  scene.proxies = { callers: 3, silent: ['vm-1'], behind: [] };
+  scene.proxies = { callers: 3, silent: ['vm-1'], behind: [], known: [] };
   for (let n = 0; n < 12; n++) scene.tick();
   assert.equal(scene.state.phase, 'stepping');
   scene.tick();
