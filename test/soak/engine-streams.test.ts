@@ -9,8 +9,8 @@ import { promisify } from 'node:util';
 
 const main = fileURLToPath(new URL('../../bench/main.js', import.meta.url));
 
-/** Of streams through the node engine: libuv takes some resets right behind data for ends (TODO.md). */
-const mostUntold = 0.03;
+/** Of mTLS streams through the node engine: libuv takes some resets right behind data for ends (TODO.md). 151 of 20,000 were. */
+const mostUntold = 0.01;
 
 test('100,000 checksummed streams with half-closes, resets, stalls and slow readers: no engine changes, loses or cuts one', {
   timeout: 3_600_000,
@@ -23,7 +23,7 @@ test('100,000 checksummed streams with half-closes, resets, stalls and slow read
   const { cases } = JSON.parse(await readFile(file, 'utf8')) as { cases: readonly { name: string; ours: number; met: boolean | null }[] };
   assert.equal(cases.length, 8);
   for (const { name, ours, met } of cases) {
-    const untold = name.includes(', node: a reset') ? mostUntold * Number.parseInt(name.replace(',', ''), 10) : 0;
+    const untold = name.includes('mTLS pair, node: a reset') ? mostUntold * Number.parseInt(name.replace(',', ''), 10) : 0;
     assert.ok(met === true || ours <= untold, `${name}: ${ours}`);
   }
 });

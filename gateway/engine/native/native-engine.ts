@@ -26,8 +26,8 @@ import type { NativeBatch, NativeCounters, NativeDelivered, NativeEvent, NativeH
 import { NativeDials } from './native-dials.ts';
 import { NativeListeners } from './native-listeners.ts';
 import { PairedEnds } from './paired-ends.ts';
-import { readDelivered } from './read-delivered.ts';
-import { addressOf, readReport } from './read-report.ts';
+import { endsOf, readDelivered } from './read-delivered.ts';
+import { readReport } from './read-report.ts';
 
 /** Shares of those that warm up or return are told so often. */
 const growMs = 250;
@@ -296,9 +296,6 @@ export class NativeEngine implements Engine {
     if (preface !== '') socket.unshift(Buffer.from(preface, 'hex'));
     // Its PROXY header was read before it was handed over.
     const { acceptProxy: _, ...own } = spec;
-    const [source, destination] = told ?? [];
-    const ends =
-      source === undefined || destination === undefined ? undefined : { source: addressOf(source), destination: addressOf(destination) };
-    this.#node.adopt(own, socket, ends);
+    this.#node.adopt(own, socket, endsOf(told));
   }
 }

@@ -17,17 +17,7 @@ export class Admission {
     this.#limits = limits;
   }
 
-  /** What gives the place back, to be called once; or why there is none. */
-  admit(source: string): (() => void) | typeof tooMany | typeof memoryShort | 'too-many-from-source' {
-    const place = this.admitUnnamed();
-    if (typeof place === 'string') return place;
-    const full = place.name(source);
-    if (full === undefined) return place.release;
-    place.release();
-    return full;
-  }
-
-  /** The same of one that will only say whose it is: until then it counts in all alone. */
+  /** A place, or why there is none. Until it is said whose it is, it counts in all alone. */
   admitUnnamed(): Place | typeof tooMany | typeof memoryShort {
     if (this.short) return memoryShort;
     if (this.#open >= this.#limits.maxConnections) return tooMany;

@@ -28,6 +28,7 @@ import { IngressTerminator } from './ingress-terminator.ts';
 import { judgeAgain } from './judge-again.ts';
 import { Latencies } from './latencies.ts';
 import { OutsideContexts } from './outside-contexts.ts';
+import { relieve } from './relieve.ts';
 import { serveCaptured } from './serve-captured.ts';
 import { serveExposed } from './serve-exposed.ts';
 import { serveIngress } from './serve-ingress.ts';
@@ -39,11 +40,6 @@ import { TlsTerminator } from './tls-terminator.ts';
 import { DescriptorWatch, seldom } from './troubles.ts';
 
 const serveBy = { sni: serveSni, plain: servePlain, ingress: serveIngress, captured: serveCaptured, exposed: serveExposed };
-
-/** Whoever has taken nothing for so long stands still. */
-const stillMs = 500;
-/** Kept for a connection, bytes: with less, its end would help nobody. */
-const worthBytes = 8_192;
 
 /** The engine in TypeScript. `tables` serve until the first `apply`. */
 export class NodeEngine implements Engine {
@@ -154,15 +150,7 @@ export class NodeEngine implements Engine {
   }
 
   relieve(bytes: number): void {
-    const then = this.#options.clock.monotonic() - stillMs;
-    const still = [...this.#connections].filter(({ outcome, movedAt }) => outcome === 'forward' && movedAt <= then);
-    const most = still.map((connection) => ({ connection, kept: connection.kept }));
-    let freed = 0;
-    for (const { connection, kept } of most.filter((each) => each.kept >= worthBytes).sort((a, b) => b.kept - a.kept)) {
-      if (freed >= bytes) return;
-      freed += kept;
-      connection.breakOff(memoryShort, `${kept} bytes were kept for a reader that stands still, and memory is short`, 'OM');
-    }
+    relieve(this.#connections, bytes, this.#options.clock.monotonic());
   }
 
   async drain(deadlineMs: number): Promise<void> {

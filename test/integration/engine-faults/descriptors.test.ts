@@ -35,10 +35,14 @@ for (const engine of engines) {
     assert.ok(served.length >= spare / 4 && served.length <= spare / 2 + 4, `${served.length} are served with ${spare} descriptors`);
     // The node engine looks once a second.
     const told = ({ troubles }: Look) => troubles.find(({ what }) => what === 'descriptors-exhausted');
-    const short = await until('it to say so', async () => {
-      const look = await running.look();
-      return told(look) && look;
-    });
+    const short = await until(
+      'it to say so',
+      async () => {
+        const look = await running.look();
+        return told(look) && look;
+      },
+      5_000,
+    );
     assert.match(told(short)?.detail ?? '', /EMFILE/, JSON.stringify(short));
     assert.ok(short.troubles.length <= 20, 'it says so once a second for each thread, not for each caller');
     assert.equal(short.attempts[`${port} connect`], undefined, 'the endpoint is not to blame');
