@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
+import { until } from '../support/until.ts';
 import { type Bed, part, startBed } from './migration/bed.ts';
 import { startLoads } from './migration/callers.ts';
 import { eventsOf, Run } from './migration/follow.ts';
 import { assertExplained, assertLeft, assertNoneFailed, assertWeights } from './migration/judge.ts';
+import { podSide } from './migration/objects.ts';
 import { endInReverse } from './servers/index.ts';
 
 type Ending = (end: () => Promise<unknown>) => void;
@@ -58,6 +60,10 @@ async function goesBack(t: TestContext, ending: Ending, bed: Bed): Promise<void>
   await bed.network.cut('dc', 'api');
   const { rollback } = await run.phase('rolled-back', 90_000);
   await bed.network.heal('dc', 'api');
+  await until('the registry to be known again', async () => {
+    const { sources } = await bed.control.status();
+    return sources.find(({ source }) => source === podSide)?.state === 'live';
+  });
   const loads = await requests.finish();
   t.diagnostic(rollback?.reason ?? '');
   assert.match(rollback?.reason ?? '', /the new side's registry is stale, for longer than 4000 ms/);
