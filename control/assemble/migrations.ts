@@ -18,7 +18,6 @@ import { preflight } from '../migrate/preflight/index.ts';
 import { ReplicaSights, SightBoard } from '../migrate/replicas/index.ts';
 import { type Objects, type ObjectView, type ParseDocument, refOfKey } from '../objects/index.ts';
 import type { SocketReports } from '../registration/index.ts';
-import type { XdsServer } from '../xds/index.ts';
 import { MigrationDrain } from './migration-drain.ts';
 import type { MigrationEvents } from './migration-events.ts';
 import { type FactSources, factsFor } from './migration-facts.ts';
@@ -51,7 +50,8 @@ export interface MigrationHomeOptions {
   readonly sources: Sources;
   readonly events: MigrationEvents;
   readonly signal: AbortSignal;
-  readonly xds: Pick<XdsServer, 'behind' | 'holders'>;
+  /** Clients that have not acknowledged what callers of that host are told. */
+  readonly behind: (host: string) => readonly string[];
 }
 
 /** Migrations, joined to what they read and what follows them. */
@@ -92,9 +92,8 @@ export class MigrationHome {
       proxies: (state) => {
         const { name, namespace } = splitServiceKey(keyOf(state));
         const connected = new Set(options.facts.clients().map(({ id }) => id));
-        const host = meshHost({ namespace, name }, mesh.hostSuffix);
-        const { xds } = options;
-        return proxiesOf(keyOf(state), traffic, { connected, holders: xds.holders(host), behind: xds.behind(host) });
+        const behind = options.behind(meshHost({ namespace, name }, mesh.hostSuffix));
+        return proxiesOf(keyOf(state), this.#migrations.callers(state), traffic, { connected, behind });
       },
     });
     this.#migrations = new Migrations({
@@ -111,7 +110,7 @@ export class MigrationHome {
       },
       places: (state) => placesOf(catalog, state),
       proxies: (state) => this.#sights.proxies(state),
-      expect: (state, callers) => traffic.meters.expect(keyOf(state), callers),
+      expect: (state, callers) => this.#sights.expect(state, callers),
       meter: (state) => this.#sights.meter(state),
       external: (gate) => externalGate(gate, clock),
       drain: async (state): Promise<readonly DrainEndpoint[]> => this.#drain.look(state),

@@ -215,7 +215,7 @@ export async function buildParts(around: Surroundings): Promise<ControlParts> {
     publishing,
     sources,
     events: migrationEvents,
-    xds: services.xds,
+    behind: (host) => services.xds.behind(host),
   });
   const gateways = new GatewayList({
     store,

@@ -37,8 +37,6 @@ export interface XdsServer {
    * that they are told by now, or refuse what concerns it: they may act by what was in force before. Sorted.
    */
   behind(host: string): readonly string[];
-  /** Clients of this replica that call the service of this host, or carry its calls, and hold something of it, new or old. Sorted. */
-  holders(host: string): readonly string[];
   /** Clients of this replica that hold a resource of such a name, and are not at the newest of all that they are told, or refuse it. Sorted. */
   behindOn(isMeant: (name: string) => boolean): readonly string[];
   /** Heartbeats and timeouts, until the signal aborts; then every stream ends with UNAVAILABLE, so that clients go elsewhere. */
@@ -51,15 +49,10 @@ export function createXdsServer(options: XdsServerOptions): XdsServer {
   return {
     services: [aggregatedService(streams), ...typeServices(streams)],
     clients: () => clientStatuses(streams.clients()),
-    behind: (host) => streams.behind(isOf(host)),
-    holders: (host) => streams.holders(isOf(host)),
+    behind: (host) => streams.behind((name) => name === host || name.endsWith(`|${host}`)),
     behindOn: (isMeant) => streams.behind(isMeant),
     run: (signal) => streams.run(signal),
   };
-}
-
-function isOf(host: string): (name: string) => boolean {
-  return (name) => name === host || name.endsWith(`|${host}`);
 }
 
 function admissionOf({ callerOf, cluster, source }: XdsServerOptions): Admission<ClientFacts> {

@@ -1,7 +1,7 @@
 export type { Pooled } from './pool.ts';
 export { Pool } from './pool.ts';
 export type { ReplicaSightsOptions } from './replica-sights.ts';
-export { ReplicaSights } from './replica-sights.ts';
+export { callerGoneMs, ReplicaSights } from './replica-sights.ts';
 export type { Sight, Sights } from './sight.ts';
 export { mostNames } from './sight.ts';
 export type { SightBoardOptions } from './sight-board.ts';

@@ -14,7 +14,7 @@ export interface Pooled {
   readonly from: SideCounts;
   readonly to: SideCounts;
   readonly callers: readonly CallerCounts[];
-  readonly proxies: Observation['proxies'];
+  readonly proxies: Omit<Observation['proxies'], 'known'> & Pick<Sight['proxies'], 'heard'>;
 }
 
 /**
@@ -73,22 +73,21 @@ function sumCallers(all: readonly Sight[]): readonly CallerCounts[] {
 }
 
 /** Whom one replica misses has gone over to another, where that one has heard of it. */
-function poolProxies(all: readonly Sight[]): Observation['proxies'] {
+function poolProxies(all: readonly Sight[]): Pooled['proxies'] {
   const heard = new Set(all.flatMap(({ proxies }) => proxies.heard));
   const silent = new Set(all.flatMap(({ proxies }) => proxies.silent).filter((name) => !heard.has(name)));
   return {
     callers: all.reduce((total, { proxies }) => total + proxies.callers, 0),
+    heard: [...heard],
     silent: [...silent],
     behind: [...new Set([...all.flatMap(({ proxies }) => proxies.behind), ...unreached(all)])],
-    known: [...new Set([...heard, ...silent])].sort(),
   };
 }
 
 /** They say that they call, and their xDS stream is at no replica: they act by what they were told before it was lost. */
 function unreached(all: readonly Sight[]): readonly string[] {
-  const told = all.map(({ proxies }) => proxies.holders);
-  // Of a replica with too many to tell, nobody knows.
+  const told = all.map(({ proxies }) => proxies.connected);
   if (told.includes(undefined)) return [];
-  const holders = new Set(told.flatMap((names) => names ?? []));
-  return all.flatMap(({ proxies }) => proxies.calling).filter((name) => !holders.has(name));
+  const connected = new Set(told.flatMap((names) => names ?? []));
+  return all.flatMap(({ proxies }) => proxies.unconnected).filter((name) => !connected.has(name));
 }

@@ -19,6 +19,16 @@ export interface ReplicaSightsOptions {
   readonly proxies: (state: MigrationState) => Sight['proxies'];
 }
 
+/** Callers that the leader before has known, and nobody has heard of since. */
+interface Expected {
+  readonly names: readonly string[];
+  /** Monotonic ms. */
+  readonly since: number;
+}
+
+/** A caller that is neither connected nor heard of for so long has ended: it calls nobody. ms. */
+export const callerGoneMs = 60_000;
+
 interface Measured {
   readonly run: number;
   readonly meter: Meter;
@@ -32,6 +42,7 @@ export class ReplicaSights {
   readonly #options: ReplicaSightsOptions;
   readonly #measured = new Map<string, Measured>();
   #others: ReadonlyMap<string, Sights> = new Map();
+  readonly #expected = new Map<string, Expected>();
   #told = false;
 
   constructor(options: ReplicaSightsOptions) {
@@ -65,8 +76,27 @@ export class ReplicaSights {
     return { read: look, close: () => undefined };
   }
 
+  /** For a new leader: until these are heard of, at whichever replica, or have ended, they have not acknowledged the weight in force. */
+  expect(state: MigrationState, names: readonly string[]): void {
+    this.#expected.set(idOf(state), { names, since: this.#options.clock.monotonic() });
+  }
+
   proxies(state: MigrationState): Observation['proxies'] {
-    return this.#look(new Pool(), state).proxies;
+    const { heard, ...proxies } = this.#look(new Pool(), state).proxies;
+    const missing = this.#missing(idOf(state), new Set(heard));
+    return {
+      ...proxies,
+      behind: [...new Set([...proxies.behind, ...missing])],
+      known: [...new Set([...heard, ...proxies.silent, ...missing])].sort(),
+    };
+  }
+
+  #missing(id: string, heard: ReadonlySet<string>): readonly string[] {
+    const { names, since } = this.#expected.get(id) ?? { names: [], since: 0 };
+    const left = this.#options.clock.monotonic() - since < callerGoneMs ? names.filter((name) => !heard.has(name)) : [];
+    if (left.length > 0) this.#expected.set(id, { names: left, since });
+    else this.#expected.delete(id);
+    return left;
   }
 
   #look(pool: Pool, state: MigrationState): Pooled {
@@ -83,9 +113,16 @@ export class ReplicaSights {
     if (running.length === 0) this.#others = new Map();
     const { board } = this.#options;
     if (board === undefined || (running.length === 0 && !this.#told)) return;
-    await board.publish(new Map(running.map((state) => [idOf(state), this.#own(state)])));
+    try {
+      await board.publish(new Map(running.map((state) => [idOf(state), this.#own(state)])));
+    } catch (error) {
+      // What it told before is true no more: others go by what they have themselves.
+      await board.close();
+      throw error;
+    } finally {
+      if (running.length > 0) this.#others = await board.others();
+    }
     this.#told = running.length > 0;
-    if (running.length > 0) this.#others = await board.others();
   }
 
   #own(state: MigrationState): Sight {
@@ -104,6 +141,7 @@ export class ReplicaSights {
   }
 
   #forget(running: ReadonlySet<string>): void {
+    for (const id of this.#expected.keys()) if (!running.has(id)) this.#expected.delete(id);
     for (const [id, { meter }] of this.#measured) {
       if (running.has(id)) continue;
       meter.close();

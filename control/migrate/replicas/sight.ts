@@ -9,10 +9,10 @@ export interface Sight {
   readonly proxies: Omit<Observation['proxies'], 'known'> & {
     /** Callers that have reported in time: whom another replica misses may be here. */
     readonly heard: readonly string[];
-    /** Of those, the ones that called in the last minute. */
-    readonly calling: readonly string[];
-    /** Clients that were told how the service's traffic is shared, whether or not they have acknowledged it. Absent: too many to tell. */
-    readonly holders?: readonly string[];
+    /** Of those, known callers that called in the last minute, and have no xDS stream here: it may be at another replica. */
+    readonly unconnected: readonly string[];
+    /** Known callers that have an xDS stream here. Absent: a version before this one does not say. */
+    readonly connected?: readonly string[];
   };
 }
 
@@ -33,7 +33,7 @@ interface Document {
   readonly sights: Readonly<Record<string, Written>>;
 }
 
-/** Names and callers of each migration that are told to others: what a transaction of the store can bear. */
+/** Names and callers of each migration that are told to others, or kept for whoever leads next: what a transaction of the store can bear. */
 export const mostNames = 2_000;
 
 export function encodeSights(sights: Sights): Uint8Array {
@@ -46,8 +46,8 @@ export function encodeSights(sights: Sights): Uint8Array {
       proxies: {
         callers: proxies.callers,
         heard: proxies.heard.slice(0, mostNames),
-        calling: proxies.calling.slice(0, mostNames),
-        ...(proxies.holders === undefined || proxies.holders.length > mostNames ? {} : { holders: proxies.holders }),
+        unconnected: proxies.unconnected.slice(0, mostNames),
+        ...(proxies.connected === undefined ? {} : { connected: proxies.connected.slice(0, mostNames) }),
         silent: proxies.silent.slice(0, mostNames),
         behind: proxies.behind.slice(0, mostNames),
       },

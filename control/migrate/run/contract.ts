@@ -50,7 +50,7 @@ export interface MigrationsOptions {
   readonly places: (state: MigrationState) => Observation['places'];
   /** Who calls the service: who is silent, and who does not have the weight in force. */
   readonly proxies: (state: MigrationState) => Observation['proxies'];
-  /** These called it, as the leader before has seen: until they are heard of, or have ended, they are silent. */
+  /** These called it, as the leader before has seen: until they are heard of, or have ended, they have not acknowledged the weight. */
   readonly expect: (state: MigrationState, callers: readonly string[]) => void;
   /** Called once a run by its leader, which closes it. */
   readonly meter: (state: MigrationState) => Meter;

@@ -99,6 +99,11 @@ export class Migrations {
     return [...withReserved(known, objects.current() ?? new Map(), cluster)].sort((a, b) => (idOf(a) < idOf(b) ? -1 : 1));
   }
 
+  /** Whom the leader of one has known as callers (SPIFFE-ID#INSTANCE), of all replicas; sorted. */
+  callers({ namespace, name }: Pick<MigrationState, 'namespace' | 'name'>): readonly string[] {
+    return this.#records.callers(`${namespace}/${name}`);
+  }
+
   async list(): Promise<MigrationList> {
     const leader = await this.#leader();
     return {

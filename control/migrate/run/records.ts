@@ -54,7 +54,8 @@ export class MigrationRecords {
   }
 
   callers(id: string): readonly string[] {
-    return (this.#kept.get(callersKey(id))?.value as CallersRecord | undefined)?.callers ?? [];
+    const { callers } = (this.#kept.get(callersKey(id))?.value ?? {}) as Partial<CallersRecord>;
+    return Array.isArray(callers) ? callers : [];
   }
 
   /** What a writer of that key compares; 0: it is not there. */

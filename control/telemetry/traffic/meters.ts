@@ -27,7 +27,7 @@ export interface CallerSums {
 export interface KnownCaller {
   /** SPIFFE-ID#INSTANCE of the reporter. */
   readonly id: string;
-  /** ms since it last told of calls, or since it is expected to. */
+  /** ms since it last told of calls. */
   readonly ageMs: number;
 }
 
@@ -62,7 +62,7 @@ const mostCallers = 1_000;
 export class TrafficMeters {
   readonly #clock: Clock;
   readonly #meters = new Map<ServiceKey, Set<OneMeter>>();
-  /** By service and reporter, when it last told of calls, or was first expected to; the longest ago first. Monotonic ms. */
+  /** By service and reporter, when it last told of calls; the longest ago first. Monotonic ms. */
   readonly #called = new Map<string, number>();
 
   constructor(clock: Clock) {
@@ -80,18 +80,13 @@ export class TrafficMeters {
     return made;
   }
 
-  /** Reporters that told of calls of it in the last hour, whatever subset they went to, and those who are expected to. */
+  /** Reporters that told of calls of it in the last hour, whatever subset they went to. */
   callersOf(service: ServiceKey): readonly KnownCaller[] {
     const now = this.#clock.monotonic();
     return [...this.#called].flatMap(([pair, at]) => {
       const [key = '', id = ''] = pair.split('\n');
       return key === service && now - at <= rememberedMs ? [{ id, ageMs: now - at }] : [];
     });
-  }
-
-  /** These (SPIFFE-ID#INSTANCE) called it, as somebody else has seen: from now on they are missed here. Who is known already is left as it is. */
-  expect(service: ServiceKey, ids: readonly string[]): void {
-    for (const id of ids) if (!this.#called.has(`${service}\n${id}`)) this.#note(`${service}\n${id}`);
   }
 
   count({ id, key, cluster, counts, countsOpened }: CountedFlow): void {

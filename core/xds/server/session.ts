@@ -123,15 +123,10 @@ export class XdsSession<Request extends AnyRequest, Response extends AnyResponse
     };
   }
 
-  /** It holds something that is meant. */
-  holds(isMeant: (name: string) => boolean): boolean {
-    return [...this.#options.state.types()].some(({ acked }) => some(acked.keys(), isMeant));
-  }
-
   /** It holds something that is meant, and not all that there is for it at today's versions, or has refused what is meant. */
   isBehind(isMeant: (name: string) => boolean): boolean {
-    if (!this.holds(isMeant)) return false;
     const types = [...this.#options.state.types()];
+    if (!types.some(({ acked }) => some(acked.keys(), isMeant))) return false;
     return !this.#caughtUp() || types.some(({ quarantined }) => some(quarantined.keys(), isMeant));
   }
 

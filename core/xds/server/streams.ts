@@ -51,7 +51,7 @@ type Variant<Request, Response> = new (order: readonly string[], limits: Request
 type FirstRequest = AnyRequest & { readonly node: Node | undefined };
 
 /** Either variant's. */
-type Session = Pick<XdsSession<never, never>, 'status' | 'holds' | 'isBehind' | 'tick' | 'fail' | 'close'>;
+type Session = Pick<XdsSession<never, never>, 'status' | 'isBehind' | 'tick' | 'fail' | 'close'>;
 
 interface Member<Client> {
   readonly client: Client;
@@ -91,14 +91,10 @@ export class XdsStreams<Client> {
     return [...this.#members].map(({ client, session }) => ({ client, ...session.status() }));
   }
 
-  /** Ids of clients that hold something of such a name. Each once, sorted. */
-  holders(isMeant: (name: string) => boolean): readonly string[] {
-    return idsOf([...this.#members].filter(({ session }) => session.holds(isMeant)));
-  }
-
   /** Ids of clients that hold something of such a name, and are not at the newest of all that they are told. Each once, sorted. */
   behind(isMeant: (name: string) => boolean): readonly string[] {
-    return idsOf([...this.#members].filter(({ session }) => session.isBehind(isMeant)));
+    const late = [...this.#members].filter(({ session }) => session.isBehind(isMeant)).map(({ id }) => id);
+    return [...new Set(late)].sort();
   }
 
   /**
@@ -199,10 +195,6 @@ export class XdsStreams<Client> {
     log.info({ client: id }, 'xDS client connected');
     return session;
   }
-}
-
-function idsOf(members: readonly { readonly id: string }[]): readonly string[] {
-  return [...new Set(members.map(({ id }) => id))].sort();
 }
 
 /** A later node is not looked at but for this: what a client is served was settled with its first request. */

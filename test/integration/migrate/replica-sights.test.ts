@@ -27,7 +27,7 @@ class Clients {
   silent: readonly string[] = [];
   heard: readonly string[] = [];
   /** Whose xDS stream is here. */
-  holders: readonly string[] = [];
+  connected: readonly string[] = [];
 
   meter(): Meter {
     this.open += 1;
@@ -59,8 +59,8 @@ test('the leader measures what clients of all replicas do, from when it began, a
       states: () => [state()],
       meter: () => clients.meter(),
       proxies: () => {
-        const { heard, silent, holders } = clients;
-        return { callers: 1, heard, calling: heard, silent, holders, behind: [] };
+        const { heard, silent, connected } = clients;
+        return { callers: 1, heard, silent, unconnected: heard.filter((each) => !connected.includes(each)), connected, behind: [] };
       },
     });
     const done = sights.run(stop.signal);
@@ -84,7 +84,7 @@ test('the leader measures what clients of all replicas do, from when it began, a
   two.clients.heard = ['web'];
   await until('a caller that went over to the other', () => one.sights.proxies(state()).silent.length === 0);
   await until('nobody to have told it', () => one.sights.proxies(state()).behind.includes('web'));
-  one.clients.holders = ['web'];
+  one.clients.connected = ['web'];
   assert.deepEqual(one.sights.proxies(state()).behind, [], 'reports to one, and is told by the other');
   assert.deepEqual(one.sights.proxies(state()).known, ['web']);
   await two.end();
