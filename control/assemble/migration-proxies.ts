@@ -26,16 +26,11 @@ export function proxiesOf(
   const lateMs = missed * Math.max(1_000, traffic.pace.everyMs);
   const age = (id: string) => reported.get(id) ?? Number.POSITIVE_INFINITY;
   const isHeard = (id: string) => age(id) <= lateMs;
-  const callers = traffic.meters.callersOf(service).filter(({ id }) => xds.connected.has(id) || age(id) < callerGoneMs);
-  const names = callers.map(({ id }) => id);
-  const known = new Set(recorded);
-  // Of one that is not recorded yet nobody else says whether it is connected there: at the next look it is.
-  const calling = callers.filter(({ id, ageMs }) => ageMs < callerGoneMs && isHeard(id) && known.has(id)).map(({ id }) => id);
+  const callers = traffic.meters.callersOf(service).filter((id) => xds.connected.has(id) || age(id) < callerGoneMs);
   return {
     callers: callers.length,
-    heard: [...new Set([...names, ...recorded])].filter(isHeard),
-    silent: names.filter((id) => !isHeard(id)),
-    unconnected: calling.filter((id) => !xds.connected.has(id)),
+    heard: [...new Set([...callers, ...recorded])].filter(isHeard),
+    silent: callers.filter((id) => !isHeard(id)),
     connected: recorded.filter((id) => xds.connected.has(id)),
     behind: xds.behind,
   };

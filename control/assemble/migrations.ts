@@ -32,8 +32,8 @@ import type { TrafficHome } from './traffic.ts';
 
 /** Until another replica goes on with what one that died was driving. */
 const leaderTtlMs = 10_000;
-/** Until what a replica told of its clients is forgotten. */
-const sightTtlMs = 30_000;
+/** Until what a replica told of its clients is forgotten: before another leads, as the one that died no longer knows who is connected. */
+const sightTtlMs = 5_000;
 
 export interface MigrationHomeOptions {
   readonly mesh: MeshSpec;
@@ -95,6 +95,7 @@ export class MigrationHome {
         const behind = options.behind(meshHost({ namespace, name }, mesh.hostSuffix));
         return proxiesOf(keyOf(state), this.#migrations.callers(state), traffic, { connected, behind });
       },
+      recorded: (state) => this.#migrations.callers(state),
     });
     this.#migrations = new Migrations({
       store,
@@ -110,7 +111,6 @@ export class MigrationHome {
       },
       places: (state) => placesOf(catalog, state),
       proxies: (state) => this.#sights.proxies(state),
-      expect: (state, callers) => this.#sights.expect(state, callers),
       meter: (state) => this.#sights.meter(state),
       external: (gate) => externalGate(gate, clock),
       drain: async (state): Promise<readonly DrainEndpoint[]> => this.#drain.look(state),

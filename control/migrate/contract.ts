@@ -95,9 +95,11 @@ export interface Observation {
     readonly callers: number;
     /** Callers of which no report came in the last three report times. */
     readonly silent: readonly string[];
-    /** Clients that have not acknowledged the weight in force, and callers that nobody could tell it to. */
+    /** Clients that have not acknowledged the weight in force. */
     readonly behind: readonly string[];
-    /** All callers by name, heard or not, sorted: for whoever leads next. */
+    /** Callers that no replica could tell it to: they act by what they were told before. */
+    readonly missing: readonly string[];
+    /** All callers by name, sorted: for other replicas, and for whoever leads next. */
     readonly known: readonly string[];
   };
   /** By gate: what Prometheus or a hook said; absent: not asked yet. */

@@ -85,7 +85,7 @@ async function killBehindItsBack(run: Run, { control, host }: Bed): Promise<Kill
   const route = ['unreachable', `${control.host.address}/32`];
   await inNetwork(caller, 'route', 'add', ...route);
   const killed = await killAndStart(control);
-  const missed = /the step's time is over: gate .* this weight is not acknowledged by \S*#isthmus/;
+  const missed = /the step's time is over: gate .* this weight could not be told to \S*#isthmus/;
   const waits = await run.until('it to be missed at the end of the step', ({ events }) =>
     events.some(({ type, weight, message }) => type === 'gate-waits' && weight === 50 && missed.test(message)),
   );

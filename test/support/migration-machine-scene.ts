@@ -70,7 +70,7 @@ export class MigrationScene {
   to = noCounts;
   fromPlaces = livePlaces;
   toPlaces = livePlaces;
-  proxies: Observation['proxies'] = { callers: 3, silent: [], behind: [], known: [] };
+  proxies: Observation['proxies'] = { callers: 3, silent: [], behind: [], missing: [], known: [] };
   external: Observation['external'] = new Map();
   drain: readonly DrainEndpoint[] | undefined;
   nativeName: Observation['nativeName'];

@@ -42,7 +42,6 @@ export class MigrationWorld {
   nativeName: 'original' | 'switched' = 'original';
   nativeNameReachable = true;
   callers: readonly string[] = ['web'];
-  silent: readonly string[] = [];
   refusal: string | undefined;
 
   constructor(store: Store) {
@@ -143,8 +142,6 @@ export class MigrationReplica {
   readonly store: ProcessStore;
   readonly migrations: Migrations;
   readonly events: { readonly id: string; readonly event: MigrationEvent }[] = [];
-  /** Whom it was told to wait for, each time that it was. */
-  readonly expected: (readonly string[])[] = [];
   readonly #stop = new AbortController();
   readonly #done: Promise<void>;
 
@@ -159,8 +156,7 @@ export class MigrationReplica {
       limit: 3,
       objects: { current: () => world.objects, subscribe: (listener) => world.subscribe(listener) },
       places: () => ({ from: world.from, to: world.to }),
-      proxies: () => ({ callers: world.callers.length, silent: world.silent, behind: [], known: world.callers }),
-      expect: (_, callers) => void this.expected.push(callers),
+      proxies: () => ({ callers: world.callers.length, silent: [], behind: [], missing: [], known: world.callers }),
       meter: ({ namespace, name: migration }) => this.#meter(world, `${namespace}/${migration}`),
       external: () => undefined,
       drain: async () => world.drain,

@@ -71,8 +71,9 @@ function whyUnknown({ places, proxies }: GateView): string | undefined {
     ['old', places.from],
   ] as const)
     if (state !== 'live') return `the ${side} side's registry is ${state}: what is known of it may not be true any more`;
-  const { behind } = proxies;
+  const { behind, missing } = proxies;
   if (behind.length > 0) return `this weight is not acknowledged by ${some(behind)}`;
+  if (missing.length > 0) return `this weight could not be told to ${some(missing)}: no xDS stream of theirs is anywhere`;
   return undefined;
 }
 

@@ -47,12 +47,17 @@ function withDrain(state: MigrationState, drain: MigrationState['drain'] | undef
   return verdicts(drain) === verdicts(state.drain) ? state : { ...state, drain };
 }
 
+/** Somebody among many callers may be lost at any time: the way back ends all the same, and says who was not reached. */
+const missingMs = 60_000;
+
 /** Back is where all have heard of it. */
 export function comeBack(state: MigrationState, { input, actor, memory, elapsedMs }: Turn): Outcome {
   const { proxies, nativeName } = input.observation;
   // In the look that sent it back nobody can have heard of it.
   if (elapsedMs <= 0 || proxies.behind.length > 0 || nativeName === 'switched') return { state, memory };
-  const unheard = proxies.silent.length === 0 ? '' : `, but for those that nothing was heard of: ${some(proxies.silent)}`;
+  if (proxies.missing.length > 0 && elapsedMs < missingMs) return { state, memory };
+  const lost = [...new Set([...proxies.silent, ...proxies.missing])];
+  const unheard = lost.length === 0 ? '' : `, but for those that nothing was heard of: ${some(lost)}`;
   return { state: end(state, 'rolled-back', `all callers send to the old side again${unheard}`, actor), memory };
 }
 

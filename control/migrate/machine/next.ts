@@ -45,8 +45,9 @@ function stepping({ spec, step, approvals }: MigrationState, { gates }: Live, af
 }
 
 function comingBack({ observation }: Live): string {
-  const behind = observation?.proxies.behind ?? [];
-  if (behind.length > 0) return `it is back once these have heard of it: ${some(behind)}`;
+  const { behind, missing } = observation?.proxies ?? { behind: [], missing: [] };
+  const waited = [...behind, ...missing];
+  if (waited.length > 0) return `it is back once these have heard of it: ${some(waited)}`;
   return observation?.nativeName === 'switched'
     ? 'it is back once the native name is the original again'
     : 'it is back when all have heard of it';

@@ -3,6 +3,6 @@ export { Pool } from './pool.ts';
 export type { ReplicaSightsOptions } from './replica-sights.ts';
 export { callerGoneMs, ReplicaSights } from './replica-sights.ts';
 export type { Sight, Sights } from './sight.ts';
-export { mostNames } from './sight.ts';
+export { mostRecorded } from './sight.ts';
 export type { SightBoardOptions } from './sight-board.ts';
 export { SightBoard } from './sight-board.ts';

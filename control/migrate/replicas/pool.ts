@@ -14,7 +14,11 @@ export interface Pooled {
   readonly from: SideCounts;
   readonly to: SideCounts;
   readonly callers: readonly CallerCounts[];
-  readonly proxies: Omit<Observation['proxies'], 'known'> & Pick<Sight['proxies'], 'heard'>;
+  readonly proxies: Omit<Observation['proxies'], 'missing' | 'known'> & {
+    readonly heard: ReadonlySet<string>;
+    /** Recorded callers that have an xDS stream at some replica. */
+    readonly connected: ReadonlySet<string>;
+  };
 }
 
 /**
@@ -78,16 +82,9 @@ function poolProxies(all: readonly Sight[]): Pooled['proxies'] {
   const silent = new Set(all.flatMap(({ proxies }) => proxies.silent).filter((name) => !heard.has(name)));
   return {
     callers: all.reduce((total, { proxies }) => total + proxies.callers, 0),
-    heard: [...heard],
+    heard,
     silent: [...silent],
-    behind: [...new Set([...all.flatMap(({ proxies }) => proxies.behind), ...unreached(all)])],
+    behind: [...new Set(all.flatMap(({ proxies }) => proxies.behind))],
+    connected: new Set(all.flatMap(({ proxies }) => proxies.connected ?? proxies.heard)),
   };
-}
-
-/** They say that they call, and their xDS stream is at no replica: they act by what they were told before it was lost. */
-function unreached(all: readonly Sight[]): readonly string[] {
-  const told = all.map(({ proxies }) => proxies.connected);
-  if (told.includes(undefined)) return [];
-  const connected = new Set(told.flatMap((names) => names ?? []));
-  return all.flatMap(({ proxies }) => proxies.unconnected).filter((name) => !connected.has(name));
 }

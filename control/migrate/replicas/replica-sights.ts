@@ -17,15 +17,19 @@ export interface ReplicaSightsOptions {
   /** Of this replica's own clients. */
   readonly meter: (state: MigrationState) => Meter;
   readonly proxies: (state: MigrationState) => Sight['proxies'];
+  /** Whom the leader has known as callers, of all replicas. */
+  readonly recorded: (state: MigrationState) => readonly string[];
 }
 
-/** Callers that the leader before has known, and nobody has heard of since. */
-interface Expected {
-  readonly names: readonly string[];
-  /** Monotonic ms. */
-  readonly since: number;
+/** What a leader remembers of recorded callers. Monotonic ms. */
+interface Followed {
+  /** When it last looked. */
+  readonly at: number;
+  /** When each was last connected anywhere, or was first looked for. */
+  readonly seen: ReadonlyMap<string, number>;
 }
 
+const noTimes: ReadonlyMap<string, number> = new Map();
 /** A caller that is neither connected nor heard of for so long has ended: it calls nobody. ms. */
 export const callerGoneMs = 60_000;
 
@@ -42,7 +46,7 @@ export class ReplicaSights {
   readonly #options: ReplicaSightsOptions;
   readonly #measured = new Map<string, Measured>();
   #others: ReadonlyMap<string, Sights> = new Map();
-  readonly #expected = new Map<string, Expected>();
+  readonly #followed = new Map<string, Followed>();
   #told = false;
 
   constructor(options: ReplicaSightsOptions) {
@@ -76,27 +80,29 @@ export class ReplicaSights {
     return { read: look, close: () => undefined };
   }
 
-  /** For a new leader: until these are heard of, at whichever replica, or have ended, they have not acknowledged the weight in force. */
-  expect(state: MigrationState, names: readonly string[]): void {
-    this.#expected.set(idOf(state), { names, since: this.#options.clock.monotonic() });
-  }
-
+  /** For the leader, at each of its looks. */
   proxies(state: MigrationState): Observation['proxies'] {
-    const { heard, ...proxies } = this.#look(new Pool(), state).proxies;
-    const missing = this.#missing(idOf(state), new Set(heard));
-    return {
-      ...proxies,
-      behind: [...new Set([...proxies.behind, ...missing])],
-      known: [...new Set([...heard, ...proxies.silent, ...missing])].sort(),
-    };
+    const { heard, connected, ...proxies } = this.#look(new Pool(), state).proxies;
+    const missing = this.#missing(state, heard, connected);
+    return { ...proxies, missing, known: [...new Set([...heard, ...proxies.silent, ...connected, ...missing])].sort() };
   }
 
-  #missing(id: string, heard: ReadonlySet<string>): readonly string[] {
-    const { names, since } = this.#expected.get(id) ?? { names: [], since: 0 };
-    const left = this.#options.clock.monotonic() - since < callerGoneMs ? names.filter((name) => !heard.has(name)) : [];
-    if (left.length > 0) this.#expected.set(id, { names: left, since });
-    else this.#expected.delete(id);
-    return left;
+  /** Recorded callers without a stream at any replica: as long as they report, or may come back. */
+  #missing(state: MigrationState, heard: ReadonlySet<string>, connected: ReadonlySet<string>): readonly string[] {
+    const now = this.#options.clock.monotonic();
+    const before = this.#followed.get(idOf(state));
+    // Another may have led meanwhile, and seen what this one has not.
+    const seen = before === undefined || now - before.at > callerGoneMs + state.spec.intervalMs ? noTimes : before.seen;
+    const times = new Map<string, number>();
+    const missing: string[] = [];
+    for (const name of this.#options.recorded(state)) {
+      const since = connected.has(name) ? now : (seen.get(name) ?? now);
+      const mayCall = heard.has(name) || now - since < callerGoneMs;
+      if (mayCall) times.set(name, since);
+      if (mayCall && !connected.has(name)) missing.push(name);
+    }
+    this.#followed.set(idOf(state), { at: now, seen: times });
+    return missing;
   }
 
   #look(pool: Pool, state: MigrationState): Pooled {
@@ -113,16 +119,9 @@ export class ReplicaSights {
     if (running.length === 0) this.#others = new Map();
     const { board } = this.#options;
     if (board === undefined || (running.length === 0 && !this.#told)) return;
-    try {
-      await board.publish(new Map(running.map((state) => [idOf(state), this.#own(state)])));
-    } catch (error) {
-      // What it told before is true no more: others go by what they have themselves.
-      await board.close();
-      throw error;
-    } finally {
-      if (running.length > 0) this.#others = await board.others();
-    }
+    await board.publish(new Map(running.map((state) => [idOf(state), this.#own(state)])));
     this.#told = running.length > 0;
+    if (running.length > 0) this.#others = await board.others();
   }
 
   #own(state: MigrationState): Sight {
@@ -141,7 +140,7 @@ export class ReplicaSights {
   }
 
   #forget(running: ReadonlySet<string>): void {
-    for (const id of this.#expected.keys()) if (!running.has(id)) this.#expected.delete(id);
+    for (const id of this.#followed.keys()) if (!running.has(id)) this.#followed.delete(id);
     for (const [id, { meter }] of this.#measured) {
       if (running.has(id)) continue;
       meter.close();

@@ -6,12 +6,10 @@ export interface Sight {
   readonly from: SideCounts;
   readonly to: SideCounts;
   readonly callers: readonly CallerCounts[];
-  readonly proxies: Omit<Observation['proxies'], 'known'> & {
+  readonly proxies: Omit<Observation['proxies'], 'missing' | 'known'> & {
     /** Callers that have reported in time: whom another replica misses may be here. */
     readonly heard: readonly string[];
-    /** Of those, known callers that called in the last minute, and have no xDS stream here: it may be at another replica. */
-    readonly unconnected: readonly string[];
-    /** Known callers that have an xDS stream here. Absent: a version before this one does not say. */
+    /** Recorded callers that have an xDS stream here. Absent: a version before this one does not say. */
     readonly connected?: readonly string[];
   };
 }
@@ -33,8 +31,10 @@ interface Document {
   readonly sights: Readonly<Record<string, Written>>;
 }
 
-/** Names and callers of each migration that are told to others, or kept for whoever leads next: what a transaction of the store can bear. */
-export const mostNames = 2_000;
+/** Names and callers of each migration that are told to others: what a transaction of the store can bear. */
+const mostNames = 2_000;
+/** Callers of each that are recorded, which every replica tells of. */
+export const mostRecorded = 1_000;
 
 export function encodeSights(sights: Sights): Uint8Array {
   const written = [...sights].map(([name, { from, to, callers, proxies }]) => [
@@ -46,7 +46,6 @@ export function encodeSights(sights: Sights): Uint8Array {
       proxies: {
         callers: proxies.callers,
         heard: proxies.heard.slice(0, mostNames),
-        unconnected: proxies.unconnected.slice(0, mostNames),
         ...(proxies.connected === undefined ? {} : { connected: proxies.connected.slice(0, mostNames) }),
         silent: proxies.silent.slice(0, mostNames),
         behind: proxies.behind.slice(0, mostNames),

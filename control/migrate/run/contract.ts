@@ -50,8 +50,6 @@ export interface MigrationsOptions {
   readonly places: (state: MigrationState) => Observation['places'];
   /** Who calls the service: who is silent, and who does not have the weight in force. */
   readonly proxies: (state: MigrationState) => Observation['proxies'];
-  /** These called it, as the leader before has seen: until they are heard of, or have ended, they have not acknowledged the weight. */
-  readonly expect: (state: MigrationState, callers: readonly string[]) => void;
   /** Called once a run by its leader, which closes it. */
   readonly meter: (state: MigrationState) => Meter;
   /** Undefined: telemetry tells. */
@@ -77,7 +75,7 @@ export interface LiveRecord {
   readonly shown: Pick<MigrationStatus, 'from' | 'to' | 'gates' | 'remainingMs' | 'drain'>;
 }
 
-/** Whom its leader has known as callers, sorted: another that leads after it would not know whom to wait for. */
+/** Whom its leader has known as callers, sorted: another that leads after it would not know whom to wait for, nor other replicas of whom to tell. */
 export interface CallersRecord {
   readonly callers: readonly string[];
 }

@@ -19,7 +19,7 @@ import {
   specDigest,
   statusOf,
 } from '../machine/index.ts';
-import { mostNames } from '../replicas/index.ts';
+import { mostRecorded } from '../replicas/index.ts';
 import { Alarm } from './alarm.ts';
 import { blockersOf } from './blockers.ts';
 import type { CallersRecord, LiveRecord, MigrationsOptions } from './contract.ts';
@@ -141,8 +141,6 @@ export class Driver {
     const state = kept.value;
     const memory = this.#memory;
     const since = memory === undefined ? 0 : clock.monotonic() - memory.beganAt;
-    // Who called before this leader's time may come back late, and calls by an older weight until then.
-    if (memory === undefined && isRunning(state.phase)) this.#options.expect(state, this.#records.callers(this.#id));
     const seen = await this.#world.look(state, since, this.#term.signal);
     const freeze = this.#records.freeze()?.value;
     const monotonic = clock.monotonic();
@@ -181,7 +179,7 @@ export class Driver {
     const { from, to, remainingMs, drain } = status;
     const { run, phase, step } = state;
     const live: LiveRecord = { at: clock.now(), run, phase, step, shown: { from, to, gates: [...gates], remainingMs, drain } };
-    await this.#write(kept, state, { live, callers: observation.proxies.known.slice(0, mostNames) });
+    await this.#write(kept, state, { live, callers: observation.proxies.known.slice(0, mostRecorded) });
     if (changed || this.#looks % looksPerSamples === 0) await this.#keepSamples();
   }
 

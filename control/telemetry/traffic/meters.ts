@@ -24,13 +24,6 @@ export interface CallerSums {
   to: number;
 }
 
-export interface KnownCaller {
-  /** SPIFFE-ID#INSTANCE of the reporter. */
-  readonly id: string;
-  /** ms since it last told of calls. */
-  readonly ageMs: number;
-}
-
 /** Counts what goes to either side of a service that is shifted. */
 export interface ServiceMeter {
   /** Since it was made. What it gives does not change afterwards. */
@@ -80,12 +73,12 @@ export class TrafficMeters {
     return made;
   }
 
-  /** Reporters that told of calls of it in the last hour, whatever subset they went to. */
-  callersOf(service: ServiceKey): readonly KnownCaller[] {
-    const now = this.#clock.monotonic();
+  /** Reporters (SPIFFE-ID#INSTANCE) that told of calls of it in the last hour, whatever subset they went to. */
+  callersOf(service: ServiceKey): readonly string[] {
+    const oldest = this.#clock.monotonic() - rememberedMs;
     return [...this.#called].flatMap(([pair, at]) => {
       const [key = '', id = ''] = pair.split('\n');
-      return key === service && now - at <= rememberedMs ? [{ id, ageMs: now - at }] : [];
+      return key === service && at >= oldest ? [id] : [];
     });
   }
 

@@ -16,7 +16,7 @@ const sight = (requests: number): Sight => ({
   from: counts(requests),
   to: counts(0),
   callers: [{ source: 'web', cluster: 'home', from: requests, to: 0 }],
-  proxies: { callers: 1, heard: ['web'], silent: [], unconnected: [], connected: ['web'], behind: [] },
+  proxies: { callers: 1, heard: ['web'], silent: [], connected: ['web'], behind: [] },
 });
 const name = 'shop/orders';
 

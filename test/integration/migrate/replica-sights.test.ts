@@ -46,6 +46,7 @@ test('the leader measures what clients of all replicas do, from when it began, a
   onEnd(t, () => rm(dir, { recursive: true }));
   onEnd(t, () => store.close());
   let phase: MigrationState['phase'] = 'stepping';
+  let recorded: readonly string[] = [];
   const state = (): MigrationState =>
     ({ namespace: 'shop', name: 'orders', run: 1, phase, spec: { intervalMs: 40 } }) as unknown as MigrationState;
   const replica = (name: string, to: SideCounts) => {
@@ -60,8 +61,9 @@ test('the leader measures what clients of all replicas do, from when it began, a
       meter: () => clients.meter(),
       proxies: () => {
         const { heard, silent, connected } = clients;
-        return { callers: 1, heard, silent, unconnected: heard.filter((each) => !connected.includes(each)), connected, behind: [] };
+        return { callers: 1, heard, silent, connected, behind: [] };
       },
+      recorded: () => recorded,
     });
     const done = sights.run(stop.signal);
     const end = async () => {
@@ -83,13 +85,15 @@ test('the leader measures what clients of all replicas do, from when it began, a
   one.clients.silent = ['web'];
   two.clients.heard = ['web'];
   await until('a caller that went over to the other', () => one.sights.proxies(state()).silent.length === 0);
-  await until('nobody to have told it', () => one.sights.proxies(state()).behind.includes('web'));
-  one.clients.connected = ['web'];
-  assert.deepEqual(one.sights.proxies(state()).behind, [], 'reports to one, and is told by the other');
+  recorded = ['web'];
+  await until('it to be missed', () => one.sights.proxies(state()).missing.includes('web'));
+  two.clients.connected = ['web'];
+  await until('its stream at the other', () => one.sights.proxies(state()).missing.length === 0);
   assert.deepEqual(one.sights.proxies(state()).known, ['web']);
   await two.end();
   assert.equal(two.clients.open, 0);
   await until('nobody to hear it', () => one.sights.proxies(state()).silent.includes('web'));
+  assert.deepEqual(one.sights.proxies(state()).missing, ['web'], 'it went with its replica, and may be back');
   assert.equal(meter.read().to.errors, 3, 'what was seen stays seen');
   phase = 'done';
   await until('its meter to be closed', () => one.clients.open === 0);

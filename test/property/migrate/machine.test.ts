@@ -28,9 +28,10 @@ const worldMoves: readonly Move[] = [
   move('old side dead', (scene) => (scene.fromPlaces = { ...livePlaces, healthy: 0 })),
   move('old side gone', (scene) => (scene.fromPlaces = { ...livePlaces, endpoints: 0, healthy: 0 })),
   move('old side fine', (scene) => (scene.fromPlaces = livePlaces)),
-  move('behind', (scene) => (scene.proxies = { callers: 2, silent: [], behind: ['x'], known: [] })),
-  move('silent', (scene) => (scene.proxies = { callers: 2, silent: ['x'], behind: [], known: [] })),
-  move('all heard', (scene) => (scene.proxies = { callers: 2, silent: [], behind: [], known: [] })),
+  move('behind', (scene) => (scene.proxies = { callers: 2, silent: [], behind: ['x'], missing: [], known: [] })),
+  move('missing', (scene) => (scene.proxies = { callers: 2, silent: [], behind: [], missing: ['x'], known: [] })),
+  move('silent', (scene) => (scene.proxies = { callers: 2, silent: ['x'], behind: [], missing: [], known: [] })),
+  move('all heard', (scene) => (scene.proxies = { callers: 2, silent: [], behind: [], missing: [], known: [] })),
   move('freeze', (scene) => (scene.freeze = { by: 'ann', reason: 'holidays' })),
   move('unfreeze', (scene) => (scene.freeze = undefined)),
   move('safe', (scene) => (scene.drain = [drainEndpoint('safe')])),
@@ -84,7 +85,11 @@ function checkLook(scene: MigrationScene): void {
   const first = scene.memory === undefined;
   const began = scene.memory;
   scene.pass(before.spec.intervalMs);
-  const world = { freeze: scene.freeze, places: [scene.fromPlaces, scene.toPlaces], behind: scene.proxies.behind };
+  const world = {
+    freeze: scene.freeze,
+    places: [scene.fromPlaces, scene.toPlaces],
+    behind: [...scene.proxies.behind, ...scene.proxies.missing],
+  };
   scene.look();
   const after = scene.state;
   const gates = after.steps.at(before.step)?.gates ?? [];

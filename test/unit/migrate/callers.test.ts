@@ -32,12 +32,12 @@ class Replica {
   look(recorded: readonly string[] = []): Partial<Sight['proxies']> {
     const { meters, pace } = this;
     const status = () => this.#reporters.status();
-    const { heard, silent, unconnected, connected = [] } = proxiesOf(orders, recorded, { meters, pace, status }, this.xds);
-    return { heard, silent, unconnected, connected };
+    const { heard, silent, connected = [] } = proxiesOf(orders, recorded, { meters, pace, status }, this.xds);
+    return { heard, silent, connected };
   }
 }
 
-const nobody = { heard: [], silent: [], unconnected: [], connected: [] };
+const nobody = { heard: [], silent: [], connected: [] };
 
 test('a caller is heard while its reports come, then silent, and after a minute it has ended, where it is not connected', async () => {
   const replica = new Replica();
@@ -58,44 +58,67 @@ test('whom the leader knows is heard where its reports come, though it calls nob
   assert.deepEqual(replica.look(['a', 'x']), { ...nobody, heard: ['a'] });
 });
 
-test('one that called in the last minute and reports, without a stream here, is said to be unconnected here', async () => {
+test('of those whom the leader knows, a replica says who is connected to it', () => {
   const replica = new Replica();
-  replica.report('a');
-  assert.deepEqual(replica.look(['a']).unconnected, ['a']);
-  assert.deepEqual(replica.look([]).unconnected, [], 'nobody else says yet whether it is connected there');
   replica.xds = { connected: new Set(['a', 'other']), behind: [] };
-  assert.deepEqual(replica.look(['a', 'x']), { ...nobody, heard: ['a'], connected: ['a'] });
-  replica.xds = { connected: new Set(), behind: [] };
-  await replica.clock.advance(61_000);
-  replica.report('a', 0);
-  assert.deepEqual(replica.look(['a']).unconnected, []);
+  assert.deepEqual(replica.look(['a', 'x']), { ...nobody, connected: ['a'] });
 });
 
-test('whom the leader before knew has not acknowledged the weight until it is heard of, or a minute has gone', async () => {
+/** A leader that has no other replicas, and what its own clients do. */
+function leader(recorded: readonly string[]) {
   const clock = new ManualClock();
-  let heard: readonly string[] = [];
+  const now = { recorded, heard: [] as readonly string[], connected: [] as readonly string[] };
   const none: SideCounts = { requests: 0, errors: 0, connections: 0, connectionErrors: 0, latency: new Map(), latencySumMs: 0 };
   const sights = new ReplicaSights({
     clock,
     log: silentLog,
     states: () => [],
     meter: () => ({ read: () => ({ from: none, to: none, callers: [] }), close: () => undefined }),
-    proxies: () => ({ callers: heard.length, heard, silent: [], unconnected: [], connected: heard, behind: [] }),
+    proxies: () => ({ callers: now.heard.length, heard: now.heard, silent: [], connected: now.connected, behind: [] }),
+    recorded: () => now.recorded,
   });
-  const state = { namespace: 'shop', name: 'orders', run: 1 } as unknown as MigrationState;
+  const state = { namespace: 'shop', name: 'orders', run: 1, spec: { intervalMs: 15_000 } } as unknown as MigrationState;
   const look = () => {
-    const { behind, known } = sights.proxies(state);
-    return { behind, known };
+    const { missing, known } = sights.proxies(state);
+    now.recorded = known;
+    return missing;
   };
-  assert.deepEqual(look(), { behind: [], known: [] });
-  sights.expect(state, ['a', 'b']);
-  assert.deepEqual(look(), { behind: ['a', 'b'], known: ['a', 'b'] });
-  heard = ['b'];
-  assert.deepEqual(look(), { behind: ['a'], known: ['a', 'b'] });
-  heard = [];
-  assert.deepEqual(look(), { behind: ['a'], known: ['a'] }, 'from then on it is silent or not, as any other');
-  await clock.advance(59_999);
-  assert.deepEqual(look().behind, ['a']);
+  return { clock, now, look };
+}
+
+test('whom the leader before knew is missing until it has a stream again, or a minute has gone', async () => {
+  const { clock, now, look } = leader(['a', 'b', 'c']);
+  now.connected = ['c'];
+  assert.deepEqual(look(), ['a', 'b']);
+  await clock.advance(30_000);
+  now.connected = ['b', 'c'];
+  assert.deepEqual(look(), ['a']);
+  await clock.advance(29_999);
+  assert.deepEqual(look(), ['a']);
   await clock.advance(1);
-  assert.deepEqual(look(), { behind: [], known: [] });
+  assert.deepEqual(look(), [], 'it has ended');
+  assert.deepEqual(now.recorded, ['b', 'c']);
+  now.connected = ['c'];
+  await clock.advance(50_000);
+  assert.deepEqual(look(), ['b'], 'a stream that ends under a leader is missed as well');
+});
+
+test('one that goes on reporting is missing for as long as it has no stream', async () => {
+  const { clock, now, look } = leader(['a']);
+  now.heard = ['a'];
+  for (let i = 0; i < 10; i++) {
+    assert.deepEqual(look(), ['a']);
+    await clock.advance(15_000);
+  }
+  now.heard = [];
+  assert.deepEqual(look(), []);
+});
+
+test('a leader that has not looked for long waits as a new one does', async () => {
+  const { clock, now, look } = leader(['a']);
+  now.connected = ['a'];
+  assert.deepEqual(look(), []);
+  await clock.advance(600_000);
+  now.connected = [];
+  assert.deepEqual(look(), ['a']);
 });

@@ -17,7 +17,7 @@ function view(changes: Partial<GateView> = {}): GateView {
     step: { elapsedMs: 60_000, from: requests(3_000), to: requests(1_000) },
     quietMs: 0,
     places: { from: livePlaces, to: livePlaces },
-    proxies: { callers: 3, silent: [], behind: [], known: [] },
+    proxies: { callers: 3, silent: [], behind: [], missing: [], known: [] },
     external: new Map(),
     ...changes,
   };
@@ -179,13 +179,18 @@ const unknowns: readonly { what: string; changes: Partial<GateView>; why: RegExp
   { what: 'no request since the step began', changes: { step: step(noCounts) }, why: /no request/ },
   {
     what: 'a caller that does not report',
-    changes: { proxies: { callers: 2, silent: ['vm-1'], behind: [], known: [] } },
+    changes: { proxies: { callers: 2, silent: ['vm-1'], behind: [], missing: [], known: [] } },
     why: /no report came from vm-1/,
   },
   {
     what: 'a client that has not heard',
-    changes: { proxies: { callers: 2, silent: [], behind: ['a', 'b', 'c', 'd'], known: [] } },
+    changes: { proxies: { callers: 2, silent: [], behind: ['a', 'b', 'c', 'd'], missing: [], known: [] } },
     why: /a, b, c and 1 more/,
+  },
+  {
+    what: 'a caller that nobody could tell',
+    changes: { proxies: { callers: 2, silent: [], behind: [], missing: ['vm-1'], known: [] } },
+    why: /could not be told to vm-1/,
   },
   {
     what: 'a stale new side',
@@ -223,6 +228,13 @@ test('a service that is seldom called may be quiet for as long as chance explain
 test('what others are asked does not wait for reports of proxies', () => {
   const hook: MigrationGate = { name: 'q', type: 'http', url: 'http://h', timeoutMs: 1_000 };
   const external = new Map<string, ExternalValue>([['q', { kind: 'pass', reason: 'ok' }]]);
-  assert.equal(one(hook, view({ external, proxies: { callers: 1, silent: ['x'], behind: [], known: [] } })).verdict, 'pass');
-  assert.equal(one(hook, view({ external, proxies: { callers: 1, silent: [], behind: ['x'], known: [] } })).verdict, 'no-data');
+  assert.equal(one(hook, view({ external, proxies: { callers: 1, silent: ['x'], behind: [], missing: [], known: [] } })).verdict, 'pass');
+  assert.equal(
+    one(hook, view({ external, proxies: { callers: 1, silent: [], behind: ['x'], missing: [], known: [] } })).verdict,
+    'no-data',
+  );
+  assert.equal(
+    one(hook, view({ external, proxies: { callers: 1, silent: [], behind: [], missing: ['x'], known: [] } })).verdict,
+    'no-data',
+  );
 });

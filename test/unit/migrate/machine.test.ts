@@ -81,14 +81,26 @@ test('a breach goes back within the interval, and says which value broke which l
   assert.match(back?.reason ?? '', /gate errors: 2\.9\d % of 375 .* failed, more than 1 %/);
   assert.equal(steps.at(-1)?.outcome, 'breach');
   assert.equal(steps.at(-1)?.to.requests, 375);
-  scene.proxies = { callers: 3, silent: [], behind: ['vm-1'], known: [] };
+  scene.proxies = { callers: 3, silent: [], behind: ['vm-1'], missing: [], known: [] };
   scene.tick();
   assert.equal(scene.state.phase, 'rolling-back');
-  scene.proxies = { callers: 3, silent: ['vm-2'], behind: [], known: [] };
+  scene.proxies = { callers: 3, silent: ['vm-2'], behind: [], missing: [], known: [] };
   scene.tick();
   assert.equal(scene.state.phase, 'rolled-back');
   assert.match(scene.state.events.at(-1)?.message ?? '', /but for those that nothing was heard of: vm-2$/);
   assert.equal(shiftOf(scene.state)?.weight, 0);
+});
+
+test('a way back waits a minute for callers that nobody can reach, and says who they were', () => {
+  const scene = atStep(1);
+  scene.errorsOfNew = 0.03;
+  scene.tick();
+  scene.proxies = { callers: 3, silent: ['vm-2'], behind: [], missing: ['vm-1', 'vm-2'], known: [] };
+  for (let n = 0; n < 3; n++) scene.tick();
+  assert.equal(scene.state.phase, 'rolling-back');
+  for (let n = 0; n < 2; n++) scene.tick();
+  assert.equal(scene.state.phase, 'rolled-back');
+  assert.match(scene.state.events.at(-1)?.message ?? '', /but for those that nothing was heard of: vm-2, vm-1$/);
 });
 
 test('a breach goes back while it is paused, frozen, held, or waits for an approval', () => {
@@ -152,7 +164,7 @@ test('without data a step never ends: it is held once its time is over, and goes
 
 test('without data it goes back after the time that the object gives, and not before', () => {
   const scene = atStep(1, migrationSpec({ gates: fewer, onNoData: { action: 'rollback', afterMs: 120_000 } }));
-  scene.proxies = { callers: 3, silent: ['vm-1'], behind: [], known: [] };
+  scene.proxies = { callers: 3, silent: ['vm-1'], behind: [], missing: [], known: [] };
   for (let n = 0; n < 12; n++) scene.tick();
   assert.equal(scene.state.phase, 'stepping');
   scene.tick();

@@ -136,15 +136,9 @@ test('who calls is known for an hour, whatever the subset, and callers beyond th
   tell(meters, {}, { id: 'idle#1' });
   clock.advance(1_800_000);
   tell(meters, { opened: 1 }, { id: 'b#1' });
-  assert.deepEqual(
-    meters.callersOf(orders).map(({ id }) => id),
-    ['spiffe://mesh.test/ns/web/sa/web#1', 'b#1'],
-  );
+  assert.deepEqual(meters.callersOf(orders), ['spiffe://mesh.test/ns/web/sa/web#1', 'b#1']);
   clock.advance(1_800_001);
-  assert.deepEqual(
-    meters.callersOf(orders).map(({ id }) => id),
-    ['b#1'],
-  );
+  assert.deepEqual(meters.callersOf(orders), ['b#1']);
   assert.deepEqual(meters.callersOf('shop/pay' as ServiceKey), []);
   for (let i = 0; i < 1_200; i++) tell(meters, { requests: 1 }, { principal: `p${i}` });
   const { callers, to } = meter.read();
