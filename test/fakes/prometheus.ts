@@ -13,7 +13,7 @@ const answers: Readonly<Record<string, string>> = {
   '"text"': '{"resultType":"string","result":[NOW,"text"]}',
   'vector(1)[1m:]': '{"resultType":"matrix","result":[{"metric":{},"values":[[NOW,"1"]]}]}',
   'vector(25) * 2': '{"resultType":"vector","result":[{"metric":{},"value":[NOW,"50"]}]}',
-  'count_over_time(vector(1)[9s:3s])': '{"resultType":"vector","result":[{"metric":{},"value":[NOW,"3"]}]}',
+  'count_over_time(vector(1)[9s:3s] @ 1000)': '{"resultType":"vector","result":[{"metric":{},"value":[NOW,"3"]}]}',
 };
 
 const string = /"(?:\\x[0-9a-f]{2}|\\[\\n]|[^"\\\n])*"|'(?:\\x[0-9a-f]{2}|\\[\\n]|[^'\\\n])*'/;
