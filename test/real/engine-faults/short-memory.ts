@@ -54,7 +54,7 @@ while ((await refused()) === 0) {
 }
 const taken = callers.length - (await refused());
 for (let i = 0; i < 5; i++) await Promise.all(Array.from({ length: batch }, reader));
-const short = await running.look();
+const short = await running.told();
 const trouble = short.troubles.find(({ what }) => what === 'memory-short');
 assert.match(trouble?.detail ?? '', new RegExp(`^\\d+ MB are left of the ${limit} MB of the cgroup`));
 assert.deepEqual(short.last['memory-short']?.flags, ['OM']);

@@ -37,7 +37,7 @@ await standstill();
 const grown = (await running.memory()) - before;
 const beyond = sockets.track(connect({ port: running.ports.plain, host: '127.0.0.1' }));
 await new Promise((resolve) => beyond.once('close', resolve));
-const full = await running.look();
+const full = await running.told();
 assert.equal(full.ended['too-many-connections'], 1);
 assert.deepEqual(full.last['too-many-connections']?.flags, ['UO']);
 assert.ok(grown <= Number(bound), `${readers} readers that stand still cost ${Math.round(grown / 2 ** 20)} MB`);

@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import { until } from '../until.ts';
 import type { Brief, Look } from './brief.ts';
 import { allowDescriptors, descriptorsOf } from './process-limits.ts';
 
@@ -47,6 +48,14 @@ export class EngineProcess {
     this.#child.send('look');
     const [look] = await answer;
     return look as Look;
+  }
+
+  /** Once it has told of all that have ended: engines count at once and tell in batches, attempts and troubles before the ends that they led to. */
+  told(): Promise<Look> {
+    return until('all ends to be told of', async () => {
+      const look = await this.look();
+      return look.reported === look.accepted - look.open ? look : undefined;
+    });
   }
 
   descriptors(): Promise<number> {
