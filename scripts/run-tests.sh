@@ -12,7 +12,7 @@ reporter=tap
 failed=$(mktemp)
 trap 'rm -f "$failed"' EXIT
 rc=0
-node --enable-source-maps --test --test-timeout="${TEST_TIMEOUT_MS:-120000}" --test-concurrency="${TEST_CONCURRENCY:-2}" \
+node --enable-source-maps --test --test-timeout="${TEST_TIMEOUT_MS:-300000}" --test-concurrency="${TEST_CONCURRENCY:-2}" \
   --test-reporter="$reporter" --test-reporter-destination=stdout \
   --test-reporter=./scripts/failed-tests.mjs --test-reporter-destination="$failed" "${files[@]}" || rc=$?
 cat "$failed"

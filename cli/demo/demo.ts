@@ -7,7 +7,7 @@ import { type EchoApp, type EchoReply, startEchoApp } from './echo-app.ts';
 import { httpGet } from './http-get.ts';
 import { showOwnServices } from './own-services.ts';
 import { Script } from './script.ts';
-import { freePort, freeRange, Site } from './site.ts';
+import { freePort, holdRange, Site } from './site.ts';
 import { type OwnRegistry, rightsNeeded, serviceEntry } from './site-config.ts';
 import { until } from './until.ts';
 
@@ -31,11 +31,11 @@ export async function runDemo(options: DemoOptions, io: Io): Promise<boolean> {
   const script = new Script(io);
   const folder = await mkdtemp(join(tmpdir(), 'isthmus-demo-'));
   // Each imported (service, port) takes one.
-  const ports = options.registries.length > 0 ? 1_000 : 100;
-  const base = await freeRange(2 * ports);
+  const size = options.registries.length > 0 ? 1_000 : 100;
+  const ranges = [await holdRange(size), await holdRange(size)] as const;
   const registries = await Promise.all(options.registries.map((registry) => withTokenFile(registry, folder)));
-  const east = new Site('east', join(folder, 'east'), { root: true, portRange: [base, base + ports - 1], registries });
-  const west = new Site('west', join(folder, 'west'), { root: false, portRange: [base + ports, base + 2 * ports - 1], registries: [] });
+  const east = new Site('east', join(folder, 'east'), { root: true, portRange: ranges[0].ports, registries });
+  const west = new Site('west', join(folder, 'west'), { root: false, portRange: ranges[1].ports, registries: [] });
   const demo: Demo = { script, folder, east, west, apps: [], children: [] };
   script.say(`Isthmus: two clusters on loopback, east and west; state and logs in ${folder}`);
   try {
@@ -49,6 +49,7 @@ export async function runDemo(options: DemoOptions, io: Io): Promise<boolean> {
     return false;
   } finally {
     for (const child of demo.children.reverse()) await child.stop();
+    for (const range of ranges) await range.release();
     await Promise.all(demo.apps.map((app) => app.close()));
     for (const registry of registries) if ('tokenFile' in registry) await rm(registry.tokenFile ?? '', { force: true });
     if (script.failed === 0) await rm(folder, { recursive: true, force: true });

@@ -105,28 +105,53 @@ export class Site {
   }
 }
 
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
+const firstFree = 10_000;
+const freePorts = 5_000;
+let tried = 0;
+
+/**
+ * A port that is free now, for somebody who listens there later: below the ephemeral range, where any connection may take it meanwhile, and below
+ * those of `holdRange`. Never the same twice, and each process begins at a place of its own.
+ */
+export async function freePort(): Promise<number> {
+  while (tried < freePorts) {
+    const port = firstFree + ((process.pid * 61 + tried) % freePorts);
+    tried += 1;
+    if (await canListen(port)) return port;
+  }
+  throw new Error(`no free port between ${firstFree} and ${firstFree + freePorts}`);
 }
 
-/** The first port of a run of `size` below the ephemeral range, whose first few are free. */
-export async function freeRange(size: number): Promise<number> {
-  for (let base = 16_000; base + size < 32_000; base += size) {
-    const free = await Promise.all([base, base + 1, base + size / 2, base + size / 2 + 1].map(canListen));
-    if (free.every(Boolean)) return base;
+export interface HeldRange {
+  /** Inclusive. */
+  readonly ports: readonly [number, number];
+  release(): Promise<void>;
+}
+
+/**
+ * A run of ports below the ephemeral range, for gateways that listen there later. Whoever asks for one meanwhile gets another, also in another
+ * process: the port before its first is listened on until `release`.
+ */
+export async function holdRange(size: number): Promise<HeldRange> {
+  for (let base = 16_000; base + size <= 32_000; base += size) {
+    const release = await listenOn(base);
+    if (release === undefined) continue;
+    if (await canListen(base + 1)) return { ports: [base + 1, base + size - 1], release };
+    await release();
   }
   throw new Error('no run of free ports between 16000 and 32000');
 }
 
-function canListen(port: number): Promise<boolean> {
+async function canListen(port: number): Promise<boolean> {
+  const release = await listenOn(port);
+  await release?.();
+  return release !== undefined;
+}
+
+/** Undefined: somebody else has the port. Does not keep the process up. */
+function listenOn(port: number): Promise<(() => Promise<void>) | undefined> {
   return new Promise((resolve) => {
-    const server = createServer().once('error', () => resolve(false));
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+    const server = createServer((socket) => socket.destroy()).once('error', () => resolve(undefined));
+    server.unref().listen(port, '127.0.0.1', () => resolve(() => new Promise((closed) => server.close(() => closed()))));
   });
 }

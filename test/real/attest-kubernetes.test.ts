@@ -11,6 +11,7 @@ import { deadPort } from '../support/mesh-sockets.ts';
 import { json } from '../support/object-scene.ts';
 import { onEnd } from '../support/on-end.ts';
 import { RealControl } from '../support/real-control.ts';
+import { until } from '../support/until.ts';
 import { type RunningKubernetes, startKubernetes } from './servers/index.ts';
 
 let kubernetes: RunningKubernetes;
@@ -30,6 +31,13 @@ async function projected(pod: string, spec: object = { audiences: [audience] }):
   const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: bound };
   const reply = await kubernetes.api.call('POST', '/api/v1/namespaces/shop/serviceaccounts/orders/token', body);
   return (JSON.parse(reply.body) as { status: { token: string } }).status.token;
+}
+
+/** What the API server says of a token for us. */
+async function isVouchedFor(token: string): Promise<boolean> {
+  const review = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenReview', spec: { token, audiences: [audience] } };
+  const reply = await kubernetes.api.call('POST', '/apis/authentication.k8s.io/v1/tokenreviews', review);
+  return (JSON.parse(reply.body) as { status: { authenticated?: boolean } }).status.authenticated === true;
 }
 
 test('a pod becomes what its service account, as its API server vouches for it, is let to be', async (t) => {
@@ -84,8 +92,11 @@ test('a pod becomes what its service account, as its API server vouches for it, 
   assert.equal(await show(await projected('orders-1', {}), 'orders-1'), 'IDENTITY_INVALID', 'a token for the API server is none for us');
   const forged = await projected('orders-1');
   assert.equal(await show(`${forged.slice(0, -40)}${forged.slice(-20)}${forged.slice(-40, -20)}`, 'orders-1'), 'IDENTITY_INVALID');
-  const late = await projected('orders-2');
+  const [late, another] = [await projected('orders-2'), await projected('orders-2')];
+  assert.ok(late !== another && (await isVouchedFor(another)));
   await kubernetes.api.remove('/api/v1/namespaces/shop/pods/orders-2');
+  // It hears of the end of a pod by a watch of its own, and goes by what it has said of a token for 10 s: that is asked with another.
+  await until('the API server to know that the pod is gone', async () => !(await isVouchedFor(another)));
   assert.equal(await show(late, 'orders-2'), 'IDENTITY_INVALID', 'its pod is gone');
   assert.equal(await show(await projected('orders-1'), 'orders-1'), 'spiffe://mesh.test/ns/shop/sa/orders');
   const counted = await east.metrics();

@@ -9,7 +9,8 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { rightsNeeded } from '../../cli/demo/site-config.ts';
-import { startConsul, startKubernetes, startNomad } from './servers/index.ts';
+import { until } from '../support/until.ts';
+import { type RunningNomad, startConsul, startKubernetes, startNomad } from './servers/index.ts';
 
 const main = fileURLToPath(new URL('../../cli/main.js', import.meta.url));
 /** What the demonstration prints, without its heading. */
@@ -60,6 +61,8 @@ test('isthmus demo with a Consul, a Nomad and a Kubernetes of the user: the prin
   await consul.api('PUT', '/v1/agent/service/register', { Name: 'web', ID: 'w1', Address: '127.0.0.1', Port: port });
   await consul.api('PUT', '/v1/agent/service/register', { Name: 'down', ID: 'd1', Address: '127.0.0.1', Port: 9 });
   await nomad.run({ job: 'inventory', command: process.execPath, args: ['-e', serve], check: 'tcp' });
+  // The demonstration lists once what is there.
+  await until('the job to run, and its check to pass', () => passes(nomad, 'inventory'), 60_000);
   await consul.api('PUT', '/v1/acl/policy', { Name: 'demo', Rules: printed('consul') });
   const consulToken = JSON.parse((await consul.api('PUT', '/v1/acl/token', { Policies: [{ Name: 'demo' }] })).body) as { SecretID: string };
   await nomad.api('POST', '/v1/acl/policy/demo', { Name: 'demo', Rules: printed('nomad') });
@@ -103,5 +106,14 @@ test('isthmus demo with a Consul, a Nomad and a Kubernetes of the user: the prin
   child.kill('SIGINT');
   assert.equal(await closed, 0, out);
 });
+
+/** Its one allocation runs, and all of its checks pass. */
+async function passes(nomad: RunningNomad, job: string): Promise<boolean> {
+  const [allocation] = (await nomad.allocations(job)).filter(({ ClientStatus }) => ClientStatus === 'running');
+  if (allocation === undefined) return false;
+  const { body } = await nomad.api('GET', `/v1/client/allocation/${allocation.ID}/checks`);
+  const checks = Object.values((JSON.parse(body) ?? {}) as Record<string, { readonly Status: string }>);
+  return checks.length > 0 && checks.every(({ Status }) => Status === 'success');
+}
 
 const serve = "require('node:http').createServer((q, r) => r.end('from inventory')).listen(process.env.NOMAD_PORT_main, '127.0.0.1')";

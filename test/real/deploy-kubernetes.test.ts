@@ -18,6 +18,7 @@ import { runContainer, startContainer } from './containers/container.ts';
 import { kubelet, place, podOf } from './containers/kubelet.ts';
 import { podContainer, probeUrl } from './containers/pods.ts';
 import { createNetwork, type RunningKubernetes, startKubernetes } from './servers/index.ts';
+import { untilMay } from './servers/rights.ts';
 
 const run = promisify(execFile);
 async function onLoopback(t: TestContext): Promise<RunningKubernetes> {
@@ -50,6 +51,13 @@ const writable = ['services', 'endpointslices.discovery.k8s.io'];
 test('the service account may do what its control plane does, and nothing beside it', async (t) => {
   const kubernetes = await onLoopback(t);
   const kubectl = kubectlOf(kubernetes);
+  // One right of each role: the others come with it.
+  for (const [verb, resource] of [
+    ['list', { name: 'services' }],
+    ['create', { name: 'services' }],
+    ['list', { group: 'isthmus.dev', name: 'migrations' }],
+  ] as const)
+    await untilMay(kubernetes.api, { account: 'isthmus-system/isthmus-control', verb, resource });
   const may = async (verb: string, resource: string): Promise<boolean> => {
     const said = kubectl('auth', 'can-i', verb, resource, '--all-namespaces', `--as=${account}`);
     return (await said.catch((error: { stdout: string }) => error.stdout)).trim() === 'yes';

@@ -142,7 +142,8 @@ test('an agent that is stopped drains its Envoy: callers lose nothing, and the p
   assert.ok(first !== undefined);
   const { pid } = await envoyOf(first);
   assert.ok(pid !== undefined);
-  await first.process.terminate();
+  // Killed before it has drained, it would leave its Envoy behind.
+  await first.process.terminate(60_000);
   assert.equal(runs(pid), false);
   const had = calls.answers.get('orders-2') ?? 0;
   await until('answers of the other', () => (calls.answers.get('orders-2') ?? 0) > had + 50);

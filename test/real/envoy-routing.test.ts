@@ -184,9 +184,10 @@ test('a request is changed, sent elsewhere or answered as its rule says', { time
 
 /** Answers 503 so many times, and slowly under /slow. */
 async function startFlaky(t: TestContext, failures: number) {
-  const state = { asked: 0 };
+  const state = { again: 0 };
   const server = createServer((request, response) => {
-    state.asked += 1;
+    // What Envoy has given up may come here later than its answer to whoever asked for it: each is counted by what it is.
+    if (request.url === '/again') state.again += 1;
     if (request.url === '/slow') return;
     if (request.url !== '/ready' && failures-- > 0) response.statusCode = 503;
     response.end('{}');
@@ -239,9 +240,8 @@ test('weights, mirrors, timeouts, retries, faults and CORS', { timeout: 120_000 
   assert.equal((await ask(port, '/mirror', { headers: { host: 'reviews' } })).app.app, 'v1');
   assert.equal(await mirrored, 'reviews-shadow');
   assert.equal((await ask(port, '/slow')).status, 504);
-  const before = flaky.state.asked;
   assert.equal((await ask(port, '/again')).status, 200);
-  assert.equal(flaky.state.asked - before, 3);
+  assert.equal(flaky.state.again, 3);
   assert.equal((await ask(port, '/abort')).status, 555);
   const origin = 'https://shop.example.com';
   const preflight = { method: 'OPTIONS', headers: { origin, 'access-control-request-method': 'PUT' } };

@@ -24,10 +24,11 @@ function script(program: string, env: Record<string, string>): ChildProcess {
   return child;
 }
 
-async function finished(child: ChildProcess): Promise<{ code: number; output: string }> {
+async function finished(child: ChildProcess, heard: (output: string) => void = () => {}): Promise<{ code: number; output: string }> {
   let output = '';
   const collect = (text: string): void => {
     output += text;
+    heard(output);
   };
   child.stdout?.on('data', collect);
   child.stderr?.on('data', collect);
@@ -35,6 +36,7 @@ async function finished(child: ChildProcess): Promise<{ code: number; output: st
   return { code, output };
 }
 
+const waits = 'another process is building';
 const INSTALL = 'const done = await servers.install("etcd"); console.log(done.binary("etcd"));';
 
 test('a machine without Go is told so, and keeps no half-made server', async (t) => {
@@ -58,20 +60,34 @@ test('processes that ask at the same time share one build', async (t) => {
   const cache = await scratch(t);
   const bin = join(cache, 'bin');
   await mkdir(bin);
-  // Plays Go: notes each call, and takes long enough that the others have to wait.
-  const fake =
-    '#!/bin/sh\necho "$1" >> "$GO_CALLS"\n[ "$1" = build ] || exit 0\nsleep 1\nwhile [ "$1" != -o ]; do shift; done\necho built > "$2"\n';
+  // Plays Go: notes each call, and builds for as long as the test has the others wait.
+  const fake = `#!/bin/sh
+echo "$1" >> "$GO_CALLS"
+[ "$1" = build ] || exit 0
+while [ -e "$GO_BUSY" ]; do sleep 0.05; done
+while [ "$1" != -o ]; do shift; done
+echo built > "$2"
+`;
   await writeFile(join(bin, 'go'), fake);
   await chmod(join(bin, 'go'), 0o755);
   const calls = join(cache, 'calls');
-  const env = { PATH: `${bin}${delimiter}${process.env['PATH'] ?? ''}`, GO_CALLS: calls, XDG_CACHE_HOME: cache };
-  const results = await Promise.all([1, 2, 3].map(() => finished(script(INSTALL, env))));
+  const busy = join(cache, 'busy');
+  await writeFile(busy, '');
+  const env = { PATH: `${bin}${delimiter}${process.env['PATH'] ?? ''}`, GO_CALLS: calls, GO_BUSY: busy, XDG_CACHE_HOME: cache };
+  const waiting = new Set<number>();
+  const all = Promise.all([1, 2, 3].map((each) => finished(script(INSTALL, env), (output) => output.includes(waits) && waiting.add(each))));
+  try {
+    await until('two of them to wait', () => waiting.size === 2, 60_000);
+  } finally {
+    await rm(busy);
+  }
+  const results = await all;
   for (const { code, output } of results) {
     assert.equal(code, 0, output);
     assert.match(output, /isthmus-servers\/etcd-[0-9.]+\/bin\/etcd/);
   }
   assert.equal(await readFile(calls, 'utf8'), 'get\nbuild\n');
-  assert.equal(results.filter(({ output }) => output.includes('another process is building')).length, 2);
+  assert.equal(results.filter(({ output }) => output.includes(waits)).length, 2);
 });
 
 test('what a killed test leaves behind ends with it, or is removed by the next', async (t) => {

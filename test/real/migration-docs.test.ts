@@ -7,9 +7,10 @@ import { parse, stringify } from 'yaml';
 import type { MigrationStatus, Traffic } from '../../core/admin/index.ts';
 import { readFences } from '../support/docs-blocks.ts';
 import { until } from '../support/until.ts';
-import { startBed } from './migration/bed.ts';
+import { settled, startBed } from './migration/bed.ts';
 import { startLoads } from './migration/callers.ts';
 import { assertLeft, assertNoneFailed } from './migration/judge.ts';
+import { podSide, vmSide } from './migration/objects.ts';
 import { describePods } from './migration/runtimes.ts';
 import { endInReverse, install } from './servers/index.ts';
 
@@ -78,6 +79,7 @@ test(`${page}: every command, from the first plan to machines that are switched 
     const seen = flows.filter(({ destination }) => destination === 'shop/orders').reduce((sum, flow) => sum + flow.requests, 0);
     return seen > 300;
   });
+  await settled(bed, [vmSide, podSide]);
   await shell(plan);
   const planned = join(folder, 'orders-planned.yaml');
   const document = parse(await readFile(planned, 'utf8')) as { readonly spec: object };

@@ -61,7 +61,7 @@ async function there(t: TestContext, ending: Ending, bed: Bed): Promise<void> {
       report.steps.map(({ weight, outcome }) => [weight, outcome]),
       weights.map((weight) => [weight, 'passed']),
     );
-    for (const line of assertWeights(loads, report, pods)) t.diagnostic(line);
+    for (const line of assertWeights(loads, report, pods, run)) t.diagnostic(line);
     assertMeasured(report);
     assertNoneFailed(loads);
     const [draining] = eventsOf(report, 'draining');
@@ -76,7 +76,7 @@ async function back(t: TestContext, ending: Ending, bed: Bed): Promise<void> {
   await run.phase('draining', 180_000);
   const loads = await requests.finish();
   const report = await run.report();
-  for (const line of assertWeights(loads, report, bed.vms)) t.diagnostic(line);
+  for (const line of assertWeights(loads, report, bed.vms, run)) t.diagnostic(line);
   assertNoneFailed(loads);
   const others = await connections.finish();
   assertNoneFailed(others);

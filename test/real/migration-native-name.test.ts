@@ -8,6 +8,8 @@ import { Run } from './migration/follow.ts';
 import { appPort } from './migration/runtimes.ts';
 import { endInReverse, type Host, type RunningConsul } from './servers/index.ts';
 
+/** Whoever looks at 5 % must not come when the name has been switched already. */
+const slowly = '[{weight: 5, bake: 20s}, 25, 50, 100]';
 const nativeName = '  nativeName: {registry: consul/dc1, atWeight: 25}\n';
 
 describe('callers that know a service by its name in Consul alone', { timeout: 420_000 }, () => {
@@ -23,7 +25,7 @@ describe('callers that know a service by its name in Consul alone', { timeout: 4
 
     await part(t, bed, 'back by hand: the name is as it was', async () => {
       await until('the VMs to answer', async () => (await caller.answering()).length === 2);
-      const run = await Run.start(bed.control, { more: nativeName });
+      const run = await Run.start(bed.control, { steps: slowly, more: nativeName });
       await run.weight(5);
       assert.deepEqual(await caller.answering(), vms, 'not before its weight');
       await run.until('the name to be switched', (status) => status.nativeName === 'switched' && status.to.weight >= 25);

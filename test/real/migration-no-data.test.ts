@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
+import type { Traffic } from '../../core/admin/index.ts';
+import { until } from '../support/until.ts';
 import { type Bed, part, startBed } from './migration/bed.ts';
-import { startLoads } from './migration/callers.ts';
+import { type Loads, startLoads } from './migration/callers.ts';
 import { startClockProxy } from './migration/clock.ts';
 import { Run } from './migration/follow.ts';
 import { assertNoneFailed } from './migration/judge.ts';
@@ -17,6 +19,8 @@ const gate = (url: string, query: string) =>
   `${errors}  - {name: failed, type: prometheus, url: "${url}", query: '${query}', max: 0.01, timeout: 1s}\n`;
 /** Large enough that one caller's requests soon tell something of them. */
 const steps = '[25, 50, 100]';
+/** Whoever ends something at 25 % must not come when that is over. */
+const slowly = '[{weight: 25, bake: 20s}, 50, 100]';
 const rule = (action: 'hold' | 'rollback') => `  onNoData: {action: ${action}, after: 4s}\n`;
 
 describe('nothing passes on no data', { timeout: 420_000 }, () => {
@@ -34,6 +38,19 @@ describe('nothing passes on no data', { timeout: 420_000 }, () => {
   });
 });
 
+/** Callers whose requests are seen by the control plane: without any, nothing that is asked for here would even begin. */
+async function startCalling(ending: Ending, { control, callers }: Bed): Promise<Loads> {
+  const seen = async () => {
+    const { flows } = JSON.parse(await control.run('traffic', '--output', 'json')) as Traffic;
+    return flows.filter(({ destination }) => destination === 'shop/orders').reduce((sum, flow) => sum + flow.requests, 0);
+  };
+  const before = await seen();
+  const requests = await startLoads(callers, 'orders', 40);
+  ending(() => requests.kill());
+  await until('the load to be seen', async () => (await seen()) > before + 100, 60_000);
+  return requests;
+}
+
 async function idle(t: TestContext, bed: Bed): Promise<void> {
   const run = await Run.start(bed.control, { steps, more: rule('hold') });
   const held = await run.until('a hold', ({ hold }) => hold !== null, 60_000);
@@ -46,8 +63,7 @@ async function idle(t: TestContext, bed: Bed): Promise<void> {
 }
 
 async function misnamed(t: TestContext, ending: Ending, bed: Bed, { url }: RunningPrometheus): Promise<void> {
-  const requests = await startLoads(bed.callers, 'orders', 40);
-  ending(() => requests.kill());
+  const requests = await startCalling(ending, bed);
   const run = await Run.start(bed.control, { steps, gates: gate(url, rate('shop_request_total')), more: rule('hold') });
   const held = await run.until('a hold', ({ hold }) => hold !== null, 90_000);
   t.diagnostic(held.hold?.reason ?? '');
@@ -64,8 +80,7 @@ async function misnamed(t: TestContext, ending: Ending, bed: Bed, { url }: Runni
 }
 
 async function wrongClock(t: TestContext, ending: Ending, bed: Bed, { url }: RunningPrometheus): Promise<void> {
-  const requests = await startLoads(bed.callers, 'orders', 40);
-  ending(() => requests.kill());
+  const requests = await startCalling(ending, bed);
   const proxy = await startClockProxy(bed.host('dc', 'prometheus'), url, 600_000);
   ending(() => proxy.stop());
   const run = await Run.start(bed.control, { steps, gates: gate(proxy.url, rate('shop_requests_total')), more: rule('rollback') });
@@ -76,9 +91,12 @@ async function wrongClock(t: TestContext, ending: Ending, bed: Bed, { url }: Run
 }
 
 async function gone(t: TestContext, ending: Ending, bed: Bed, prometheus: RunningPrometheus): Promise<void> {
-  const requests = await startLoads(bed.callers, 'orders', 40);
-  ending(() => requests.kill());
-  const run = await Run.start(bed.control, { steps, gates: gate(prometheus.url, rate('shop_requests_total')), more: rule('rollback') });
+  const requests = await startCalling(ending, bed);
+  const run = await Run.start(bed.control, {
+    steps: slowly,
+    gates: gate(prometheus.url, rate('shop_requests_total')),
+    more: rule('rollback'),
+  });
   await run.weight(25);
   await prometheus.kill9();
   const { rollback } = await run.phase('rolled-back', 90_000);

@@ -113,8 +113,8 @@ test('from a bare machine to a citizen of the mesh: one package, one command; up
     await network.reboot(vm);
     app = await startApp(vm, 'orders', '127.0.0.1', 8080);
     await machine.sh('test -e /etc/systemd/system/isthmus-agent.enabled && systemctl restart isthmus-agent');
-    assert.equal((await until('orders answers', asks, 10_000)).app, 'orders');
-    assert.equal((await until('orders calls', () => call(vm, onVm, meshDns('web')), 10_000)).app, 'web');
+    assert.equal((await until('orders answers', asks, 60_000)).app, 'orders');
+    assert.equal((await until('orders calls', () => call(vm, onVm, meshDns('web')), 60_000)).app, 'web');
     await control.process.restart();
     await until('every stage', async () => stagesOf(await orders()) === 'yes yes yes yes yes');
     assert.equal((await asks()).app, 'orders');
@@ -126,8 +126,8 @@ test('from a bare machine to a citizen of the mesh: one package, one command; up
 
   await t.test('its address changes, as with a new DHCP lease: callers follow it, and it goes on calling', async () => {
     const address = await network.readdress(vm);
-    await until('callers to follow', asks, 15_000);
-    await until('orders calls', () => call(vm, onVm, meshDns('web')), 15_000);
+    await until('callers to follow', asks, 60_000);
+    await until('orders calls', () => call(vm, onVm, meshDns('web')), 60_000);
     const moved = await until('every stage', async () => {
       const found = await orders();
       return stagesOf(found) === 'yes yes yes yes yes' ? found : undefined;

@@ -14,6 +14,7 @@ import { Follower } from '../contract/registries/follower.ts';
 import { readBlocks } from '../support/docs-blocks.ts';
 import { until } from '../support/until.ts';
 import { install, startConsul, startKubernetes, startNomad } from './servers/index.ts';
+import { untilMay, untilMayNot } from './servers/rights.ts';
 
 const deps = { id: sourceId('docs/one'), cluster: clusterId('east'), clock: systemClock, random: Math.random, log: silentLog };
 const signal = new AbortController().signal;
@@ -133,8 +134,11 @@ test('docs/connect-kubernetes.md: its rights, commands and object, on a real API
   const ports = [{ name: 'http', port: 80, protocol: 'http', gatewayPort: 16_000 }];
   const imported = [{ namespace: 'shop', name: 'payments', ports, gatewayAddresses: ['10.9.0.1'] }];
   const refused = (e: unknown) => e instanceof MeshError && e.code === 'REGISTRY_REFUSED';
+  const publishing = { account: 'isthmus-system/isthmus-control', verb: 'create', resource: { name: 'services' } };
+  await untilMayNot(kubernetes.api, publishing);
   await assert.rejects(async () => publisher?.reconcile(imported, signal), refused, 'the page took the right to publish away');
   await runPage(blocks[0] ?? '', folder, 'kubernetes', env);
+  await untilMay(kubernetes.api, publishing);
   assert.deepEqual(await publisher?.reconcile(imported, signal), { written: 2, removed: 0, conflicts: [] });
   assert.equal((await publisher?.removeAll(signal))?.removed, 2);
 });

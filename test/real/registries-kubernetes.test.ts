@@ -17,6 +17,7 @@ import { BreakingProxy } from '../fakes/breaking-proxy.ts';
 import { until } from '../support/until.ts';
 import { rulesWith } from '../unit/registry/records.ts';
 import { type RunningKubernetes, startKubernetes } from './servers/index.ts';
+import { untilMay } from './servers/rights.ts';
 
 const run = promisify(execFile);
 const deps = { id: sourceId('kubernetes/main'), cluster: clusterId('east'), clock: systemClock, random: Math.random, log: silentLog };
@@ -139,6 +140,8 @@ async function tokenOf(account: string, namespace: string): Promise<string> {
 /** The manifest as it is in the repository. */
 async function applyRights(): Promise<void> {
   await kubectl('apply', '--server-side', '-f', 'deploy/kubernetes/rbac.yaml');
+  const account = 'isthmus-system/isthmus-control';
+  for (const verb of ['list', 'create']) await untilMay(kubernetes.api, { account, verb, resource: { name: 'services' } });
 }
 
 test("pods behind a Service: whose they are, where they run, and their readiness as the kubelet's report arrives", async (t) => {
@@ -219,6 +222,7 @@ test('the reading role of deploy/kubernetes/rbac.yaml suffices to read, and not 
   await applyRights();
   await kubectl('create', 'serviceaccount', 'reader', '-n', 'isthmus-system');
   await kubectl('create', 'clusterrolebinding', 'reader', '--clusterrole=isthmus-read', '--serviceaccount=isthmus-system:reader');
+  await untilMay(kubernetes.api, { account: 'isthmus-system/reader', verb: 'list', resource: { name: 'services' } });
   const kubeconfig = await tokenOf('reader', 'isthmus-system');
   const follower = new Follower(sourceOf(kubeconfig));
   try {

@@ -26,13 +26,16 @@ test('a real Envoy that is connected refuses new connections of an identity with
     }
   };
   await until('Envoy to let both in', async () => (await statusOf(web)) === 200 && (await statusOf(till)) === 200);
+  // Not by a command: on a busy machine a process takes seconds to start, which are not of the bound.
+  const api = await mesh.api();
   const at = performance.now();
-  const done = JSON.parse(await mesh.cli('vm', 'revoke', 'bare-web', '--wait', '--output', 'json')) as Revocation & RevocationStatus;
-  assert.deepEqual(done.laggards, []);
+  assert.equal((await api.post<Revocation>('/v1/revocations', { target: 'bare-web' })).already, false);
   await until('Envoy to refuse it', async () => [0, 403].includes(await statusOf(web)));
   const tookMs = performance.now() - at;
   assert.ok(tookMs < boundMs, `${tookMs} ms`);
   t.diagnostic(`refused after ${Math.round(tookMs)} ms`);
+  const again = JSON.parse(await mesh.cli('vm', 'revoke', 'bare-web', '--wait', '--output', 'json')) as Revocation & RevocationStatus;
+  assert.deepEqual([again.already, again.laggards], [true, []]);
   for (let i = 0; i < 5; i++) assert.notEqual(await statusOf(web), 200, 'and stays refused');
   assert.equal(await statusOf(till), 200, 'nobody else is touched');
 });

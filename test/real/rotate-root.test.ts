@@ -6,7 +6,6 @@ import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { ApiClient } from '../../cli/api-client.ts';
 import { resolveTarget } from '../../cli/context/target.ts';
-import { freeRange } from '../../cli/demo/site.ts';
 import type { AuthorityStatus, RotationStatus } from '../../core/admin/index.ts';
 import { until } from '../support/until.ts';
 import { HttpBackend } from './differential/backends/http-backend.ts';
@@ -92,18 +91,17 @@ test('a rotation under load, over two clusters, our proxies and Envoy, its contr
   const http = new HttpBackend();
   place.ending(() => http.close());
   http.behave((_request, response, app) => response.end(app));
-  const first = await freeRange(200);
-  const of = (cluster: string, peer: string, from: number) =>
+  const of = async (cluster: string, peer: string) =>
     startSite(place, {
       cluster,
       root: cluster === 'east',
       exports: ['shop/*'],
       peer: { cluster: peer, namespaces: ['*'] },
-      originatePorts: [from, from + 99],
+      originatePorts: await place.portRange(),
       // Control planes are away for up to half of it.
       svidTtl: '90s',
     });
-  const [east, west] = await Promise.all([of('east', 'west', first), of('west', 'east', first + 100)]);
+  const [east, west] = await Promise.all([of('east', 'west'), of('west', 'east')]);
   await west.run('peer', 'join', await east.run('peer', 'invite'));
   const kinds: readonly ProxyKind[] = ['isthmus', 'envoy'];
   await Promise.all([startMeshGateway(place, west, 'envoy'), startMeshGateway(place, east, 'isthmus')]);

@@ -11,8 +11,10 @@ import { createNetwork, inNamespace } from './servers/index.ts';
 import type { Called, Held, PlaneBrief, PlaneCall } from './silence/plane-process.ts';
 
 const port = 15_443;
-/** To notice that a machine has vanished: silent for 250 ms, and no answer to two probes of 200 ms, each on a busy machine. */
-const noticedMs = 1_500;
+/** To notice that a machine has vanished: silent for 250 ms, and no answer to two probes of 200 ms; the rest is what a busy machine adds. The kernel alone takes minutes. */
+const noticedMs = 5_000;
+/** Less than a connect timeout (5 s), which is what whoever tries the machine that is gone waits for, and more than what a busy machine adds. */
+const servedMs = 4_000;
 const [asking, idle] = [40, 20];
 const echo = `require('net').createServer({ noDelay: true }, c => c.on('error', () => {}).pipe(c)).listen(${port}, '0.0.0.0')`;
 
@@ -63,7 +65,7 @@ async function vanish(t: TestContext, engine: EngineName): Promise<void> {
   assert.ok(closedTo - lostAt < noticedMs, `the last was given up after ${closedTo - lostAt} ms`);
   const { served, worstMs } = await plane.call('both', 40);
   assert.equal(served, 40);
-  assert.ok(worstMs < 500, `a new caller waited ${worstMs} ms for the machine that is there`);
+  assert.ok(worstMs < servedMs, `a new caller waited ${worstMs} ms for the machine that is there`);
   const before = await plane.held('near');
   await until('the others to go on', async () => (await plane.held('near')).echoed > before.echoed + 2 * asking);
   assert.equal((await plane.held('near')).open, asking + idle, 'nobody else was touched');

@@ -28,7 +28,7 @@ export interface CallOptions {
 }
 
 /** A real admin API on loopback over a fake control plane. */
-export async function startAdmin(t: TestContext, options: { clock?: Clock; api?: FakeControlApi } = {}) {
+export async function startAdmin(t: TestContext, options: { clock?: Clock; api?: FakeControlApi; port?: number } = {}) {
   const clock = options.clock ?? systemClock;
   const dir = await mkdtemp(join(tmpdir(), 'isthmus-admin-'));
   const pki = new MeshPki('mesh.test', () => clock.now());
@@ -41,7 +41,7 @@ export async function startAdmin(t: TestContext, options: { clock?: Clock; api?:
   const metrics = createMetrics({ cluster: 'east' });
   const credential = await createFirstAdmin(store, { clock, random: (n) => crypto.getRandomValues(new Uint8Array(n)), replace: false });
   const server = new AdminServer({
-    listen: { host: '127.0.0.1', port: 0 },
+    listen: { host: '127.0.0.1', port: options.port ?? 0 },
     tls: adminTlsOf(source),
     api,
     store,

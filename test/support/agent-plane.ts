@@ -17,6 +17,7 @@ import {
   startAgent,
 } from '../../sidecar-vm/main.ts';
 import { startControlPlane, type TestControlPlane, temporaryDir } from './control-plane.ts';
+import { deadPort } from './mesh-sockets.ts';
 import { onEnd } from './on-end.ts';
 import { TestSource } from './xds-plane.ts';
 
@@ -69,11 +70,13 @@ export class AgentPlane {
   /** Again on the same port and state after `stop`. */
   async start(): Promise<void> {
     this.#stop = new AbortController();
+    // While it is stopped, nobody else may be given it.
+    this.#port ??= await deadPort();
     const clock = systemClock;
     this.#plane = await startControlPlane({
       dir: this.dir,
       ...this.#ttls,
-      ...(this.#port === undefined ? {} : { port: this.#port }),
+      port: this.#port,
       extend: ({ front, log }) => {
         const callerOf = (call: Parameters<typeof front.callerOf>[0]) => front.callerOf(call);
         const xds = createXdsServer({ source: this.source, cluster: 'east', callerOf, clock, log, limits: { heartbeatMs: 50 } });
@@ -82,7 +85,6 @@ export class AgentPlane {
         void xds.run(this.#stop.signal);
       },
     });
-    this.#port = this.#plane.front.port;
     if (this.source.view().current() === undefined) this.serve([]);
   }
 

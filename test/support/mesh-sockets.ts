@@ -101,7 +101,7 @@ export async function readAll(socket: Socket): Promise<Buffer> {
 
 /**
  * A port of 127.0.0.1 on which nobody listens: below those that the system hands out by itself, where another test's connection may take it
- * at any moment, never the same twice, and each process begins at a place of its own.
+ * at any moment, and those that test servers of Nomad hand out, never the same twice, and each process begins at a place of its own.
  */
 export async function deadPort(): Promise<number> {
   for (;;) {
@@ -120,5 +120,5 @@ export async function deadPort(): Promise<number> {
 }
 
 const firstPort = 20_000;
-const ports = 12_000;
+const ports = 10_000;
 let issued = 0;

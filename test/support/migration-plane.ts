@@ -137,6 +137,11 @@ export class ProcessStore implements Store {
   }
 }
 
+interface ReplicaChanges extends Partial<MigrationsOptions> {
+  /** Of its lease; default 1,000. */
+  readonly ttlMs?: number;
+}
+
 /** One replica of a control plane, as far as it drives migrations. */
 export class MigrationReplica {
   readonly store: ProcessStore;
@@ -145,12 +150,12 @@ export class MigrationReplica {
   readonly #stop = new AbortController();
   readonly #done: Promise<void>;
 
-  private constructor(world: MigrationWorld, name: string, changes: Partial<MigrationsOptions>) {
+  private constructor(world: MigrationWorld, name: string, { ttlMs = 1_000, ...changes }: ReplicaChanges) {
     this.store = new ProcessStore(world.store);
     const common = { store: this.store, clock: systemClock, log: silentLog };
     this.migrations = new Migrations({
       ...common,
-      leadership: new Leadership({ ...common, name: 'migrations', replica: name, ttlMs: 1_000, sole: false }),
+      leadership: new Leadership({ ...common, name: 'migrations', replica: name, ttlMs, sole: false }),
       replica: name,
       cluster: 'east',
       limit: 3,
@@ -175,7 +180,7 @@ export class MigrationReplica {
     this.#done = this.migrations.run(this.#stop.signal);
   }
 
-  static start(t: TestContext, world: MigrationWorld, name: string, changes: Partial<MigrationsOptions> = {}): MigrationReplica {
+  static start(t: TestContext, world: MigrationWorld, name: string, changes: ReplicaChanges = {}): MigrationReplica {
     const replica = new MigrationReplica(world, name, changes);
     onEnd(t, () => replica.stop());
     return replica;

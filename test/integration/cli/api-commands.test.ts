@@ -8,10 +8,11 @@ import { MeshError } from '../../../core/errors.ts';
 import { certificatesToPem, generateKey, issueBootstrap, keyToPem } from '../../../core/pki/index.ts';
 import { startAdmin } from '../../support/admin-server.ts';
 import { MeshPki } from '../../support/mesh-pki.ts';
+import { deadPort } from '../../support/mesh-sockets.ts';
 import { runCli } from '../../support/run-cli.ts';
 
-async function setUp(t: TestContext) {
-  const admin = await startAdmin(t);
+async function setUp(t: TestContext, options: { port?: number } = {}) {
+  const admin = await startAdmin(t, options);
   const caFile = join(admin.dir, 'ca.pem');
   const credentialFile = join(admin.dir, 'credential');
   await writeFile(caFile, admin.rootPem);
@@ -59,7 +60,7 @@ test('commands that change something reach the control plane, and tokens alone a
 });
 
 test('the exit code says what went wrong, and the message what to do', async (t) => {
-  const { env, dir, server, api } = await setUp(t);
+  const { env, dir, server, api } = await setUp(t, { port: await deadPort() });
   await writeFile(join(dir, 'wrong'), `isthmus-admin.${'x'.repeat(43)}`);
   const cases: [string[], Record<string, string>, number, RegExp][] = [
     [['status'], {}, 2, /address of the control plane is not known\n {2}next: give --api HOST:PORT/],

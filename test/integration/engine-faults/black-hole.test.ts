@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { type TestContext, test } from 'node:test';
 import { engines } from '../../support/engine-faults/brief.ts';
 import { EchoCaller, isServed } from '../../support/engine-faults/echo-caller.ts';
 import { EngineProcess } from '../../support/engine-faults/engine-process.ts';
+import { waitingAt } from '../../support/listen-queue.ts';
 import { TestSockets } from '../../support/mesh-sockets.ts';
 import { onEnd } from '../../support/on-end.ts';
 import { until } from '../../support/until.ts';
@@ -41,16 +41,6 @@ async function blackHole(t: TestContext): Promise<{ readonly port: number; wake(
   // Another SYN of those that were too many would take the place of somebody's when there is room again.
   for (const socket of filling) if (socket.connecting) socket.destroy();
   return { port, wake: () => void child.kill('SIGCONT') };
-}
-
-/** Callers that a listener of 127.0.0.1 has not accepted (proc_pid_net(5): rx_queue of state LISTEN). */
-async function waitingAt(port: number): Promise<number> {
-  const place = `0100007F:${port.toString(16).toUpperCase().padStart(4, '0')}`;
-  for (const line of (await readFile('/proc/net/tcp', 'utf8')).split('\n')) {
-    const [, local, , state, queues] = line.trim().split(/\s+/);
-    if (local === place && state === '0A') return Number.parseInt(queues?.split(':')[1] ?? '0', 16);
-  }
-  throw new Error(`nobody listens on port ${port}`);
 }
 
 for (const engine of engines) {

@@ -49,10 +49,14 @@ for (const engine of engines) {
 
     for (const caller of served) caller.say(Buffer.alloc(100_000, 7));
     await until('those that it has to be served', () => served.every((caller) => caller.served));
-    const before = await running.look();
-    await delay(1_000);
-    const after = await running.look();
-    assert.ok(after.cpuMs - before.cpuMs < 300, `it took ${after.cpuMs - before.cpuMs} ms of CPU in a second in which nothing happened`);
+    // What the burst left behind is compiled and collected within seconds; a loop that spins takes the whole of each.
+    const took: number[] = [];
+    while (took.length < 8 && !took.some((ms) => ms < 300)) {
+      const before = await running.look();
+      await delay(1_000);
+      took.push((await running.look()).cpuMs - before.cpuMs);
+    }
+    assert.ok((took.at(-1) ?? 0) < 300, `it took ${took.join(', ')} ms of CPU in seconds in which nothing happened`);
 
     await Promise.all(served.map((caller) => caller.close()));
     await until('a new caller to be served', () => isServed(to));

@@ -89,7 +89,7 @@ describe('HTTP is tried again, and given up, as its rule says', () => {
       request.resume();
       waiting.push(response);
     });
-    const tried = { ...to('a'), retries: policy({ attempts: 1, on: ['5xx'], perTryTimeoutMs: 40 }) };
+    const tried = { ...to('a'), retries: policy({ attempts: 1, on: ['5xx'], perTryTimeoutMs: 1_000 }) };
     const slow = await startSite(t, { clusters: { a: [app.port] }, routing: rules({ action: tried }) });
     const answer = await slow.call('/');
     assert.deepEqual([answer.status, answer.body, hits], [504, 'upstream request timeout', 2]);

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer as createHttp2, type Http2Server } from 'node:http2';
-import { type AddressInfo, createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { Cluster, Endpoint, Protocol } from '../../../core/xds/gen/isthmus/native/v1/native.ts';
 import { HealthCheck, HealthCheck_Type } from '../../../core/xds/gen/isthmus/native/v1/traffic.ts';
 import { nativeTypeUrls } from '../../../core/xds/index.ts';
+import { deadPort } from '../../support/mesh-sockets.ts';
 import { onEnd } from '../../support/on-end.ts';
 import { until } from '../../support/until.ts';
 import { call, host, type Node, Planes } from './planes.ts';
@@ -71,13 +72,7 @@ test('HTTP: an application that says it is not ready gets nothing until it says 
 test('TCP: what takes no connection is not tried first', async (t) => {
   const planes = planesOf(t);
   const app = await planes.app((_request, response) => response.end('ok'));
-  const gone = createServer();
-  gone.listen(0, '127.0.0.1');
-  await once(gone, 'listening');
-  const { port } = gone.address() as AddressInfo;
-  gone.close();
-  await once(gone, 'close');
-  const caller = await planes.caller([plainEndpoint(port), plainEndpoint(app.port)]);
+  const caller = await planes.caller([plainEndpoint(await deadPort()), plainEndpoint(app.port)]);
   check(caller.node, { type: HealthCheck_Type.TCP });
   await until('a failed check', async () => (await counted(caller.node, 'failed')) >= 1);
   for (let i = 0; i < 4; i++) assert.equal((await call(caller.port)).status, 200);

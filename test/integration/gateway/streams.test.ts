@@ -114,7 +114,7 @@ describe('byte streams and time over two mTLS ends', () => {
       });
     });
     const end = await planes.end(app.port);
-    const impatient = planes.node('west', 'web', 'front', { ...defaultLimits, http: { ...defaultLimits.http, idleTimeoutMs: 300 } });
+    const impatient = planes.node('west', 'web', 'front', { ...defaultLimits, http: { ...defaultLimits.http, idleTimeoutMs: 2_000 } });
     const caller = await planes.caller([end.endpoint], 'http', impatient);
     const answer = await call(caller.port);
     assert.deepEqual([answer.status, answer.body], [504, 'stream timeout']);
@@ -133,7 +133,7 @@ describe('byte streams and time over two mTLS ends', () => {
   test('slow headers and idle connections are closed at their limits', async () => {
     const app = await planes.app((_request, response) => response.end('ok'));
     const end = await planes.end(app.port);
-    const limits = { ...defaultLimits, http: { ...defaultLimits.http, headersTimeoutMs: 300, keepAliveTimeoutMs: 300 } };
+    const limits = { ...defaultLimits, http: { ...defaultLimits.http, headersTimeoutMs: 2_000, keepAliveTimeoutMs: 300 } };
     const caller = await planes.caller([end.endpoint], 'http', planes.node('west', 'web', 'front', limits));
     const slow = await planes.sockets.connect(caller.port);
     slow.write('GET / HTTP/1.1\r\nhost: a\r\n');

@@ -40,6 +40,7 @@ import { systemClock } from '../../../core/system-clock.ts';
 import { IdentityClient, IdentityService, RegistrationClient, type SvidReply } from '../../../core/xds/gen/isthmus/agent/v1/agent.ts';
 import { startControlPlane, type TestControlPlane, type TestControlPlaneOptions, temporaryDir } from '../../support/control-plane.ts';
 import { MeshPki } from '../../support/mesh-pki.ts';
+import { deadPort } from '../../support/mesh-sockets.ts';
 import { until } from '../../support/until.ts';
 
 async function control(t: TestContext, options: Partial<TestControlPlaneOptions> = {}): Promise<TestControlPlane> {
@@ -171,7 +172,7 @@ test('certificates of another trust domain, another cluster, without a cluster, 
 
 test('who was revoked is told so by every kind of call, on a connection that does not last; what does not hold besides is told nothing', async (t) => {
   const dir = await temporaryDir(t);
-  const plane = await control(t, { dir, limits: { anonymousMs: 400 } });
+  const plane = await control(t, { dir, limits: { anonymousMs: 2_000 } });
   const source = await attested(t, plane);
   const { serial } = source.current();
   const root = await loadRoot(join(dir, 'root'), 'mesh.test');
@@ -242,7 +243,7 @@ test('an SVID of this mesh that no grant stands behind cannot be renewed', async
 });
 
 test('a connection ends with its SVID, and the channel comes back with the next one', async (t) => {
-  const plane = await control(t, { svidTtlMs: 3_000 });
+  const plane = await control(t, { svidTtlMs: 10_000 });
   const source = await attested(t, plane);
   const client = meshClient(t, plane, source);
   const key = generateKey();
@@ -250,7 +251,7 @@ test('a connection ends with its SVID, and the channel comes back with the next 
   const first = source.current();
   const next = makeSvid(reply.chain, key);
   assert.ok(next.ok);
-  await systemClock.sleep(Math.max(0, first.notAfter - Date.now() - 1_500));
+  await systemClock.sleep(Math.max(0, first.notAfter - Date.now() - 5_000));
   const later = generateKey();
   const renewed = makeSvid((await renew(client, createCsr(later))).chain, later);
   assert.ok(renewed.ok);
@@ -282,7 +283,7 @@ test('the listener changes its certificate without dropping a connection', async
 });
 
 test('connections are limited by source, in handshake time, and to HTTP/2', async (t) => {
-  const plane = await control(t, { limits: { connectionsPerSource: 3, handshakeMs: 300, anonymousMs: 300 } });
+  const plane = await control(t, { limits: { connectionsPerSource: 3, handshakeMs: 2_000, anonymousMs: 2_000 } });
   const { port } = plane.front;
   const silent = connectTcp(port, '127.0.0.1');
   silent.on('error', () => {});
@@ -362,7 +363,7 @@ test('clients of one source share a connection to a control plane, until one ask
 });
 
 test('draining refuses new connections, lets calls finish, and ends', async (t) => {
-  const plane = await control(t);
+  const plane = await control(t, { port: await deadPort() });
   const source = await attested(t, plane);
   const client = meshClient(t, plane, source);
   const running = renew(client);

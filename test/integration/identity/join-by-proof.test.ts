@@ -22,6 +22,7 @@ test('after an outage longer than its SVID lives, a machine comes back with the 
   const issuer = await startTokenIssuer(t, { now: Date.now, audience });
   const options = {
     dir: await temporaryDir(t),
+    port: await deadPort(),
     svidTtlMs: 1_500,
     attestors: (parts: Parameters<typeof attestorFor>[0]) => [
       attestorFor(parts, 'shop/ci', { attestor: oidcSpec(issuer), sources: [], rules: [rule()] }),
@@ -39,12 +40,11 @@ test('after an outage longer than its SVID lives, a machine comes back with the 
   await writeFile(file, `${first}\n`);
   const identity = await joining;
   assert.equal(formatSpiffeId(identity.current().spiffeId), spiffeId);
-  const { port } = plane.front;
   await plane.stop();
   await until('the SVID to end', () => identity.status().state === 'expired');
   issuer.down = true;
   await writeFile(file, await issuer.token());
-  const again = await startControlPlane({ ...options, svidTtlMs: 60_000, port });
+  const again = await startControlPlane({ ...options, svidTtlMs: 60_000 });
   onEnd(t, () => again.stop());
   await until('a new SVID', () => identity.status().state === 'valid');
   assert.match(again.lines.join('\n'), /the keys of an issuer could not be fetched: those known before count on|SVID issued/);

@@ -8,6 +8,7 @@ import { formatSpiffeId } from '../../../core/model/index.ts';
 import { verifySvid } from '../../../core/pki/index.ts';
 import { systemClock } from '../../../core/system-clock.ts';
 import { startControlPlane, type TestControlPlane, type TestControlPlaneOptions, temporaryDir } from '../../support/control-plane.ts';
+import { deadPort } from '../../support/mesh-sockets.ts';
 import { until } from '../../support/until.ts';
 
 async function control(t: TestContext, options: Partial<TestControlPlaneOptions> = {}): Promise<TestControlPlane> {
@@ -87,9 +88,9 @@ test('renewal at half-life changes key and serial, is persisted first, and follo
 
 test('after an outage longer than the SVID lives, the machine comes back by itself with its token', async (t) => {
   const dir = await temporaryDir(t);
-  const plane = await startControlPlane({ dir, svidTtlMs: 1_500 });
+  const port = await deadPort();
+  const plane = await startControlPlane({ dir, svidTtlMs: 1_500, port });
   const identity = await agent(t, { token: await plane.token() });
-  const { port } = plane.front;
   await plane.stop();
   await until('the SVID to end', () => identity.status().state === 'expired');
   const again = await startControlPlane({ dir, svidTtlMs: 60_000, port });

@@ -25,16 +25,17 @@ function record(t: TestContext, world: MigrationWorld): MigrationState[] {
   return states;
 }
 
-async function leading(t: TestContext): Promise<{ world: MigrationWorld; a: MigrationReplica; states: MigrationState[] }> {
+/** `ttlMs` of 5,000 where a busy machine is to cost the leader no term. */
+async function leading(t: TestContext, ttlMs?: number): Promise<{ world: MigrationWorld; a: MigrationReplica; states: MigrationState[] }> {
   const world = await MigrationWorld.open(t);
   const states = record(t, world);
-  const a = MigrationReplica.start(t, world, 'a');
+  const a = MigrationReplica.start(t, world, 'a', ttlMs === undefined ? {} : { ttlMs });
   await until('a leads', () => world.store.get('leaders/migrations'));
   return { world, a, states };
 }
 
-async function started(t: TestContext): ReturnType<typeof leading> {
-  const found = await leading(t);
+async function started(t: TestContext, ttlMs?: number): ReturnType<typeof leading> {
+  const found = await leading(t, ttlMs);
   found.world.apply(id, quickSpec());
   return found;
 }
@@ -68,7 +69,7 @@ for (const when of ['before', 'after'] as const) {
   test(`the leader dies at each of its transitions, right ${when} the store has it: the other goes on from there`, async (t) => {
     await Promise.all(
       Array.from({ length: 7 }, async (_, at) => {
-        const { world, a, states } = await leading(t);
+        const { world, a, states } = await leading(t, 5_000);
         let count = 0;
         let killed = false;
         const kill = (txn: Txn) => {
@@ -173,7 +174,7 @@ test('while the store cannot be reached nothing moves; then it goes on where it 
 });
 
 test('a replica that does not lead takes commands, has the shifts, and shows what the leader measures', async (t) => {
-  const { world, a, states } = await started(t);
+  const { world, a, states } = await started(t, 5_000);
   const b = MigrationReplica.start(t, world, 'b');
   await until('b knows it', async () => (await b.phase(id)) === 'reserved' && b.migrations.shifts()?.length === 1);
   world.apply(id, quickSpec({ steps: [10, 100].map((weight) => ({ weight, bakeMs: 50, approval: weight === 100 })) }));

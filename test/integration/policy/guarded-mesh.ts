@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { TLSSocket } from 'node:tls';
 import { Registry } from 'prom-client';
+import { ApiClient } from '../../../cli/api-client.ts';
+import { resolveTarget } from '../../../cli/context/target.ts';
 import { startEchoApp } from '../../../cli/demo/echo-app.ts';
 import { runControl } from '../../../control/main.ts';
 import { type ObtainedIdentity, obtainIdentity } from '../../../core/identity/index.ts';
@@ -66,6 +68,12 @@ export class GuardedMesh {
 
   tryCli(...args: string[]) {
     return runCli(args, { ISTHMUS_CONTEXT_FILE: join(this.#folder, 'context.yaml') });
+  }
+
+  /** What commands call, without a process for each call. */
+  async api(): Promise<ApiClient> {
+    const target = await resolveTarget({}, { ISTHMUS_CONTEXT_FILE: join(this.#folder, 'context.yaml') });
+    return new ApiClient(target, new AbortController().signal);
   }
 
   /** The samples of one metric, as the control plane's health listener serves them: labels in the order of their names, without the cluster's. */

@@ -30,6 +30,7 @@ import {
 import { createVmSource, type RegisteredInstance } from '../../../registries/vm/index.ts';
 import { ManualClock } from '../../fakes/manual-clock.ts';
 import { startControlPlane, type TestControlPlane, type TestControlPlaneOptions, temporaryDir } from '../../support/control-plane.ts';
+import { deadPort } from '../../support/mesh-sockets.ts';
 import { until } from '../../support/until.ts';
 
 const orders: Partial<Claims> = { services: [{ namespace: 'shop', name: 'orders', ports: [80] }] };
@@ -364,17 +365,16 @@ test('a heartbeat that says nothing new costs the store nothing, until a TTL has
 });
 
 test('a restarted control plane serves what was registered at once, and its agents find it again', async (t) => {
-  const dir = await temporaryDir(t);
-  const plane = await startControlPlane({ dir });
+  const options = { dir: await temporaryDir(t), port: await deadPort() };
+  const plane = await startControlPlane(options);
   const vm = await machine(t, plane, await plane.token(orders));
   const registration = await vm.start();
   const before = follow(t, plane);
   await until('a healthy endpoint', () => healthOf(before.service('shop/orders')) === 'healthy');
-  const { port } = plane.front;
   const { generation } = registration.status();
   await plane.stop();
   await until('loss', () => registration.status().state === 'connecting');
-  const next = await startControlPlane({ dir, port });
+  const next = await startControlPlane(options);
   t.after(() => next.stop());
   const [stored] = await next.instances.list();
   assert.equal(stored?.record.expired, false);

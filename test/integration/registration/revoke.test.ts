@@ -34,17 +34,20 @@ test('an identity that is revoked is refused by connected agents within 5 s, and
   assert.deepEqual([planned.dryRun, planned.already, planned.serials], [true, false, [web.current().serial]]);
   assert.equal(await stands.status('/'), 200, 'a dry run changes nothing');
 
+  // Not by a command: on a busy machine a process takes seconds to start, which are not of the bound.
+  const api = await mesh.api();
   const at = performance.now();
-  const done = JSON.parse(await mesh.cli('vm', 'revoke', 'bare-web', '--wait', ...json)) as Revocation & RevocationStatus;
-  assert.deepEqual([done.serials, done.laggards, done.denied], [[web.current().serial], [], 1]);
+  const done = await api.post<Revocation>('/v1/revocations', { target: 'bare-web' });
+  assert.deepEqual([done.already, done.serials], [false, [web.current().serial]]);
   await until('the standing connection to be cut', () => !stands.alive);
   await assert.rejects(mesh.connect(web, port).then((made) => made.status('/')));
   assert.ok(performance.now() - at < boundMs, `${performance.now() - at} ms`);
   assert.equal(await innocent.status('/'), 200, 'nobody else is touched');
   innocent.close();
 
-  const again = JSON.parse(await mesh.cli('vm', 'revoke', 'bare-web', ...json)) as Revocation;
+  const again = JSON.parse(await mesh.cli('vm', 'revoke', 'bare-web', '--wait', ...json)) as Revocation & RevocationStatus;
   assert.deepEqual([again.already, again.serials], [true, done.serials], 'revoking twice is revoking once');
+  assert.deepEqual([again.laggards, again.denied], [[], 1]);
   const missing = await mesh.tryCli('vm', 'revoke', 'nobody');
   assert.notEqual(missing.code, 0);
   assert.match(missing.err, /nobody attested as nobody/);

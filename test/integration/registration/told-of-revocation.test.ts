@@ -26,6 +26,7 @@ test('the agent of a revoked machine says so in its status, and asks again seldo
   await until('a registration', () => agent.status().registration === 'registered');
   await until('a stream', () => agent.status().data.from === 'control-plane');
 
+  const since = performance.now();
   await take(plane, 'vm-1');
   const stage = () => agent.status().stages.find((each) => each.stage === 'registered');
   await until('the agent to be told', () => revoked.test(stage()?.reason ?? ''));
@@ -36,7 +37,9 @@ test('the agent of a revoked machine says so in its status, and asks again seldo
   // What stood is dialled anew once, by each of what an agent keeps open; from then on it is seconds between two of them.
   await systemClock.sleep(3_000);
   const { 'connection revoked': dialled = 0, ...others } = await plane.plane.refused();
-  assert.ok(dialled >= 2 && dialled <= 6, `${dialled} connections`);
+  // However long that took here: each of those, three at most, waits for 5 s or more once it was told.
+  const most = 3 + 3 * Math.ceil((performance.now() - since) / 5_000);
+  assert.ok(dialled >= 2 && dialled <= most, `${dialled} connections, where ${most} are the most`);
   assert.deepEqual(others, {});
   const lines = plane.plane.lines.filter((line) => line.includes('refused'));
   assert.equal(lines.length, 1, lines.join('\n'));

@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { startEchoApp } from '../../../cli/demo/echo-app.ts';
 import { AgentPlane } from '../../support/agent-plane.ts';
 import { temporaryDir } from '../../support/control-plane.ts';
+import { deadPort } from '../../support/mesh-sockets.ts';
 import { onEnd } from '../../support/on-end.ts';
 import { cannotBeOthers, runAs } from '../../support/other-user.ts';
 import { runCli } from '../../support/run-cli.ts';
@@ -49,12 +50,12 @@ test('vm join, status, agent after a restart, leave: each command does what its 
   onEnd(t, () => app.close());
   const state = await temporaryDir(t);
   const token = await plane.token('orders');
-  const where = ['--address', '127.0.0.1', '--state-dir', state, '--instance', 'vm-cli', ...anyPort];
+  const admin = `127.0.0.1:${await deadPort()}`;
+  const where = ['--address', '127.0.0.1', '--state-dir', state, '--instance', 'vm-cli', ...anyPort, '--admin', admin];
   const service = ['--service', 'shop/orders', '--port', '8080', '--app-port', String(app.port), '--health', 'http:/healthz'];
   const joined = await start(t, ['vm', 'join', '-', ...service, ...where], `${token}\n`);
   await until('a healthy registration', async () => (await plane.healthOf('vm-cli')) === true);
   assert.equal((await plane.registered('vm-cli'))?.network, 'east', 'the network is named as the cluster of the token');
-  const admin = `127.0.0.1:${joined.ports.admin}`;
   const status = await until('a ready agent', async () => {
     const said = await runCli(['vm', 'status', '--admin', admin]);
     return said.code === 0 ? said.out : undefined;
@@ -66,7 +67,10 @@ test('vm join, status, agent after a restart, leave: each command does what its 
   assert.deepEqual([second.code, second.err.includes(`pid ${joined.child.pid} `)], [1, true], second.err);
   joined.child.kill('SIGTERM');
   assert.equal(await joined.code, 0);
-  assert.equal((await plane.registered('vm-cli'))?.draining, true, 'a restart is not a goodbye');
+  await until(
+    'the farewell to be written down: a restart is not a goodbye',
+    async () => (await plane.registered('vm-cli'))?.draining === true,
+  );
   const again = await start(t, ['agent', '--state-dir', state]);
   await until('a healthy registration', async () => {
     const record = await plane.registered('vm-cli');

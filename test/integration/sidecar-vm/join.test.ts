@@ -13,7 +13,8 @@ const quick = { probe: { kind: 'tcp' as const }, intervalMs: 50, timeoutMs: 500 
 /** A VM with `orders` in front of an echo app, and one with `web` that may call it on a local port. */
 async function ordersAndWeb(t: TestContext) {
   const plane = await AgentPlane.start(t);
-  const app = await startEchoApp('orders');
+  // Stopped, and started again there.
+  const app = await startEchoApp('orders', '127.0.0.1', await deadPort());
   onEnd(t, () => app.close());
   const services = [{ namespace: 'shop', name: 'orders', port: 8080, appPort: app.port, health: quick }];
   const orders = await runTestAgent(

@@ -37,6 +37,7 @@ test('the SVID with its key and bundle at once, and again after each renewal; eq
   assert.ok(leaf.checkPrivateKey(createPrivateKey({ key: svid.x509SvidKey, format: 'der', type: 'pkcs8' })));
   assert.deepEqual(svid.bundle, pki.root.certificate.der);
   assert.deepEqual([svid.hint, said.all[0]?.federatedBundles, said.all[0]?.crl], ['the orders', {}, []]);
+  await until('the first bundles', () => bundlesSaid.all.length === 1);
   // The same again says nothing.
   const source = sources.get('orders');
   source?.set(source.current());
@@ -95,7 +96,7 @@ test('a caller that does not read gets the newest when it reads again', async (t
 });
 
 test('streams and connections of one user are limited, those of silence end, and others are served all the same', async (t) => {
-  const { client, api } = await workloadScene(t, { orders: {} }, { streamsPerUid: 3, connectionsPerUid: 4, silenceMs: 300 });
+  const { client, api } = await workloadScene(t, { orders: {} }, { streamsPerUid: 3, connectionsPerUid: 4, silenceMs: 2_000 });
   const one = client();
   const open = [1, 2, 3].map(() => new Said(t, one.fetchX509Svid({}, securityHeader())));
   for (const said of open) await idOf(said);

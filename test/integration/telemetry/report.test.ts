@@ -10,6 +10,7 @@ import { type FlowKey, FlowRecorder, noGroup } from '../../../core/telemetry/ind
 import { TelemetryService } from '../../../core/xds/gen/isthmus/telemetry/v1/telemetry.ts';
 import { FlowReporter } from '../../../gateway/telemetry/flows/flow-reporter.ts';
 import { startControlPlane, temporaryDir } from '../../support/control-plane.ts';
+import { deadPort } from '../../support/mesh-sockets.ts';
 import { onEnd } from '../../support/on-end.ts';
 import { until } from '../../support/until.ts';
 
@@ -20,7 +21,7 @@ function key(reporter: FlowKey['reporter'], more: Partial<FlowKey> = {}): FlowKe
 }
 
 /** A control plane that takes reports, and one proxy's reporter. */
-async function scene(t: TestContext, everyMs = 20, hurryMs?: number) {
+async function scene(t: TestContext, everyMs = 20, hurryMs?: number, slower = 1) {
   const dir = await temporaryDir(t);
   const store = new TrafficStore(clock);
   const reporters = new Reporters(clock);
@@ -28,7 +29,7 @@ async function scene(t: TestContext, everyMs = 20, hurryMs?: number) {
   const pace = new ReportPace();
   pace.hurry(hurryMs);
   const ended = new AbortController();
-  let port = 0;
+  const port = await deadPort();
   const start = async () => {
     const stop = new AbortController();
     const plane = await startControlPlane({
@@ -56,7 +57,6 @@ async function scene(t: TestContext, everyMs = 20, hurryMs?: number) {
         front.addService(TelemetryService, server);
       },
     });
-    port = plane.front.port;
     return {
       plane,
       stop: async () => {
@@ -79,7 +79,8 @@ async function scene(t: TestContext, everyMs = 20, hurryMs?: number) {
   });
   const recorder = new FlowRecorder();
   const addresses = () => [first.plane.address];
-  const options = { recorder, identity, addresses, instance: 'vm-1', clock, random: Math.random, log: silentLog, everyMs };
+  const itsClock = { ...clock, sleep: (ms: number, signal?: AbortSignal) => clock.sleep(slower * ms, signal) };
+  const options = { recorder, identity, addresses, instance: 'vm-1', clock: itsClock, random: Math.random, log: silentLog, everyMs };
   const reporter = new FlowReporter(options);
   const running = reporter.run(ended.signal);
   onEnd(t, async () => {
@@ -127,7 +128,8 @@ test('a workload speaks for itself alone, and what it may not say is left out an
 });
 
 test('what was counted last is said before the proxy ends', async (t) => {
-  const { store, recorder, reporters, first, ended, running } = await scene(t);
+  // The second that it takes for it at most would be too short on a busy machine.
+  const { store, recorder, reporters, first, ended, running } = await scene(t, 20, undefined, 10);
   onEnd(t, () => first.stop());
   await until('it reports', () => reporters.status().length === 1);
   recorder.record(key('source'), seen);

@@ -1,4 +1,3 @@
-import { freeRange } from '../../../cli/demo/site.ts';
 import { until } from '../../support/until.ts';
 import { type Apps, plainServices, servicePorts, startApps } from './apps.ts';
 import { httpCall } from './clients/http-call.ts';
@@ -61,21 +60,21 @@ export async function startMesh(place: Place, kind: ProxyKind): Promise<Mesh> {
 /** West exports all but `hidden`, and lets east speak for the namespaces `shop` and `isthmus-system` only. */
 async function startSites(place: Place, services: string): Promise<readonly [Site, Site]> {
   const exports = ['open', 'several', 'flaky', 'down', 'empty', 'web', 'rpc', 'wire'].map((name) => `shop/${name}`);
-  const first = await freeRange(200);
+  const ports = [await place.portRange(), await place.portRange()] as const;
   const [east, west] = await Promise.all([
     startSite(place, {
       cluster: 'east',
       root: true,
       exports: ['shop/caller'],
       peer: { cluster: 'west', namespaces: ['*'] },
-      originatePorts: [first, first + 99],
+      originatePorts: ports[0],
     }),
     startSite(place, {
       cluster: 'west',
       root: false,
       exports,
       peer: { cluster: 'east', namespaces: ['shop', 'isthmus-system'] },
-      originatePorts: [first + 100, first + 199],
+      originatePorts: ports[1],
       services,
     }),
   ]);

@@ -1,4 +1,3 @@
-import { freeRange } from '../../../cli/demo/site.ts';
 import { HttpBackend } from './backends/http-backend.ts';
 import { gatewayPort } from './mesh.ts';
 import type { Place } from './place.ts';
@@ -102,17 +101,16 @@ async function startSites(place: Place, plain: ReadonlyMap<ProxyKind, number>): 
       endpoints: [{ ports: { web: at }, network: `west-${kind}` }],
     }),
   );
-  const first = await freeRange(200);
-  const of = (cluster: string, peer: string, from: number) =>
+  const of = async (cluster: string, peer: string) =>
     startSite(place, {
       cluster,
       root: cluster === 'east',
       exports: ['shop/*'],
       peer: { cluster: peer, namespaces: ['*'] },
-      originatePorts: [from, from + 99],
+      originatePorts: await place.portRange(),
       ...(cluster === 'west' ? { services: services.join('') } : {}),
     });
-  const [east, west] = await Promise.all([of('east', 'west', first), of('west', 'east', first + 100)]);
+  const [east, west] = await Promise.all([of('east', 'west'), of('west', 'east')]);
   await west.run('peer', 'join', await east.run('peer', 'invite'));
   return [east, west];
 }

@@ -1,3 +1,4 @@
+import { holdRange } from '../../../cli/demo/site.ts';
 import { reachFrom } from '../servers/reach.ts';
 import { type Running, startServer } from '../servers/server-process.ts';
 import { makeWorkFolder, removeWorkFolder } from '../servers/work-folder.ts';
@@ -10,6 +11,8 @@ export interface Place {
   /** One that nobody listens on; no two are alike. */
   port(): Promise<number>;
   folder(name: string): Promise<string>;
+  /** For the gateways of one site: nobody else's until the test's end. */
+  portRange(): Promise<readonly [number, number]>;
   /** Every process started here, for their logs. */
   readonly processes: Running[];
 }
@@ -22,6 +25,11 @@ export function loopback(ending: Place['ending']): Place {
       const folder = await makeWorkFolder(name);
       ending(() => removeWorkFolder(folder));
       return folder;
+    },
+    portRange: async () => {
+      const { ports, release } = await holdRange(100);
+      ending(release);
+      return ports;
     },
     processes: [],
   };

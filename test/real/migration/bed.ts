@@ -107,7 +107,7 @@ export async function startBed(ending: Ending, options: BedOptions = {}): Promis
 }
 
 /** Each side is known with both of its places. */
-async function settled({ control }: Bed, sides: readonly string[]): Promise<void> {
+export async function settled({ control }: Pick<Bed, 'control'>, sides: readonly string[]): Promise<void> {
   await until('two places of each service at each side', async () => {
     const { services } = await control.status();
     const moving = services.filter(({ name }) => name === 'orders' || name === 'ledger');

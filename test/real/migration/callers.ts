@@ -3,7 +3,7 @@ import type { ControlHost } from '../scenario/isthmus-process.ts';
 import { joinVm } from '../scenario/isthmus-process.ts';
 import { type Host, install, type Running, type RunningConsul } from '../servers/index.ts';
 import { startLoad } from '../site-loss/load-process.ts';
-import type { Load, Sample } from '../site-loss/samples.ts';
+import type { Load, LoadLine, Sample } from '../site-loss/samples.ts';
 import { appPort, tcpPort } from './runtimes.ts';
 
 export type CallerKind = 'isthmus' | 'envoy' | 'plain';
@@ -51,6 +51,8 @@ export interface Loads {
   readonly kinds: readonly CallerKind[];
   /** Answers and failures until now, of all. */
   counts(): { readonly answered: number; readonly failed: number };
+  /** Until each caller has had so many answers more. */
+  more(answers: number): Promise<void>;
   finish(): Promise<ReadonlyMap<CallerKind, Load>>;
   kill(): Promise<void>;
 }
@@ -64,11 +66,18 @@ export async function startLoads(callers: readonly Caller[], service: Service, r
     await until(`an answer to ${kind}`, answers, 60_000);
   }
   const running = callers.map(({ kind, host, urls }) => ({ kind, load: startLoad(host, urls[service], { gets: rate, posts: 0 }) }));
+  const answeredIn = (lines: readonly LoadLine[]) =>
+    lines.reduce((sum, { answers }) => sum + Object.values(answers).reduce((a, b) => a + b, 0), 0);
   return {
     kinds: callers.map(({ kind }) => kind),
+    more: async (answers) => {
+      const wanted = running.map(({ kind, load }) => ({ kind, load, least: answeredIn(load.seconds) + answers }));
+      for (const { kind, load, least } of wanted)
+        await until(`${answers} more answers to ${kind}`, () => answeredIn(load.seconds) >= least, 60_000);
+    },
     counts: () => {
       const lines = running.flatMap(({ load }) => load.seconds);
-      const answered = lines.reduce((sum, { answers }) => sum + Object.values(answers).reduce((a, b) => a + b, 0), 0);
+      const answered = answeredIn(lines);
       return { answered, failed: lines.reduce((sum, { failed }) => sum + failed, 0) };
     },
     finish: async () => {

@@ -3,17 +3,20 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { MigrationEvent, MigrationPhase, MigrationReport, MigrationStatus } from '../../../core/admin/index.ts';
 import type { ControlHost } from '../scenario/isthmus-process.ts';
-import { type MigrationWritten, migrationOf } from './objects.ts';
+import { intervalMs, type MigrationWritten, migrationOf } from './objects.ts';
 
 /** One run of the migration, by the commands that its operator has. */
 export class Run {
   /** What was seen, a status for each look. */
   readonly seen: MigrationStatus[] = [];
+  /** By weight: when it was first seen that all callers have the one of the step that runs, Unix ms. */
+  readonly inForce: Map<number, number>;
   readonly #control: ControlHost;
   /** NAMESPACE/NAME. */
   readonly #name: string;
 
-  private constructor(control: ControlHost, name: string) {
+  private constructor(control: ControlHost, name: string, inForce = new Map<number, number>()) {
+    this.inForce = inForce;
     this.#control = control;
     this.#name = name;
   }
@@ -29,12 +32,14 @@ export class Run {
 
   /** The same, seen by another replica. */
   by(control: ControlHost): Run {
-    return new Run(control, this.#name);
+    return new Run(control, this.#name, this.inForce);
   }
 
   async status(): Promise<MigrationStatus> {
     const status = JSON.parse(await this.#control.run('migrate', 'status', this.#name, '--output', 'json')) as MigrationStatus;
     this.seen.push(status);
+    const { weight } = status.to;
+    if (isInForce(status) && !this.inForce.has(weight)) this.inForce.set(weight, Date.now());
     return status;
   }
 
@@ -66,6 +71,13 @@ export class Run {
   weight(weight: number): Promise<MigrationStatus> {
     return this.until(`the weight ${weight}`, (status) => status.to.weight >= weight);
   }
+}
+
+/** Nothing is lacking in a look at the step itself: gates of the look that began it are of the one before, and what is left counts down by an interval between looks. */
+function isInForce({ phase, step, steps, gates, remainingMs }: MigrationStatus): boolean {
+  const bakeMs = steps[step]?.bakeMs ?? 0;
+  const looked = phase === 'stepping' && remainingMs !== null && remainingMs < bakeMs - intervalMs;
+  return looked && gates.length > 0 && gates.every(({ verdict }) => verdict !== 'no-data');
 }
 
 /** What a person needs who reads of a failed test. */

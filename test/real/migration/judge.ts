@@ -14,23 +14,34 @@ type Loads = ReadonlyMap<CallerKind, Load>;
 
 type TimesAway = ReadonlyMap<CallerKind, readonly Away[]>;
 
+/** What was seen from outside the report. */
+interface Known {
+  readonly away?: TimesAway;
+  /** As `Run` has it. */
+  readonly inForce?: ReadonlyMap<number, number>;
+}
+
 /**
- * The shares that callers of every kind saw agree with the weights asked for, at every step, from when their proxy could hear of it. Returns them, for the
- * log.
+ * The shares that callers of every kind saw agree with the weights asked for, at every step, from when their proxy could hear of it. A hundred per cent leave
+ * no room for one that hears late: they count from when all were seen to have them, at the latest from the end of the step, and hold beyond it. Returns them,
+ * for the log.
  */
 export function assertWeights(
   loads: Loads,
   report: MigrationReport,
   to: readonly Backend[],
-  away: TimesAway = new Map(),
+  { away = new Map(), inForce = new Map() }: Known = {},
 ): readonly string[] {
   const names = new Set(to.map(({ name }) => name));
   const lines: string[] = [];
   for (const { weight, begunAt, endedAt, outcome } of report.steps) {
-    const until = endedAt === null ? Number.POSITIVE_INFINITY : Date.parse(endedAt);
+    const ended = endedAt === null ? Number.POSITIVE_INFINITY : Date.parse(endedAt);
+    const whole = weight === 100 && outcome === 'passed';
+    const until = whole ? Number.POSITIVE_INFINITY : ended;
     for (const [kind, { samples }] of loads) {
-      const back = (away.get(kind) ?? []).filter((each) => each.from < until).map((each) => each.until);
-      const from = Math.max(Date.parse(begunAt), ...back) + settleMs;
+      const back = (away.get(kind) ?? []).filter((each) => each.from < ended).map((each) => each.until);
+      const settled = Math.max(Date.parse(begunAt), ...back) + settleMs;
+      const from = whole ? Math.max(settled, Math.min(ended, inForce.get(weight) ?? ended)) : settled;
       const sent = samples.filter(({ at }) => at >= from && at < until);
       const moved = sent.filter((sample) => names.has(backendOf(sample) ?? '')).length;
       const p = weight / 100;
@@ -96,11 +107,13 @@ export function assertExplained(loads: Loads, { steps }: MigrationReport, share:
   return line;
 }
 
-/** Nothing reaches those places from then on. */
+/** Nothing reaches those places from then on: from when all callers have heard of it. */
 export function assertLeft(loads: Loads, places: readonly Backend[], after: number): void {
   const names = new Set(places.map(({ name }) => name));
   for (const [kind, { samples }] of loads) {
-    const late = samples.filter((sample) => sample.at >= after + settleMs && names.has(backendOf(sample) ?? ''));
+    const since = samples.filter(({ at }) => at >= after + settleMs);
+    assert.ok(since.length > 0, `${kind}: nothing was asked any more`);
+    const late = since.filter((sample) => names.has(backendOf(sample) ?? ''));
     assert.deepEqual(late.slice(0, 3), [], `${kind}: ${late.length} requests still went there`);
   }
 }

@@ -1,6 +1,9 @@
 export const vmSide = 'consul/dc1';
 export const podSide = 'kubernetes/prod';
 
+/** How often a migration is looked at. */
+export const intervalMs = 2_000;
+
 export interface MigrationWritten {
   /** Default orders; each of its own name in shop. */
   readonly name?: string;
@@ -35,7 +38,7 @@ spec:
   to: {registry: ${to}}
   steps: ${steps}
   bake: 6s
-  interval: 2s
+  interval: ${intervalMs}ms
   baseline: 5s
   drain: {timeout: 20s, bake: 5s}
 ${more}  gates:

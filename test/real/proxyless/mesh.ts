@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ControlHost, startControl } from '../scenario/isthmus-process.ts';
 import { createNetwork, type Host, type Network } from '../servers/index.ts';
@@ -57,7 +57,12 @@ export async function startMesh(ending: (end: () => Promise<unknown>) => void, m
   await mkdir(services, { recursive: true });
   const control = await startControl(host('control'), config(host('control'), services), trustDomain);
   ending(() => control.process.stop());
-  const orders = (endpoints: readonly OrdersEndpoint[]) => writeFile(join(services, 'orders.yaml'), serviceEntry(endpoints));
+  // Written elsewhere: a watched file that is written in place is empty at first, which is a registry without services.
+  const draft = join(await makeWorkFolder('drafts'), 'orders.yaml');
+  const orders = async (endpoints: readonly OrdersEndpoint[]) => {
+    await writeFile(draft, serviceEntry(endpoints));
+    await rename(draft, join(services, 'orders.yaml'));
+  };
   return { network, control, host, orders };
 }
 

@@ -1,7 +1,7 @@
-import { type ExecFileException, execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { type Firewall, renderFirewall } from './firewall.ts';
-import { ownerLives, ownerTag } from './owner.ts';
+import { holdingRoute, ip, namespaces, removeNamespaces, run, sweepStale } from './namespace-commands.ts';
+import { ownerTag } from './owner.ts';
 import { closeReach, type Reach, reachFrom } from './reach.ts';
 
 /** One machine of a site: a network namespace of its own, with its own loopback and ports. */
@@ -70,8 +70,6 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
   await swept;
   const network = new SiteNetwork(options);
   try {
-    // A dial from outside the namespaces must fail here and now, and not leave by the machine's default route.
-    await ip('route', 'replace', 'unreachable', `${RANGE}.0.0/16`);
     await network.create(options.sites);
   } catch (error) {
     await network.remove();
@@ -109,7 +107,11 @@ class SiteNetwork implements Network {
   }
 
   async create(sites: NetworkOptions['sites']): Promise<void> {
-    await ip('netns', 'add', this.#router);
+    await holdingRoute(async () => {
+      // A dial from outside the namespaces must fail here and now, and not leave by the machine's default route.
+      await ip('route', 'replace', 'unreachable', `${RANGE}.0.0/16`);
+      await ip('netns', 'add', this.#router);
+    });
     await ip('-n', this.#router, 'link', 'set', 'lo', 'up');
     await this.#load(this.#firewall);
     for (const [index, [site, hosts]] of Object.entries(sites).entries()) {
@@ -159,6 +161,8 @@ class SiteNetwork implements Network {
   }
 
   async forgetNat(site: string): Promise<void> {
+    // Without this it would take up again, in its midst, a connection of which the side within happens to speak first.
+    await run('ip', ['netns', 'exec', this.#router, 'sh', '-c', 'echo 0 > /proc/sys/net/netfilter/nf_conntrack_tcp_loose']);
     // Masquerading forgets what left by an interface that goes down.
     const others = [...this.#subnets.keys()].filter((other) => other !== site);
     const lines = others.flatMap((other) => [`link set ${other} down\n`, `link set ${other} up\n`]);
@@ -196,8 +200,10 @@ class SiteNetwork implements Network {
 
   async remove(): Promise<void> {
     await removeNamespaces((name) => name.startsWith(this.#prefix));
-    if (!(await ip('netns', 'list')).includes('isth-'))
-      await ip('route', 'delete', 'unreachable', `${RANGE}.0.0/16`).catch(() => undefined);
+    await holdingRoute(async () => {
+      if (!(await namespaces()).some((name) => name.startsWith('isth-')))
+        await ip('route', 'delete', 'unreachable', `${RANGE}.0.0/16`).catch(() => undefined);
+    });
   }
 
   async #addHost(site: string, name: string, subnet: Subnet): Promise<void> {
@@ -266,34 +272,4 @@ class SiteNetwork implements Network {
 
 function isPair([one, other]: readonly [string, string], a: string, b: string): boolean {
   return (one === a && other === b) || (one === b && other === a);
-}
-
-/** Namespaces of test processes that are gone; those of others that run now stay. */
-async function sweepStale(): Promise<void> {
-  await removeNamespaces((name) => {
-    const tag = /^isth-([0-9a-z]+\.[0-9a-z]+)-/.exec(name)?.[1];
-    return tag !== undefined && !ownerLives(tag);
-  });
-}
-
-async function removeNamespaces(which: (name: string) => boolean): Promise<void> {
-  const names = (await ip('netns', 'list')).split('\n').map((line) => line.split(' ')[0] ?? '');
-  for (const name of names.filter((candidate) => candidate !== '' && which(candidate))) {
-    closeReach(name);
-    await ip('netns', 'delete', name);
-  }
-}
-
-function ip(...args: string[]): Promise<string> {
-  return run('ip', args);
-}
-
-function run(command: string, args: readonly string[], input?: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const child = execFile(command, [...args], (error: ExecFileException | null, stdout, stderr) => {
-      if (error === null) resolve(stdout);
-      else reject(new Error(`${command} ${args.join(' ')} failed: ${stderr.trim() || error.message}`, { cause: error }));
-    });
-    child.stdin?.end(input);
-  });
 }

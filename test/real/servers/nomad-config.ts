@@ -30,7 +30,13 @@ export function nomadServerConfig(input: AgentInput & { readonly ports: Readonly
 
 /** The configuration of a client agent that runs raw_exec tasks, in Nomad's JSON form. Pure. */
 export function nomadClientConfig(
-  input: AgentInput & { readonly ports: { readonly http: number }; readonly rpc: string; readonly networkInterface: string },
+  input: AgentInput & {
+    readonly ports: { readonly http: number };
+    readonly rpc: string;
+    readonly networkInterface: string;
+    /** Inclusive: what it gives to tasks that ask for any port. */
+    readonly dynamicPorts: readonly [number, number];
+  },
 ): Record<string, unknown> {
   const { address, ports } = input;
   return {
@@ -42,9 +48,8 @@ export function nomadClientConfig(
       enabled: true,
       servers: [input.rpc],
       network_interface: input.networkInterface,
-      // Isthmus gives out 16000-19999, and 21000-29999 holds the test servers' own ports.
-      min_dynamic_port: 30_000,
-      max_dynamic_port: 32_000,
+      min_dynamic_port: input.dynamicPorts[0],
+      max_dynamic_port: input.dynamicPorts[1],
       options: {
         // The cloud fingerprints ask an address that is not ours; the others look for what tests do not use, and take seconds.
         'fingerprint.denylist': 'env_aws,env_azure,env_digitalocean,env_gce,consul,vault,bridge,cni,plugins_cni,landlock',

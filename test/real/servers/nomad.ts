@@ -1,5 +1,6 @@
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { holdPort } from '../../support/claim-port.ts';
 import type { HttpReply } from './http-request.ts';
 import { install } from './install.ts';
 import { type NomadPort, nomadClientConfig, nomadServerConfig } from './nomad-config.ts';
@@ -117,10 +118,11 @@ async function startServerAgent(
 
 async function startClientAgent(place: Place & { rpc: string }, { netns }: NomadOptions, api: RunningNomad['api']): Promise<Running> {
   const command = (await install('nomad')).binary('nomad');
+  const dynamic = await holdDynamicPorts();
   return onFreePorts({ name: 'nomad-client', netns }, ['http'], async (ports, folder) => {
     const url = `http://${place.address}:${ports.http}`;
     const file = join(folder, 'nomad.json');
-    await writeFile(file, JSON.stringify(nomadClientConfig({ ...place, ports, folder })), { mode: 0o600 });
+    await writeFile(file, JSON.stringify(nomadClientConfig({ ...place, ports, folder, dynamicPorts: dynamic.ports })), { mode: 0o600 });
     const ready = async (reach: Reach): Promise<boolean> =>
       (await reach.request({ url: `${url}/v1/agent/health?type=client` })).status === 200 && (await nodeReady(api));
     const client = await startServer({ name: 'nomad-client', command, args: ['agent', `-config=${file}`], netns, folder, ready });
@@ -129,9 +131,25 @@ async function startClientAgent(place: Place & { rpc: string }, { netns }: Nomad
       const allocations = await readdir(join(folder, 'data', 'alloc')).catch(() => []);
       await stop();
       if (allocations.length > 0) await removeTaskCgroups(allocations);
+      await dynamic.release();
     };
     return client;
+  }).catch(async (error) => {
+    await dynamic.release();
+    throw error;
   });
+}
+
+/**
+ * Ports for tasks that ask for any: Nomad hands them out without a look at who listens there, so each has a run of its own. Isthmus gives out
+ * 16000-19999, and tests and their servers have 20000-29999.
+ */
+async function holdDynamicPorts(): Promise<{ ports: readonly [number, number]; release: () => Promise<void> }> {
+  for (let first = 30_000; first < 32_000; first += 100) {
+    const release = await holdPort(first);
+    if (release !== undefined) return { ports: [first, first + 99], release };
+  }
+  throw new Error('all ports between 30000 and 32000 are held by Nomads of other tests');
 }
 
 async function nodeReady(api: RunningNomad['api']): Promise<boolean> {

@@ -18,8 +18,8 @@ export interface Running {
   readonly reach: Reach;
   /** SIGTERM, then SIGKILL after a deadline; then removes its folder, with every process it left behind. Idempotent. */
   stop(): Promise<void>;
-  /** Ends it as `stop` does but keeps its data, so that `restart` can follow. */
-  terminate(): Promise<void>;
+  /** Ends it as `stop` does but keeps its data, so that `restart` can follow. `withinMs`: SIGKILL after that; 10 s unless said. */
+  terminate(withinMs?: number): Promise<void>;
   /** SIGKILL, as a crash; resolves when the process is gone. Its data stays. */
   kill9(): Promise<void>;
   /** Starts it again on the same data and ports, ending it first if it runs; resolves when it is ready. */
@@ -115,10 +115,10 @@ class ServerProcess implements Running {
     await removeWorkFolder(this.folder);
   }
 
-  async terminate(): Promise<void> {
+  async terminate(withinMs = STOP_DEADLINE_MS): Promise<void> {
     this.#child?.kill('SIGCONT');
     this.#child?.kill('SIGTERM');
-    const deadline = setTimeout(() => this.#child?.kill('SIGKILL'), STOP_DEADLINE_MS);
+    const deadline = setTimeout(() => this.#child?.kill('SIGKILL'), withinMs);
     await this.#exited;
     clearTimeout(deadline);
   }

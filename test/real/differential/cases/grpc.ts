@@ -100,7 +100,8 @@ export const grpcCases: readonly Case<GrpcBackend>[] = [
     const cancelled = new Promise<string>((resolve) =>
       backend.behave({ unary: (call) => void call.on('cancelled', () => resolve('cancelled')) }),
     );
-    const outcome = await unary(client, Buffer.from('x'), new Metadata(), undefined, Date.now() + 400);
+    // Enough for the call to reach the app by connections that are all opened for it.
+    const outcome = await unary(client, Buffer.from('x'), new Metadata(), undefined, Date.now() + 3_000);
     return { status: outcome.status, app: await cancelled };
   }),
   grpcCase('a call that its caller cancels', async (client, backend) => {

@@ -28,7 +28,7 @@ function newcomer(name: string, balancer: string, v3: readonly [number, number])
     services: oneLate,
     steps: [
       { ask: {}, times: 6, eventually: true, expect: { status: 200, by: ['v1', 'v2'] } },
-      { agedS: 21, joins: ['v3'], ask: {}, times: 300, atOnce: 5, eventually: true, expect: { status: 200, by: all, between: { v3 } } },
+      { agedS: 51, joins: ['v3'], ask: {}, times: 300, atOnce: 5, eventually: true, expect: { status: 200, by: all, between: { v3 } } },
     ],
   };
 }
@@ -147,13 +147,13 @@ spec:
     config: policy('{loadBalancer: {simple: ROUND_ROBIN, warmup: {duration: 30s, minimumPercent: 10, aggression: 1}}}'),
     steps: [{ ask: {}, times: 60, expect: { status: 200, by: all, shares: thirds } }],
   },
-  // A tenth of the weight, or as much of it as of the time has passed: 14 to 60 of 300, as long as that is less than a half.
-  newcomer('warmup.duration', 'simple: ROUND_ROBIN, warmup: {duration: 20s}', [10, 62]),
-  newcomer('warmupDurationSecs', 'simple: LEAST_REQUEST, warmupDurationSecs: 20s', [5, 75]),
+  // A tenth of the weight, or as much of it as of the time has passed: 14 to 60 of 300, for the first 25 s.
+  newcomer('warmup.duration', 'simple: ROUND_ROBIN, warmup: {duration: 50s}', [10, 62]),
+  newcomer('warmupDurationSecs', 'simple: LEAST_REQUEST, warmupDurationSecs: 50s', [5, 75]),
   // 0.5 of 2.5; a tenth would be 14.
-  newcomer('warmup.minimumPercent', 'simple: ROUND_ROBIN, warmup: {duration: 20s, minimumPercent: 50}', [55, 65]),
-  // The root of the part of the time: 30 after a second, 60 after five; without it 14 and 33.
-  newcomer('warmup.aggression', 'simple: ROUND_ROBIN, warmup: {duration: 20s, minimumPercent: 1, aggression: 2}', [24, 80]),
+  newcomer('warmup.minimumPercent', 'simple: ROUND_ROBIN, warmup: {duration: 50s, minimumPercent: 50}', [55, 65]),
+  // The root of the part of the time: 45 after 6 s, 80 after 26 s; without it 17 and 62, and 39 after the 15 s that it is given.
+  newcomer('warmup.aggression', 'simple: ROUND_ROBIN, warmup: {duration: 50s, minimumPercent: 1, aggression: 2}', [45, 80]),
   {
     name: 'warmup ends',
     config: policy('{loadBalancer: {simple: ROUND_ROBIN, warmup: {duration: 2s}}}'),
