@@ -25,8 +25,9 @@ interface Measure {
 
 function measureOf(owner: string, all: readonly Holding[]): Measure | undefined {
   const own = all.find((h) => h.cluster === owner);
-  // The owner first, so that it wins among equals.
-  const ranked = own === undefined ? all : [own, ...all.filter((h) => h !== own)];
+  // The owner first, so that it wins among equals; the others by name, so that it does not show who spoke first.
+  const others = all.filter((h) => h !== own).sort((a, b) => compare(a.cluster, b.cluster));
+  const ranked = own === undefined ? others : [own, ...others];
   const reference =
     own?.current === true ? own : ranked.reduce<Holding | undefined>((a, b) => (a && a.revision >= b.revision ? a : b), undefined);
   if (reference === undefined) return undefined;

@@ -1,7 +1,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import type { AddressInfo, Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { TlsOptions } from 'node:tls';
+import { deadPort } from '../support/mesh-sockets.ts';
 
 /** What a registry's server can be made to do to its clients until `repair`. */
 export type Breakage =
@@ -50,11 +51,12 @@ export class BreakableServer {
     });
     server.keepAliveTimeout = 60_000;
     this.#server = server;
+    // Of a range that nobody is given by the kernel: it must be free for this one after it was down.
+    if (this.#port === 0) this.#port = await deadPort();
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
       server.listen(this.#port, '127.0.0.1', resolve);
     });
-    this.#port = (server.address() as AddressInfo).port;
   }
 
   async break(how: Breakage): Promise<void> {

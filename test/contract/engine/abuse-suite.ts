@@ -88,9 +88,12 @@ export function abuseSuite(name: string, make: MakeEngine): void {
       };
       for (let i = 0; i < 300; i += 60) await Promise.allSettled(Array.from({ length: 60 }, (_, k) => one(i + k)));
       await until('all closed', () => harness.engine.counters().open === 0);
-      await until('all reported', () => harness.reports.length >= 300);
+      // One report may stand for several that went alike.
+      const told = () => harness.reports.reduce((sum, { count = 1 }) => sum + count, 0);
+      await until('all reported', () => told() >= 300);
       const { accepted } = harness.engine.counters();
-      assert.deepEqual([accepted, harness.reports.length, new Set(harness.reports.map((r) => r.id)).size], [300, 300, 300]);
+      const ids = new Set(harness.reports.map((r) => r.id));
+      assert.deepEqual([accepted, told(), ids.size], [300, 300, harness.reports.length]);
       assert.equal(harness.reports.filter((r) => r.reason === 'internal').length, 0);
       callers.close();
     });

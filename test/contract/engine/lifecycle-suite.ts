@@ -49,18 +49,24 @@ export function lifecycleSuite(name: string, make: MakeEngine): void {
       assert.equal(harness.engine.counters().ended.get('memory-short'), 1);
     });
 
-    test('where memory is about to end, streams whose readers stand still are broken off, and no others', async (t) => {
+    test('where memory is about to end, streams whose readers stand still are broken off, and no others', async () => {
       harness = new EngineHarness(make);
-      const block = Buffer.alloc(65_536);
+      const [block, small] = [Buffer.alloc(65_536), Buffer.alloc(16_384)];
       const { port } = await harness.sockets.serve((socket) => {
         socket
           .on('error', () => {})
           .once('data', ([first]) => {
             const fill = () => {
-              while (first === 0x21 && socket.writable && socket.write(block));
+              while (socket.writable && socket.write(block));
             };
-            socket.on('drain', fill).write('.');
-            fill();
+            socket.write('.');
+            if (first === 0x21) {
+              socket.on('drain', fill);
+              fill();
+            }
+            if (first !== 0x2b) return;
+            const drip = setInterval(() => socket.write(small), 10);
+            socket.once('close', () => clearInterval(drip));
           });
       });
       harness.endpoints(endpoint(port));
@@ -72,10 +78,9 @@ export function lifecycleSuite(name: string, make: MakeEngine): void {
         await once(socket, 'readable');
         return socket;
       };
-      const [idle, slow, ...readers] = [await call('?'), await call('!'), await call('!'), await call('!')];
-      // Its stream could go faster, so something is always kept for it.
-      const reading = setInterval(() => slow.read(), 5);
-      t.after(() => clearInterval(reading));
+      const [idle, busy, ...readers] = [await call('?'), await call('+'), await call('!'), await call('!')];
+      // As fast as it comes, so that a machine that pauses leaves nothing standing for long.
+      busy.resume();
       harness.engine.relieve(0);
       await until('one of them to be cut', () => {
         if (harness.reports.length === 0) harness.engine.relieve(1);
@@ -86,10 +91,10 @@ export function lifecycleSuite(name: string, make: MakeEngine): void {
       assert.match(report?.detail ?? '', /^\d+ bytes were kept for a reader that stands still/);
       await until('both to be cut', () => {
         harness.engine.relieve(2 ** 30);
-        return harness.reports.length === 2;
+        return harness.reports.length >= 2;
       });
       for (const reader of readers) await new Promise((closed) => reader.resume().once('close', closed));
-      assert.deepEqual([idle.closed, slow.closed, harness.engine.counters().open], [false, false, 2]);
+      assert.deepEqual([idle.closed, busy.closed, harness.engine.counters().open], [false, false, 2]);
     });
 
     test('a change that was refused is told again', async () => {
@@ -189,7 +194,7 @@ export function lifecycleSuite(name: string, make: MakeEngine): void {
       client.on('close', () => {
         closed = true;
       });
-      const drained = harness.engine.drain(1_000).then(() => 'drained');
+      const drained = harness.engine.drain(5_000).then(() => 'drained');
       const options = mtlsClientOptions(harness.caller, harness.bundle, harness.target, Date.now);
       const secure = harness.sockets.track(connectTls({ ...options, socket: client }));
       secure.on('error', () => {});

@@ -9,7 +9,8 @@ import type { RegistryHarness } from './harness.ts';
 import { registryContract } from './suite.ts';
 
 const deps = { id: sourceId('kubernetes/main'), cluster: clusterId('east'), clock: systemClock, random: Math.random, log: silentLog };
-const hasty = { idleMs: 400, answerTimeoutMs: 400, watchMs: 2_000 };
+// What a busy machine may take to answer, and how long silence goes unnoticed.
+const hasty = { idleMs: 2_000, answerTimeoutMs: 2_000, watchMs: 2_000 };
 
 async function fakeKubernetes(namespaces: readonly string[]): Promise<RegistryHarness> {
   const fake = await FakeKubernetes.start(50);

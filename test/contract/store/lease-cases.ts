@@ -4,7 +4,7 @@ import { collect, del, put, type StoreCase, shape, write } from './harness.ts';
 
 export function leaseCases(storeCase: StoreCase): void {
   storeCase('removes the keys of a lease that was not kept alive, at one revision', async ({ store }) => {
-    const lease = await store.grantLease(1000);
+    const lease = await store.grantLease(3000);
     const written = await write(store, put('l/b', '1', lease.id), put('l/a', '1', lease.id), put('l/free', '1'));
     assert.equal((await store.get('l/a'))?.lease, lease.id);
     const [gone] = await collect(store, 'l/', written, 1);
@@ -56,7 +56,7 @@ export function leaseCases(storeCase: StoreCase): void {
   });
 
   storeCase('lets a lease outlive a restart, and expire after it', async ({ store, reopen }) => {
-    const lease = await store.grantLease(2000);
+    const lease = await store.grantLease(10_000);
     await write(store, put('l/a', '1', lease.id));
     const again = await reopen();
     assert.equal((await again.get('l/a'))?.lease, lease.id);

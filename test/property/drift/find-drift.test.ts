@@ -122,12 +122,7 @@ test('who cannot be asked, or holds what its owner cannot be asked about, is nev
 
 test('the order in which clusters speak does not show', () => {
   fc.assert(
-    fc.property(site, (given) => {
-      const { owner, holders } = given;
-      // Two that say the same revision of an owner who cannot be asked are one word of it.
-      const revisions = holders.map((h) => h.revision);
-      fc.pre(owner?.current === true || new Set(revisions).size === revisions.length);
-      assert.deepEqual(look(given, true), look(given));
-    }),
+    fc.property(site, (given) => assert.deepEqual(look(given, true), look(given))),
+    { numRuns: 2000 },
   );
 });

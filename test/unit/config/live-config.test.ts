@@ -14,6 +14,12 @@ metadata: {name: east}
 spec: {cluster: east, trustDomain: mesh.test, stateDir: state, catalog: {agentTtl: ${agentTtl}}}
 `;
 
+/** As editors and ConfigMaps do: a new file under the old name. One that is written over may be read while it is empty. */
+async function replace(file: string, text: string) {
+  await writeFile(`${file}.new`, text);
+  await rename(`${file}.new`, file);
+}
+
 async function setUp(t: TestContext) {
   const dir = await mkdtemp(join(tmpdir(), 'isthmus-config-'));
   const file = join(dir, 'isthmus.yaml');
@@ -32,21 +38,19 @@ async function setUp(t: TestContext) {
 
 test('keeps the last good configuration while the files are bad, and takes the next good one', async (t) => {
   const { file, live, refused } = await setUp(t);
-  await writeFile(file, mesh('soon'));
+  await replace(file, mesh('soon'));
   await until('the bad file is refused', () => refused.length > 0);
   assert.equal(live.violations[0]?.path, 'spec.catalog.agentTtl');
   assert.equal(live.violations[0]?.line, 4);
   assert.equal(live.current.mesh.spec.catalog.agentTtlMs, 10_000);
-  // As editors and ConfigMaps do: a new file under the old name.
-  await writeFile(`${file}.new`, mesh('20s'));
-  await rename(`${file}.new`, file);
+  await replace(file, mesh('20s'));
   await until('the good file is taken', () => live.current.mesh.spec.catalog.agentTtlMs === 20_000);
   assert.deepEqual(live.violations, []);
 });
 
 test('the same mistakes are told once, whatever else happens in the folder, and again when asked', async (t) => {
   const { file, folder, live, refused } = await setUp(t);
-  await writeFile(file, mesh('soon'));
+  await replace(file, mesh('soon'));
   await until('the bad file is refused', () => refused.length > 0);
   // A log beside the configuration that grows with each refusal would otherwise never come to rest.
   for (let i = 0; i < 3; i++) {

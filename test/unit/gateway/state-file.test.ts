@@ -55,8 +55,11 @@ test('the age of what is kept: as it was when written or last confirmed, and wha
   await new Promise((resolve) => setImmediate(resolve));
   assert.equal((await open().load()).ageMs, 50_000, 'not written at every heartbeat');
   clock.advance(20_000);
-  file.confirmed();
-  await until('the confirmed age', async () => (await open().load()).ageMs === 100);
+  await until('the confirmed age', async () => {
+    // Also at the next heartbeat, where the state itself was still being written.
+    file.confirmed();
+    return (await open().load()).ageMs === 100;
+  });
   clock.advance(3_600_000);
   assert.equal((await open().load()).ageMs, 3_600_100);
   clock.advance(-7_200_000);
@@ -67,7 +70,7 @@ test('the age of what is kept: as it was when written or last confirmed, and wha
 });
 
 test('a write that fails leaves the file before it, is said once, and is tried until it succeeds', async (t) => {
-  const { dir, path, lines, world, open, names, pass } = await fileOf(t);
+  const { dir, path, clock, lines, world, open, names, pass } = await fileOf(t);
   const file = open();
   file.changed();
   await pass(200);
@@ -80,10 +83,12 @@ test('a write that fails leaves the file before it, is said once, and is tried u
   await until('the failure', () => lines.find((line) => line.includes('the state cannot be kept')));
   await pass(5_000);
   await pass(5_000);
+  await until('that it waits for the next try', () => clock.sleeping > 0);
   await rename(join(dir, 'away'), join(dir, 'kept'));
   assert.deepEqual(await readFile(path), before);
   await pass(5_000);
   await until('the newer state on disk', async () => (await names()).join() === 'a,b');
+  await until('that it is said', () => lines.length === 2);
   assert.deepEqual(
     lines.map((line) => line.split(':')[0]?.split(' {')[0]),
     ['the state cannot be kept', 'the state can be kept again'],

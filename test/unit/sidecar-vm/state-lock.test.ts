@@ -35,6 +35,11 @@ test('an agent that was killed holds nothing, also where nobody has collected it
   await writeFile(join(dir, 'agent.lock'), JSON.stringify({ pid, startTime }));
   assert.equal(await holderOf(dir), pid);
   await assert.rejects(lockStateDir(dir), { code: 'CONFLICT' });
+  // Until then it is a shell, which does wait for its children.
+  await until('its parent to be a program that waits for none', async () => {
+    const name = await readFile(`/proc/${parent.pid}/comm`, 'utf8');
+    return name.trim() === 'sleep';
+  });
   process.kill(pid, 'SIGKILL');
   await until('a zombie', async () => (await statOf(pid)).state === 'Z');
   assert.equal(await holderOf(dir), undefined);
