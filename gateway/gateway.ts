@@ -22,7 +22,8 @@ import type { HandOver } from './hand-over/index.ts';
 import { defaultLimits, limitsOf } from './limits.ts';
 import type { GatewayOptions } from './options.ts';
 import { OwnProxy } from './own-proxy.ts';
-import { beginHandOver, openFeed, openIdentity, register, sayStarting } from './start-parts.ts';
+import { beginHandOver, openFeed, openIdentity, register } from './start-parts.ts';
+import { sayStarting } from './starting.ts';
 import { adsTrust, emptyState, type StateFeed } from './state/index.ts';
 import { createAccessLog, createGatewayLog, logGate } from './telemetry/index.ts';
 import type { Tunnels } from './tunnel/open-tunnels.ts';
@@ -124,7 +125,7 @@ export class Gateway implements RunningGateway {
 
   async #open(): Promise<void> {
     const { log, metrics } = this.#deps;
-    sayStarting(this.#options, log);
+    sayStarting({ kind: this.#options.kind }, this.#options, log);
     registerGatewayMetrics(metrics, () => this.status());
     const handOver = await beginHandOver(this.#options, this.#deps, this.#stop.signal);
     this.#handOver = handOver;

@@ -1,7 +1,6 @@
 export type { DataPlaneContext, DataPlaneLimits, HttpLimits, StateView } from './context.ts';
 export type { CountedContext } from './counted-context.ts';
 export type { EngineLimits, PeerIdentity } from './engine/contract.ts';
-export { engineFor } from './engine/open-engine.ts';
 export type { EnvoyStatus, ProxyStatus } from './envoy/describe-proxy.ts';
 export { proxyBefore } from './envoy/describe-proxy.ts';
 export type { EnvoyProxy, EnvoyProxyOptions } from './envoy/envoy-proxy.ts';
@@ -23,8 +22,9 @@ export { createInbound } from './inbound/inbound.ts';
 export { createOutbound } from './inbound/outbound.ts';
 export { type CountedPort, type PlaintextCount, PlaintextCounter } from './inbound/plaintext-counter.ts';
 export { exposedName, exposedPorts } from './inbound/rules.ts';
-export { defaultLimits } from './limits.ts';
+export { defaultLimits, limitsOf } from './limits.ts';
 export { guardMemory } from './memory-guard.ts';
+export { engineOf, sayStarting } from './starting.ts';
 export type { DataPlaneState, Interest, RestoredState, StateFeedOptions } from './state/index.ts';
 export { adsTrust, emptyState, loadState, StateFeed, StateStore, saveState } from './state/index.ts';
 export { trustOf } from './tables.ts';

@@ -1,5 +1,4 @@
 import type { DataPlaneLimits } from './context.ts';
-import type { GatewayOptions } from './options.ts';
 
 /** The defaults that contract.ts and context.ts name. */
 export const defaultLimits: DataPlaneLimits = {
@@ -29,8 +28,13 @@ export const defaultLimits: DataPlaneLimits = {
   },
 };
 
-/** With those that one gateway is told. */
-export function limitsOf({ maxConnections, maxConnectionsPerSource }: GatewayOptions, limits: DataPlaneLimits): DataPlaneLimits {
+interface ToldLimits {
+  readonly maxConnections?: number | undefined;
+  readonly maxConnectionsPerSource?: number | undefined;
+}
+
+/** With those that one gateway or agent is told. */
+export function limitsOf({ maxConnections, maxConnectionsPerSource }: ToldLimits, limits: DataPlaneLimits): DataPlaneLimits {
   const engine = {
     ...limits.engine,
     ...(maxConnections === undefined ? {} : { maxConnections }),

@@ -6,14 +6,13 @@ import {
   obtainIdentity,
   registerInstance,
 } from '../core/identity/index.ts';
-import type { Log } from '../core/log.ts';
 import { version } from '../core/version.ts';
 import { type agent, buildNode, nativeOrder, nativeTypeUrls } from '../core/xds/index.ts';
 import type { GatewayDeps } from './contract.ts';
-import { engineFor } from './engine/index.ts';
 import { gatewayRole } from './gateway-tunnels.ts';
 import { HandOver } from './hand-over/index.ts';
 import type { GatewayOptions } from './options.ts';
+import { engineOf } from './starting.ts';
 import { StateFeed } from './state/index.ts';
 
 /** What a gateway is made of, one function a part. `signal` ends the part. */
@@ -24,16 +23,6 @@ export function openIdentity(options: GatewayOptions, deps: Required<GatewayDeps
   const { clock, random, log } = deps;
   const given = token === undefined ? {} : { token };
   return obtainIdentity({ dir: join(stateDir, 'identity'), ...given, proof, instance, clock, random, log, signal });
-}
-
-/** The first line of its log: what runs, and what will move the bytes. */
-export function sayStarting({ kind, proxy, engine }: GatewayOptions, log: Log): void {
-  log.info({ kind, version, ...(proxy === 'isthmus' ? { engine: engineFor(engine) } : { proxy }) }, 'starting');
-}
-
-/** For whoever sees it from elsewhere; nothing where no engine of ours carries its traffic. */
-function engineOf({ proxy, engine }: GatewayOptions): { readonly engine?: string } {
-  return proxy === 'isthmus' ? { engine: engineFor(engine).name } : {};
 }
 
 export function openFeed(

@@ -2,7 +2,7 @@ import { MeshError, toMeshError } from '../core/errors.ts';
 import { followTrust, type ObtainedIdentity, onRenewal } from '../core/identity/index.ts';
 import { readTable } from '../core/os/index.ts';
 import type { agent } from '../core/xds/index.ts';
-import { adsTrust, type InboundService, logGate, proxyBefore, type StateFeed } from '../gateway/index.ts';
+import { adsTrust, type InboundService, logGate, proxyBefore, type StateFeed, sayStarting } from '../gateway/index.ts';
 import { type AdminServer, describeAgent, registerAgentMetrics, startAdmin } from './admin/index.ts';
 import type { GrpcSupport } from './certificates/index.ts';
 import type { AgentDeps, AgentStatus, ListenAddress, RunningAgent } from './contract.ts';
@@ -21,7 +21,7 @@ import { tunnelsSaid } from './parts/tunnels.ts';
 import { openWorkloads, type Workloads } from './parts/workload-api.ts';
 import { takenByOthers } from './proxy/index.ts';
 import { ProcHolders, SocketWatcher } from './sockets/index.ts';
-import { openFeed, openGrpc, openIdentity, openTraffic, ownPids, sayStarting, type Traffic } from './start-parts.ts';
+import { openFeed, openGrpc, openIdentity, openTraffic, ownPids, type Traffic } from './start-parts.ts';
 import type { StateLock } from './state-lock.ts';
 import { suspectOf } from './suspicion.ts';
 import { envoyPatienceMs, farewellMs, leaveMs } from './waits.ts';
@@ -160,7 +160,7 @@ export class Agent implements RunningAgent {
     const [options, { signal }] = [this.#options, this.#stop];
     const deps = { ...this.#deps, accessLog: (entry: Readonly<Record<string, unknown>>) => this.#onAccess(entry) };
     const { metrics, clock, log, listeners } = deps;
-    sayStarting(options, log);
+    sayStarting({}, options, log);
     registerAgentMetrics(metrics, () => this.status());
     const more = async () => (await this.#traffic?.envoy?.proxy.metrics()) ?? '';
     // First, so that whoever asks sees what is waited for.

@@ -16,6 +16,7 @@ import { workloadApiOption } from './workload-api/options.ts';
  * What one VM agent is told. `isthmus vm join` makes it from its flags and keeps it as agent.json in the state directory
  * (the token included, owner-only), so that `isthmus agent --state-dir DIR` starts the same agent after a reboot.
  */
+const connections = z.number().int().min(1, 'must be 1 or more').max(999_999, 'must be 999999 or less');
 const ms = z.number().int().positive();
 const port = z.number('must be a port').int('must be a port').min(1, 'must be 1-65535').max(65_535, 'must be 1-65535');
 const bindPort = z.number('must be a port').int('must be a port').min(0, 'must be 0-65535').max(65_535, 'must be 0-65535');
@@ -127,6 +128,13 @@ const shape = z.strictObject({
     .max(64)
     .default(() => Math.min(4, cpuCount())),
   /**
+   * Open connections of our own proxy, of each of a machine's two directions, 1 to 999,999; the next is refused. Each takes two descriptors.
+   * Default 10,000.
+   */
+  maxConnections: connections.optional(),
+  /** Of one source address, as which all programs of this machine count that call. Default 1,000. */
+  maxConnectionsPerSource: connections.optional(),
+  /**
    * Which services of the mesh it knows: `all`, or `on-demand` those that its configuration names or somebody here looks up. Default: see
    * `discoveryOf`.
    */
@@ -171,6 +179,10 @@ const schema = shape
   .refine(({ address, inbound }) => address !== 'auto' || inbound.address === '0.0.0.0' || inbound.address === '::', {
     path: ['inbound', 'address'],
     message: 'must be 0.0.0.0 or :: where address is auto: a listener of one address would end with it',
+  })
+  .refine((o) => (o.maxConnections ?? o.maxConnectionsPerSource) === undefined || o.proxy === 'isthmus', {
+    path: ['maxConnections'],
+    message: 'needs proxy isthmus: an Envoy has limits of its own',
   })
   .superRefine((value, ctx) => {
     for (const message of exposeFaults(value)) ctx.addIssue({ code: 'custom', path: ['services'], message });

@@ -1,6 +1,5 @@
 import { MeshError } from '../core/errors.ts';
 import { controlChannel, type ObtainedIdentity, obtainIdentity } from '../core/identity/index.ts';
-import type { Log } from '../core/log.ts';
 import { version } from '../core/version.ts';
 import { buildNode } from '../core/xds/index.ts';
 import {
@@ -9,10 +8,11 @@ import {
   createOutbound,
   defaultLimits,
   type EnvoyProxy,
-  engineFor,
+  engineOf,
   type Flows,
   guardMemory,
   type Inbound,
+  limitsOf,
   type Outbound,
   openFlows,
   StateFeed,
@@ -61,16 +61,6 @@ export async function openIdentity(options: AgentOptions, deps: Required<AgentDe
         : ['proof', 'the log of the control plane says why; check the proof and the AttestationPolicy'];
     throw new MeshError(error.code, `the ${what} was refused: ${error.message}; ${next}`, { cause: error });
   }
-}
-
-/** The first line of its log: what runs, and what will move the bytes. */
-export function sayStarting({ proxy, engine }: AgentOptions, log: Log): void {
-  log.info({ version, ...(proxy === 'isthmus' ? { engine: engineFor(engine) } : { proxy }) }, 'starting');
-}
-
-/** For whoever sees the agent from elsewhere; nothing where no engine of ours carries its traffic. */
-function engineOf({ proxy, engine }: AgentOptions): { readonly engine?: string } {
-  return proxy === 'isthmus' ? { engine: engineFor(engine).name } : {};
 }
 
 export function openFeed(
@@ -147,7 +137,7 @@ async function openProxy(
     identity,
     clock,
     random,
-    limits: defaultLimits,
+    limits: limitsOf(options, defaultLimits),
     engine: options.engine,
     engineThreads: options.engineThreads,
     onTrouble,

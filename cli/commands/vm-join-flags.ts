@@ -24,6 +24,9 @@ export interface JoinFlags extends JoinCaptureFlags, ServiceFlags {
   readonly proxy: AgentOptionsInput['proxy'];
   readonly envoyPath?: string;
   readonly engine?: 'auto' | 'native' | 'node';
+  readonly engineThreads?: number;
+  readonly maxConnections?: number;
+  readonly maxConnectionsPerSource?: number;
   readonly discovery?: 'all' | 'on-demand';
   readonly forgetAfter: number;
   readonly drain: number;
@@ -66,12 +69,22 @@ export function agentOptionsOf(
     admin,
     proxy,
     ...(envoyPath === undefined ? {} : { envoyPath }),
-    ...(flags.engine === undefined ? {} : { engine: flags.engine }),
+    ...carriedBy(flags),
     ...(flags.discovery === undefined ? {} : { discovery: flags.discovery }),
     forgetAfterMs: flags.forgetAfter,
     drainMs: flags.drain,
     grpc: flags.grpc === true,
     ...workloadApiOf(flags),
+  };
+}
+
+function carriedBy(flags: JoinFlags): Partial<AgentOptionsInput> {
+  const { engine, engineThreads, maxConnections, maxConnectionsPerSource } = flags;
+  return {
+    ...(engine === undefined ? {} : { engine }),
+    ...(engineThreads === undefined ? {} : { engineThreads }),
+    ...(maxConnections === undefined ? {} : { maxConnections }),
+    ...(maxConnectionsPerSource === undefined ? {} : { maxConnectionsPerSource }),
   };
 }
 

@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import { parseJoinToken } from '../../core/identity/index.ts';
 import { formatViolation, type Violation } from '../../core/validate.ts';
-import { collect, durationFlag } from '../arguments.ts';
+import { collect, countFlag, durationFlag } from '../arguments.ts';
 import { CliError } from '../cli-error.ts';
 import { exitCode } from '../exit-codes.ts';
 import { emit, type Io } from '../io.ts';
@@ -102,6 +102,13 @@ function listeners(command: Command): Command {
     .addOption(proxyOption())
     .addOption(envoyPathOption())
     .addOption(engineOption().default(undefined, 'that of the version that runs'))
+    .option('--engine-threads <number>', 'of the native engine, 1-64 (default: as many as there are CPUs, 4 at most)', countFlag)
+    .option(
+      '--max-connections <number>',
+      'open at once in each direction, of our own proxy; the next is refused (default: 10,000)',
+      countFlag,
+    )
+    .option('--max-connections-per-source <number>', 'of these, of one address, as all programs here are (default: 1,000)', countFlag)
     .addOption(flag('--drain <duration>', 'from SIGTERM to the end of the last connection', durationFlag, 30_000, '30s'));
 }
 

@@ -1,10 +1,9 @@
-import { isIP, Socket } from 'node:net';
+import { isIP, type Socket } from 'node:net';
 import { cpuCount } from '../../../core/cpu-count.ts';
 import { MeshError, toMeshError } from '../../../core/errors.ts';
 import { Deadlines, type Timed } from '../../deadlines.ts';
 import type { EndpointState } from '../../state/types.ts';
 import type {
-  AttemptFailure,
   ConnectionEnds,
   DialRequest,
   DialResult,
@@ -22,12 +21,11 @@ import { NodeEngine } from '../node/node-engine.ts';
 import { usualQuietMs } from '../node/serve-exposed.ts';
 import type { NativeAddon } from './addon.ts';
 import { TablesEncoder } from './encode-tables.ts';
-import type { NativeBatch, NativeCounters, NativeDelivered, NativeEvent, NativeHanded, NativeLatencies, NativePlace } from './messages.ts';
+import type { NativeCounters, NativeLatencies, NativePlace } from './messages.ts';
 import { NativeDials } from './native-dials.ts';
+import { NativeEvents } from './native-events.ts';
 import { NativeListeners } from './native-listeners.ts';
 import { PairedEnds } from './paired-ends.ts';
-import { endsOf, readDelivered } from './read-delivered.ts';
-import { readReport } from './read-report.ts';
 
 /** Shares of those that warm up or return are told so often. */
 const growMs = 250;
@@ -47,11 +45,10 @@ export class NativeEngine implements Engine {
   readonly #listeners: NativeListeners;
   readonly #ends: PairedEnds;
   readonly #dials: NativeDials;
+  readonly #events: NativeEvents;
   readonly #deadlines: Deadlines;
   readonly #growth: Timed & { deadline: number } = { deadline: 0, expire: () => this.#tellTables() };
   #tables: EngineTables;
-  /** Connections that both engines have counted. */
-  #handed = 0;
   #disposed = false;
   /** Once it is disposed. */
   #last: NativeCounters | undefined;
@@ -74,6 +71,8 @@ export class NativeEngine implements Engine {
     this.#listeners = new NativeListeners(addon, this.#engine, options.listeners);
     this.#ends = new PairedEnds(addon, this.#engine);
     this.#dials = new NativeDials(addon, this.#engine, options.admit, this.#ends);
+    const own = { addon, options, engine: this.#engine, encoder: this.#encoder, node: this.#node };
+    this.#events = new NativeEvents({ ...own, listeners: this.#listeners, ends: this.#ends, dials: this.#dials });
     this.#tellTables();
   }
 
@@ -110,7 +109,7 @@ export class NativeEngine implements Engine {
     return {
       open: native.open - native.handed + node.open,
       inUse: new Set([...node.inUse, ...native.inUse]),
-      accepted: native.accepted + node.accepted - this.#handed,
+      accepted: native.accepted + node.accepted - this.#events.handed,
       ended,
     };
   }
@@ -163,6 +162,7 @@ export class NativeEngine implements Engine {
     if (this.#disposed) return;
     this.#listeners.closeAll();
     this.#disposed = true;
+    this.#events.dispose();
     this.#deadlines.forget(this.#growth);
     this.#onIdle?.();
     this.#addon.stop(this.#engine);
@@ -220,82 +220,11 @@ export class NativeEngine implements Engine {
   }
 
   #takeEvents(): void {
-    const batch = JSON.parse(this.#addon.events(this.#engine)) as NativeBatch;
-    const failures: unknown[] = [];
-    for (const event of batch.events) {
-      try {
-        this.#take(event);
-      } catch (error) {
-        failures.push(error);
-      }
+    try {
+      this.#events.take();
+    } finally {
+      // Also where an observer threw: the drain waits for it.
+      this.#lookIfIdle();
     }
-    this.#encoder.forget(batch.released);
-    this.#lookIfIdle();
-    // An observer's defect, which costs no other event.
-    if (failures.length > 0) throw failures[0];
-  }
-
-  #take(event: NativeEvent): void {
-    const { onAttempt, onConnection, onForward, onTrouble } = this.#options;
-    switch (event.kind) {
-      case 'attempt': {
-        const endpoint = this.#encoder.endpoint(event.endpoint);
-        if (endpoint === undefined) return;
-        const attempt = { clusterName: event.cluster, endpoint, result: event.result as AttemptFailure };
-        for (let i = 0; i < event.count; i++) onAttempt(attempt);
-        return;
-      }
-      case 'forward':
-      case 'ended': {
-        const upstream = event.endpoint === null ? undefined : this.#encoder.endpoint(event.endpoint);
-        const report = readReport(event, upstream);
-        if (event.kind === 'ended') onConnection(report);
-        else onForward?.(report);
-        return;
-      }
-      case 'peer':
-        this.#options.onPeer?.(event.peer);
-        return;
-      case 'handed':
-        this.#adoptHanded(event);
-        return;
-      case 'delivered':
-        this.#deliver(event);
-        return;
-      case 'dialled':
-        this.#dials.dialled(event);
-        return;
-      case 'broken':
-        this.#ends.broken(event.number);
-        return;
-      case 'trouble':
-        onTrouble?.(event.what, event.detail);
-    }
-  }
-
-  /** Its connection stays the crate's: it tells of its end. */
-  #deliver(event: NativeDelivered): void {
-    const socket = this.#ends.adopt(event.number, event.fd);
-    if (this.#disposed) socket.destroy();
-    else this.#options.deliver(readDelivered(event, socket));
-  }
-
-  #adoptHanded({ number, listener, fd, preface, told }: NativeHanded): void {
-    const socket = new Socket({ fd, allowHalfOpen: true });
-    socket.pause();
-    socket.on('error', () => {});
-    socket.once('close', () => {
-      if (!this.#disposed) this.#addon.release(this.#engine, number);
-    });
-    const spec = this.#listeners.spec(listener);
-    if (spec === undefined || this.#disposed) {
-      socket.destroy();
-      return;
-    }
-    this.#handed += 1;
-    if (preface !== '') socket.unshift(Buffer.from(preface, 'hex'));
-    // Its PROXY header was read before it was handed over.
-    const { acceptProxy: _, ...own } = spec;
-    this.#node.adopt(own, socket, endsOf(told));
   }
 }

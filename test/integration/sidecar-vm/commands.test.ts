@@ -149,6 +149,7 @@ test('--save-only writes an owner-only file and starts nothing; mistakes are all
     state,
     '--reserved-ports',
     '80,443',
+    ...['--engine-threads', '2', '--max-connections', '20000', '--max-connections-per-source', '15000'],
     '--save-only',
   ]);
   assert.deepEqual([saved.code, saved.out], [0, `Saved in ${state}. Next: isthmus agent --state-dir ${state}\n`], saved.err);
@@ -156,6 +157,7 @@ test('--save-only writes an owner-only file and starts nothing; mistakes are all
   assert.equal((await stat(path)).mode & 0o777, 0o600);
   const kept = JSON.parse(await readFile(path, 'utf8'));
   assert.deepEqual([kept.token, kept.inbound, kept.outbound.reservedPorts], [token, { address: '10.0.0.7', port: 15_006 }, [80, 443]]);
+  assert.deepEqual([kept.engineThreads, kept.maxConnections, kept.maxConnectionsPerSource], [2, 20_000, 15_000]);
   const wrong = await runCli([
     'vm',
     'join',

@@ -4,14 +4,14 @@ import { type TestContext, test } from 'node:test';
 import { type EchoReply, startEchoApp } from '../../../cli/demo/echo-app.ts';
 import { AgentPlane, agentOptions, host, runTestAgent } from '../../support/agent-plane.ts';
 import { temporaryDir } from '../../support/control-plane.ts';
-import { deadPort } from '../../support/mesh-sockets.ts';
+import { deadPort, TestSockets } from '../../support/mesh-sockets.ts';
 import { onEnd } from '../../support/on-end.ts';
 import { until } from '../../support/until.ts';
 
 const quick = { probe: { kind: 'tcp' as const }, intervalMs: 50, timeoutMs: 500 };
 
 /** A VM with `orders` in front of an echo app, and one with `web` that may call it on a local port. */
-async function ordersAndWeb(t: TestContext) {
+async function ordersAndWeb(t: TestContext, limits: { readonly maxConnections?: number } = {}) {
   const plane = await AgentPlane.start(t);
   // Stopped, and started again there.
   const app = await startEchoApp('orders', '127.0.0.1', await deadPort());
@@ -29,6 +29,7 @@ async function ordersAndWeb(t: TestContext) {
       token: await plane.token('web'),
       instance: 'vm-web',
       outbound: { loopbackAddresses: false, explicit: { [`${host('orders')}:8080`]: local } },
+      ...limits,
     }),
   );
   plane.serve([{ name: 'orders', port: 8080, endpoints: [orders.agent.inbound.port] }]);
@@ -81,6 +82,21 @@ test('who is not allowed gets 403 and never reaches the app', async (t) => {
   const { plane, orders, local } = await ordersAndWeb(t);
   plane.serve([{ name: 'orders', port: 8080, endpoints: [orders.agent.inbound.port], principals: ['mesh.test/ns/shop/sa/somebody-else'] }]);
   await until('a refusal', async () => (await fetch(`http://127.0.0.1:${local}/`)).status === 403);
+});
+
+test('no more connections are open in one direction than it is told; whoever is served stays', async (t) => {
+  const { orders, web, local } = await ordersAndWeb(t, { maxConnections: 2 });
+  await until('an answer', () => call(local));
+  const sockets = new TestSockets();
+  onEnd(t, async () => sockets.close());
+  let closed = 0;
+  // Of the two places one may be that of the call above.
+  for (let i = 0; i < 3; i++) (await sockets.connect(local)).resume().once('close', () => closed++);
+  await until('one to be refused', () => closed > 0);
+  assert.ok(closed < 3, 'and not all');
+  const troubles = /isthmus_engine_troubles_total\{[^}]*what="too-many-connections"[^}]*\} [1-9]/;
+  await until('its count', async () => troubles.test((await web.get('/metrics')).body));
+  assert.doesNotMatch((await orders.get('/metrics')).body, troubles);
 });
 
 test('an app that dies is reported at once, found by traffic too, and comes back when it answers again', async (t) => {
