@@ -5,6 +5,7 @@ mod admission;
 mod captured;
 mod connection;
 mod deliver;
+mod described;
 mod dial;
 mod events;
 mod exposed;
@@ -30,6 +31,7 @@ mod slab;
 mod stream;
 mod thread;
 mod timers;
+mod waiting;
 
 pub use events::{Event, Outcome, Report};
 pub use handle::{Bound, Engine};

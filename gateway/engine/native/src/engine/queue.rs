@@ -3,6 +3,7 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::described::Described;
 use super::events::{Event, PeerOf, Report};
 use crate::identity::Peer;
 use crate::tables::Cluster;
@@ -30,8 +31,7 @@ struct Batch {
     /// So that no address in `alike` becomes another one's.
     kept: Vec<Kept>,
     proven: HashSet<String>,
-    second: u64,
-    described: u32,
+    described: Described,
 }
 
 /// A cluster, and the name of a rule.
@@ -55,14 +55,10 @@ pub struct Alike {
 
 /// Beyond it, events are dropped (sockets handed over are closed).
 const MOST: usize = 100_000;
-/// Connections whose ends are described one by one, in a second; beyond it those alone that did not end well. A million an hour are 278. Beginnings
-/// are told of in sums: nobody asks whose they are, but of those in the clear.
-const DESCRIBED_A_SECOND: u32 = 200;
-const DESCRIBED_WITH_REASON: u32 = 500;
 
-/// Between one time that TypeScript is told and the next, ms: each is a turn of its loop, whatever there is to read. What goes wrong may
-/// concern connections that come next.
-const TELL_EVERY_MS: u64 = 50;
+/// Between one time that TypeScript is told and the next, ms: each is a turn of its loop, whatever there is to read, and on a machine without a CPU to
+/// spare connections wait for it. What goes wrong may concern those that come next.
+const TELL_EVERY_MS: u64 = 200;
 const TELL_OF_TROUBLE_EVERY_MS: u64 = 10;
 
 impl EventQueue {
@@ -135,14 +131,7 @@ impl EventQueue {
     ) {
         let mut batch = self.batch.lock().unwrap_or_else(PoisonError::into_inner);
         self.news.store(true, Ordering::Relaxed);
-        let second = now / 1_000;
-        if batch.second != second {
-            (batch.second, batch.described) = (second, 0);
-        }
-        let most = if alike.reason.is_empty() { DESCRIBED_A_SECOND } else { DESCRIBED_WITH_REASON };
-        if alike.ended && batch.described < most {
-            batch.described += 1;
-        } else {
+        if !(alike.ended && batch.described.admit(now, TELL_EVERY_MS, alike.reason.is_empty())) {
             let Batch { events, alike: known, kept, .. } = &mut *batch;
             if let Some(Event::Forward(report) | Event::Ended(report)) = known.get(&alike).and_then(|&at| events.get_mut(at)) {
                 report.count += 1;

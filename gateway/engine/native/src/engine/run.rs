@@ -9,6 +9,7 @@ use super::obey::Command;
 use super::serve::{self, Next};
 use super::slab::{Slab, Token};
 use super::thread::{Thread, ThreadListener, spare_descriptor};
+use super::waiting::Waiting;
 use crate::net::{self, Errno, Event as Ready, Events};
 
 const WAKE: u64 = u64::MAX;
@@ -50,9 +51,10 @@ impl Loop {
 
     pub fn run(mut self) {
         let mut events = Events::with_capacity(MOST_EVENTS);
+        let mut waiting = Waiting::default();
         while !self.stopped {
             let timeout = self.timeout();
-            self.thread.epoll.wait(&mut events, timeout);
+            waiting.wait(&self.thread.epoll, &mut events, timeout);
             self.thread.now = self.thread.shared.now();
             self.thread.buffers.set_short(self.thread.shared.admission.short());
             for at in 0..events.len() {

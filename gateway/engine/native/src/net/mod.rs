@@ -1,6 +1,7 @@
 //! System calls: sockets, epoll and pipes, as the loop needs them. All of them are non-blocking; errors are errno values.
 
 mod address;
+mod cpu_time;
 mod epoll;
 mod listening;
 mod options;
@@ -9,6 +10,7 @@ mod pipe;
 mod socket;
 
 pub use address::{SocketAddress, parse_address};
+pub use cpu_time::thread_cpu_ns;
 pub use epoll::{Epoll, Event, Events, Wake};
 pub use listening::{Listening, adopt, duplicate, listen, stop_listening};
 pub use options::{KeepAlive, set_keep_alive, set_no_delay};
