@@ -16,13 +16,13 @@ import { workloadApiOption } from './workload-api/options.ts';
  * What one VM agent is told. `isthmus vm join` makes it from its flags and keeps it as agent.json in the state directory
  * (the token included, owner-only), so that `isthmus agent --state-dir DIR` starts the same agent after a reboot.
  */
-const connections = z.number().int().min(1, 'must be 1 or more').max(999_999, 'must be 999999 or less');
 const ms = z.number().int().positive();
 const port = z.number('must be a port').int('must be a port').min(1, 'must be 1-65535').max(65_535, 'must be 1-65535');
 const bindPort = z.number('must be a port').int('must be a port').min(0, 'must be 0-65535').max(65_535, 'must be 0-65535');
 const ip = z.union([z.ipv4(), z.ipv6()], 'must be an IP address');
 /** Unspecified, multicast, and with it broadcast: no machine's address. */
 const noHosts = ['0.0.0.0/8', '224.0.0.0/4', '255.255.255.255/32', '::/128', 'ff00::/8'];
+const connections = z.number().int().min(1, 'must be 1 or more').max(999_999, 'must be 999999 or less');
 const label = z.string().refine(isDnsLabel, 'must be a DNS label: a-z, 0-9 and -, at most 63');
 
 /** `IP`, `IP:PORT`, `[IPV6]:PORT`. */
@@ -132,7 +132,7 @@ const shape = z.strictObject({
    * Default 10,000.
    */
   maxConnections: connections.optional(),
-  /** Of one source address, as which all programs of this machine count that call. Default 1,000. */
+  /** Of one source address: all programs of this machine have one, but where a packet filter leads them here, which counts nobody's. Default 1,000. */
   maxConnectionsPerSource: connections.optional(),
   /**
    * Which services of the mesh it knows: `all`, or `on-demand` those that its configuration names or somebody here looks up. Default: see

@@ -108,7 +108,11 @@ function listeners(command: Command): Command {
       'open at once in each direction, of our own proxy; the next is refused (default: 10,000)',
       countFlag,
     )
-    .option('--max-connections-per-source <number>', 'of these, of one address, as all programs here are (default: 1,000)', countFlag)
+    .option(
+      '--max-connections-per-source <number>',
+      'of these, of one address; programs here have one together, but where they are captured (default: 1,000)',
+      countFlag,
+    )
     .addOption(flag('--drain <duration>', 'from SIGTERM to the end of the last connection', durationFlag, 30_000, '30s'));
 }
 

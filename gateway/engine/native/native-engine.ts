@@ -30,6 +30,7 @@ import { PairedEnds } from './paired-ends.ts';
 /** Shares of those that warm up or return are told so often. */
 const growMs = 250;
 const mostPipes = 256;
+const drainLookMs = 20;
 
 /**
  * The engine in Rust: threads of its own carry what their tables let them. Everything else, whatever needs requests to be seen or is not
@@ -207,8 +208,17 @@ export class NativeEngine implements Engine {
     const idle = new Promise<void>((resolve) => {
       this.#onIdle = resolve;
     });
-    this.#lookIfIdle();
-    await Promise.race([idle, this.#options.clock.sleep(deadlineMs, over.signal).catch(() => {})]);
+    const { clock } = this.#options;
+    const until = clock.monotonic() + deadlineMs;
+    let ended = false;
+    void idle.then(() => {
+      ended = true;
+    });
+    // That the last has ended is told of later than it can be seen.
+    for (let left = deadlineMs; !ended && left > 0; left = until - clock.monotonic()) {
+      this.#lookIfIdle();
+      await Promise.race([idle, clock.sleep(Math.min(drainLookMs, left), over.signal).catch(() => {})]);
+    }
     over.abort();
     if (!this.#disposed) this.#addon.breakOff(this.#engine);
   }

@@ -31,7 +31,7 @@ for (const { reason, detail, flags, count: of = 1 } of reports) {
 }
 assert.equal(troubles[0]?.what, 'ports-exhausted');
 assert.match(troubles[0]?.detail ?? '', /EADDRNOTAVAIL/);
-// The native engine tells of what went well up to 50 ms later.
+// The native engine tells of what went well up to 200 ms later.
 await until('word of an attempt that went well', () => results(first).includes('ok'));
 assert.deepEqual(new Set(results(first)), new Set(['ok', 'shortage']), 'the endpoint is not said to have failed');
 for (const caller of served) caller.say(Buffer.alloc(100_000, 7));

@@ -1,5 +1,4 @@
-/// Connections whose ends are described one by one, in a second; beyond it those alone that did not end well. A million an hour are 278. Beginnings
-/// are told of in sums: nobody asks whose they are, but of those in the clear.
+/// Connections whose ends are described one by one, in a second; beyond it those alone that did not end well. A million an hour are 278.
 const DESCRIBED_A_SECOND: u64 = 200;
 const DESCRIBED_WITH_REASON: u64 = 500;
 
@@ -10,8 +9,8 @@ pub struct Described {
     /// In this second.
     ended: u64,
     described: u64,
-    /// More ended in the second before than can be described: those of this one are spread over it. Whoever reads them would have all of them to do at
-    /// its beginning, and each byte would wait for that.
+    /// So many ended in the second before that those of this one that end well are spread over it. Whoever reads them would have all of them to do
+    /// at its beginning, and each byte would wait for that.
     spread: bool,
 }
 
@@ -19,13 +18,15 @@ impl Described {
     /// One more has ended. `now`: monotonic ms; `every`: ms from one time that TypeScript looks to the next.
     pub fn admit(&mut self, now: u64, every: u64, went_well: bool) -> bool {
         let second = now / 1_000;
-        if self.second != second {
+        // Threads look at their clocks once a turn: one may still be in the second before.
+        if second > self.second {
             let spread = self.second + 1 == second && self.ended > DESCRIBED_WITH_REASON;
             *self = Self { second, spread, ..Self::default() };
         }
         self.ended += 1;
         let most = if went_well { DESCRIBED_A_SECOND } else { DESCRIBED_WITH_REASON };
-        let by_now = if self.spread { most * (now % 1_000 + every) / 1_000 } else { most };
+        let by_now =
+            if self.spread && went_well { most * (now.saturating_sub(self.second * 1_000) / every + 1) * every / 1_000 } else { most };
         let admitted = self.described < by_now.min(most);
         self.described += u64::from(admitted);
         admitted
@@ -55,9 +56,10 @@ mod tests {
         let mut described = Described::default();
         admitted(&mut described, 1_000, true, 501);
         assert_eq!(admitted(&mut described, 2_000, true, 250), 40);
-        assert_eq!(admitted(&mut described, 2_199, true, 250), 39);
-        assert_eq!(admitted(&mut described, 2_500, true, 250), 61);
-        assert_eq!(admitted(&mut described, 2_999, true, 250), 60, "and are as many");
+        assert_eq!(admitted(&mut described, 1_999, true, 250), 0, "by the clock of another thread");
+        assert_eq!(admitted(&mut described, 2_199, true, 250), 0);
+        assert_eq!(admitted(&mut described, 2_500, true, 250), 80);
+        assert_eq!(admitted(&mut described, 2_999, true, 250), 80, "and are as many");
         assert_eq!(admitted(&mut described, 2_999, false, 501), 300);
     }
 }

@@ -27,6 +27,8 @@ struct Batch {
     events: Vec<Event>,
     /// Where in `events` an attempt that went well stands, by endpoint; none once one has failed there since.
     went_well: HashMap<u32, usize>,
+    /// Endpoints of which the last attempt that was told of failed: that one goes well again is no less urgent.
+    failed: HashSet<u32>,
     alike: HashMap<Alike, usize>,
     /// So that no address in `alike` becomes another one's.
     kept: Vec<Kept>,
@@ -55,6 +57,7 @@ pub struct Alike {
 
 /// Beyond it, events are dropped (sockets handed over are closed).
 const MOST: usize = 100_000;
+const MOST_FAILED: usize = 10_000;
 
 /// Between one time that TypeScript is told and the next, ms: each is a turn of its loop, whatever there is to read, and on a machine without a CPU to
 /// spare connections wait for it. What goes wrong may concern those that come next.
@@ -95,15 +98,23 @@ impl EventQueue {
 
     pub fn attempted(&self, cluster: &str, endpoint: u32, result: &'static str) {
         let mut batch = self.batch.lock().unwrap_or_else(PoisonError::into_inner);
-        let Batch { events, went_well, .. } = &mut *batch;
+        let Batch { events, went_well, failed, .. } = &mut *batch;
         self.news.store(true, Ordering::Relaxed);
         if result != "ok" {
             went_well.remove(&endpoint);
+            // Of endpoints that are no more nothing is heard.
+            if failed.len() >= MOST_FAILED {
+                failed.clear();
+            }
+            failed.insert(endpoint);
             self.urgent.store(true, Ordering::Relaxed);
         } else if let Some(Event::Attempt { count, .. }) = went_well.get(&endpoint).and_then(|&at| events.get_mut(at)) {
             *count += 1;
             return;
         } else {
+            if failed.remove(&endpoint) {
+                self.urgent.store(true, Ordering::Relaxed);
+            }
             went_well.insert(endpoint, events.len());
         }
         if events.len() < MOST {
@@ -119,7 +130,8 @@ impl EventQueue {
         }
     }
 
-    /// `describe` is called for connections that are described one by one, and for the first of those that are alike. `now`: monotonic ms; `of`: whose
+    /// `describe` is called for connections that are described one by one, and for the first of those that are alike: beginnings always are, as nobody
+    /// asks whose they are, but of those in the clear. `now`: monotonic ms; `of`: whose
     /// addresses are in `alike`.
     pub fn report(
         &self,
@@ -258,6 +270,22 @@ mod tests {
             queue.report(500, alike, (None, None), sums, report);
         }
         assert_eq!(queue.take().len(), 4);
+    }
+
+    #[test]
+    fn that_an_endpoint_fails_or_is_well_again_is_told_sooner() {
+        let queue = EventQueue::new(Box::new(|| {}));
+        let due = || (queue.due_at(false), queue.take().len()).0;
+        queue.attempted("c", 7, "ok");
+        assert_eq!(due(), Some(TELL_EVERY_MS));
+        queue.attempted("c", 7, "connect");
+        assert_eq!(due(), Some(TELL_OF_TROUBLE_EVERY_MS));
+        queue.attempted("c", 8, "ok");
+        assert_eq!(due(), Some(TELL_EVERY_MS));
+        queue.attempted("c", 7, "ok");
+        assert_eq!(due(), Some(TELL_OF_TROUBLE_EVERY_MS));
+        queue.attempted("c", 7, "ok");
+        assert_eq!(due(), Some(TELL_EVERY_MS));
     }
 
     #[test]

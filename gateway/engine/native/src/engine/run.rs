@@ -54,7 +54,8 @@ impl Loop {
         let mut waiting = Waiting::default();
         while !self.stopped {
             let timeout = self.timeout();
-            waiting.wait(&self.thread.epoll, &mut events, timeout);
+            let alone = || self.listeners.iter().all(|(_, listener)| !listener.shared);
+            waiting.wait(&self.thread.epoll, &mut events, timeout, alone);
             self.thread.now = self.thread.shared.now();
             self.thread.buffers.set_short(self.thread.shared.admission.short());
             for at in 0..events.len() {

@@ -8,97 +8,132 @@ const AWAKE: Duration = Duration::from_micros(50);
 const JUDGED: u32 = 64;
 /// Waits of them that may be in vain before staying awake is given up.
 const MOST_IN_VAIN: u32 = 8;
-/// The other manner is tried after so many judgements: rarely where it makes connections wait longer, which one in a hundred would notice.
-const TRY_AWAKE_AFTER: u32 = 16;
-const TRY_ASLEEP_AFTER: u32 = 256;
+/// Judgements of a trial.
+const TRIED: u32 = 4;
+/// The other manner is tried after so many judgements, and then after twice as many each time that it was not the better one.
+const TRY_AFTER: u32 = 16;
+const MOST_TRY_AFTER: u32 = 1_024;
 /// It has to cost less than so much of the one before, in hundredths.
 const CHEAPER: u64 = 92;
 
 /// How a thread waits for what is ready: asleep, or awake for a moment first. Being put to sleep and woken takes CPU, of those that are woken as
 /// well, and time, on a virtual machine tens of µs; staying awake takes CPU as long as nothing comes. Which of them costs less is a matter of the
-/// traffic and the machine, so both are measured, by the thread's own CPU for each event: awake only while that is the cheaper one.
-#[derive(Default)]
+/// traffic and the machine, so both are measured, by the thread's own CPU for each event: awake only while that is the cheaper one. Threads that
+/// are woken for several events at once have enough to do, and stay as they are: one that looks more often has more events for the same bytes.
 pub struct Waiting {
     manner: Manner,
-    /// ns of CPU for an event, lately, by the manner that was not tried last.
+    /// ns of CPU for an event, lately, by the manner that is not on trial.
     usual: Option<u64>,
-    /// It is a trial of the other manner.
-    trial: bool,
-    /// Judgements since the last.
+    /// Judgements of the other manner so far, and what they came to; none: it is not on trial.
+    trial: Option<(u32, Seen)>,
+    /// Judgements since the last trial, and after how many there is the next.
     judged: u32,
+    try_after: u32,
     seen: Seen,
+    /// Of the thread when `seen` began, ns.
+    began: u64,
 }
 
-#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Manner {
-    #[default]
     Asleep,
     Awake,
 }
 
-/// Since the last judgement.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct Seen {
+    /// That could wait: not those that were asked to return at once.
     waits: u32,
     in_vain: u32,
     events: u64,
-    /// Of the thread when they began, ns.
+    /// ns.
     cpu: u64,
 }
 
+impl Default for Waiting {
+    fn default() -> Self {
+        let (usual, trial, seen) = (None, None, Seen::default());
+        Self { manner: Manner::Asleep, usual, trial, judged: 0, try_after: TRY_AFTER, seen, began: 0 }
+    }
+}
+
 impl Waiting {
-    /// As `Epoll::wait`.
-    pub fn wait(&mut self, epoll: &Epoll, events: &mut Events, timeout_ms: i32) {
+    /// As `Epoll::wait`. `alone`: no other thread waits for the same listeners; they would be woken for callers that one awake has taken.
+    pub fn wait(&mut self, epoll: &Epoll, events: &mut Events, timeout_ms: i32, alone: impl FnOnce() -> bool) {
+        // Here what came before has been served, too.
+        if self.seen.waits >= JUDGED || self.seen.in_vain > MOST_IN_VAIN {
+            self.judge(thread_cpu_ns(), alone);
+        }
         if timeout_ms == 0 || self.manner == Manner::Asleep || !self.stay_awake(epoll, events) {
             epoll.wait(events, timeout_ms);
         }
-        self.seen.waits += 1;
+        self.seen.waits += u32::from(timeout_ms != 0);
         self.seen.events += events.len() as u64;
-        if self.seen.waits == JUDGED || self.seen.in_vain > MOST_IN_VAIN {
-            self.judge(thread_cpu_ns());
-        }
     }
 
-    /// Whether something came. Whoever else wants this CPU has it meanwhile.
+    /// Whether something came.
     fn stay_awake(&mut self, epoll: &Epoll, events: &mut Events) -> bool {
         let begun = Instant::now();
-        while begun.elapsed() < AWAKE {
+        loop {
             epoll.wait(events, 0);
             if !events.is_empty() {
                 return true;
             }
+            if begun.elapsed() >= AWAKE {
+                self.seen.in_vain += 1;
+                return false;
+            }
+            // Whoever else wants this CPU may be the one that is waited for.
             std::thread::yield_now();
         }
-        self.seen.in_vain += 1;
-        false
     }
 
-    fn judge(&mut self, cpu: u64) {
-        let seen = std::mem::replace(&mut self.seen, Seen { cpu, ..Seen::default() });
-        let cost = cpu.saturating_sub(seen.cpu) / seen.events.max(1);
-        let in_vain = seen.in_vain > MOST_IN_VAIN;
-        if self.trial {
-            let cheaper = self.usual.is_some_and(|usual| cost * 100 < usual * CHEAPER);
-            self.trial = false;
-            if cheaper && !in_vain {
-                self.usual = Some(cost);
-            } else {
-                self.change();
-            }
+    fn judge(&mut self, cpu: u64, alone: impl FnOnce() -> bool) {
+        let seen = Seen { cpu: cpu.saturating_sub(self.began), ..self.seen };
+        (self.seen, self.began) = (Seen::default(), cpu);
+        if self.manner == Manner::Awake && seen.in_vain > MOST_IN_VAIN {
+            return self.go_asleep();
+        }
+        if let Some((judged, before)) = self.trial {
+            return self.go_on_trying(judged + 1, before.and(seen));
+        }
+        // Timers alone, or nearly: nothing to judge by.
+        if seen.events < u64::from(seen.waits) / 2 {
             return;
         }
-        if in_vain {
-            self.usual = None;
-            self.change();
-            return;
-        }
+        let cost = seen.cost();
         self.usual = Some(self.usual.map_or(cost, |usual| (usual * 7 + cost) / 8));
         self.judged += 1;
-        let after = if self.manner == Manner::Asleep { TRY_AWAKE_AFTER } else { TRY_ASLEEP_AFTER };
-        if self.judged >= after {
-            self.trial = true;
+        let single = seen.events < u64::from(seen.waits) * 5 / 4;
+        if self.judged >= self.try_after && (self.manner == Manner::Awake || (single && alone())) {
+            self.trial = Some((0, Seen::default()));
             self.change();
         }
+    }
+
+    fn go_on_trying(&mut self, judged: u32, all: Seen) {
+        if judged < TRIED {
+            self.trial = Some((judged, all));
+            return;
+        }
+        self.trial = None;
+        if self.usual.is_some_and(|usual| all.cost().saturating_mul(100) < usual.saturating_mul(CHEAPER)) {
+            (self.usual, self.judged, self.try_after) = (Some(all.cost()), 0, TRY_AFTER);
+        } else {
+            self.try_after = (self.try_after * 2).min(MOST_TRY_AFTER);
+            self.change();
+        }
+    }
+
+    /// Little comes. Where that was found out by a trial, the next one is later; where it is the traffic that has changed, what it will be next is
+    /// anybody's guess.
+    fn go_asleep(&mut self) {
+        if self.trial.take().is_some() {
+            self.try_after = (self.try_after * 2).min(MOST_TRY_AFTER);
+        } else {
+            (self.usual, self.try_after) = (None, TRY_AFTER);
+        }
+        self.change();
     }
 
     fn change(&mut self) {
@@ -107,82 +142,120 @@ impl Waiting {
     }
 }
 
+impl Seen {
+    /// ns of CPU for an event.
+    fn cost(self) -> u64 {
+        self.cpu / self.events.max(1)
+    }
+
+    fn and(self, other: Self) -> Self {
+        Self {
+            waits: self.waits + other.waits,
+            in_vain: self.in_vain + other.in_vain,
+            events: self.events + other.events,
+            cpu: self.cpu + other.cpu,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::os::fd::AsRawFd;
+
     use super::*;
 
-    /// A thread whose waits cost what they are said to.
+    /// A thread whose waits cost what they are said to, ns an event.
     #[derive(Default)]
     struct Costs {
         waiting: Waiting,
         cpu: u64,
     }
 
+    #[derive(Clone, Copy)]
+    struct Traffic {
+        asleep: u64,
+        awake: u64,
+        in_vain: u32,
+        /// For each wait.
+        events: u64,
+        alone: bool,
+    }
+
+    const SINGLE: Traffic = Traffic { asleep: 20_000, awake: 10_000, in_vain: 0, events: 1, alone: true };
+
     impl Costs {
-        /// `JUDGED` waits of 10 events each, by whatever manner it chose.
-        fn wait(&mut self, asleep: u64, awake: u64, in_vain: u32) -> Manner {
-            let manner = self.waiting.manner;
-            let (cost, in_vain) = if manner == Manner::Asleep { (asleep, 0) } else { (awake, in_vain) };
-            self.waiting.seen.in_vain = in_vain;
-            self.waiting.seen.events = 640;
-            self.cpu += cost * 640;
-            self.waiting.judge(self.cpu);
-            manner
+        /// How many of so many judgements were of waits awake.
+        fn awake(&mut self, judgements: usize, traffic: Traffic) -> usize {
+            (0..judgements).filter(|_| self.judgement(traffic) == Manner::Awake).count()
         }
 
-        /// How many of so many judgements were of waits awake.
-        fn awake(&mut self, judgements: usize, asleep: u64, awake: u64, in_vain: u32) -> usize {
-            (0..judgements).filter(|_| self.wait(asleep, awake, in_vain) == Manner::Awake).count()
+        fn judgement(&mut self, traffic: Traffic) -> Manner {
+            let manner = self.waiting.manner;
+            let (cost, in_vain) = if manner == Manner::Asleep { (traffic.asleep, 0) } else { (traffic.awake, traffic.in_vain) };
+            let events = traffic.events * u64::from(JUDGED);
+            self.waiting.seen = Seen { waits: JUDGED, in_vain, events, cpu: 0 };
+            self.cpu += cost * events;
+            self.waiting.judge(self.cpu, || traffic.alone);
+            manner
         }
     }
 
     #[test]
     fn awake_where_that_costs_less_but_for_a_trial_now_and_then() {
         let mut costs = Costs::default();
-        assert_eq!(costs.awake(16, 20_000, 10_000, 0), 0);
-        let awake = costs.awake(1_000, 20_000, 10_000, 0);
-        assert!((995..1_000).contains(&awake), "{awake}");
+        assert_eq!(costs.awake(16, SINGLE), 0);
+        assert!(costs.awake(1_000, SINGLE) > 970);
+        assert!(costs.awake(10_000, SINGLE) > 9_940, "one connection in a hundred must not notice");
     }
 
     #[test]
-    fn asleep_where_it_does_not_but_for_a_trial_now_and_then() {
-        let mut costs = Costs::default();
-        let awake = costs.awake(1_700, 10_000, 9_500, 0);
-        assert_eq!(awake, 100, "a little less is noise");
+    fn asleep_where_it_does_not_and_trials_become_rare() {
+        for dearer in [Traffic { awake: 19_000, ..SINGLE }, Traffic { in_vain: MOST_IN_VAIN + 1, ..SINGLE }] {
+            let mut costs = Costs::default();
+            costs.awake(2_000, dearer);
+            assert!(costs.awake(10_000, dearer) <= 40, "a little less is noise");
+        }
     }
 
     #[test]
-    fn asleep_as_soon_as_little_comes_whatever_it_costs() {
+    fn asleep_where_there_is_enough_to_do_or_others_wait_for_the_same_callers() {
+        for busy in [Traffic { events: 2, ..SINGLE }, Traffic { alone: false, ..SINGLE }, Traffic { events: 0, ..SINGLE }] {
+            assert_eq!(Costs::default().awake(1_000, busy), 0);
+        }
+    }
+
+    #[test]
+    fn asleep_as_soon_as_little_comes_and_awake_again_soon_after_it_comes_back() {
         let mut costs = Costs::default();
-        costs.awake(100, 20_000, 10_000, 0);
-        assert_eq!(costs.waiting.manner, Manner::Awake);
-        costs.wait(20_000, 10_000, MOST_IN_VAIN + 1);
+        costs.awake(100, SINGLE);
+        assert_eq!(costs.judgement(Traffic { in_vain: MOST_IN_VAIN + 1, ..SINGLE }), Manner::Awake);
         assert_eq!(costs.waiting.manner, Manner::Asleep);
-        assert_eq!(costs.awake(170, 20_000, 10_000, MOST_IN_VAIN + 1), 10);
+        assert!(costs.awake(40, SINGLE) >= 20);
     }
 
     #[test]
     fn other_traffic_is_judged_anew() {
         let mut costs = Costs::default();
-        costs.awake(600, 20_000, 10_000, 0);
+        costs.awake(600, SINGLE);
         assert_eq!(costs.waiting.manner, Manner::Awake);
-        let awake = costs.awake(2_000, 5_000, 10_000, 0);
-        assert!(awake < 600, "{awake}");
+        costs.awake(MOST_TRY_AFTER as usize + 10, Traffic { asleep: 5_000, ..SINGLE });
+        assert!(costs.awake(2_000, Traffic { asleep: 5_000, ..SINGLE }) < 100);
     }
 
     #[test]
     fn waits_until_something_is_ready_or_the_time_is_over() {
         let epoll = Epoll::new().unwrap();
         let (near, far) = crate::net::pair().unwrap();
-        use std::os::fd::AsRawFd;
         epoll.add_level(near.as_raw_fd(), 7).unwrap();
         let mut events = Events::with_capacity(4);
         let mut waiting = Waiting { manner: Manner::Awake, ..Waiting::default() };
         let begun = Instant::now();
-        waiting.wait(&epoll, &mut events, 20);
+        waiting.wait(&epoll, &mut events, 20, || true);
         assert!(events.is_empty() && begun.elapsed() >= Duration::from_millis(20));
         crate::net::write(far.as_raw_fd(), b"x").unwrap();
-        waiting.wait(&epoll, &mut events, -1);
-        assert_eq!((events.len(), events.get(0).token, waiting.seen.in_vain), (1, 7, 1));
+        waiting.wait(&epoll, &mut events, -1, || true);
+        assert_eq!((events.len(), events.get(0).token, waiting.seen.in_vain, waiting.seen.waits), (1, 7, 1, 2));
+        waiting.wait(&epoll, &mut events, 0, || true);
+        assert_eq!((events.len(), waiting.seen.waits), (1, 2), "one that may not wait is none to judge by");
     }
 }
