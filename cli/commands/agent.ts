@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { formatViolation } from '../../core/validate.ts';
+import { type Checked, formatViolation } from '../../core/validate.ts';
 import type { AgentOptions } from '../../sidecar-vm/main.ts';
 import { CliError } from '../cli-error.ts';
 import { type ExitCode, exitCode } from '../exit-codes.ts';
@@ -39,7 +39,7 @@ export function addAgent(program: Command, io: Io): void {
         ...(engine === undefined ? {} : { engine }),
         ...(grpc === undefined ? {} : { grpc }),
       };
-      return serveAgent({ ...(await savedOptions(stateDir)), ...overrides }, io);
+      return serveAgent(await withFlags(await savedOptions(stateDir), overrides), io);
     });
 }
 
@@ -76,7 +76,16 @@ export async function serveAgent(options: AgentOptions, io: Io): Promise<void> {
 /** What `vm join` saved, or everything that is wrong with it. */
 export async function savedOptions(stateDir: string): Promise<AgentOptions> {
   const { loadAgentOptions } = await import('../../sidecar-vm/main.ts');
-  const options = await loadAgentOptions(stateDir);
+  return accepted(await loadAgentOptions(stateDir));
+}
+
+/** Flags of a start may not suit what was saved: an Envoy has no limits of connections that we could set, and one identity. */
+async function withFlags(saved: AgentOptions, flags: Partial<AgentOptions>): Promise<AgentOptions> {
+  const { parseAgentOptions } = await import('../../sidecar-vm/main.ts');
+  return accepted(parseAgentOptions({ ...saved, ...flags }));
+}
+
+function accepted(options: Checked<AgentOptions>): AgentOptions {
   if (options.ok) return options.value;
   throw new CliError(exitCode.invalid, 'CONFIG_INVALID', options.violations.map(formatViolation).join('\n  '));
 }

@@ -205,21 +205,14 @@ export class NativeEngine implements Engine {
 
   async #drainNative(deadlineMs: number): Promise<void> {
     const over = new AbortController();
-    const idle = new Promise<void>((resolve) => {
-      this.#onIdle = resolve;
-    });
+    this.#onIdle = () => over.abort();
     const { clock } = this.#options;
     const until = clock.monotonic() + deadlineMs;
-    let ended = false;
-    void idle.then(() => {
-      ended = true;
-    });
     // That the last has ended is told of later than it can be seen.
-    for (let left = deadlineMs; !ended && left > 0; left = until - clock.monotonic()) {
+    for (let left = deadlineMs; !over.signal.aborted && left > 0; left = until - clock.monotonic()) {
       this.#lookIfIdle();
-      await Promise.race([idle, clock.sleep(Math.min(drainLookMs, left), over.signal).catch(() => {})]);
+      await clock.sleep(Math.min(drainLookMs, left), over.signal).catch(() => {});
     }
-    over.abort();
     if (!this.#disposed) this.#addon.breakOff(this.#engine);
   }
 

@@ -158,6 +158,8 @@ test('--save-only writes an owner-only file and starts nothing; mistakes are all
   const kept = JSON.parse(await readFile(path, 'utf8'));
   assert.deepEqual([kept.token, kept.inbound, kept.outbound.reservedPorts], [token, { address: '10.0.0.7', port: 15_006 }, [80, 443]]);
   assert.deepEqual([kept.engineThreads, kept.maxConnections, kept.maxConnectionsPerSource], [2, 20_000, 15_000]);
+  const other = await runCli(['agent', '--state-dir', state, '--proxy', 'envoy']);
+  assert.deepEqual([other.code, other.err.includes('maxConnections: needs proxy isthmus')], [2, true], other.err);
   const wrong = await runCli([
     'vm',
     'join',

@@ -69,7 +69,9 @@ pub fn move_on(ways: Ways<'_>, buffers: &mut Buffers, pipes: &mut PipePool) -> M
         if from.urgent {
             give_back(way, pipes);
         }
+        let before = way.bytes;
         let moved = if way.pipe.is_some() { fill(way, from, pipes) } else { copy(way, back, from, to, buffers, pipes) };
+        buffers.moved += way.bytes - before;
         match moved {
             Ok(()) => {}
             Err((Broken::From, gone)) => return Moved::Broken(which, gone),

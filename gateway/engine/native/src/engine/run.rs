@@ -55,7 +55,7 @@ impl Loop {
         while !self.stopped {
             let timeout = self.timeout();
             let alone = || self.listeners.iter().all(|(_, listener)| !listener.shared);
-            waiting.wait(&self.thread.epoll, &mut events, timeout, alone);
+            waiting.wait(&self.thread.epoll, &mut events, timeout, self.thread.buffers.moved, alone);
             self.thread.now = self.thread.shared.now();
             self.thread.buffers.set_short(self.thread.shared.admission.short());
             for at in 0..events.len() {

@@ -23,6 +23,8 @@ pub struct Buffers {
     pub plain: Box<[u8]>,
     /// Ciphertext to be sent.
     sealed: Box<[u8]>,
+    /// Bytes of streams that the thread has moved since it began.
+    pub moved: u64,
     /// Bytes of `read` that one read may fill.
     room: usize,
     /// Kept for readers by all connections of the thread.
@@ -41,6 +43,7 @@ impl Buffers {
             read: of(BUFFER_BYTES),
             plain: of(BUFFER_BYTES),
             sealed: of(sealed_room(BUFFER_BYTES)),
+            moved: 0,
             room: BUFFER_BYTES,
             owed: 0,
             most_owed: MOST_OWED / threads.max(1),

@@ -15,11 +15,16 @@ const TRY_AFTER: u32 = 16;
 const MOST_TRY_AFTER: u32 = 1_024;
 /// It has to cost less than so much of the one before, in hundredths.
 const CHEAPER: u64 = 92;
+/// With more bytes for an event than this streams are moved in bulk, and who looks more often has more events for the same bytes.
+const MOST_BYTES: u64 = 4_096;
+/// A look that took so long has found the CPU wanted by somebody else.
+const CROWDED: Duration = Duration::from_micros(100);
 
 /// How a thread waits for what is ready: asleep, or awake for a moment first. Being put to sleep and woken takes CPU, of those that are woken as
 /// well, and time, on a virtual machine tens of µs; staying awake takes CPU as long as nothing comes. Which of them costs less is a matter of the
 /// traffic and the machine, so both are measured, by the thread's own CPU for each event: awake only while that is the cheaper one. Threads that
-/// are woken for several events at once have enough to do, and stay as they are: one that looks more often has more events for the same bytes.
+/// are woken for several events at once, or move bytes in bulk, have enough to do, and sleep: one that looks more often has more events for the same
+/// bytes.
 pub struct Waiting {
     manner: Manner,
     /// ns of CPU for an event, lately, by the manner that is not on trial.
@@ -30,14 +35,22 @@ pub struct Waiting {
     judged: u32,
     try_after: u32,
     seen: Seen,
-    /// Of the thread when `seen` began, ns.
-    began: u64,
+    /// Of the thread when `seen` began.
+    began: Spent,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Manner {
     Asleep,
     Awake,
+}
+
+/// By a thread since it began.
+#[derive(Clone, Copy, Default)]
+struct Spent {
+    /// ns.
+    cpu: u64,
+    bytes: u64,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -48,21 +61,23 @@ struct Seen {
     events: u64,
     /// ns.
     cpu: u64,
+    bytes: u64,
 }
 
 impl Default for Waiting {
     fn default() -> Self {
         let (usual, trial, seen) = (None, None, Seen::default());
-        Self { manner: Manner::Asleep, usual, trial, judged: 0, try_after: TRY_AFTER, seen, began: 0 }
+        Self { manner: Manner::Asleep, usual, trial, judged: 0, try_after: TRY_AFTER, seen, began: Spent::default() }
     }
 }
 
 impl Waiting {
-    /// As `Epoll::wait`. `alone`: no other thread waits for the same listeners; they would be woken for callers that one awake has taken.
-    pub fn wait(&mut self, epoll: &Epoll, events: &mut Events, timeout_ms: i32, alone: impl FnOnce() -> bool) {
+    /// As `Epoll::wait`. `bytes`: of streams that the thread has moved since it began. `alone`: no other thread waits for the same listeners; they
+    /// would be woken for callers that one awake has taken.
+    pub fn wait(&mut self, epoll: &Epoll, events: &mut Events, timeout_ms: i32, bytes: u64, alone: impl FnOnce() -> bool) {
         // Here what came before has been served, too.
         if self.seen.waits >= JUDGED || self.seen.in_vain > MOST_IN_VAIN {
-            self.judge(thread_cpu_ns(), alone);
+            self.judge(Spent { cpu: thread_cpu_ns(), bytes }, alone);
         }
         if timeout_ms == 0 || self.manner == Manner::Asleep || !self.stay_awake(epoll, events) {
             epoll.wait(events, timeout_ms);
@@ -76,10 +91,12 @@ impl Waiting {
         let begun = Instant::now();
         loop {
             epoll.wait(events, 0);
+            let passed = begun.elapsed();
             if !events.is_empty() {
+                self.seen.in_vain += u32::from(passed >= CROWDED);
                 return true;
             }
-            if begun.elapsed() >= AWAKE {
+            if passed >= AWAKE {
                 self.seen.in_vain += 1;
                 return false;
             }
@@ -88,10 +105,12 @@ impl Waiting {
         }
     }
 
-    fn judge(&mut self, cpu: u64, alone: impl FnOnce() -> bool) {
-        let seen = Seen { cpu: cpu.saturating_sub(self.began), ..self.seen };
-        (self.seen, self.began) = (Seen::default(), cpu);
-        if self.manner == Manner::Awake && seen.in_vain > MOST_IN_VAIN {
+    fn judge(&mut self, now: Spent, alone: impl FnOnce() -> bool) {
+        let cpu = now.cpu.saturating_sub(self.began.cpu);
+        let seen = Seen { cpu, bytes: now.bytes - self.began.bytes, ..self.seen };
+        (self.seen, self.began) = (Seen::default(), now);
+        let suited = seen.bytes <= seen.events.saturating_mul(MOST_BYTES) && alone();
+        if self.manner == Manner::Awake && (seen.in_vain > MOST_IN_VAIN || !suited) {
             return self.go_asleep();
         }
         if let Some((judged, before)) = self.trial {
@@ -103,9 +122,9 @@ impl Waiting {
         }
         let cost = seen.cost();
         self.usual = Some(self.usual.map_or(cost, |usual| (usual * 7 + cost) / 8));
-        self.judged += 1;
+        self.judged = self.judged.saturating_add(1);
         let single = seen.events < u64::from(seen.waits) * 5 / 4;
-        if self.judged >= self.try_after && (self.manner == Manner::Awake || (single && alone())) {
+        if self.judged >= self.try_after && (self.manner == Manner::Awake || (single && suited)) {
             self.trial = Some((0, Seen::default()));
             self.change();
         }
@@ -125,7 +144,7 @@ impl Waiting {
         }
     }
 
-    /// Little comes. Where that was found out by a trial, the next one is later; where it is the traffic that has changed, what it will be next is
+    /// Little comes, or what does not suit it. Where that was found out by a trial, the next one is later; where it is the traffic that has changed, what it will be next is
     /// anybody's guess.
     fn go_asleep(&mut self) {
         if self.trial.take().is_some() {
@@ -154,6 +173,7 @@ impl Seen {
             in_vain: self.in_vain + other.in_vain,
             events: self.events + other.events,
             cpu: self.cpu + other.cpu,
+            bytes: self.bytes + other.bytes,
         }
     }
 }
@@ -168,7 +188,7 @@ mod tests {
     #[derive(Default)]
     struct Costs {
         waiting: Waiting,
-        cpu: u64,
+        spent: Spent,
     }
 
     #[derive(Clone, Copy)]
@@ -178,10 +198,12 @@ mod tests {
         in_vain: u32,
         /// For each wait.
         events: u64,
+        /// For each event.
+        bytes: u64,
         alone: bool,
     }
 
-    const SINGLE: Traffic = Traffic { asleep: 20_000, awake: 10_000, in_vain: 0, events: 1, alone: true };
+    const SINGLE: Traffic = Traffic { asleep: 20_000, awake: 10_000, in_vain: 0, events: 1, bytes: 64, alone: true };
 
     impl Costs {
         /// How many of so many judgements were of waits awake.
@@ -193,9 +215,10 @@ mod tests {
             let manner = self.waiting.manner;
             let (cost, in_vain) = if manner == Manner::Asleep { (traffic.asleep, 0) } else { (traffic.awake, traffic.in_vain) };
             let events = traffic.events * u64::from(JUDGED);
-            self.waiting.seen = Seen { waits: JUDGED, in_vain, events, cpu: 0 };
-            self.cpu += cost * events;
-            self.waiting.judge(self.cpu, || traffic.alone);
+            self.waiting.seen = Seen { waits: JUDGED, in_vain, events, ..Seen::default() };
+            self.spent.cpu += cost * events;
+            self.spent.bytes += traffic.bytes * events;
+            self.waiting.judge(self.spent, || traffic.alone);
             manner
         }
     }
@@ -219,8 +242,15 @@ mod tests {
 
     #[test]
     fn asleep_where_there_is_enough_to_do_or_others_wait_for_the_same_callers() {
-        for busy in [Traffic { events: 2, ..SINGLE }, Traffic { alone: false, ..SINGLE }, Traffic { events: 0, ..SINGLE }] {
+        let unsuited = [Traffic { alone: false, ..SINGLE }, Traffic { bytes: 5_000, ..SINGLE }];
+        for busy in [Traffic { events: 2, ..SINGLE }, Traffic { events: 0, ..SINGLE }].into_iter().chain(unsuited) {
             assert_eq!(Costs::default().awake(1_000, busy), 0);
+        }
+        for now_unsuited in unsuited {
+            let mut costs = Costs::default();
+            costs.awake(100, SINGLE);
+            assert_eq!(costs.waiting.manner, Manner::Awake);
+            assert!(costs.awake(1_000, now_unsuited) <= 1, "as soon as it is seen");
         }
     }
 
@@ -250,12 +280,12 @@ mod tests {
         let mut events = Events::with_capacity(4);
         let mut waiting = Waiting { manner: Manner::Awake, ..Waiting::default() };
         let begun = Instant::now();
-        waiting.wait(&epoll, &mut events, 20, || true);
+        waiting.wait(&epoll, &mut events, 20, 0, || true);
         assert!(events.is_empty() && begun.elapsed() >= Duration::from_millis(20));
         crate::net::write(far.as_raw_fd(), b"x").unwrap();
-        waiting.wait(&epoll, &mut events, -1, || true);
+        waiting.wait(&epoll, &mut events, -1, 0, || true);
         assert_eq!((events.len(), events.get(0).token, waiting.seen.in_vain, waiting.seen.waits), (1, 7, 1, 2));
-        waiting.wait(&epoll, &mut events, 0, || true);
+        waiting.wait(&epoll, &mut events, 0, 0, || true);
         assert_eq!((events.len(), waiting.seen.waits), (1, 2), "one that may not wait is none to judge by");
     }
 }
