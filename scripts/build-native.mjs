@@ -1,4 +1,5 @@
 // Builds the native engine for this machine and puts it where the built JavaScript looks for it. Needs cargo and a C compiler.
+// --fips: its TLS on the FIPS module of aws-lc, which needs Go and CMake as well.
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, renameSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -10,7 +11,13 @@ if (process.platform !== 'linux') {
   process.stderr.write(`The native engine needs Linux, and this is ${process.platform}: gateways run the engine in TypeScript.\n`);
   process.exit(1);
 }
-const cargo = spawnSync('cargo', ['build', '--release', '--locked', '--features', 'node'], { cwd: crate, stdio: 'inherit' });
+const given = process.argv.slice(2);
+if (given.some((each) => each !== '--fips')) {
+  process.stderr.write(`unknown: ${given.join(' ')}. npm run build:native [-- --fips]\n`);
+  process.exit(2);
+}
+const features = given.length > 0 ? 'node,fips' : 'node';
+const cargo = spawnSync('cargo', ['build', '--release', '--locked', '--features', features], { cwd: crate, stdio: 'inherit' });
 if (cargo.error !== undefined) {
   process.stderr.write(
     `cargo could not be started (${cargo.error.message}): install Rust 1.88 or newer. Without it gateways run the engine in TypeScript.\n`,

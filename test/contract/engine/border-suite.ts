@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import type { AddressInfo, Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { afterEach, describe, test } from 'node:test';
-import { connect as connectTls, createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
+import { connect as connectTls, createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls';
 import type { AuthzRule } from '../../../core/authz/index.ts';
 import { makeSvid, type Svid } from '../../../core/identity/index.ts';
 import { certificatesToPem, keyToPem } from '../../../core/pki/index.ts';
@@ -42,6 +42,12 @@ export function borderSuite(name: string, make: MakeEngine): void {
       return (await readAll(client)).toString();
     };
 
+    /** A whole one, by somebody who never hears what is answered. */
+    const sayHello = (client: Socket): TLSSocket => {
+      const deaf = new Duplex({ read: () => undefined, write: (bytes: Buffer, _encoding, done) => void client.write(bytes, done) });
+      return connectTls({ socket: deaf, servername: sni }).on('error', () => undefined);
+    };
+
     /** A reset that comes together with session tickets looks like an end to Node, so what counts is that nothing came. */
     const nothing = (answer: Promise<string | Buffer>): Promise<string> => answer.then(String, () => '');
 
@@ -77,13 +83,30 @@ export function borderSuite(name: string, make: MakeEngine): void {
       const port = await harness.listenSni();
       for (const [i, leave] of [(client: Socket) => client.end(), (client: Socket) => client.resetAndDestroy()].entries()) {
         const client = await harness.sockets.connect(port);
-        const hello = new Duplex({ read: () => undefined, write: (bytes: Buffer, _encoding, done) => void client.write(bytes, done) });
-        const tls = connectTls({ socket: hello, servername: sni });
-        tls.on('error', () => undefined);
+        const tls = sayHello(client);
         await once(client, 'data');
         leave(client);
         // Much sooner than the handshake's own limit, 10 s, which no test here waits for.
         assert.equal((await lastReport(i + 1)).reason, 'handshake-failed');
+        tls.destroy();
+      }
+      assert.equal(harness.engine.counters().open, 0);
+    });
+
+    test('who says hello and goes on no further is let go of at the limit of a handshake, whichever end is silent', async () => {
+      harness = new EngineHarness(make, { handshakeTimeoutMs: 300, helloTimeoutMs: 60_000, idleTimeoutMs: 60_000 });
+      const { port: silent } = await harness.sockets.serve((socket) => socket.resume());
+      harness.endpoints(endpoint(silent));
+      const port = await harness.listenSni();
+      for (const [i, tables] of [terminating(), { sni: new Map([[sni, { mode: 'passthrough' as const, clusterName }]]) }].entries()) {
+        harness.apply(tables);
+        const client = await harness.sockets.connect(port);
+        const begun = performance.now();
+        const tls = sayHello(client.resume());
+        const report = await lastReport(i + 1);
+        assert.equal(report.reason, 'handshake-timeout', report.detail);
+        assert.ok(performance.now() - begun >= 290, 'not before');
+        await until('a close', () => client.closed);
         tls.destroy();
       }
       assert.equal(harness.engine.counters().open, 0);
@@ -320,7 +343,7 @@ export function borderSuite(name: string, make: MakeEngine): void {
           });
           client.once('secureConnect', () => {
             // The node engine gives no tickets at all.
-            if (name === 'node') assert.equal(client.isSessionReused(), false);
+            assert.equal(client.isSessionReused(), name === 'native' && session !== undefined);
             client.end('x');
           });
           return heard;

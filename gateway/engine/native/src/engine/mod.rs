@@ -21,6 +21,8 @@ mod proxied;
 mod queue;
 mod reach;
 mod relay;
+#[cfg(test)]
+mod relay_tests;
 mod run;
 mod say;
 mod say_who;
