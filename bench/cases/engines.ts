@@ -65,7 +65,6 @@ const passing: readonly BenchCase[] = [
   }),
 ];
 
-const mtlsPeers: readonly ContenderName[] = ['HAProxy', 'Envoy'];
 const full: ProxyPlan = { kind: 'mtls', resume: false };
 const resuming: ProxyPlan = { kind: 'mtls', resume: true };
 
@@ -73,12 +72,11 @@ const resuming: ProxyPlan = { kind: 'mtls', resume: true };
 const mtls: readonly BenchCase[] = [
   engineCase({
     name: 'engines-mtls-ping-pong',
-    about: 'mTLS originated by one process and ended by another, echoes of 64 bytes on 64 connections, beside HAProxy and Envoy',
+    about: 'mTLS originated by one process and ended by another, echoes of 64 bytes on 64 connections, beside HAProxy, nginx and Envoy',
     title: 'mTLS pair, 64 connections',
     plan: full,
     load: { kind: 'ping-pong', connections: 64 },
     wanted: roundTrips({ Envoy: 0.65 }),
-    peers: mtlsPeers,
   }),
   engineCase({
     name: 'engines-mtls-bulk',
@@ -87,7 +85,6 @@ const mtls: readonly BenchCase[] = [
     plan: full,
     load: { kind: 'bulk', direction: 'up', connections: 4 },
     wanted: bytes({ Envoy: 0.9 }),
-    peers: mtlsPeers,
   }),
   engineCase({
     name: 'engines-mtls-full',
@@ -96,7 +93,6 @@ const mtls: readonly BenchCase[] = [
     plan: full,
     load: { kind: 'connect', atOnce: 16 },
     wanted: connecting({ Envoy: 0.9 }),
-    peers: mtlsPeers,
   }),
   engineCase({
     name: 'engines-mtls-resumed',
@@ -105,7 +101,6 @@ const mtls: readonly BenchCase[] = [
     plan: resuming,
     load: { kind: 'connect', atOnce: 16 },
     wanted: connecting({}),
-    peers: mtlsPeers,
   }),
   engineCase({
     name: 'engines-mtls-idle',
@@ -117,7 +112,6 @@ const mtls: readonly BenchCase[] = [
       ...perOperation('round trip', { Envoy: 0.65 }),
       { seen: 'memory', name: 'memory per idle connection', unit: 'KB', atMostItself: 20, plotted: true },
     ],
-    peers: mtlsPeers,
   }),
 ];
 

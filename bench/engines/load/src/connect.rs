@@ -28,13 +28,14 @@ pub fn run(args: &Args) -> Result<(), String> {
     match args.number("per-second", 0_u64)? {
         0 => open(&target, &opening, at_once, &Until::Time(begun + window), &mut took, drop)?,
         rate => {
-            // By turns of so many at once, each when it is due: who is late catches up.
+            // By turns of so many at once, each when its last one is due: who is late catches up.
+            let all = (window.as_secs_f64() * rate as f64) as usize;
             let mut opened = 0;
-            while begun.elapsed() < window {
-                let due = (begun.elapsed().as_secs_f64() * rate as f64) as u64;
-                if due >= opened + at_once as u64 {
-                    open(&target, &opening, at_once, &Until::Count(at_once), &mut took, drop)?;
-                    opened += at_once as u64;
+            while opened < all {
+                let turn = at_once.min(all - opened);
+                if begun.elapsed().as_secs_f64() * rate as f64 >= (opened + turn) as f64 {
+                    open(&target, &opening, turn, &Until::Count(turn), &mut took, drop)?;
+                    opened += turn;
                 } else {
                     std::thread::sleep(Duration::from_millis(2));
                 }
