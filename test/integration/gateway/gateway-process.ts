@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
@@ -42,7 +42,9 @@ export class ProcessSite {
     const token = join(await temporaryDir(t), 'token');
     await writeFile(token, await site.token());
     // Short: the path of a socket has 107 bytes at most.
-    const socket = join(await mkdtemp(join(tmpdir(), 'gw-')), 'hand-over');
+    const folder = await mkdtemp(join(tmpdir(), 'gw-'));
+    onEnd(t, () => rm(folder, { recursive: true, force: true }));
+    const socket = join(folder, 'hand-over');
     const places = ['--listen', `127.0.0.1:${eastWest}`, '--health', `127.0.0.1:${health}`, '--metrics', `127.0.0.1:${metrics}`];
     const who = ['--instance', 'gw-1', '--network', 'net-a', '--advertise', '127.0.0.1', '--originate-address', '127.0.0.1'];
     const kept = ['--state-dir', stateDir, '--token-file', token, '--hand-over', socket, '--drain', '60s'];
