@@ -1,25 +1,23 @@
-import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { clusterSan } from '../../core/model/index.ts';
 import { cluster } from '../bench-pki.ts';
 import type { BenchIdentity, ProxyBrief, RunningProxy } from './contract.ts';
-import { freePort, pairOf, spawnProxy } from './spawn-proxy.ts';
+import { startNginxStream } from './nginx-stream.ts';
+import { freePort, pairOf } from './spawn-proxy.ts';
 
 /** One that originates mTLS, and one that ends it; a worker each, no log. Verified by the roots and the name of the cluster: nginx knows no SPIFFE ids. */
-export async function startNginxMtls(
-  binary: string,
-  streamModule: string,
-  resume: boolean,
-  { originPort, dir, identity }: ProxyBrief,
-): Promise<RunningProxy> {
+export async function startNginxMtls(binary: string, resume: boolean, { originPort, dir, identity }: ProxyBrief): Promise<RunningProxy> {
   const start = async (name: string, to: number, tls: readonly string[], ssl: '' | ' ssl'): Promise<RunningProxy> => {
     const port = await freePort();
-    const folder = join(dir, name);
-    await mkdir(folder, { recursive: true });
-    const config = join(folder, 'nginx.conf');
-    const server = [`listen 127.0.0.1:${port} backlog=4096${ssl};`, `proxy_pass 127.0.0.1:${to};`, ...tls];
-    await writeFile(config, configOf(folder, streamModule, server));
-    return spawnProxy(binary, ['-e', 'stderr', '-c', config, '-g', 'daemon off;'], port);
+    const lines = [
+      `listen 127.0.0.1:${port} backlog=4096${ssl};`,
+      'proxy_half_close on;',
+      'proxy_timeout 1h;',
+      `proxy_pass 127.0.0.1:${to};`,
+      ...tls,
+    ];
+    const stream = `  server {\n    ${lines.join('\n    ')}\n  }\n`;
+    return startNginxStream(binary, { port, folder: join(dir, name), connections: 9_000, stream });
   };
   const far = await start('terminate', originPort, terminating(identity, resume), ' ssl');
   try {
@@ -54,22 +52,4 @@ function originating({ files, trustDomain }: BenchIdentity, resume: boolean): re
     'proxy_ssl_protocols TLSv1.3;',
     `proxy_ssl_session_reuse ${resume ? 'on' : 'off'};`,
   ];
-}
-
-function configOf(folder: string, streamModule: string, server: readonly string[]): string {
-  return `load_module ${streamModule};
-worker_processes 1;
-worker_rlimit_nofile 20000;
-pid ${join(folder, 'pid')};
-error_log stderr error;
-events { worker_connections 9000; }
-stream {
-  access_log off;
-  server {
-    proxy_half_close on;
-    proxy_timeout 1h;
-    ${server.join('\n    ')}
-  }
-}
-`;
 }

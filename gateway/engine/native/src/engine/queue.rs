@@ -131,8 +131,7 @@ impl EventQueue {
     }
 
     /// `describe` is called for connections that are described one by one, and for the first of those that are alike: beginnings always are, as nobody
-    /// asks whose they are, but of those in the clear. `now`: monotonic ms; `of`: whose
-    /// addresses are in `alike`.
+    /// asks whose they are, but of those in the clear. `now`: monotonic ms; `of`: whose addresses are in `alike`.
     pub fn report(
         &self,
         now: u64,

@@ -6,7 +6,7 @@ use crate::net::{Epoll, Events, thread_cpu_ns};
 const AWAKE: Duration = Duration::from_micros(50);
 /// What a manner is judged by: so many waits.
 const JUDGED: u32 = 64;
-/// Waits of them that may be in vain before staying awake is given up.
+/// Waits of them that may be in vain, or have found the CPU wanted by somebody else, before staying awake is given up.
 const MOST_IN_VAIN: u32 = 8;
 /// Judgements of a trial.
 const TRIED: u32 = 4;
@@ -61,7 +61,6 @@ struct Seen {
     events: u64,
     /// ns.
     cpu: u64,
-    bytes: u64,
 }
 
 impl Default for Waiting {
@@ -106,10 +105,10 @@ impl Waiting {
     }
 
     fn judge(&mut self, now: Spent, alone: impl FnOnce() -> bool) {
-        let cpu = now.cpu.saturating_sub(self.began.cpu);
-        let seen = Seen { cpu, bytes: now.bytes - self.began.bytes, ..self.seen };
+        let seen = Seen { cpu: now.cpu.saturating_sub(self.began.cpu), ..self.seen };
+        let bytes = now.bytes - self.began.bytes;
         (self.seen, self.began) = (Seen::default(), now);
-        let suited = seen.bytes <= seen.events.saturating_mul(MOST_BYTES) && alone();
+        let suited = bytes <= seen.events.saturating_mul(MOST_BYTES) && alone();
         if self.manner == Manner::Awake && (seen.in_vain > MOST_IN_VAIN || !suited) {
             return self.go_asleep();
         }
@@ -144,8 +143,8 @@ impl Waiting {
         }
     }
 
-    /// Little comes, or what does not suit it. Where that was found out by a trial, the next one is later; where it is the traffic that has changed, what it will be next is
-    /// anybody's guess.
+    /// Little comes, or what does not suit it. Where that was found out by a trial, the next one is later; where it is the traffic that has changed,
+    /// what it will be next is anybody's guess.
     fn go_asleep(&mut self) {
         if self.trial.take().is_some() {
             self.try_after = (self.try_after * 2).min(MOST_TRY_AFTER);
@@ -173,7 +172,6 @@ impl Seen {
             in_vain: self.in_vain + other.in_vain,
             events: self.events + other.events,
             cpu: self.cpu + other.cpu,
-            bytes: self.bytes + other.bytes,
         }
     }
 }
